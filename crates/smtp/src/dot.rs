@@ -1,0 +1,1 @@
+//! The text behind DATA.

@@ -1,0 +1,1 @@
+//! Lines of commands: one rule for line ends, in one place.

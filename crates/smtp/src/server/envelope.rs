@@ -1,0 +1,211 @@
+//! What a transaction is made of: greeting, reverse-path, recipients, and the parameters of MAIL and RCPT.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::address::{ForwardPath, Host, Mailbox, ReversePath};
+
+/// How a client introduced itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Helo {
+    /// The command that it used.
+    pub verb: HeloVerb,
+    /// What it calls itself; believed by nobody.
+    pub host: Host,
+}
+
+/// The commands that introduce a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeloVerb {
+    /// RFC 821: no extensions.
+    Helo,
+    /// RFC 5321 §4.1.1.1.
+    Ehlo,
+    /// RFC 2033.
+    Lhlo,
+}
+
+/// MAIL as it was parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Where a bounce would go.
+    pub reverse_path: ReversePath,
+    /// All that stood behind it.
+    pub params: MailParams,
+}
+
+/// The parameters of MAIL.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MailParams {
+    /// `SIZE=`: octets as the client counts them (RFC 1870).
+    pub size: Option<u64>,
+    /// `BODY=`; `None` if not said.
+    pub body: Option<BodyKind>,
+    /// `SMTPUTF8` (RFC 6531).
+    pub smtputf8: bool,
+    /// `AUTH=`: who submitted the message according to the client (RFC 4954 §5). Never a proof of anything.
+    pub auth: Option<SubmittedBy>,
+    /// `RET=` (RFC 3461 §4.3).
+    pub ret: Option<Ret>,
+    /// `ENVID=`, still in xtext (RFC 3461 §4.4).
+    pub envid: Option<String>,
+}
+
+/// Values of `BODY=` (RFC 6152); `BINARYMIME` is not offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyKind {
+    /// `7BIT`.
+    SevenBit,
+    /// `8BITMIME`.
+    EightBitMime,
+}
+
+/// Values of `AUTH=` in MAIL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SubmittedBy {
+    /// `<>`: unknown.
+    Unknown,
+    /// An address.
+    Mailbox(Mailbox),
+}
+
+/// What a delivery report gives back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ret {
+    /// The whole message.
+    Full,
+    /// Its headers.
+    Headers,
+}
+
+/// RCPT as it was parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rcpt {
+    /// Where the mail shall go, without a route.
+    pub forward_path: ForwardPath,
+    /// Hosts stood in front of it.
+    pub had_source_route: bool,
+    /// All that stood behind it.
+    pub params: RcptParams,
+}
+
+/// The parameters of RCPT.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RcptParams {
+    /// `NOTIFY=`; empty if not said.
+    pub notify: Notify,
+    /// `ORCPT=`: type, semicolon, address in xtext, as received (RFC 3461 §4.2).
+    pub orcpt: Option<String>,
+}
+
+/// When a delivery report is wanted (RFC 3461 §4.1), as a set of bits.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Notify(u8);
+
+impl Notify {
+    /// Nothing was said: a report for failure.
+    pub const DEFAULT: Self = Self(0);
+    /// No report at all; excludes the others.
+    pub const NEVER: Self = Self(1);
+    /// A report on success.
+    pub const SUCCESS: Self = Self(2);
+    /// A report on failure.
+    pub const FAILURE: Self = Self(4);
+    /// A report on delay.
+    pub const DELAY: Self = Self(8);
+
+    /// Both sets together.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in it.
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The bits, for storing.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From stored bits; unknown ones are dropped.
+    pub fn from_bits(bits: u8) -> Self {
+        Self(bits & 15)
+    }
+}
+
+impl fmt::Debug for Notify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Notify({self})")
+    }
+}
+
+/// As the value of `NOTIFY=`.
+impl fmt::Display for Notify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names =
+            [(Self::NEVER, "NEVER"), (Self::SUCCESS, "SUCCESS"), (Self::FAILURE, "FAILURE"), (Self::DELAY, "DELAY")];
+        let said = names.iter().filter(|(bit, _)| self.has(*bit)).map(|(_, name)| *name);
+        f.write_str(&said.collect::<Vec<_>>().join(","))
+    }
+}
+
+/// XCLIENT as it was parsed: what a listed proxy says about its client. `None` = not said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct XClient {
+    /// `ADDR=`.
+    pub addr: Option<IpAddr>,
+    /// `NAME=`: the name that the proxy found for the address; `[UNAVAILABLE]` is `None`.
+    pub name: Option<String>,
+    /// `HELO=`.
+    pub helo: Option<String>,
+    /// `LOGIN=` was given. It is never believed (T7).
+    pub had_login: bool,
+}
+
+/// A recipient that was accepted, with the proof that it may be.
+#[derive(Debug)]
+pub struct Accepted<R> {
+    /// What the caller answered to [`super::Question::Rcpt`]; it lives no longer than the transaction (T12).
+    pub proof: R,
+    /// `NOTIFY=` and `ORCPT=`.
+    pub params: RcptParams,
+}
+
+/// The envelope of a message that is complete.
+#[derive(Debug)]
+pub struct Envelope<R> {
+    /// How the client introduced itself.
+    pub helo: Helo,
+    /// Where a bounce would go.
+    pub reverse_path: ReversePath,
+    /// The parameters of MAIL.
+    pub mail: MailParams,
+    /// The recipients, at least one, each with its proof.
+    pub recipients: Vec<Accepted<R>>,
+    /// TLS was up.
+    pub tls: bool,
+    /// The client had authenticated.
+    pub authenticated: bool,
+}
+
+impl<R> Envelope<R> {
+    /// The word for `with` in `Received:` (RFC 3848, RFC 6531 §4.3).
+    pub fn protocol(&self) -> &'static str {
+        if self.helo.verb == HeloVerb::Helo && !self.tls && !self.authenticated {
+            return "SMTP";
+        }
+        match (self.mail.smtputf8, self.tls, self.authenticated) {
+            (false, false, false) => "ESMTP",
+            (false, true, false) => "ESMTPS",
+            (false, false, true) => "ESMTPA",
+            (false, true, true) => "ESMTPSA",
+            (true, false, false) => "UTF8SMTP",
+            (true, true, false) => "UTF8SMTPS",
+            (true, false, true) => "UTF8SMTPA",
+            (true, true, true) => "UTF8SMTPSA",
+        }
+    }
+}
