@@ -1,0 +1,236 @@
+//! Who may relay, as the operator wrote it, checked whole before anything starts.
+
+pub mod danger;
+pub(crate) mod pattern;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use smtp::address::{Domain, ForwardPath, Host, LocalPart, Mailbox};
+
+pub use danger::{Danger, Why};
+
+use crate::authority::client_map::NameTable;
+use crate::authority::network::NetworkTable;
+use crate::authority::relay_domain::DomainTable;
+use crate::ip::{canonical_ip, cut_ipv6};
+use pattern::{Names, parse_names, parse_network};
+
+/// A place in the configuration; cheap to copy into traces.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ConfigLine {
+    /// As the operator named it.
+    pub file: Arc<str>,
+    /// From 1.
+    pub line: u32,
+}
+
+impl ConfigLine {
+    /// A line of a file.
+    pub fn new(file: impl Into<Arc<str>>, line: u32) -> Self {
+        Self { file: file.into(), line }
+    }
+}
+
+impl fmt::Display for ConfigLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// One entry of a list as written, and where.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// As written.
+    pub text: String,
+    /// Where.
+    pub line: ConfigLine,
+}
+
+/// POP-before-SMTP switched on.
+#[derive(Debug, Clone)]
+pub struct PopSpec {
+    /// IPv6 evidence counts for the first so many bits of the address: 64 to 128. Default 128: the address alone.
+    pub ipv6_prefix_bits: u8,
+    /// The line that switched it on.
+    pub line: ConfigLine,
+}
+
+/// Who may relay, as written. The empty one lets nobody but SMTP AUTH.
+#[derive(Debug, Clone, Default)]
+pub struct RelayPolicySpec {
+    /// Clients that may relay: `192.0.2.7`, `192.0.2.0/28`, `2001:db8:1:2::/64`.
+    pub networks: Vec<Entry>,
+    /// Single clients by address, network, forward-confirmed name `mail.example.com`, or names below `.example.com`.
+    pub client_map: Vec<Entry>,
+    /// Domains whose mail we pass on: `example.com`, or all below it as `.example.com`.
+    pub relay_domains: Vec<Entry>,
+    /// `None`: a POP login grants nothing.
+    pub pop: Option<PopSpec>,
+    /// Addresses of this server: `user@[address]` means that user in the default domain.
+    pub own_literals: Vec<Entry>,
+    /// The domain of `<Postmaster>` and of the own literals.
+    pub default_domain: Option<Domain>,
+}
+
+/// Who may relay, as meant. Only [`RelayPolicy::new`] makes one, so a dangerous one does not exist.
+#[derive(Debug)]
+pub struct RelayPolicy {
+    pub(crate) networks: NetworkTable,
+    pub(crate) client_networks: NetworkTable,
+    pub(crate) client_names: NameTable,
+    pub(crate) relay_domains: DomainTable,
+    pub(crate) pop: Option<PopSpec>,
+    pub(crate) own_literals: HashMap<IpAddr, ConfigLine>,
+    pub(crate) default_domain: Option<Domain>,
+}
+
+impl RelayPolicy {
+    /// Checks everything and names all dangers at once.
+    pub fn new(spec: RelayPolicySpec) -> Result<Self, Vec<Danger>> {
+        let mut builder = Builder::default();
+        let networks = builder.networks("relay.networks", spec.networks);
+        let (client_networks, client_names) = builder.client_map(spec.client_map);
+        let relay_domains = builder.relay_domains(spec.relay_domains);
+        let pop = builder.pop(spec.pop);
+        let own_literals = builder.own_literals(spec.own_literals);
+        if !builder.dangers.is_empty() {
+            return Err(builder.dangers);
+        }
+        let default_domain = spec.default_domain;
+        Ok(Self { networks, client_networks, client_names, relay_domains, pop, own_literals, default_domain })
+    }
+
+    /// The mailbox that the directory must be asked about for `Hosting`: the forward-path's own, or the one meant by
+    /// `<Postmaster>` and by an address literal of this server. `None`: there is nothing to ask.
+    pub fn directory_mailbox<'a>(&self, path: &'a ForwardPath) -> Option<Cow<'a, Mailbox>> {
+        match path {
+            ForwardPath::Postmaster => self.in_default_domain("postmaster").map(Cow::Owned),
+            ForwardPath::Mailbox(mailbox) => match &mailbox.host {
+                Host::Domain(_) => Some(Cow::Borrowed(mailbox)),
+                Host::Literal(ip) => {
+                    self.own_literal(*ip)?;
+                    self.in_default_domain(mailbox.local_part.as_str()).map(Cow::Owned)
+                }
+                Host::Other(_) => None,
+            },
+        }
+    }
+
+    /// The key under which POP logins are stored and looked up: the canonical address, with IPv6 cut as configured.
+    pub fn pop_key(&self, client: IpAddr) -> IpAddr {
+        cut_ipv6(client, self.pop.as_ref().map_or(128, |pop| pop.ipv6_prefix_bits))
+    }
+
+    /// Whether POP logins grant anything here.
+    pub fn pop_enabled(&self) -> bool {
+        self.pop.is_some()
+    }
+
+    /// Whether the client map has names, so that a client's name may be asked for.
+    pub fn asks_names(&self) -> bool {
+        !self.client_names.is_empty()
+    }
+
+    /// Every network that may relay, with its line, for the audit: the relay networks, then the client map.
+    pub fn relaying_networks(&self) -> impl Iterator<Item = (IpNet, &ConfigLine)> {
+        self.networks.iter().chain(self.client_networks.iter())
+    }
+
+    /// Every client name that may relay, for the audit; `.example.com` stands for the names below.
+    pub fn relaying_names(&self) -> impl Iterator<Item = (String, &ConfigLine)> {
+        self.client_names.iter()
+    }
+
+    /// Every relay domain, for the audit.
+    pub fn relay_domains(&self) -> impl Iterator<Item = (String, &ConfigLine)> {
+        self.relay_domains.iter()
+    }
+
+    pub(crate) fn own_literal(&self, ip: IpAddr) -> Option<&ConfigLine> {
+        self.own_literals.get(&canonical_ip(ip))
+    }
+
+    fn in_default_domain(&self, local_part: &str) -> Option<Mailbox> {
+        let local_part = LocalPart::from_unquoted(local_part).ok()?;
+        Some(Mailbox::new(local_part, self.default_domain.clone()?))
+    }
+}
+
+/// Collects the dangers while the tables grow.
+#[derive(Default)]
+struct Builder {
+    dangers: Vec<Danger>,
+}
+
+impl Builder {
+    fn note(&mut self, key: &'static str, entry: &Entry, why: Why) {
+        self.dangers.push(Danger { line: entry.line.clone(), key, written: entry.text.clone(), why });
+    }
+
+    fn networks(&mut self, key: &'static str, entries: Vec<Entry>) -> NetworkTable {
+        let mut table = NetworkTable::default();
+        for entry in entries {
+            match parse_network(&entry.text) {
+                Ok(network) => table.insert(network, entry.line),
+                Err(why) => self.note(key, &entry, why),
+            }
+        }
+        table
+    }
+
+    fn client_map(&mut self, entries: Vec<Entry>) -> (NetworkTable, NameTable) {
+        const KEY: &str = "relay.client_map";
+        let (by_name, by_number) = entries.into_iter().partition(|entry| pattern::looks_like_name(&entry.text));
+        let networks = self.networks(KEY, by_number);
+        let mut names = NameTable::default();
+        for entry in by_name {
+            match parse_names(&entry.text).and_then(Names::narrow_client) {
+                Ok(pattern) => names.insert(&pattern, entry.line),
+                Err(why) => self.note(KEY, &entry, why),
+            }
+        }
+        (networks, names)
+    }
+
+    fn relay_domains(&mut self, entries: Vec<Entry>) -> DomainTable {
+        let mut table = DomainTable::default();
+        for entry in entries {
+            match parse_names(&entry.text).and_then(Names::narrow_domain) {
+                Ok(pattern) => table.insert(&pattern, entry.line),
+                Err(why) => self.note("relay.relay_domains", &entry, why),
+            }
+        }
+        table
+    }
+
+    fn pop(&mut self, spec: Option<PopSpec>) -> Option<PopSpec> {
+        let spec = spec?;
+        if (64..=128).contains(&spec.ipv6_prefix_bits) {
+            return Some(spec);
+        }
+        let entry = Entry { text: spec.ipv6_prefix_bits.to_string(), line: spec.line };
+        self.note("relay.pop.ipv6_prefix_bits", &entry, Why::PopPrefix);
+        None
+    }
+
+    fn own_literals(&mut self, entries: Vec<Entry>) -> HashMap<IpAddr, ConfigLine> {
+        let mut literals = HashMap::new();
+        for entry in entries {
+            match entry.text.parse::<IpAddr>() {
+                Ok(ip) => {
+                    literals.insert(canonical_ip(ip), entry.line);
+                }
+                Err(_) => self.note("relay.own_literals", &entry, Why::NotANetwork),
+            }
+        }
+        literals
+    }
+}
+
+#[cfg(test)]
+mod tests;

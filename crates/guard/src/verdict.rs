@@ -1,0 +1,172 @@
+//! What a judgement says.
+
+use std::net::IpAddr;
+
+use smtp::address::ForwardPath;
+
+use crate::authority::{ChargeKey, RelayGrant};
+use crate::hosting::HostedPath;
+
+/// Who answers for a recipient; there is no third way into an envelope.
+/// ```compile_fail,E0308
+/// fn without_grant(path: smtp::address::ForwardPath) -> guard::Recipient {
+///     guard::Recipient::Relayed(path, true)
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// fn twice<T: Clone>() {}
+/// twice::<guard::Recipient>();
+/// ```
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// Local or in a relay domain.
+    Hosted(HostedPath),
+    /// Foreign, with the grant that lets it through.
+    Relayed(ForwardPath, RelayGrant),
+}
+
+impl Recipient {
+    /// The forward-path as the client gave it.
+    pub fn path(&self) -> &ForwardPath {
+        match self {
+            Self::Hosted(hosted) => hosted.path(),
+            Self::Relayed(path, _) => path,
+        }
+    }
+}
+
+/// A fact without which the judgement cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// `RcptFacts::hosting` for [`crate::RelayPolicy::directory_mailbox`].
+    Hosting,
+    /// `reverse_path_owners`.
+    Owners,
+    /// `RcptFacts::client_name`.
+    ClientName,
+    /// `RcptFacts::pop` for this address or prefix.
+    PopEvidence(IpAddr),
+    /// `RcptFacts::charge`: count this, all or nothing, and say whether it fitted.
+    Charge(ChargeKey),
+}
+
+/// Judgement at MAIL.
+#[derive(Debug, PartialEq, Eq)]
+pub enum MailJudgement {
+    /// Look it up, then ask again.
+    Need(Need),
+    /// The transaction may begin.
+    Accept,
+    /// It may not.
+    Refuse(Refusal),
+}
+
+/// Judgement at RCPT.
+#[derive(Debug, PartialEq, Eq)]
+pub enum RcptJudgement {
+    /// Look it up, then ask again.
+    Need(Need),
+    /// The recipient with the proof that it may be taken.
+    Accept(Recipient),
+    /// It may not.
+    Refuse(Refusal),
+}
+
+/// No, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// The cause.
+    pub reason: Reason,
+    /// 4xx: the cause is ours or passes by itself. Otherwise 5xx.
+    pub temporary: bool,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason, temporary: reason.is_temporary() }
+    }
+}
+
+/// Why something is refused. The code is stable: reply, log, metric and the page for the refused sender use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// No authority gives the right to relay: 550 5.7.1.
+    RelayDenied,
+    /// Our domain, no such user: 550 5.1.1.
+    UnknownUser,
+    /// The reverse-path does not belong to the login: 553 5.7.1.
+    SenderNotYours,
+    /// There is a POP grant, but for accounts that do not own the reverse-path: 550 5.7.1.
+    SenderNotGranted,
+    /// The null reverse-path needs SMTP AUTH or a listed client; a POP grant does not carry it: 550 5.7.1.
+    NullSenderNotGranted,
+    /// A fact that decides is unknown: 451 4.3.0.
+    AuthorityUnavailable,
+    /// The quota of the POP grant is used up: 450 4.7.1.
+    GrantExhausted,
+    /// The local part is itself an address or route, and no mailbox here has that name: 550 5.7.1.
+    RoutingRefused,
+    /// An address literal that is no mailbox here: 550 5.1.2.
+    LiteralRefused,
+    /// The device may not send to this recipient: 550 5.7.1.
+    RecipientOutOfScope,
+}
+
+impl Reason {
+    /// Every reason, for documents and tests.
+    pub const ALL: [Self; 10] = [
+        Self::RelayDenied,
+        Self::UnknownUser,
+        Self::SenderNotYours,
+        Self::SenderNotGranted,
+        Self::NullSenderNotGranted,
+        Self::AuthorityUnavailable,
+        Self::GrantExhausted,
+        Self::RoutingRefused,
+        Self::LiteralRefused,
+        Self::RecipientOutOfScope,
+    ];
+
+    /// Stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::RelayDenied => "relay-denied",
+            Self::UnknownUser => "unknown-user",
+            Self::SenderNotYours => "sender-not-yours",
+            Self::SenderNotGranted => "sender-not-granted",
+            Self::NullSenderNotGranted => "null-sender-not-granted",
+            Self::AuthorityUnavailable => "authority-unavailable",
+            Self::GrantExhausted => "grant-exhausted",
+            Self::RoutingRefused => "routing-refused",
+            Self::LiteralRefused => "literal-refused",
+            Self::RecipientOutOfScope => "recipient-out-of-scope",
+        }
+    }
+
+    /// Whether the refusal passes by itself.
+    pub fn is_temporary(self) -> bool {
+        matches!(self, Self::AuthorityUnavailable | Self::GrantExhausted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_stable_and_distinct() {
+        let codes: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(
+            codes.join(" "),
+            "relay-denied unknown-user sender-not-yours sender-not-granted null-sender-not-granted \
+             authority-unavailable grant-exhausted routing-refused literal-refused recipient-out-of-scope"
+        );
+    }
+
+    #[test]
+    fn only_our_own_faults_and_quotas_are_temporary() {
+        let temporary: Vec<_> = Reason::ALL.into_iter().filter(|reason| reason.is_temporary()).collect();
+        assert_eq!(temporary, [Reason::AuthorityUnavailable, Reason::GrantExhausted]);
+    }
+}
