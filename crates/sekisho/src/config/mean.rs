@@ -1,0 +1,178 @@
+//! From what is written to what is meant: `config::file` parsed into `config::Settings`, and checked across sections.
+
+mod border;
+mod mail;
+mod value;
+
+use super::{
+    file,
+    report::Mistake,
+    settings::{
+        Admin, Client, ClientWho, Directory, Dns, Domains, Log, Network, Pop, Relay, RelayDomain, Settings, Tls,
+    },
+    source::{Place, Sources},
+    tree::Tree,
+};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The way to places and paths, and the mistakes found so far.
+pub(crate) struct Meaning<'t> {
+    pub(crate) tree: &'t Tree<'t>,
+    pub(crate) sources: &'t Sources,
+    /// Folder of the configuration file.
+    pub(crate) base_dir: &'t Path,
+    pub(crate) mistakes: Vec<Mistake>,
+}
+
+impl Meaning<'_> {
+    fn place(&self, path: &str) -> Place {
+        self.sources.place(&self.tree.span(path))
+    }
+
+    fn wrong(&mut self, path: &str, message: impl Into<String>, hint: &str) {
+        let hint = (!hint.is_empty()).then(|| hint.to_owned());
+        self.mistakes.push(Mistake { span: self.tree.span(path), message: message.into(), hint });
+    }
+
+    /// A parsed value, or a mistake at its place.
+    fn parsed<T>(&mut self, path: &str, value: Result<T, value::Unreadable>) -> Option<T> {
+        value.map_err(|why| self.wrong(path, format!("`{path}`: {}", why.message), why.hint)).ok()
+    }
+}
+
+/// What the file means. With a mistake in `meaning`, the result is only fit to be thrown away.
+pub(crate) fn settings(file: &file::File, meaning: &mut Meaning<'_>) -> Settings {
+    let data_dir = meaning.base_dir.join(&file.data_dir);
+    let tls = tls(&file.tls, meaning, &data_dir);
+    Settings {
+        file: meaning.place("hostname").file,
+        hostname: meaning.parsed("hostname", value::host_name(&file.hostname)).unwrap_or_default(),
+        domains: domains(&file.domains, meaning),
+        listeners: border::listeners(&file.listener, tls.is_some(), meaning),
+        relay: relay(&file.relay, meaning),
+        limits: border::limits(&file.limits, meaning),
+        auth: border::auth(&file.auth, meaning),
+        directory: Directory { path: data_dir.join(&file.directory.path), key: data_dir.join(&file.directory.key) },
+        state_dir: data_dir.join(&file.state.path),
+        spool: mail::spool(&file.spool, meaning, &data_dir),
+        delivery: mail::delivery(&file.delivery, meaning, &data_dir),
+        dns: dns(&file.dns, meaning),
+        log: Log {
+            format: file.log.format,
+            file: file.log.file.as_ref().map(|path| data_dir.join(path)),
+            level: file.log.level,
+        },
+        admin: admin(&file.admin, meaning, &data_dir),
+        tls,
+        data_dir,
+    }
+}
+
+fn tls(tls: &file::Tls, meaning: &mut Meaning<'_>, data_dir: &Path) -> Option<Tls> {
+    match (&tls.certificate, &tls.key) {
+        (Some(certificate), Some(key)) => {
+            Some(Tls { certificate: data_dir.join(certificate), key: data_dir.join(key) })
+        }
+        (None, None) => None,
+        (Some(_), None) => {
+            meaning.wrong("tls", "`tls.certificate` without `tls.key`", "give both, or neither");
+            None
+        }
+        (None, Some(_)) => {
+            meaning.wrong("tls", "`tls.key` without `tls.certificate`", "give both, or neither");
+            None
+        }
+    }
+}
+
+fn domains(domains: &file::Domains, meaning: &mut Meaning<'_>) -> Domains {
+    let default = domains.default.as_ref().and_then(|name| meaning.parsed("domains.default", value::domain(name)));
+    let mut relay: Vec<RelayDomain> = Vec::new();
+    for (index, entry) in domains.relay.iter().enumerate() {
+        let at = |key: &str| format!("domains.relay[{index}].{key}");
+        let domain = meaning.parsed(&at("domain"), value::domain(&entry.domain));
+        let next_hop = meaning.parsed(&at("next_hop"), value::host_port(&entry.next_hop, 25));
+        let (Some(domain), Some(next_hop)) = (domain, next_hop) else { continue };
+        if relay.iter().any(|other| other.domain == domain) {
+            meaning.wrong(&at("domain"), format!("`{domain}` is there twice"), "one next hop a domain");
+        }
+        relay.push(RelayDomain { domain, next_hop, place: meaning.place(&at("domain")) });
+    }
+    Domains { default, relay }
+}
+
+fn relay(relay: &file::Relay, meaning: &mut Meaning<'_>) -> Relay {
+    let mut networks = Vec::new();
+    for (index, text) in relay.networks.iter().enumerate() {
+        let path = format!("relay.networks[{index}]");
+        let place = meaning.place(&path);
+        networks.extend(meaning.parsed(&path, value::network(text)).map(|net| Network { net, place }));
+    }
+    let clients = relay.clients.iter().enumerate().filter_map(|(index, entry)| client(entry, index, meaning)).collect();
+    let pop = Pop {
+        enabled: relay.pop.enabled,
+        lifetime: minutes(relay.pop.minutes),
+        messages_per_hour: relay.pop.messages_per_hour,
+        recipients_per_hour: relay.pop.recipients_per_hour,
+        ipv6_prefix: relay.pop.ipv6_prefix,
+        place: meaning.place("relay.pop.enabled"),
+    };
+    Relay { networks, clients, pop }
+}
+
+fn client(client: &file::Client, index: usize, meaning: &mut Meaning<'_>) -> Option<Client> {
+    let path = format!("relay.clients[{index}]");
+    let place = meaning.place(&path);
+    let who = match (&client.ip, &client.name) {
+        (Some(ip), None) => ClientWho::Net(meaning.parsed(&format!("{path}.ip"), value::network(ip))?),
+        (None, Some(name)) => {
+            let below = name.strip_prefix('.');
+            let host = meaning.parsed(&format!("{path}.name"), value::domain(below.unwrap_or(name)))?;
+            ClientWho::Name(if below.is_some() { format!(".{host}") } else { host })
+        }
+        _ => {
+            meaning.wrong(&path, "a relay client has either `ip` or `name`", "give exactly one of the two");
+            return None;
+        }
+    };
+    Some(Client { who, place })
+}
+
+fn dns(dns: &file::Dns, meaning: &mut Meaning<'_>) -> Dns {
+    let mut servers = Vec::new();
+    for (index, text) in dns.servers.iter().enumerate() {
+        servers.extend(meaning.parsed(&format!("dns.servers[{index}]"), value::socket_addr(text, Some(53))));
+    }
+    Dns { servers, timeout: Duration::from_millis(dns.timeout_ms.into()) }
+}
+
+fn admin(admin: &file::Admin, meaning: &mut Meaning<'_>, data_dir: &Path) -> Admin {
+    let mode = u32::from_str_radix(&admin.mode, 8).ok().filter(|mode| *mode <= 0o777);
+    if mode.is_none() {
+        meaning.wrong("admin.mode", "`admin.mode` is octal permissions", "\"0600\": its owner alone");
+    }
+    if mode.is_some_and(|mode| mode & 0o007 != 0) {
+        meaning.wrong(
+            "admin.mode",
+            "`admin.mode` opens the admin API to everybody",
+            "\"0600\", or \"0660\" for a group",
+        );
+    }
+    Admin { socket: data_dir.join(&admin.socket), mode: mode.unwrap_or(0o600) }
+}
+
+fn minutes(minutes: u32) -> Duration {
+    Duration::from_secs(u64::from(minutes) * 60)
+}
+
+fn secs(secs: u32) -> Duration {
+    Duration::from_secs(secs.into())
+}
+
+/// `/x` as it is, `x` below the folder.
+fn below(dir: &Path, path: &str) -> PathBuf {
+    dir.join(path)
+}

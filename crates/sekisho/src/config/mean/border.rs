@@ -1,0 +1,174 @@
+//! Listeners, limits and logins as meant.
+
+use super::{Meaning, minutes, secs, value};
+use crate::config::{
+    file::{self, AuthOffer, Protocol, TlsOffer},
+    settings::{Auth, Limits, Listener},
+};
+use ipnet::IpNet;
+use std::{net::SocketAddr, time::Duration};
+
+/// Mechanisms that `auth.mechanisms` may name, strongest first.
+const MECHANISMS: [&str; 5] = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"];
+
+pub(super) fn listeners(written: &[file::Listener], has_tls: bool, meaning: &mut Meaning<'_>) -> Vec<Listener> {
+    let mut listeners: Vec<Listener> = Vec::new();
+    for (index, entry) in written.iter().enumerate() {
+        let path = format!("listener[{index}]");
+        let listener = listener(entry, &path, meaning);
+        check_tls(entry, &path, meaning, has_tls);
+        check_protocol(&listener, &path, meaning);
+        if listeners.iter().any(|other| other.name == listener.name) {
+            meaning.wrong(
+                &format!("{path}.name"),
+                format!("there are two listeners `{}`", listener.name),
+                "each name once",
+            );
+        }
+        for (at, addr) in listener.bind.iter().enumerate().filter(|(_, addr)| addr.port() != 0) {
+            if listeners.iter().flat_map(|other| &other.bind).chain(&listener.bind[..at]).any(|other| other == addr) {
+                meaning.wrong(
+                    &format!("{path}.bind[{at}]"),
+                    format!("two listeners at {addr}"),
+                    "each address and port once",
+                );
+            }
+        }
+        let tls = entry.tls.unwrap_or(if has_tls { TlsOffer::Offered } else { TlsOffer::Off });
+        listeners.push(Listener { tls, ..listener });
+    }
+    listeners
+}
+
+fn listener(entry: &file::Listener, path: &str, meaning: &mut Meaning<'_>) -> Listener {
+    let protocol = entry.protocol;
+    let auth = entry.auth.unwrap_or(if protocol == Protocol::Smtp { AuthOffer::Never } else { AuthOffer::Tls });
+    Listener {
+        name: entry.name.as_str().into(),
+        protocol,
+        bind: bind(&entry.bind, path, meaning),
+        auth,
+        auth_required: entry.auth_required.unwrap_or(protocol.is_submission()),
+        tls: TlsOffer::Off,
+        proxy_from: networks(&entry.proxy_from, &format!("{path}.proxy_from"), meaning),
+        xclient_from: networks(&entry.xclient_from, &format!("{path}.xclient_from"), meaning),
+        connections_max: count(entry.connections_max),
+        connections_per_client_max: count(entry.connections_per_client_max),
+        greet_pause: Duration::from_millis(entry.greet_pause_ms.into()),
+    }
+}
+
+fn bind(texts: &[String], path: &str, meaning: &mut Meaning<'_>) -> Vec<SocketAddr> {
+    let mut bind = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        bind.extend(meaning.parsed(&format!("{path}.bind[{index}]"), value::socket_addr(text, None)));
+    }
+    bind
+}
+
+fn networks(texts: &[String], path: &str, meaning: &mut Meaning<'_>) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        let Some(net) = meaning.parsed(&path, value::network(text)) else { continue };
+        // Who may tell us a client's address can take on any right: everybody may not.
+        if net.prefix_len() == 0 {
+            meaning.wrong(&path, format!("`{path}`: everybody could take on any address"), "list the hosts themselves");
+        }
+        networks.push(net.trunc());
+    }
+    networks
+}
+
+fn check_tls(entry: &file::Listener, path: &str, meaning: &mut Meaning<'_>, has_tls: bool) {
+    let hint = "give [tls] certificate and key";
+    if entry.protocol.implicit_tls() && !has_tls {
+        meaning.wrong(&format!("{path}.protocol"), format!("`{}` needs a certificate", entry.protocol.name()), hint);
+    } else if matches!(entry.tls, Some(TlsOffer::Offered | TlsOffer::Required)) && !has_tls {
+        meaning.wrong(&format!("{path}.tls"), format!("`{path}.tls` needs a certificate"), hint);
+    }
+}
+
+fn check_protocol(listener: &Listener, path: &str, meaning: &mut Meaning<'_>) {
+    if !listener.protocol.is_smtp() {
+        if !listener.xclient_from.is_empty() {
+            meaning.wrong(&format!("{path}.xclient_from"), "XCLIENT is a command of SMTP", "remove it");
+        }
+        if listener.auth == AuthOffer::Never {
+            meaning.wrong(&format!("{path}.auth"), "nobody reads a mailbox without a login", "\"tls\" or \"always\"");
+        }
+    }
+    if listener.auth_required && listener.auth == AuthOffer::Never {
+        meaning.wrong(
+            &format!("{path}.auth"),
+            "a login is required but never offered",
+            "\"tls\", or auth_required = false",
+        );
+    }
+}
+
+pub(super) fn limits(limits: &file::Limits, meaning: &mut Meaning<'_>) -> Limits {
+    if limits.command_timeout_secs > limits.session_timeout_secs {
+        let message = "`limits.command_timeout_secs` is longer than `limits.session_timeout_secs`";
+        meaning.wrong("limits.command_timeout_secs", message, "a session outlasts its commands");
+    }
+    if u64::from(limits.body_chunk_octets) > limits.memory_octets {
+        meaning.wrong("limits.body_chunk_octets", "one piece is larger than `limits.memory_octets`", "");
+    }
+    Limits {
+        command_line_octets: count(limits.command_line_octets),
+        text_line_octets: count(limits.text_line_octets),
+        message_octets: limits.message_octets,
+        recipients: count(limits.recipients),
+        errors: limits.errors,
+        unknown_commands: limits.unknown_commands,
+        auth_failures: limits.auth_failures,
+        messages_per_session: limits.messages_per_session,
+        command_timeout: secs(limits.command_timeout_secs),
+        data_timeout: secs(limits.data_timeout_secs),
+        session_timeout: secs(limits.session_timeout_secs),
+        pop3_timeout: secs(limits.pop3_timeout_secs),
+        hops: count(limits.hops),
+        body_chunk_octets: count(limits.body_chunk_octets),
+        memory_octets: limits.memory_octets,
+    }
+}
+
+pub(super) fn auth(auth: &file::Auth, meaning: &mut Meaning<'_>) -> Auth {
+    let mut mechanisms = Vec::new();
+    for (index, name) in auth.mechanisms.iter().enumerate() {
+        let path = format!("auth.mechanisms[{index}]");
+        mechanisms.extend(mechanism(name, &path, meaning));
+    }
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Auth {
+        mechanisms,
+        apop: auth.apop,
+        argon2_memory_kib: auth.argon2_memory_kib,
+        argon2_passes: auth.argon2_passes,
+        argon2_concurrency: if auth.argon2_concurrency == 0 { processors } else { count(auth.argon2_concurrency) },
+        cache_lifetime: minutes(auth.cache_minutes),
+        failures_per_client: auth.failures_per_client,
+        failures_per_account: auth.failures_per_account,
+        failure_lifetime: minutes(auth.failure_minutes),
+        failure_delay: Duration::from_millis(auth.failure_delay_ms.into()),
+    }
+}
+
+/// The mechanism in upper case, if it is one.
+pub(super) fn mechanism(name: &str, path: &str, meaning: &mut Meaning<'_>) -> Option<String> {
+    let upper = name.to_ascii_uppercase();
+    if MECHANISMS.contains(&upper.as_str()) {
+        return Some(upper);
+    }
+    let near = crate::config::shape::nearest_of(&upper, MECHANISMS.into_iter());
+    let hint =
+        near.map_or_else(|| format!("one of {}", MECHANISMS.join(", ")), |near| format!("did you mean \"{near}\"?"));
+    meaning.wrong(path, format!("`{path}`: unknown mechanism \"{name}\""), &hint);
+    None
+}
+
+/// Counts of the file fit in 32 bits, and so in `usize` on every machine that we build for.
+fn count(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,145 @@
+//! Readers of single values: names, networks, addresses with ports.
+
+use crate::config::settings::HostPort;
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// Why a value cannot be read, and how it would be right.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    pub(super) message: String,
+    pub(super) hint: &'static str,
+}
+
+fn unreadable<T>(message: String, hint: &'static str) -> Result<T, Unreadable> {
+    Err(Unreadable { message, hint })
+}
+
+/// A domain name, in lower-case A-labels.
+pub(super) fn domain(text: &str) -> Result<String, Unreadable> {
+    let label = |label: &str| {
+        let inner = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    let numeric = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|octet| octet.is_ascii_digit()));
+    if name.len() > 253 || !name.split('.').all(label) || numeric {
+        return unreadable(
+            format!("\"{text}\" is no domain name"),
+            "as in \"example.net\"; others in A-labels (\"xn--…\")",
+        );
+    }
+    Ok(name)
+}
+
+/// A domain name with a dot in it.
+pub(super) fn host_name(text: &str) -> Result<String, Unreadable> {
+    let name = domain(text)?;
+    if !name.contains('.') {
+        return unreadable(format!("\"{text}\" is no fully qualified name"), "as in \"mail.example.net\"");
+    }
+    Ok(name)
+}
+
+/// `ADDRESS` or `ADDRESS/PREFIX`; host bits are kept for the guard to judge. An IPv4-mapped one is IPv4.
+pub(super) fn network(text: &str) -> Result<IpNet, Unreadable> {
+    let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    let Some(net) = net else {
+        return unreadable(format!("\"{text}\" is no network"), "as in \"192.0.2.0/28\" or \"2001:db8::1\"");
+    };
+    Ok(unmapped(net))
+}
+
+fn unmapped(net: IpNet) -> IpNet {
+    let IpNet::V6(v6) = net else { return net };
+    let v4 = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
+    v4.and_then(|(addr, prefix)| IpNet::new(addr.into(), prefix).ok()).unwrap_or(net)
+}
+
+/// `ADDRESS:PORT`, `[ADDRESS]:PORT`; with a default port also the address alone.
+pub(super) fn socket_addr(text: &str, port: Option<u16>) -> Result<SocketAddr, Unreadable> {
+    let alone = || {
+        let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        Some(SocketAddr::new(inner.parse().ok()?, port?))
+    };
+    match text.parse().ok().or_else(alone) {
+        Some(addr) => Ok(addr),
+        None => unreadable(format!("\"{text}\" is no address with a port"), "as in \"0.0.0.0:25\" or \"[::]:25\""),
+    }
+}
+
+/// `HOST`, `HOST:PORT`, `ADDRESS`, `[ADDRESS]:PORT`.
+pub(super) fn host_port(text: &str, default_port: u16) -> Result<HostPort, Unreadable> {
+    if let Ok(addr) = socket_addr(text, Some(default_port)) {
+        return Ok(HostPort { host: addr.ip().to_string(), port: addr.port() });
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    let port = if port.is_empty() && !text.ends_with(':') { Some(default_port) } else { port.parse().ok() };
+    let Some(port) = port.filter(|port| *port > 0) else {
+        return unreadable(format!("\"{text}\" has no readable port"), "as in \"mail.example.net:25\"");
+    };
+    if host.parse::<Ipv6Addr>().is_ok() {
+        return unreadable(format!("\"{text}\" needs brackets"), "as in \"[2001:db8::1]:25\"");
+    }
+    Ok(HostPort { host: domain(host)?, port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains() {
+        let table = [
+            ("Example.NET.", Some("example.net")),
+            ("localhost", Some("localhost")),
+            ("xn--q9jyb4c", Some("xn--q9jyb4c")),
+            ("", None),
+            ("a..b", None),
+            ("-a.b", None),
+            ("192.0.2.1", None),
+            ("a b", None),
+            ("ä.example", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(domain(text).ok().as_deref(), expected, "{text:?}");
+        }
+        assert!(domain(&"a.".repeat(130)).is_err());
+    }
+
+    #[test]
+    fn networks() {
+        let table = [
+            ("192.0.2.1", Some("192.0.2.1/32")),
+            ("192.0.2.1/24", Some("192.0.2.1/24")),
+            ("2001:db8::/32", Some("2001:db8::/32")),
+            ("::ffff:192.0.2.0/120", Some("192.0.2.0/24")),
+            ("192.0.2", None),
+            ("192.0.2.0/33", None),
+            ("", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(network(text).ok().map(|net| net.to_string()).as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_with_ports() {
+        let table = [
+            ("mx.example.net", Some(("mx.example.net", 25))),
+            ("MX.example.net:2525", Some(("mx.example.net", 2525))),
+            ("192.0.2.1", Some(("192.0.2.1", 25))),
+            ("192.0.2.1:26", Some(("192.0.2.1", 26))),
+            ("2001:db8::1", Some(("2001:db8::1", 25))),
+            ("[2001:db8::1]:27", Some(("2001:db8::1", 27))),
+            ("mx:", None),
+            ("mx:0", None),
+            ("mx:70000", None),
+            (":25", None),
+        ];
+        for (text, expected) in table {
+            let expected = expected.map(|(host, port)| HostPort { host: host.to_owned(), port });
+            assert_eq!(host_port(text, 25).ok(), expected, "{text:?}");
+        }
+    }
+}
