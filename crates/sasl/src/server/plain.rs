@@ -32,10 +32,12 @@ mod tests {
     use super::{Failure, Message};
     use crate::prepare::Unfit;
 
+    type Fields<'a> = (&'a str, &'a str, &'a [u8]);
+
     #[test]
     fn table() {
         let malformed = Failure::Malformed("PLAIN message");
-        let table: &[(&[u8], Result<(&str, &str, &[u8]), Failure>)] = &[
+        let table: &[(&[u8], Result<Fields<'_>, Failure>)] = &[
             // RFC 4616 §4
             (b"\0tim\0tanstaaftanstaaf", Ok(("", "tim", b"tanstaaftanstaaf"))),
             (b"Ursel\0Kurt\0xipj3plmq", Err(Failure::OtherAuthzid)),
