@@ -32,9 +32,13 @@ impl Meaning<'_> {
         self.sources.place(&self.tree.span(path))
     }
 
+    /// One mistake a place: what follows from the first is no news.
     fn wrong(&mut self, path: &str, message: impl Into<String>, hint: &str) {
         let hint = (!hint.is_empty()).then(|| hint.to_owned());
-        self.mistakes.push(Mistake { span: self.tree.span(path), message: message.into(), hint });
+        let span = self.tree.span(path);
+        if self.mistakes.iter().all(|known| known.span != span) {
+            self.mistakes.push(Mistake { span, message: message.into(), hint });
+        }
     }
 
     /// A parsed value, or a mistake at its place.
@@ -49,7 +53,7 @@ pub(crate) fn settings(file: &file::File, meaning: &mut Meaning<'_>) -> Settings
     let tls = tls(&file.tls, meaning, &data_dir);
     Settings {
         file: meaning.place("hostname").file,
-        hostname: meaning.parsed("hostname", value::host_name(&file.hostname)).unwrap_or_default(),
+        hostname: hostname(&file.hostname, meaning),
         domains: domains(&file.domains, meaning),
         listeners: border::listeners(&file.listener, tls.is_some(), meaning),
         relay: relay(&file.relay, meaning),
@@ -69,6 +73,43 @@ pub(crate) fn settings(file: &file::File, meaning: &mut Meaning<'_>) -> Settings
         tls,
         data_dir,
     }
+}
+
+fn hostname(name: &str, meaning: &mut Meaning<'_>) -> String {
+    meaning.parsed("hostname", value::host_name(name)).map(|name| name.as_str().to_owned()).unwrap_or_default()
+}
+
+/// What would relay for strangers, each at its entry.
+pub(crate) fn dangers(settings: &Settings, meaning: &mut Meaning<'_>) {
+    let Err(dangers) = settings.relay_policy() else { return };
+    for danger in dangers {
+        let path = danger_path(settings, &danger);
+        let (why, hint) = split_hint(&danger.why.to_string());
+        meaning.wrong(&path, format!("`{}`: \"{}\" {why}", key_of(&path), danger.written), &hint);
+    }
+}
+
+/// The entry that a danger means: the one that stands in its line and is written so.
+fn danger_path(settings: &Settings, danger: &guard::Danger) -> String {
+    let relay = &settings.relay;
+    let is = |text: String, place: &Place| text == danger.written && place.line() == danger.line;
+    let network = relay.networks.iter().position(|it| is(it.net.to_string(), &it.place));
+    let client = relay.clients.iter().position(|it| is(it.who.to_string(), &it.place));
+    let domain = settings.domains.relay.iter().position(|it| is(it.domain.as_str().to_owned(), &it.place));
+    let network = network.map(|index| format!("relay.networks[{index}]"));
+    let client = || client.map(|index| format!("relay.clients[{index}]"));
+    let domain = || domain.map(|index| format!("domains.relay[{index}].domain"));
+    network.or_else(client).or_else(domain).unwrap_or_else(|| danger.key.trim_end_matches("_bits").to_owned())
+}
+
+fn key_of(path: &str) -> &str {
+    path.split('[').next().unwrap_or(path)
+}
+
+/// The guard ends its reason with what to write instead.
+fn split_hint(why: &str) -> (String, String) {
+    let (why, hint) = why.split_once("; ").unwrap_or((why, ""));
+    (why.to_owned(), hint.to_owned())
 }
 
 fn tls(tls: &file::Tls, meaning: &mut Meaning<'_>, data_dir: &Path) -> Option<Tls> {
@@ -97,7 +138,7 @@ fn domains(domains: &file::Domains, meaning: &mut Meaning<'_>) -> Domains {
         let next_hop = meaning.parsed(&at("next_hop"), value::host_port(&entry.next_hop, 25));
         let (Some(domain), Some(next_hop)) = (domain, next_hop) else { continue };
         if relay.iter().any(|other| other.domain == domain) {
-            meaning.wrong(&at("domain"), format!("`{domain}` is there twice"), "one next hop a domain");
+            meaning.wrong(&at("domain"), format!("`{}` is there twice", domain.as_str()), "one next hop a domain");
         }
         relay.push(RelayDomain { domain, next_hop, place: meaning.place(&at("domain")) });
     }
@@ -131,7 +172,8 @@ fn client(client: &file::Client, index: usize, meaning: &mut Meaning<'_>) -> Opt
         (None, Some(name)) => {
             let below = name.strip_prefix('.');
             let host = meaning.parsed(&format!("{path}.name"), value::domain(below.unwrap_or(name)))?;
-            ClientWho::Name(if below.is_some() { format!(".{host}") } else { host })
+            let host = host.as_str();
+            ClientWho::Name(if below.is_some() { format!(".{host}") } else { host.to_owned() })
         }
         _ => {
             meaning.wrong(&path, "a relay client has either `ip` or `name`", "give exactly one of the two");

@@ -73,15 +73,16 @@ pub fn parse(text: &Text<'_>, sets: &[String]) -> Result<Loaded, Report> {
     let sources = Arc::new(tree::sources(text.name, text.text, sets));
     let report = |mistakes| Report::new(sources.clone(), mistakes);
     let tree = tree::Tree::parse(&sources).map_err(report)?;
-    let mut mistakes = shape::check(tree.root());
+    let mistakes = shape::check(tree.root());
     let file = match tree.file() {
         Ok(file) => file,
         Err(mistake) if mistakes.is_empty() => return Err(report(vec![mistake])),
         Err(_) => return Err(report(mistakes)),
     };
-    let mut meaning = mean::Meaning { tree: &tree, sources: &sources, base_dir: text.base_dir, mistakes: Vec::new() };
+    let mut meaning = mean::Meaning { tree: &tree, sources: &sources, base_dir: text.base_dir, mistakes };
     let settings = mean::settings(&file, &mut meaning);
-    mistakes.append(&mut meaning.mistakes);
+    mean::dangers(&settings, &mut meaning);
+    let mistakes = meaning.mistakes;
     if mistakes.is_empty() { Ok(Loaded { file, settings }) } else { Err(report(mistakes)) }
 }
 

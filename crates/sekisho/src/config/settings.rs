@@ -4,8 +4,10 @@
 
 use super::file::{AuthOffer, LogFormat, LogLevel, Protocol, SmarthostTls, TlsOffer};
 use super::source::Place;
+use guard::{ConfigLine, Danger, RelayPolicy, RelayPolicySpec, policy};
 use ipnet::IpNet;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use smtp::address::Domain;
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 /// Everything the server was told.
 #[derive(Debug, Clone)]
@@ -36,7 +38,7 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Domains {
     /// Domain of a bare login.
-    pub default: Option<String>,
+    pub default: Option<Domain>,
     /// Domains handed to a next hop.
     pub relay: Vec<RelayDomain>,
 }
@@ -44,8 +46,8 @@ pub struct Domains {
 /// `[[domains.relay]]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayDomain {
-    /// Lower-case A-labels.
-    pub domain: String,
+    /// The domain itself, not those below it.
+    pub domain: Domain,
     /// Who takes its mail.
     pub next_hop: HostPort,
     /// The entry.
@@ -282,6 +284,42 @@ pub struct Admin {
     pub socket: PathBuf,
     /// Its permissions.
     pub mode: u32,
+}
+
+impl Settings {
+    /// Who may relay. A configuration that was read without mistakes has no dangers; they are what `config::mean` asks for.
+    pub fn relay_policy(&self) -> Result<RelayPolicy, Vec<Danger>> {
+        let networks = self.relay.networks.iter().map(|it| entry(&it.net, &it.place)).collect();
+        let client_map = self.relay.clients.iter().map(|it| entry(&it.who, &it.place)).collect();
+        let relay_domains = self.domains.relay.iter().map(|it| entry(&it.domain, &it.place)).collect();
+        let pop = &self.relay.pop;
+        let pop = pop.enabled.then(|| policy::PopSpec { ipv6_prefix_bits: pop.ipv6_prefix, line: pop.place.line() });
+        let bound = self.listeners.iter().flat_map(|listener| &listener.bind).map(SocketAddr::ip);
+        let start = Place { file: self.file.clone(), line: 1, column: 1 };
+        let own_literals = bound.filter(|addr| !addr.is_unspecified()).map(|addr| entry(&addr, &start)).collect();
+        let default_domain = self.domains.default.clone();
+        RelayPolicy::new(RelayPolicySpec { networks, client_map, relay_domains, pop, own_literals, default_domain })
+    }
+}
+
+fn entry(text: &impl ToString, place: &Place) -> policy::Entry {
+    policy::Entry { text: text.to_string(), line: place.line() }
+}
+
+impl fmt::Display for ClientWho {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Net(net) => net.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+impl Place {
+    /// The place as the guard's traces name it.
+    pub fn line(&self) -> ConfigLine {
+        ConfigLine::new(self.file.clone(), self.line)
+    }
 }
 
 impl Protocol {

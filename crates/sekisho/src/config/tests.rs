@@ -56,3 +56,112 @@ mynetworks = []
         ]
     );
 }
+
+/// T3: what would relay for strangers does not start, and its line is named.
+#[test]
+fn t03_a_trust_list_that_trusts_strangers() {
+    let text = r#"hostname = "mail.example.net"
+[relay]
+networks = [
+  "192.0.2.0/28",
+  "0.0.0.0/0",
+  "172.0.0.0/8", "::/0",
+  "198.51.100.7/24",
+]
+clients = [
+  { name = ".com" },
+  { ip = "8.0.0.0/8" },
+  { ip = "192.0.2.1", name = "both.example" },
+]
+"#;
+    let found = mistakes(text, &["relay.pop.ipv6_prefix=12"]);
+    let places: Vec<&str> = found.iter().map(|it| it.split_once(": ").expect("a place").0).collect();
+    let expected = [
+        "t.toml:5:3",
+        "t.toml:6:3",
+        "t.toml:6:18",
+        "t.toml:7:3",
+        "t.toml:10:3",
+        "t.toml:11:3",
+        "t.toml:12:3",
+        "--set:1:25",
+    ];
+    assert_eq!(places, expected, "{found:#?}");
+}
+
+#[test]
+fn mistakes_across_sections() {
+    let text = r#"hostname = "mail"
+data_dir = "data"
+[[listener]]
+name = "mx"
+protocol = "smtp"
+bind = ["0.0.0.0:25", "0.0.0.0"]
+proxy_from = ["0.0.0.0/0"]
+[[listener]]
+name = "mx"
+protocol = "pop3s"
+auth = "never"
+bind = ["0.0.0.0:25"]
+[delivery]
+remote = "smarthost"
+[admin]
+mode = "0666"
+[tls]
+key = "x"
+[auth]
+mechanisms = ["CRAMMD5"]
+"#;
+    let found = mistakes(text, &[]);
+    let places: Vec<&str> = found.iter().map(|it| it.split_once(": ").expect("a place").0).collect();
+    let expected = [
+        "t.toml:1:12",
+        "t.toml:6:23",
+        "t.toml:7:15",
+        "t.toml:9:8",
+        "t.toml:10:12",
+        "t.toml:11:8",
+        "t.toml:12:9",
+        "t.toml:14:10",
+        "t.toml:16:8",
+        "t.toml:17:1",
+        "t.toml:20:15",
+    ];
+    assert_eq!(places, expected, "{found:#?}");
+}
+
+#[test]
+fn a_mistake_is_shown_in_its_line_with_a_hint() {
+    let report = load("hostname = \"a.example\"\n[limits]\nhopps = 3\n", &[]).expect_err("a mistake");
+    let shown = report.to_string();
+    for part in ["error: unknown key `limits.hopps`", "t.toml:3:1", "3 | hopps = 3", "did you mean `hops`?"] {
+        assert!(shown.contains(part), "{part} in\n{shown}");
+    }
+}
+
+/// The doc comment of every key ends with its default, and says its range, as the code has them.
+#[test]
+fn the_reference_says_the_truth() {
+    let schema = shape::schema();
+    for key in reference::sections().into_iter().flat_map(|section| section.keys) {
+        let about = key.about.replace('\n', " ");
+        let pointer = key.path.split('.').fold(String::new(), |at, part| match part.strip_suffix("[]") {
+            Some(list) => format!("{at}/properties/{list}/items"),
+            None => format!("{at}/properties/{part}"),
+        });
+        let Some(value) = schema.pointer(&pointer) else { continue };
+        if let (Some(min), Some(max)) = (value["minimum"].as_i64(), value["maximum"].as_i64()) {
+            let range = format!("{} to {}", shape::grouped(min.into()), shape::grouped(max.into()));
+            assert!(about.contains(&range), "{}: says no range {range}: {about}", key.path);
+        }
+        let told = match (&key.default, key.required) {
+            (_, true) => "Required.".to_owned(),
+            (None, false) => "Default ".to_owned(),
+            (Some(default), false) => match default.parse::<i128>() {
+                Ok(number) => format!("Default {}", shape::grouped(number)),
+                Err(_) => format!("Default `{}`", default.replace(',', ", ")),
+            },
+        };
+        assert!(about.contains(&told), "{}: does not say {told}: {about}", key.path);
+    }
+}

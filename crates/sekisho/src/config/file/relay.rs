@@ -45,8 +45,8 @@ pub struct Pop {
     /// Recipients that one grant may reach an hour. 1 to 1,000,000. Default 500.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub recipients_per_hour: u32,
-    /// Part of an IPv6 address that a grant is for, in bits; 128 is the address alone. 48 to 128. Default 128.
-    #[schemars(range(min = 48, max = 128))]
+    /// Part of an IPv6 address that a grant is for, in bits; 128 is the address alone. 64 to 128. Default 128.
+    #[schemars(range(min = 64, max = 128))]
     pub ipv6_prefix: u8,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::config::settings::HostPort;
 use ipnet::IpNet;
+use smtp::address::Domain;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Why a value cannot be read, and how it would be right.
@@ -15,27 +16,18 @@ fn unreadable<T>(message: String, hint: &'static str) -> Result<T, Unreadable> {
     Err(Unreadable { message, hint })
 }
 
-/// A domain name, in lower-case A-labels.
-pub(super) fn domain(text: &str) -> Result<String, Unreadable> {
-    let label = |label: &str| {
-        let inner = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
-        (1..=63).contains(&label.len()) && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
-    };
-    let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
-    let numeric = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|octet| octet.is_ascii_digit()));
-    if name.len() > 253 || !name.split('.').all(label) || numeric {
-        return unreadable(
-            format!("\"{text}\" is no domain name"),
-            "as in \"example.net\"; others in A-labels (\"xn--…\")",
-        );
+/// A domain name.
+pub(super) fn domain(text: &str) -> Result<Domain, Unreadable> {
+    match Domain::parse(text) {
+        Ok(domain) => Ok(domain),
+        Err(why) => unreadable(format!("\"{text}\" is no domain name: {why}"), "as in \"example.net\""),
     }
-    Ok(name)
 }
 
 /// A domain name with a dot in it.
-pub(super) fn host_name(text: &str) -> Result<String, Unreadable> {
+pub(super) fn host_name(text: &str) -> Result<Domain, Unreadable> {
     let name = domain(text)?;
-    if !name.contains('.') {
+    if !name.as_str().contains('.') {
         return unreadable(format!("\"{text}\" is no fully qualified name"), "as in \"mail.example.net\"");
     }
     Ok(name)
@@ -81,7 +73,7 @@ pub(super) fn host_port(text: &str, default_port: u16) -> Result<HostPort, Unrea
     if host.parse::<Ipv6Addr>().is_ok() {
         return unreadable(format!("\"{text}\" needs brackets"), "as in \"[2001:db8::1]:25\"");
     }
-    Ok(HostPort { host: domain(host)?, port })
+    Ok(HostPort { host: domain(host)?.as_str().to_owned(), port })
 }
 
 #[cfg(test)]
@@ -99,10 +91,10 @@ mod tests {
             ("-a.b", None),
             ("192.0.2.1", None),
             ("a b", None),
-            ("ä.example", None),
+            ("ä.example", Some("xn--4ca.example")),
         ];
         for (text, expected) in table {
-            assert_eq!(domain(text).ok().as_deref(), expected, "{text:?}");
+            assert_eq!(domain(text).ok().as_ref().map(Domain::as_str), expected, "{text:?}");
         }
         assert!(domain(&"a.".repeat(130)).is_err());
     }
