@@ -1,0 +1,217 @@
+//! Devices: scanners, printers, alarm boxes and old mail programs, each with a secret of its own, so that the main password
+//! stays out of them and one of them can be cut off alone. The secret is made here, shown once and kept encrypted, since
+//! APOP and CRAM-MD5 need it in clear.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::error::DirectoryError;
+use crate::store::NewDeviceRow;
+use crate::{Directory, key, name};
+
+type Result<T> = std::result::Result<T, DirectoryError>;
+
+/// Characters of a device secret: 20 of these 31 are 99 bits.
+pub const SECRET_CHARACTERS: usize = 20;
+/// Without i, l, o, 0 and 1: it is read off a screen and typed into a panel.
+const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
+const NETWORKS_MAX: usize = 64;
+
+/// A device as it is listed and as a login tells it; no secret is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Device {
+    /// The login of the account it belongs to.
+    pub account: String,
+    /// Its name within the account.
+    pub name: String,
+    /// `user-name@domain`: what the device logs in with.
+    pub login: String,
+    /// What it may do.
+    #[serde(flatten)]
+    pub limits: DeviceLimits,
+    /// Seconds since 1970 when it was cut off.
+    pub revoked_at: Option<u64>,
+    /// Seconds since 1970.
+    pub created_at: u64,
+}
+
+/// What a device may do. The directory keeps networks and expiry; messages and recipients are the judge's to keep.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeviceLimits {
+    /// Where it may log in from; empty: everywhere.
+    pub networks: Vec<IpNet>,
+    /// Messages that it may send in an hour; `None`: no bound of its own.
+    pub messages_per_hour: Option<u32>,
+    /// Whom it may send to.
+    pub recipients: RecipientScope,
+    /// Seconds since 1970 from which it is refused.
+    pub expires_at: Option<u64>,
+}
+
+impl DeviceLimits {
+    /// Reads networks as an operator writes them: addresses or CIDR without host bits.
+    pub fn with_networks(mut self, written: &[impl AsRef<str>]) -> Result<Self> {
+        self.networks = written.iter().map(|network| name::network(network.as_ref())).collect::<Result<_>>()?;
+        Ok(self)
+    }
+
+    pub(crate) fn allows(&self, client_ip: IpAddr) -> bool {
+        let client_ip = client_ip.to_canonical();
+        self.networks.is_empty() || self.networks.iter().any(|network| network.contains(&client_ip))
+    }
+}
+
+/// Whom a device may send to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecipientScope {
+    /// Only addresses of hosted domains.
+    #[default]
+    OwnDomains,
+    /// Everybody.
+    Anywhere,
+}
+
+impl RecipientScope {
+    /// As written in commands and kept in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OwnDomains => "own-domains",
+            Self::Anywhere => "anywhere",
+        }
+    }
+
+    /// The reverse of [`Self::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::OwnDomains, Self::Anywhere].into_iter().find(|scope| scope.as_str() == text)
+    }
+}
+
+/// A secret to be shown once. `Debug` shows nothing of it, it is wiped when dropped.
+pub struct DeviceSecret(Zeroizing<String>);
+
+impl DeviceSecret {
+    /// The secret itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    fn random() -> Result<Self> {
+        let mut secret = Zeroizing::new(String::with_capacity(SECRET_CHARACTERS));
+        let mut octets = Zeroizing::new([0_u8; 64]);
+        while secret.len() < SECRET_CHARACTERS {
+            key::random(octets.as_mut_slice())
+                .map_err(|source| DirectoryError::unavailable("making a secret", source))?;
+            // 248 = 8 × 31: octets above it would make the first characters likelier.
+            let fair = octets.iter().filter(|&&octet| octet < 248);
+            let characters = fair.map(|octet| char::from(ALPHABET[usize::from(octet % 31)]));
+            let missing = SECRET_CHARACTERS - secret.len();
+            secret.extend(characters.take(missing));
+        }
+        Ok(Self(secret))
+    }
+}
+
+impl std::fmt::Debug for DeviceSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DeviceSecret(…)")
+    }
+}
+
+impl Directory {
+    /// Makes a device and its secret, which is never shown again. The name of a revoked device may be used again.
+    pub async fn add_device(&self, account: &str, name: &str, limits: DeviceLimits) -> Result<(Device, DeviceSecret)> {
+        let account = self.known_login(account)?;
+        let name = name::device(name)?;
+        if limits.networks.len() > NETWORKS_MAX {
+            return Err(DirectoryError::invalid("networks", &name, "at most 64 are kept"));
+        }
+        let (local, domain) = name::split(&account).ok_or_else(|| DirectoryError::not_found("account", &account))?;
+        let login = format!("{local}-{name}@{domain}");
+        let secret = DeviceSecret::random()?;
+        let sealed = self.sealer.seal(&login, secret.expose().as_bytes());
+        let new = NewDeviceRow {
+            account: &account,
+            login: &login,
+            name: &name,
+            sealed_secret: sealed
+                .ok_or_else(|| DirectoryError::unavailable("sealing a secret", "encryption failed"))?,
+            scram: self.hasher.scram(secret.expose().as_bytes()).await?,
+            limits: &limits,
+            now: crate::unix_secs(),
+        };
+        let done = self.store.add_device(&new).await;
+        self.generations.logins_changed();
+        done?;
+        let created_at = new.now;
+        Ok((
+            Device {
+                account: account.clone(),
+                name: name.clone(),
+                login: login.clone(),
+                limits,
+                revoked_at: None,
+                created_at,
+            },
+            secret,
+        ))
+    }
+
+    /// The devices of an account or of all, revoked ones as well.
+    pub async fn devices(&self, account: Option<&str>) -> Result<Vec<Device>> {
+        let account = account.map(|account| self.known_login(account)).transpose()?;
+        self.store.devices(account.as_deref()).await
+    }
+
+    /// Cuts a device off, at once and for good.
+    pub async fn revoke_device(&self, device_login: &str) -> Result<()> {
+        let done = self.store.revoke_device(&self.known_login(device_login)?, crate::unix_secs()).await;
+        self.generations.logins_changed();
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_have_twenty_clear_characters_and_are_never_shown() {
+        for _ in 0..200 {
+            let secret = DeviceSecret::random().unwrap();
+            assert_eq!(secret.expose().len(), SECRET_CHARACTERS);
+            assert!(secret.expose().bytes().all(|sign| ALPHABET.contains(&sign)));
+            assert!(!secret.expose().contains(['i', 'l', 'o', '0', '1']));
+            assert_eq!(format!("{secret:?}"), "DeviceSecret(…)");
+        }
+        assert_ne!(DeviceSecret::random().unwrap().expose(), DeviceSecret::random().unwrap().expose());
+    }
+
+    #[test]
+    fn networks_bind_and_a_mapped_address_is_its_ipv4_address() {
+        let limits = DeviceLimits::default().with_networks(&["192.0.2.0/24", "2001:db8::1"]).unwrap();
+        for (ip, allowed) in [
+            ("192.0.2.9", true),
+            ("::ffff:192.0.2.9", true),
+            ("192.0.3.1", false),
+            ("2001:db8::1", true),
+            ("2001:db8::2", false),
+        ] {
+            assert_eq!(limits.allows(ip.parse().unwrap()), allowed, "{ip}");
+        }
+        assert!(DeviceLimits::default().allows("203.0.113.1".parse().unwrap()));
+        assert!(DeviceLimits::default().with_networks(&["192.0.2.1/24"]).is_err());
+    }
+
+    #[test]
+    fn scopes_print_and_parse() {
+        for scope in [RecipientScope::OwnDomains, RecipientScope::Anywhere] {
+            assert_eq!(RecipientScope::parse(scope.as_str()), Some(scope));
+        }
+        assert_eq!(RecipientScope::parse("everything"), None);
+    }
+}

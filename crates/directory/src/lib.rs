@@ -1,0 +1,162 @@
+//! Who lives here: domains, accounts, their addresses and aliases, passwords and device secrets, in an SQLite database.
+//!
+//! Answers for: where an address leads ([`Directory::resolve`]), who may send by it ([`Directory::owners`]), whose a login
+//! is ([`Directory::authenticate`], [`Directory::secrets_for`]), and for changing all that. Every answer is "yes", "no" or
+//! "cannot say" ([`DirectoryError::is_temporary`]); the last is never read as one of the others. Answers on the way of a
+//! mail come from bounded memory and are dropped when anything changes: at once when this process changed it, within a
+//! second when another did.
+//!
+//! Does not answer for: relaying (that is `guard`), counting wrong passwords (`state`), the grammar of addresses (`smtp`),
+//! reply texts.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`account`](Account), `alias`, [`device`](Device) | what an operator does |
+//! | `resolve`, `route`, `expand` | from an address to its targets |
+//! | `login`, `password` | from a login to an account |
+//! | `watch`, `cache` | what is remembered, and until when |
+//! | `key` | the server key and the sealing of device secrets |
+//! | `name` | how names are written |
+//! | `store` | the database; all SQL |
+
+mod account;
+mod alias;
+mod cache;
+mod device;
+mod error;
+mod expand;
+mod key;
+mod login;
+mod name;
+mod password;
+mod resolve;
+mod route;
+mod store;
+mod watch;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+
+use crate::key::Sealer;
+use crate::login::Logins;
+use crate::password::Hasher;
+use crate::resolve::Routes;
+use crate::store::Store;
+use crate::watch::{Generations, Watch};
+
+pub use account::{Account, Change, NewAccount, NewPassword, PasswordKind};
+pub use alias::{Alias, Domain};
+pub use device::{Device, DeviceLimits, DeviceSecret, RecipientScope, SECRET_CHARACTERS};
+pub use error::{AliasFault, DirectoryError, OpenError};
+pub use key::{KEY_OCTETS, ServerKey};
+pub use login::{AuthOutcome, Identity, SecretUse, SecretsOutcome, Why};
+pub use route::{ALIAS_DEPTH_MAX, ALIAS_WIDTH_MAX, Hosting, Resolution, Target};
+
+/// What the configuration says of the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The domain of logins and addresses written without one; empty: they are nobody's.
+    pub default_domain: String,
+    /// What stands before the detail in `user+detail`; `None`: there are no details.
+    pub detail_delimiter: Option<char>,
+    /// The address that takes the mail of `postmaster` in each domain without one of its own.
+    pub postmaster: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { default_domain: String::new(), detail_delimiter: Some('+'), postmaster: None }
+    }
+}
+
+impl Settings {
+    fn checked(mut self) -> Result<Self, DirectoryError> {
+        if !self.default_domain.is_empty() {
+            self.default_domain = name::domain(&self.default_domain)?;
+        }
+        if let Some(sign) =
+            self.detail_delimiter.filter(|sign| !sign.is_ascii_punctuation() || "@.\"<>".contains(*sign))
+        {
+            let why = "one ASCII sign such as + or - is wanted";
+            return Err(DirectoryError::invalid("detail delimiter", &sign.to_string(), why));
+        }
+        if let Some(postmaster) = &self.postmaster {
+            let (local, domain) = name::address(postmaster, &self.default_domain)?;
+            self.postmaster = Some(format!("{local}@{domain}"));
+        }
+        Ok(self)
+    }
+}
+
+/// The open directory. Share it in an `Arc`; its watch ends when it is dropped.
+pub struct Directory {
+    store: Arc<Store>,
+    settings: ArcSwap<Settings>,
+    sealer: Sealer,
+    hasher: Hasher,
+    generations: Arc<Generations>,
+    routes: Routes,
+    logins: Logins,
+    watch: Watch,
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Directory").field("settings", &self.settings.load()).finish_non_exhaustive()
+    }
+}
+
+impl Directory {
+    /// Opens the database, or makes it, and starts the watch for other processes' changes. A database whose secrets were
+    /// sealed with another key is refused.
+    pub async fn open(path: &Path, key: &ServerKey, settings: Settings) -> Result<Self, OpenError> {
+        let settings = settings.checked()?;
+        let store = Arc::new(Store::open(path, key).await?);
+        let no_crypto = || DirectoryError::unavailable("opening the directory", "no cryptography");
+        let sealer = Sealer::new(key).ok_or_else(no_crypto)?;
+        let hasher = Hasher::new().map_err(|source| DirectoryError::unavailable("opening the directory", source))?;
+        let generations = Arc::new(Generations::default());
+        let watch = Watch::start(Arc::clone(&store), Arc::clone(&generations)).await?;
+        Ok(Self {
+            store,
+            settings: ArcSwap::from_pointee(settings),
+            sealer,
+            hasher,
+            generations,
+            routes: Routes::new(),
+            logins: Logins::new(),
+            watch,
+        })
+    }
+
+    /// Takes a new configuration over; on an error the old one stays.
+    pub fn set_settings(&self, settings: Settings) -> Result<(), DirectoryError> {
+        self.settings.store(Arc::new(settings.checked()?));
+        self.generations.changed();
+        Ok(())
+    }
+
+    /// What the directory goes by now.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Ends the watch and closes the database once its running statements are done.
+    pub async fn close(&self) {
+        self.watch.stop();
+        self.store.close().await;
+    }
+
+    /// The name a login is kept under.
+    fn known_login(&self, written: &str) -> Result<String, DirectoryError> {
+        let login = name::login(written, &self.settings.load().default_domain);
+        login.ok_or_else(|| DirectoryError::invalid("login", written, "user@domain is wanted"))
+    }
+}
+
+fn unix_secs() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

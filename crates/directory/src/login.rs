@@ -1,0 +1,267 @@
+//! From a login to an account: by password, or by a secret for a challenge. Whatever is wrong with a login, the work done
+//! and the answer to the peer are the same; [`Why`] is for the log.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use aws_lc_rs::constant_time;
+use sasl::{SecretBytes, SecretKind, StoredSecret, prepare, scram};
+
+use crate::cache::Cache;
+use crate::device::Device;
+use crate::error::DirectoryError;
+use crate::store::{DeviceRow, LoginRow};
+use crate::{Directory, name, password};
+
+const KNOWN_MAX: usize = 32_768;
+const UNKNOWN_MAX: usize = 8_192;
+
+type Result<T> = std::result::Result<T, DirectoryError>;
+
+/// Who has logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The account's login, also when a device logged in.
+    pub login: Arc<str>,
+    /// Where its mail lies, relative to the mail directory.
+    pub maildir: Arc<str>,
+    /// Octets that the mailbox may hold; `None`: no bound.
+    pub quota_octets: Option<u64>,
+    /// The device with its limits, if its secret was used.
+    pub device: Option<Arc<Device>>,
+}
+
+/// What became of a login by password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuthOutcome {
+    /// It is this account's.
+    Account(Identity),
+    /// It is nobody's.
+    Denied(Why),
+}
+
+/// What there is for a challenge to a login.
+#[derive(Debug, Clone)]
+pub enum SecretsOutcome {
+    /// Whoever knows one of the secrets is this.
+    Found {
+        /// To be believed only after the exchange.
+        identity: Identity,
+        /// What the mechanism reckons with.
+        secrets: Vec<StoredSecret>,
+    },
+    /// There is none; the exchange must go on as if there were, and fail.
+    Denied(Why),
+}
+
+/// What a stored secret is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretUse {
+    /// A device's secret.
+    CramMd5,
+    /// A device's secret.
+    Apop,
+    /// The keys of a main password or of a device's secret.
+    ScramSha256,
+}
+
+impl From<SecretKind> for SecretUse {
+    fn from(kind: SecretKind) -> Self {
+        match kind {
+            SecretKind::CramMd5 => Self::CramMd5,
+            SecretKind::ScramSha256 => Self::ScramSha256,
+        }
+    }
+}
+
+/// Why a login was denied. For the log; the peer is told only that it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// No account and no device has this login.
+    #[error("unknown login")]
+    UnknownLogin,
+    /// The password is another one.
+    #[error("wrong password")]
+    WrongPassword,
+    /// The password is empty or could be nobody's; it is not even looked up.
+    #[error("unfit password")]
+    UnfitPassword,
+    /// The account has no main password, or no secret of the kind that was asked for.
+    #[error("no secret of this kind")]
+    NoSecret,
+    /// The account is locked.
+    #[error("account is locked")]
+    Locked,
+    /// The account or the device has expired.
+    #[error("expired")]
+    Expired,
+    /// The account takes APOP and CRAM-MD5 only.
+    #[error("account takes no passwords, only APOP and CRAM-MD5")]
+    ApopOnly,
+    /// The device is cut off.
+    #[error("device is revoked")]
+    Revoked,
+    /// The device may not log in from there.
+    #[error("device may not log in from this address")]
+    OutsideNetworks,
+}
+
+/// What is remembered of logins: rows, not passwords.
+pub(crate) struct Logins {
+    known: Cache<String, (u64, Arc<LoginRow>)>,
+    unknown: Cache<String, u64>,
+}
+
+impl Logins {
+    pub(crate) fn new() -> Self {
+        Self { known: Cache::new(KNOWN_MAX), unknown: Cache::new(UNKNOWN_MAX) }
+    }
+}
+
+impl Directory {
+    /// Whose login and password this is. The caller throttles and counts failures; this only takes the same time for each.
+    pub async fn authenticate(&self, login: &str, password: &[u8], client_ip: IpAddr) -> Result<AuthOutcome> {
+        let row = match self.check(login, password, client_ip).await? {
+            Ok(row) => row,
+            Err(why) => return Ok(AuthOutcome::Denied(why)),
+        };
+        if row.device.is_none() {
+            self.upgrade(&row, password).await;
+        }
+        Ok(AuthOutcome::Account(identity(&row)))
+    }
+
+    /// The secret for a challenge-response login. A device's own login gives its secret; an account's login gives the SCRAM
+    /// keys of its main password and nothing for CRAM-MD5 and APOP.
+    pub async fn secrets_for(&self, login: &str, wanted: SecretUse, client_ip: IpAddr) -> Result<SecretsOutcome> {
+        let Some(row) = self.row(login).await? else { return Ok(SecretsOutcome::Denied(Why::UnknownLogin)) };
+        if let Err(why) = may_log_in(&row, client_ip) {
+            return Ok(SecretsOutcome::Denied(why));
+        }
+        if row.apop_only && wanted == SecretUse::ScramSha256 {
+            return Ok(SecretsOutcome::Denied(Why::ApopOnly));
+        }
+        let secret = match (&row.device, wanted) {
+            (Some(device), SecretUse::ScramSha256) => scram::Keys::parse(&device.scram).map(StoredSecret::ScramSha256),
+            (Some(device), SecretUse::CramMd5 | SecretUse::Apop) => {
+                Some(StoredSecret::Clear(self.device_secret(device)?))
+            }
+            (None, SecretUse::ScramSha256) => {
+                row.scram.as_deref().and_then(scram::Keys::parse).map(StoredSecret::ScramSha256)
+            }
+            (None, SecretUse::CramMd5 | SecretUse::Apop) => None,
+        };
+        Ok(match secret {
+            Some(secret) => SecretsOutcome::Found { identity: identity(&row), secrets: vec![secret] },
+            None => SecretsOutcome::Denied(Why::NoSecret),
+        })
+    }
+
+    /// The row behind a right password, or why there is none. The password is checked before anything else is told, so
+    /// that a locked account takes the time of any other.
+    pub(crate) async fn check(
+        &self,
+        login: &str,
+        password: &[u8],
+        client_ip: IpAddr,
+    ) -> Result<std::result::Result<Arc<LoginRow>, Why>> {
+        if prepare::password(password).is_err() {
+            return Ok(Err(Why::UnfitPassword));
+        }
+        let Some(row) = self.row(login).await? else {
+            self.hasher.fits(login, None, password).await?;
+            return Ok(Err(Why::UnknownLogin));
+        };
+        if !self.password_fits(login, &row, password).await? {
+            let has_secret = row.device.is_some() || row.hash.is_some();
+            return Ok(Err(if has_secret { Why::WrongPassword } else { Why::NoSecret }));
+        }
+        if let Err(why) = may_log_in(&row, client_ip) {
+            return Ok(Err(why));
+        }
+        Ok(if row.apop_only { Err(Why::ApopOnly) } else { Ok(row) })
+    }
+
+    async fn password_fits(&self, login: &str, row: &LoginRow, password: &[u8]) -> Result<bool> {
+        let Some(device) = &row.device else {
+            return self.hasher.fits(&row.login, row.hash.as_deref(), password).await;
+        };
+        let secret = self.device_secret(device)?;
+        if constant_time::verify_slices_are_equal(secret.expose(), password).is_ok() {
+            return Ok(true);
+        }
+        // A wrong guess takes as long as at an account, so that logins of devices are not told apart.
+        self.hasher.fits(login, None, password).await
+    }
+
+    fn device_secret(&self, row: &DeviceRow) -> Result<SecretBytes> {
+        let secret = self.sealer.open(&row.device.login, &row.sealed_secret);
+        let secret = secret.filter(|secret| !secret.is_empty());
+        let secret = secret
+            .ok_or_else(|| DirectoryError::unavailable("opening a device secret", "damaged or sealed elsewhere"))?;
+        Ok(SecretBytes::from(secret.as_slice()))
+    }
+
+    /// Makes a dated hash, or missing SCRAM keys, anew while the password is at hand. The login does not depend on it.
+    async fn upgrade(&self, row: &LoginRow, password: &[u8]) {
+        let Some(old) = row.hash.as_deref().filter(|hash| row.scram.is_none() || password::is_dated(hash)) else {
+            return;
+        };
+        let done = match self.hasher.make(&row.login, password).await {
+            Ok(secrets) => self.store.rehash(&row.login, old, &secrets).await,
+            Err(error) => Err(error),
+        };
+        self.generations.logins_changed();
+        if let Err(error) = done {
+            tracing::warn!(login = %row.login, %error, "password not re-hashed");
+        }
+    }
+
+    async fn row(&self, written: &str) -> Result<Option<Arc<LoginRow>>> {
+        let Some(login) = name::login(written, &self.settings.load().default_domain) else { return Ok(None) };
+        let generation = self.generations.login();
+        // What another process locked meanwhile would go unseen.
+        if !self.generations.is_blind() {
+            if let Some((_, row)) = self.logins.known.find(&login).filter(|(stamp, _)| *stamp == generation) {
+                return Ok(Some(row));
+            }
+            if self.logins.unknown.find(&login) == Some(generation) {
+                return Ok(None);
+            }
+        }
+        let row = self.store.login(&login).await?.map(Arc::new);
+        match &row {
+            Some(row) => self.logins.known.insert(login, (generation, Arc::clone(row))),
+            None => self.logins.unknown.insert(login, generation),
+        }
+        Ok(row)
+    }
+}
+
+fn identity(row: &LoginRow) -> Identity {
+    Identity {
+        login: Arc::clone(&row.login),
+        maildir: Arc::clone(&row.maildir),
+        quota_octets: row.quota_octets,
+        device: row.device.as_ref().map(|device| Arc::new(device.device.clone())),
+    }
+}
+
+fn may_log_in(row: &LoginRow, client_ip: IpAddr) -> std::result::Result<(), Why> {
+    let now = crate::unix_secs();
+    let is_over = |expires_at: Option<u64>| expires_at.is_some_and(|expires_at| expires_at <= now);
+    if row.locked {
+        return Err(Why::Locked);
+    }
+    if is_over(row.expires_at) {
+        return Err(Why::Expired);
+    }
+    let Some(DeviceRow { device, .. }) = &row.device else { return Ok(()) };
+    if device.revoked_at.is_some() {
+        return Err(Why::Revoked);
+    }
+    if is_over(device.limits.expires_at) {
+        return Err(Why::Expired);
+    }
+    if device.limits.allows(client_ip) { Ok(()) } else { Err(Why::OutsideNetworks) }
+}

@@ -1,0 +1,165 @@
+//! From an address to its targets: out of memory if nothing changed since, out of the database otherwise.
+//!
+//! An answer is stamped with the generation that was current before the database was asked, so one that was overtaken by
+//! a change is never used. Unknown users are remembered apart: strangers choose those names, and must not push out ours.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::Mutex;
+
+use crate::Directory;
+use crate::cache::Cache;
+use crate::error::DirectoryError;
+use crate::expand::{Domains, Expansion};
+use crate::name::NAME_OCTETS_MAX;
+use crate::route::{Hosting, Resolution};
+
+const KNOWN_MAX: usize = 65_536;
+const UNKNOWN_MAX: usize = 16_384;
+
+type Result<T> = std::result::Result<T, DirectoryError>;
+
+/// What is remembered of addresses.
+pub(crate) struct Routes {
+    domains: ArcSwapOption<Stamped<Domains>>,
+    /// Held while the domains are read, so that they are read once.
+    reading_domains: Mutex<()>,
+    known: Cache<String, Arc<Stamped<Resolution>>>,
+    unknown: Cache<String, u64>,
+}
+
+struct Stamped<T> {
+    generation: u64,
+    value: T,
+}
+
+impl Routes {
+    pub(crate) fn new() -> Self {
+        Self {
+            domains: ArcSwapOption::empty(),
+            reading_domains: Mutex::new(()),
+            known: Cache::new(KNOWN_MAX),
+            unknown: Cache::new(UNKNOWN_MAX),
+        }
+    }
+
+    fn find(&self, name: &str, generation: u64) -> Option<Resolution> {
+        if let Some(found) = self.known.find(name).filter(|found| found.generation == generation) {
+            return Some(found.value.clone());
+        }
+        let unknown = self.unknown.find(name).filter(|&stamp| stamp == generation);
+        unknown.map(|_| Resolution::nothing(Hosting::UnknownUser))
+    }
+
+    fn keep(&self, name: String, generation: u64, value: &Resolution) {
+        if value.hosting == Hosting::UnknownUser {
+            self.unknown.insert(name, generation);
+        } else {
+            self.known.insert(name, Arc::new(Stamped { generation, value: value.clone() }));
+        }
+    }
+}
+
+impl Directory {
+    /// Where an address leads. `domain` is as the grammar normalises it (A-labels, no trailing dot); case does not matter.
+    /// `routing` says that the grammar found the local part to be an address or route in itself: it is nobody's then, and
+    /// no catch-all's either.
+    pub async fn resolve(&self, local_part: &str, domain: &str, routing: bool) -> Result<Resolution> {
+        self.lookup(Asked::new(local_part, domain), routing, Memory::Used).await
+    }
+
+    /// The logins that may send by an address: the accounts it leads to, but for a catch-all. While the database cannot be
+    /// watched nothing is answered from memory, since this is a right.
+    pub async fn owners(&self, local_part: &str, domain: &str, routing: bool) -> Result<Vec<Arc<str>>> {
+        let memory = if self.generations.is_blind() { Memory::PassedBy } else { Memory::Used };
+        Ok(self.lookup(Asked::new(local_part, domain), routing, memory).await?.owners())
+    }
+
+    /// Whether mail for the domain is taken here.
+    pub async fn is_hosted(&self, domain: &str) -> Result<bool> {
+        let domains = self.hosted(Memory::Used).await?;
+        if domain.bytes().any(|octet| octet.is_ascii_uppercase()) {
+            return Ok(domains.value.contains(&domain.to_ascii_lowercase()));
+        }
+        Ok(domains.value.contains(domain))
+    }
+
+    async fn lookup(&self, asked: Asked, routing: bool, memory: Memory) -> Result<Resolution> {
+        let domains = self.hosted(memory).await?;
+        if !domains.value.contains(asked.domain()) {
+            return Ok(Resolution::nothing(Hosting::NotHosted));
+        }
+        if routing || asked.name.len() > NAME_OCTETS_MAX {
+            return Ok(Resolution::nothing(Hosting::UnknownUser));
+        }
+        if memory == Memory::Used
+            && let Some(found) = self.routes.find(&asked.name, domains.generation)
+        {
+            return Ok(found);
+        }
+        let found = self.expand(&domains.value, &asked.name).await?;
+        self.routes.keep(asked.name, domains.generation, &found);
+        Ok(found)
+    }
+
+    async fn expand(&self, domains: &Domains, name: &str) -> Result<Resolution> {
+        let bad = |fault| DirectoryError::Alias { address: name.to_owned(), fault };
+        let settings = self.settings();
+        let mut expansion = Expansion::new(domains, &settings, name.to_owned());
+        while !expansion.is_done() {
+            let wanted = expansion.wanted();
+            let found =
+                if wanted.is_empty() { crate::expand::Found::default() } else { self.store.routes(&wanted).await? };
+            expansion.take(&found).map_err(bad)?;
+        }
+        expansion.finish().map_err(bad)
+    }
+
+    /// The hosted domains, current for the generation they are stamped with.
+    async fn hosted(&self, memory: Memory) -> Result<Arc<Stamped<Domains>>> {
+        let current = || {
+            let kept = self.routes.domains.load_full();
+            kept.filter(|kept| memory == Memory::Used && kept.generation == self.generations.routing())
+        };
+        if let Some(domains) = current() {
+            return Ok(domains);
+        }
+        let _reading = self.routes.reading_domains.lock().await;
+        if let Some(domains) = current() {
+            return Ok(domains);
+        }
+        let generation = self.generations.routing();
+        let domains = Arc::new(Stamped { generation, value: self.store.domains().await? });
+        self.routes.domains.store(Some(Arc::clone(&domains)));
+        Ok(domains)
+    }
+}
+
+/// Whether a remembered answer will do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    Used,
+    PassedBy,
+}
+
+/// An address in lower case.
+struct Asked {
+    name: String,
+    at: usize,
+}
+
+impl Asked {
+    fn new(local_part: &str, domain: &str) -> Self {
+        let mut name = String::with_capacity(local_part.len() + 1 + domain.len());
+        name.push_str(local_part);
+        name.push('@');
+        name.push_str(domain);
+        name.make_ascii_lowercase();
+        Self { at: local_part.len(), name }
+    }
+
+    fn domain(&self) -> &str {
+        &self.name[self.at + 1..]
+    }
+}

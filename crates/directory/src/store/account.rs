@@ -1,0 +1,144 @@
+//! SQL of accounts.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::route::{found, hosted_or};
+use super::{Result, Secrets, Store, from_column, json, to_column, unavailable};
+use crate::account::{Account, Change, PasswordKind};
+use crate::error::DirectoryError;
+
+/// An account as it is written.
+#[derive(serde::Serialize)]
+pub(crate) struct AccountRow {
+    pub(crate) login: String,
+    pub(crate) domain: String,
+    pub(crate) maildir: String,
+    pub(crate) hash: Option<String>,
+    pub(crate) scram: Option<String>,
+    pub(crate) quota_octets: Option<i64>,
+    pub(crate) apop_only: i64,
+    pub(crate) expires_at: Option<i64>,
+    pub(crate) created_at: i64,
+}
+
+/// Accounts that one statement of an import writes.
+const IMPORT_ROWS: usize = 500;
+
+const SELECT: &str = "select account.login, account.domain, account.maildir, account.quota_octets,
+        account.apop_only, account.locked, account.expires_at, account.created_at,
+        account.scram is not null as has_scram,
+        case when account.hash like '{%' then substr(account.hash, 2, instr(account.hash, '}') - 2) end as scheme,
+        (select count(*) from device where device.account_id = account.account_id and revoked_at is null) as devices
+    from account where (?1 is null or account.login = ?1) and (?2 is null or account.domain = ?2)
+    order by account.login";
+
+impl Store {
+    /// All of them or none.
+    pub(crate) async fn add_accounts(&self, rows: &[AccountRow]) -> Result<()> {
+        let op = "adding accounts";
+        let mut transaction = self.begin(op).await?;
+        for part in rows.chunks(IMPORT_ROWS) {
+            add_part(&mut transaction, part).await?;
+        }
+        transaction.commit().await.map_err(unavailable(op))
+    }
+
+    pub(crate) async fn accounts(&self, login: Option<&str>, domain: Option<&str>) -> Result<Vec<Account>> {
+        let op = "reading accounts";
+        let query = sqlx::query(SELECT).bind(login).bind(domain);
+        let rows = query.fetch_all(&self.reader).await.map_err(unavailable(op))?;
+        rows.iter().map(account).collect::<std::result::Result<_, _>>().map_err(unavailable(op))
+    }
+
+    /// The account with its addresses and devices; aliases lose it as a target.
+    pub(crate) async fn delete_account(&self, login: &str) -> Result<()> {
+        const FORGET: &str = "delete from alias where target in
+            (select address from address join account using (account_id) where login = ?1)";
+        const DELETE: &str = "delete from account where login = ?1";
+        let op = "deleting an account";
+        let mut transaction = self.begin(op).await?;
+        sqlx::query(FORGET).bind(login).execute(&mut *transaction).await.map_err(unavailable(op))?;
+        let done = sqlx::query(DELETE).bind(login).execute(&mut *transaction).await.map_err(unavailable(op))?;
+        found(done.rows_affected(), "account", login)?;
+        transaction.commit().await.map_err(unavailable(op))
+    }
+
+    pub(crate) async fn change_account(&self, login: &str, change: Change) -> Result<()> {
+        const LOCK: &str = "update account set locked = ?2 where login = ?1";
+        const APOP_ONLY: &str = "update account set apop_only = ?2 where login = ?1";
+        const QUOTA: &str = "update account set quota_octets = ?2 where login = ?1";
+        const EXPIRY: &str = "update account set expires_at = ?2 where login = ?1";
+        let (sql, value) = match change {
+            Change::Lock => (LOCK, Some(1)),
+            Change::Unlock => (LOCK, Some(0)),
+            Change::Passwords(PasswordKind::ApopOnly) => (APOP_ONLY, Some(1)),
+            Change::Passwords(PasswordKind::Any) => (APOP_ONLY, Some(0)),
+            Change::QuotaOctets(octets) => (QUOTA, octets.map(to_column)),
+            Change::ExpiresAt(time) => (EXPIRY, time.map(to_column)),
+        };
+        let done = sqlx::query(sql).bind(login).bind(value).execute(&self.writer).await;
+        found(done.map_err(unavailable("changing an account"))?.rows_affected(), "account", login)
+    }
+
+    /// A new main password. With `expected`, only if the hash is still that one.
+    pub(crate) async fn set_secrets(&self, login: &str, secrets: &Secrets, expected: Option<&str>) -> Result<()> {
+        const SET: &str = "update account set hash = ?2, scram = ?3, password_version = password_version + 1
+            where login = ?1 and (?4 is null or hash = ?4)";
+        let query = sqlx::query(SET).bind(login).bind(&secrets.hash).bind(&secrets.scram).bind(expected);
+        let done = query.execute(&self.writer).await.map_err(unavailable("setting a password"))?;
+        found(done.rows_affected(), "account", login)
+    }
+
+    /// The same password under a better scheme: no login changes by it, so no revision moves.
+    pub(crate) async fn rehash(&self, login: &str, old_hash: &str, secrets: &Secrets) -> Result<()> {
+        const REHASH: &str = "update account set hash = ?3, scram = ?4 where login = ?1 and hash = ?2";
+        let query = sqlx::query(REHASH).bind(login).bind(old_hash).bind(&secrets.hash).bind(&secrets.scram);
+        query.execute(&self.writer).await.map_err(unavailable("re-hashing a password"))?;
+        Ok(())
+    }
+}
+
+async fn add_part(transaction: &mut Transaction<'static, Sqlite>, part: &[AccountRow]) -> Result<()> {
+    const TAKEN: &str = "select value ->> 'login' from json_each(?1) where exists
+            (select 1 from account where login = value ->> 'login')
+        or exists (select 1 from device where login = value ->> 'login')
+        or exists (select 1 from address where address = value ->> 'login') limit 1";
+    const ACCOUNTS: &str = "insert into account
+            (login, domain, maildir, hash, scram, quota_octets, apop_only, expires_at, created_at)
+        select value ->> 'login', value ->> 'domain', value ->> 'maildir', value ->> 'hash', value ->> 'scram',
+            value ->> 'quota_octets', value ->> 'apop_only', value ->> 'expires_at', value ->> 'created_at'
+        from json_each(?1)";
+    const ADDRESSES: &str = "insert into address (address, domain, account_id)
+        select login, domain, account_id from account where login in (select value ->> 'login' from json_each(?1))";
+    let op = "adding accounts";
+    let rows = json(&part)?;
+    let taken: Option<String> =
+        sqlx::query_scalar(TAKEN).bind(&rows).fetch_optional(&mut **transaction).await.map_err(unavailable(op))?;
+    if let Some(login) = taken {
+        return Err(DirectoryError::exists("account", &login));
+    }
+    let first = part.first().map_or("", |row| row.login.as_str());
+    for sql in [ACCOUNTS, ADDRESSES] {
+        let done = sqlx::query(sql).bind(&rows).execute(&mut **transaction).await;
+        done.map_err(hosted_or("account", first, op))?;
+    }
+    Ok(())
+}
+
+fn account(row: &SqliteRow) -> std::result::Result<Account, sqlx::Error> {
+    let time = |name| row.try_get::<Option<i64>, _>(name).map(|value| value.map(from_column));
+    let flag = |name| row.try_get::<i64, _>(name).map(|value| value != 0);
+    Ok(Account {
+        login: row.try_get("login")?,
+        maildir: row.try_get("maildir")?,
+        quota_octets: time("quota_octets")?,
+        passwords: if flag("apop_only")? { PasswordKind::ApopOnly } else { PasswordKind::Any },
+        locked: flag("locked")?,
+        expires_at: time("expires_at")?,
+        created_at: from_column(row.try_get("created_at")?),
+        scheme: row.try_get("scheme")?,
+        scram: flag("has_scram")?,
+        devices: row.try_get("devices")?,
+    })
+}

@@ -1,0 +1,76 @@
+//! SQL of the login path: one statement for all that a login needs.
+
+use std::sync::Arc;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::device::{DeviceRow, device};
+use super::{Result, Store, from_column, unavailable};
+
+/// The stored forms of a main password.
+#[derive(Clone)]
+pub(crate) struct Secrets {
+    pub(crate) hash: String,
+    pub(crate) scram: Option<String>,
+}
+
+/// Everything about a login: the account, and the device if the login is one of a device.
+pub(crate) struct LoginRow {
+    pub(crate) login: Arc<str>,
+    pub(crate) maildir: Arc<str>,
+    pub(crate) quota_octets: Option<u64>,
+    pub(crate) hash: Option<String>,
+    pub(crate) scram: Option<String>,
+    pub(crate) apop_only: bool,
+    pub(crate) locked: bool,
+    pub(crate) expires_at: Option<u64>,
+    pub(crate) device: Option<DeviceRow>,
+}
+
+impl Store {
+    pub(crate) async fn login(&self, login: &str) -> Result<Option<LoginRow>> {
+        const LOGIN: &str = "
+            select account.login as account_login, account.maildir, account.quota_octets, account.hash,
+                account.scram as account_scram, account.apop_only, account.locked,
+                account.expires_at as account_expires_at,
+                device.name as device_name, device.login as device_login, device.sealed_secret,
+                device.scram as device_scram, device.networks, device.messages_per_hour, device.recipients,
+                device.expires_at as device_expires_at, device.revoked_at, device.created_at as device_created_at
+            from (select account_id, null as device_id from account where login = ?1
+                union all select account_id, device_id from device where login = ?1) as named
+            join account on account.account_id = named.account_id
+            left join device on device.device_id = named.device_id";
+        let op = "reading a login";
+        let row = sqlx::query(LOGIN).bind(login).fetch_optional(&self.reader).await.map_err(unavailable(op))?;
+        row.as_ref().map(login_row).transpose()
+    }
+}
+
+fn login_row(row: &SqliteRow) -> Result<LoginRow> {
+    let bad = unavailable("reading a login");
+    let flag = |name| row.try_get::<i64, _>(name).map(|value| value != 0);
+    let number = |name| row.try_get::<Option<i64>, _>(name).map(|value| value.map(from_column));
+    let text = |name| row.try_get::<String, _>(name).map(Arc::from);
+    let is_device = row.try_get::<Option<String>, _>("device_login").map_err(&bad)?.is_some();
+    let device = if is_device {
+        Some(DeviceRow {
+            device: device(row)?,
+            sealed_secret: row.try_get("sealed_secret").map_err(&bad)?,
+            scram: row.try_get("device_scram").map_err(&bad)?,
+        })
+    } else {
+        None
+    };
+    Ok(LoginRow {
+        login: text("account_login").map_err(&bad)?,
+        maildir: text("maildir").map_err(&bad)?,
+        quota_octets: number("quota_octets").map_err(&bad)?,
+        hash: row.try_get("hash").map_err(&bad)?,
+        scram: row.try_get("account_scram").map_err(&bad)?,
+        apop_only: flag("apop_only").map_err(&bad)?,
+        locked: flag("locked").map_err(&bad)?,
+        expires_at: number("account_expires_at").map_err(&bad)?,
+        device,
+    })
+}

@@ -1,0 +1,305 @@
+//! Where addresses lead, out of a real database.
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::{Place, account, hollow, key, one_domain};
+use directory::{AliasFault, Directory, DirectoryError, Hosting, NewAccount, OpenError, ServerKey, Settings, Target};
+use proptest::prelude::*;
+
+async fn ask(directory: &Directory, address: &str) -> (Hosting, Vec<String>) {
+    let (local, domain) = address.rsplit_once('@').unwrap();
+    let resolution = directory.resolve(local, domain, false).await.unwrap();
+    let name = |target: &Target| match target {
+        Target::Account { login, .. } => login.to_string(),
+        Target::Forward { address } => format!("-> {address}"),
+    };
+    let mut names: Vec<_> = resolution.targets.iter().map(name).collect();
+    names.sort();
+    (resolution.hosting, names)
+}
+
+async fn owners(directory: &Directory, address: &str) -> Vec<String> {
+    let (local, domain) = address.rsplit_once('@').unwrap();
+    directory.owners(local, domain, false).await.unwrap().iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn a_site_with_two_domains() {
+    let (_place, directory) = one_domain().await;
+    directory.add_domain("Other.Test").await.unwrap();
+    for login in ["Alice", "bob@example.test", "alice@other.test"] {
+        directory.create_account(hollow(login)).await.unwrap();
+    }
+    directory.add_address("alice", "Alice.Liddell@other.test").await.unwrap();
+    directory.add_alias("sales@other.test", &["alice", "Bob@Example.Test", "Carol@Else.Test"]).await.unwrap();
+    let (alice, bob) = ("alice@example.test".to_owned(), "bob@example.test".to_owned());
+    for (asked, hosting, targets) in [
+        ("ALICE@EXAMPLE.TEST", Hosting::Mailbox, vec![alice.clone()]),
+        ("alice+news@example.test", Hosting::Mailbox, vec![alice.clone()]),
+        ("alice.liddell@other.test", Hosting::Mailbox, vec![alice.clone()]),
+        ("alice@other.test", Hosting::Mailbox, vec!["alice@other.test".to_owned()]),
+        ("bob@other.test", Hosting::UnknownUser, vec![]),
+        ("sales@other.test", Hosting::Alias, vec!["-> Carol@else.test".to_owned(), alice.clone(), bob.clone()]),
+        ("alice@else.test", Hosting::NotHosted, vec![]),
+        ("alice@sub.example.test", Hosting::NotHosted, vec![]),
+        ("alice@192.0.2.1", Hosting::NotHosted, vec![]),
+        ("@example.test", Hosting::UnknownUser, vec![]),
+        ("postmaster@example.test", Hosting::UnknownUser, vec![]),
+    ] {
+        // The second answer comes from memory and is the same.
+        for _ in 0..2 {
+            assert_eq!(ask(&directory, asked).await, (hosting, targets.clone()), "{asked}");
+        }
+    }
+    assert_eq!(owners(&directory, "alice.liddell+x@other.test").await, [alice.clone()]);
+    assert_eq!(owners(&directory, "sales@other.test").await, [alice, bob]);
+    assert!(owners(&directory, "carol@else.test").await.is_empty());
+    assert!(owners(&directory, "nobody@example.test").await.is_empty());
+    assert!(directory.is_hosted("EXAMPLE.test").await.unwrap());
+    assert!(!directory.is_hosted("else.test").await.unwrap());
+    assert!(!directory.is_hosted("").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_catch_all_takes_no_routes_and_owns_nothing() {
+    let (_place, directory) = one_domain().await;
+    directory.create_account(hollow("alice")).await.unwrap();
+    directory.set_catch_all("example.test", Some("alice")).await.unwrap();
+    assert_eq!(ask(&directory, "stranger@example.test").await.0, Hosting::CatchAll);
+    assert!(owners(&directory, "stranger@example.test").await.is_empty());
+    for route in ["victim%else.test", "victim@else.test", "else.test!victim", "alice"] {
+        for _ in 0..2 {
+            let resolution = directory.resolve(route, "example.test", true).await.unwrap();
+            assert_eq!(resolution.hosting, Hosting::UnknownUser, "{route}");
+        }
+    }
+    directory.set_catch_all("example.test", None).await.unwrap();
+    assert_eq!(ask(&directory, "stranger@example.test").await.0, Hosting::UnknownUser);
+}
+
+#[tokio::test]
+async fn postmaster_falls_to_the_configured_account() {
+    let (_place, directory) = one_domain().await;
+    directory.create_account(hollow("alice")).await.unwrap();
+    directory.create_account(hollow("bob")).await.unwrap();
+    directory.set_catch_all("example.test", Some("bob")).await.unwrap();
+    let settings = directory.settings();
+    directory.set_settings(Settings { postmaster: Some("alice".to_owned()), ..(*settings).clone() }).unwrap();
+    for asked in ["postmaster@example.test", "PostMaster@example.test"] {
+        assert_eq!(ask(&directory, asked).await, (Hosting::Alias, vec!["alice@example.test".to_owned()]));
+    }
+    directory.add_alias("postmaster", &["bob"]).await.unwrap();
+    assert_eq!(ask(&directory, "postmaster@example.test").await.1, ["bob@example.test"]);
+    for (delimiter, postmaster) in [(Some('@'), None), (Some('a'), None), (None, Some("a%b@example.test".to_owned()))] {
+        let bad = Settings { detail_delimiter: delimiter, postmaster, ..(*settings).clone() };
+        assert!(directory.set_settings(bad).is_err());
+    }
+}
+
+#[tokio::test]
+async fn another_delimiter_and_none() {
+    let (_place, directory) = one_domain().await;
+    directory.create_account(hollow("alice")).await.unwrap();
+    let settings = directory.settings();
+    directory.set_settings(Settings { detail_delimiter: Some('-'), ..(*settings).clone() }).unwrap();
+    assert_eq!(ask(&directory, "alice-x@example.test").await.0, Hosting::Mailbox);
+    assert_eq!(ask(&directory, "alice+x@example.test").await.0, Hosting::UnknownUser);
+    directory.set_settings(Settings { detail_delimiter: None, ..(*settings).clone() }).unwrap();
+    assert_eq!(ask(&directory, "alice-x@example.test").await.0, Hosting::UnknownUser);
+}
+
+#[tokio::test]
+async fn a_broken_alias_is_the_servers_fault() {
+    let (_place, directory) = one_domain().await;
+    directory.add_alias("a", &["b"]).await.unwrap();
+    directory.add_alias("b", &["a"]).await.unwrap();
+    for number in 0..12 {
+        directory.add_alias(&format!("deep{number}"), &[format!("deep{}", number + 1)]).await.unwrap();
+    }
+    let wide =
+        |name: &str, count: usize| (0..count).map(|number| format!("{name}{number}@else.test")).collect::<Vec<_>>();
+    directory.add_alias("wide", &wide("u", 999)).await.unwrap();
+    assert_eq!(ask(&directory, "wide@example.test").await.1.len(), 999);
+    assert!(matches!(directory.add_alias("wide", &["one-more"]).await, Err(DirectoryError::Invalid { .. })));
+    directory.add_alias("wider", &["wide", "x@else.test"]).await.unwrap();
+    for (asked, fault) in [("a", AliasFault::Loop), ("deep0", AliasFault::TooDeep), ("wider", AliasFault::TooWide)] {
+        let error = directory.resolve(asked, "example.test", false).await.unwrap_err();
+        assert!(error.is_temporary());
+        assert!(matches!(error, DirectoryError::Alias { fault: found, .. } if found == fault), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn every_change_of_ours_is_seen_at_once() {
+    let (_place, directory) = one_domain().await;
+    let seen = async |address| ask(&directory, address).await.0;
+    assert_eq!(seen("alice@example.test").await, Hosting::UnknownUser);
+    directory.create_account(hollow("alice")).await.unwrap();
+    assert_eq!(seen("alice@example.test").await, Hosting::Mailbox);
+    directory.add_address("alice", "al").await.unwrap();
+    assert_eq!(seen("al@example.test").await, Hosting::Mailbox);
+    directory.remove_address("al").await.unwrap();
+    assert_eq!(seen("al@example.test").await, Hosting::UnknownUser);
+    directory.add_alias("al", &["alice", "x@else.test"]).await.unwrap();
+    assert_eq!(seen("al@example.test").await, Hosting::Alias);
+    directory.remove_alias("al", Some("X@else.test")).await.unwrap_err();
+    directory.remove_alias("al", Some("x@Else.test")).await.unwrap();
+    assert_eq!(ask(&directory, "al@example.test").await.1, ["alice@example.test"]);
+    directory.delete_account("alice").await.unwrap();
+    assert_eq!(seen("alice@example.test").await, Hosting::UnknownUser);
+    assert!(directory.aliases(None).await.unwrap().is_empty(), "an alias kept a target that is gone");
+    directory.remove_domain("example.test").await.unwrap();
+    assert_eq!(seen("alice@example.test").await, Hosting::NotHosted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_processs_change_is_seen_within_a_second() {
+    let (place, ours) = one_domain().await;
+    let other = place.open().await;
+    ours.create_account(account("alice", "secret")).await.unwrap();
+    assert_eq!(ask(&ours, "new@example.test").await.0, Hosting::UnknownUser);
+    let login = async || ours.authenticate("alice", b"secret", common::CLIENT).await.unwrap();
+    assert!(matches!(login().await, directory::AuthOutcome::Account(_)));
+    other.create_account(hollow("new")).await.unwrap();
+    other.lock("alice").await.unwrap();
+    let changed = Instant::now();
+    let both = async {
+        while ask(&ours, "new@example.test").await.0 != Hosting::Mailbox {
+            tokio::task::yield_now().await;
+        }
+        while matches!(login().await, directory::AuthOutcome::Account(_)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+    println!("seen after {:?}", changed.elapsed());
+}
+
+#[tokio::test]
+async fn what_is_known_is_still_answered_when_the_database_does_not() {
+    let (_place, directory) = one_domain().await;
+    directory.create_account(hollow("alice")).await.unwrap();
+    assert_eq!(ask(&directory, "alice@example.test").await.0, Hosting::Mailbox);
+    directory.close().await;
+    assert_eq!(ask(&directory, "alice@example.test").await.0, Hosting::Mailbox);
+    assert!(directory.resolve("bob", "example.test", false).await.unwrap_err().is_temporary());
+}
+
+#[tokio::test]
+async fn names_are_checked_and_taken_once() {
+    let (_place, directory) = one_domain().await;
+    directory.create_account(hollow("alice")).await.unwrap();
+    directory.add_address("alice", "al").await.unwrap();
+    let exists = |result: Result<(), DirectoryError>| matches!(result, Err(DirectoryError::Exists { .. }));
+    assert!(exists(directory.create_account(hollow("ALICE")).await.map(drop)));
+    assert!(exists(directory.create_account(hollow("al")).await.map(drop)));
+    assert!(exists(directory.add_address("alice", "al").await));
+    assert!(exists(directory.add_domain("EXAMPLE.TEST").await));
+    let missing = |result: Result<(), DirectoryError>| matches!(result, Err(DirectoryError::NotFound { .. }));
+    assert!(missing(directory.create_account(hollow("bob@else.test")).await.map(drop)));
+    assert!(missing(directory.add_alias("bob@else.test", &["alice"]).await));
+    assert!(missing(directory.add_address("alice", "bob@else.test").await));
+    assert!(missing(directory.add_address("bob", "bobby").await));
+    assert!(missing(directory.remove_address("alice").await), "the login's own address stays");
+    assert!(missing(directory.remove_domain("else.test").await));
+    assert!(missing(directory.lock("bob").await));
+    assert!(missing(directory.account("bob").await.map(drop)));
+    assert!(matches!(directory.remove_domain("example.test").await, Err(DirectoryError::InUse { .. })));
+    for bad in ["a%b", "a@b@example.test", "", "a b", "a\r\nb"] {
+        let refused = directory.create_account(hollow(bad)).await;
+        assert!(matches!(refused, Err(DirectoryError::Invalid { .. })), "{bad:?}");
+    }
+}
+
+#[tokio::test]
+async fn it_is_all_there_after_a_restart_and_private() {
+    let (place, directory) = one_domain().await;
+    directory.create_account(account("alice", "secret")).await.unwrap();
+    directory.close().await;
+    drop(directory);
+    let mode = std::fs::metadata(place.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let directory = place.open().await;
+    assert_eq!(ask(&directory, "alice@example.test").await.0, Hosting::Mailbox);
+    assert_eq!(directory.account("alice").await.unwrap().maildir, "example.test/alice");
+}
+
+#[tokio::test]
+async fn another_key_does_not_open_it() {
+    let (place, directory) = one_domain().await;
+    directory.close().await;
+    let other = Directory::open(&place.path(), &ServerKey::from_bytes([8; 32]), Settings::default()).await;
+    assert!(matches!(other, Err(OpenError::ForeignKey { .. })));
+    std::fs::write(place.dir.path().join("junk"), "this is no database, however long one looks at it").unwrap();
+    let junk = Directory::open(&place.dir.path().join("junk"), &key(), Settings::default()).await;
+    assert!(matches!(junk, Err(OpenError::Database { .. })));
+}
+
+#[tokio::test]
+async fn fifty_thousand_accounts_come_in_one_transaction() {
+    let (_place, directory) = one_domain().await;
+    let accounts =
+        |from: usize, to: usize| (from..to).map(|number| hollow(&format!("u{number}"))).collect::<Vec<NewAccount>>();
+    let begun = Instant::now();
+    assert_eq!(directory.import(accounts(0, 50_000)).await.unwrap().len(), 50_000);
+    println!("imported in {:?}", begun.elapsed());
+    assert_eq!(ask(&directory, "u49999@example.test").await.0, Hosting::Mailbox);
+    assert_eq!(directory.accounts(Some("example.test")).await.unwrap().len(), 50_000);
+    // One that is there already: none of the others comes in.
+    let refused = directory.import(accounts(49_999, 52_000)).await;
+    assert!(matches!(refused, Err(DirectoryError::Exists { name, .. }) if name == "u49999@example.test"));
+    assert_eq!(ask(&directory, "u51000@example.test").await.0, Hosting::UnknownUser);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_ask_while_one_changes() {
+    let (_place, directory) = one_domain().await;
+    let directory = Arc::new(directory);
+    directory.create_account(hollow("alice")).await.unwrap();
+    let askers: Vec<_> = (0..16)
+        .map(|_| {
+            let directory = Arc::clone(&directory);
+            tokio::spawn(async move {
+                for number in 0..500 {
+                    assert_eq!(ask(&directory, "alice@example.test").await.0, Hosting::Mailbox);
+                    ask(&directory, &format!("n{}@example.test", number % 50)).await;
+                }
+            })
+        })
+        .collect();
+    for number in 0..50 {
+        directory.create_account(hollow(&format!("n{number}"))).await.unwrap();
+        assert_eq!(ask(&directory, &format!("n{number}@example.test")).await.0, Hosting::Mailbox);
+    }
+    for asker in askers {
+        asker.await.unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// The database answers for any text, never for a domain that is not ours, and the same from memory.
+    #[test]
+    fn any_address_has_an_answer(local in "\\PC{0,80}", domain in "[a-z.]{0,20}", routing: bool) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let place = Place::new();
+            let directory = place.open().await;
+            directory.add_domain("example.test").await.unwrap();
+            directory.create_account(hollow("alice")).await.unwrap();
+            directory.set_catch_all("example.test", Some("alice")).await.unwrap();
+            let elsewhere = directory.resolve(&local, &domain, routing).await.unwrap();
+            prop_assert_eq!(elsewhere.hosting, Hosting::NotHosted);
+            let first = directory.resolve(&local, "example.test", routing).await.unwrap();
+            let second = directory.resolve(&local, "example.test", routing).await.unwrap();
+            prop_assert_eq!(&first, &second);
+            prop_assert_eq!(first.hosting.is_found(), !routing);
+            Ok(())
+        })?;
+    }
+}
