@@ -1,0 +1,213 @@
+//! A mail that is being received: in memory while small, in a file of its own when large.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::checksum::Checksum;
+use crate::codec::{META_OCTETS_MAX, check_envelope};
+use crate::durable;
+use crate::error::SpoolError;
+use crate::record::{BodyPlace, content_sum, put_meta};
+use crate::shared::{Accept, Shared};
+use crate::{AcceptError, Envelope, QueueId};
+
+/// One mail on its way into the spool. Dropped before [`Incoming::commit`] is called, it leaves nothing.
+pub struct Incoming {
+    shared: Arc<Shared>,
+    id: QueueId,
+    octets: u64,
+    pieces: Vec<Vec<u8>>,
+    large: Option<Large>,
+}
+
+/// The file of a large mail; removed when dropped unless kept.
+struct Large {
+    path: PathBuf,
+    file: File,
+    sum: Checksum,
+    keep: bool,
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        if !self.keep {
+            // Otherwise the next start removes it: no record names it.
+            let _ = durable::remove(&self.path);
+        }
+    }
+}
+
+impl Large {
+    fn create(path: PathBuf) -> Result<Self, SpoolError> {
+        let file = durable::new_file(&path)?;
+        Ok(Self { path, file, sum: Checksum::new(0), keep: false })
+    }
+
+    fn append(&mut self, pieces: &[Vec<u8>]) -> Result<(), SpoolError> {
+        for piece in pieces {
+            self.sum.update(piece);
+            self.file.write_all(piece).map_err(SpoolError::at(&self.path, "write"))?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), SpoolError> {
+        durable::finish_file(&self.file, &self.path)
+    }
+}
+
+impl Incoming {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let id = QueueId(shared.ids.next());
+        Self { shared, id, octets: 0, pieces: Vec::new(), large: None }
+    }
+
+    /// The id it will have, for the `Received:` line.
+    pub fn id(&self) -> QueueId {
+        self.id
+    }
+
+    /// Octets given so far.
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Takes the next piece. Touches the disk only when the mail grows beyond `inline_octets`.
+    /// After an error the mail cannot be completed; drop it.
+    pub async fn write(&mut self, piece: Vec<u8>) -> Result<(), AcceptError> {
+        self.octets += piece.len() as u64;
+        self.pieces.push(piece);
+        if self.large.is_none() && self.octets <= self.shared.config.inline_octets as u64 {
+            return Ok(());
+        }
+        self.spill().await
+    }
+
+    /// Writes the pieces at hand to the mail's own file.
+    async fn spill(&mut self) -> Result<(), AcceptError> {
+        let pieces = std::mem::take(&mut self.pieces);
+        let more: usize = pieces.iter().map(Vec::len).sum();
+        self.shared.space.check(more as u64)?;
+        let path = self.shared.body_path(self.id);
+        let large = self.large.take();
+        let large = on_disk(&self.shared, more, move || {
+            let mut large = match large {
+                Some(large) => large,
+                None => Large::create(path)?,
+            };
+            large.append(&pieces)?;
+            Ok(large)
+        })
+        .await?;
+        self.large = Some(large);
+        Ok(())
+    }
+
+    /// Takes the last piece and makes the mail durable: when this returns `Ok`, the client may be told 250.
+    ///
+    /// Dropping the returned future leaves open whether the mail is queued.
+    pub async fn commit(mut self, envelope: Envelope, last: Vec<u8>) -> Result<QueueId, AcceptError> {
+        check_envelope(&envelope).map_err(AcceptError::Envelope)?;
+        self.octets += last.len() as u64;
+        self.shared.space.check(self.octets)?;
+        self.pieces.push(last);
+        if self.large.is_some() || self.octets > self.shared.config.inline_octets as u64 {
+            self.spill().await?;
+        }
+        let mut large = self.large.take();
+        let body_place = match large.take() {
+            None => BodyPlace::Inline,
+            Some(mut file) => {
+                file = on_disk(&self.shared, 0, move || file.finish().map(|()| file)).await?;
+                let sum = file.sum.finish();
+                large = Some(file);
+                BodyPlace::File { octets: self.octets, sum }
+            }
+        };
+        let body = if large.is_some() { Bytes::new() } else { joined(std::mem::take(&mut self.pieces)) };
+        let (accept, reply) = accept(self.id, envelope, (body, body_place))?;
+        // From here on a record may name the file, whatever becomes of this future.
+        if let Some(large) = &mut large {
+            large.keep = true;
+        }
+        self.shared.post(|inbox| inbox.accept(accept));
+        let result = reply.await.unwrap_or(Err(AcceptError::Closed));
+        if result.is_err()
+            && let Some(large) = &mut large
+        {
+            large.keep = false;
+        }
+        result
+    }
+}
+
+type Reply = oneshot::Receiver<Result<QueueId, AcceptError>>;
+
+fn accept(id: QueueId, envelope: Envelope, body: (Bytes, BodyPlace)) -> Result<(Accept, Reply), AcceptError> {
+    let (body, body_place) = body;
+    let mut meta = Vec::with_capacity(256);
+    put_meta(&mut meta, body_place, None, &envelope);
+    if meta.len() > META_OCTETS_MAX {
+        return Err(AcceptError::Envelope("envelope is too long"));
+    }
+    let content_sum = content_sum(&meta, &body);
+    let (sender, reply) = oneshot::channel();
+    let envelope = Arc::new(envelope);
+    Ok((Accept { id, envelope, meta, body, body_place, content_sum, reply: sender }, reply))
+}
+
+/// One piece as it is, several copied into one.
+fn joined(mut pieces: Vec<Vec<u8>>) -> Bytes {
+    pieces.retain(|piece| !piece.is_empty());
+    match pieces.len() {
+        0 => Bytes::new(),
+        // A buffer much larger than the mail would stay in memory with it.
+        1 if pieces[0].capacity() <= pieces[0].len() * 2 => Bytes::from(pieces.swap_remove(0)),
+        _ => Bytes::from(pieces.concat()),
+    }
+}
+
+/// Does blocking work; a full disk is told from a broken one.
+async fn on_disk<T: Send + 'static>(
+    shared: &Shared,
+    needed_octets: usize,
+    work: impl FnOnce() -> Result<T, SpoolError> + Send + 'static,
+) -> Result<T, AcceptError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(shared.refusal(&error, needed_octets as u64)),
+        Err(_) => Err(AcceptError::Closed),
+    }
+}
+
+impl Shared {
+    /// What a session is told when the disk failed.
+    pub(crate) fn refusal(&self, error: &SpoolError, needed_octets: u64) -> AcceptError {
+        if error.is_full() {
+            return self.space.full(needed_octets);
+        }
+        AcceptError::Io { path: Path::new(&error.path).to_path_buf(), op: error.op, kind: error.source.kind() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_piece_is_not_copied() {
+        let piece = vec![7u8; 4096];
+        let address = piece.as_ptr();
+        assert_eq!(joined(vec![Vec::new(), piece]).as_ptr(), address);
+        assert_eq!(joined(vec![vec![1], vec![2, 3]]), vec![1, 2, 3]);
+        let mut roomy = Vec::with_capacity(10_000);
+        roomy.push(1u8);
+        assert_ne!(joined(vec![roomy.clone()]).as_ptr(), roomy.as_ptr());
+        assert!(joined(Vec::new()).is_empty());
+    }
+}

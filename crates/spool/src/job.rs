@@ -1,0 +1,132 @@
+//! A message handed to delivery, leased for as long as it is held.
+
+use std::sync::Arc;
+
+use crate::body::{Body, LargeFile};
+use crate::entry::Place;
+use crate::error::SpoolError;
+use crate::index::{Source, Taken};
+use crate::record::{BodyPlace, Record, read_meta};
+use crate::shared::Shared;
+use crate::{Envelope, Outcome, QueueId, Settled};
+
+/// One attempt to be made. While it lives the message is handed to nobody else; when it is dropped, the recipients
+/// that were not settled are due again. There is no other end of a lease: a slow holder does not lose it.
+pub struct Job {
+    /// The message's id.
+    pub id: QueueId,
+    /// The whole envelope.
+    pub envelope: Arc<Envelope>,
+    /// Indices of the recipients to be tried now; the others are settled or wait.
+    pub due: Vec<usize>,
+    /// The message as accepted.
+    pub body: Body,
+    /// Which attempt it is for the recipient tried most often, from 1.
+    pub attempt: u16,
+    /// A recipient deferred now is given up: [`Spool::settle`](crate::Spool::settle) will say `expired`.
+    pub last_attempt: bool,
+    lease: Lease,
+}
+
+impl Job {
+    /// Settles recipients of this message; see [`Spool::settle`](crate::Spool::settle).
+    pub fn settle(&self, outcomes: Vec<(usize, Outcome)>) -> Settled {
+        self.lease.shared.settle(self.id, outcomes)
+    }
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job").field("id", &self.id).field("due", &self.due).finish_non_exhaustive()
+    }
+}
+
+/// Gives the message back when dropped, unless the attempt was settled.
+pub(crate) struct Lease {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) id: QueueId,
+    pub(crate) token: u64,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let given_back = self.shared.index().give_back(self.id, self.token);
+        if given_back {
+            self.shared.due_bell.notify_one();
+        }
+    }
+}
+
+/// A message could not be read from disk.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    #[error(transparent)]
+    File(#[from] SpoolError),
+    #[error("spool record is not as it was written")]
+    Damaged,
+}
+
+impl Job {
+    /// Completes a taken message; reads it from disk where it is not in memory. On failure the lease is still given
+    /// back, so hold the message first.
+    pub(crate) async fn load(shared: &Arc<Shared>, taken: Taken) -> Result<Self, (LoadError, QueueId)> {
+        let Taken { id, token, due, attempt, last_attempt, source } = taken;
+        let lease = Lease { shared: Arc::clone(shared), id, token };
+        let (envelope, body) = match source {
+            Source::Memory(envelope, body) => (envelope, body),
+            Source::Disk(place) => match load(shared, id, place).await {
+                Ok((envelope, body)) => (Arc::new(envelope), body),
+                Err(error) => {
+                    shared.hold_unreadable(id, &error);
+                    return Err((error, id));
+                }
+            },
+        };
+        Ok(Self { id, envelope, due, body, attempt, last_attempt, lease })
+    }
+}
+
+/// Reads a message on a blocking thread.
+pub(crate) async fn load(shared: &Arc<Shared>, id: QueueId, place: Place) -> Result<(Envelope, Body), LoadError> {
+    let shared = Arc::clone(shared);
+    match tokio::task::spawn_blocking(move || load_blocking(&shared, id, &place)).await {
+        Ok(loaded) => loaded,
+        Err(_) => Err(LoadError::Damaged),
+    }
+}
+
+pub(crate) fn load_blocking(shared: &Shared, id: QueueId, place: &Place) -> Result<(Envelope, Body), LoadError> {
+    let octets = place.read()?;
+    let record = Record::decode(&octets, place.segment.number).ok_or(LoadError::Damaged)?;
+    if record.head.id != id.0 {
+        return Err(LoadError::Damaged);
+    }
+    let meta = read_meta(record.meta).map_err(|_| LoadError::Damaged)?;
+    let body = match meta.body {
+        BodyPlace::Inline => Body::in_memory(record.body.to_vec().into()),
+        BodyPlace::File { octets, sum } => {
+            let path = shared.body_path(id);
+            let file = std::fs::File::open(&path).map_err(SpoolError::at(&path, "open"))?;
+            Body::in_file(LargeFile { file, octets, sum })
+        }
+    };
+    Ok((meta.envelope, body))
+}
+
+impl Shared {
+    /// Keeps a message that cannot be read from being tried over and over.
+    fn hold_unreadable(&self, id: QueueId, error: &LoadError) {
+        tracing::error!(queue_id = %id, %error, "queued message cannot be read; held");
+        let mut index = self.index();
+        let reason = index.reason("unreadable on disk");
+        let held = index.update(id, |entry| {
+            entry.held = true;
+            entry.place.segment.mark_damaged();
+            entry.recipients.all_mut().iter_mut().for_each(|recipient| recipient.reason = Some(Arc::clone(&reason)));
+            !std::mem::replace(&mut entry.dirty, true)
+        });
+        if held == Some(true) {
+            self.post(|inbox| inbox.dirty.push(id));
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The durable queue: what was acknowledged is on disk, and leaves it only when every recipient is settled.
+//!
+//! Answers for: accepting (group commit), recovery, the order and time of attempts, leases, hold and release,
+//! and the space on disk. Does not answer for: where a mail goes and how (crate `delivery`), nor who may send
+//! (crate `guard`).
+//!
+//! A mail's way: [`Spool::incoming`] → [`Incoming::write`] → [`Incoming::commit`] (durable) → [`Spool::next`]
+//! (leased as a [`Job`]) → [`Spool::settle`].
+//!
+//! * `incoming`: a mail that is being received; `writer`: the one thread that appends and syncs.
+//! * `index`, `entry`, `schedule`: what is queued, in memory; `job`, `body`: what delivery is handed.
+//! * `record`, `codec`, `checksum`, `scan`: the form on disk, pure; `segment`, `durable`, `recovery`: files.
+//! * `manage`: the operator's view; `space`: room on disk.
+
+mod body;
+mod checksum;
+mod codec;
+mod config;
+mod durable;
+mod entry;
+mod envelope;
+mod error;
+mod id;
+mod incoming;
+mod index;
+mod job;
+mod manage;
+mod record;
+mod recovery;
+mod relocate;
+mod scan;
+mod schedule;
+mod segment;
+mod settle;
+mod shared;
+mod space;
+mod spool;
+mod staging;
+mod writer;
+
+pub mod fuzzing;
+
+pub use body::{Body, BodyReader, Chunks};
+pub use config::SpoolConfig;
+pub use envelope::{Envelope, Origin, Recipient, Ret, Target};
+pub use error::{AcceptError, OpenError, SpoolError};
+pub use id::{QueueId, QueueIdError};
+pub use incoming::Incoming;
+pub use job::Job;
+pub use manage::{AgeBucket, Filter, Listed, ListedRecipient, RecipientState, Stats};
+pub use recovery::{Damage, Recovery};
+pub use schedule::Backoff;
+pub use settle::{Outcome, Settled};
+pub use spool::Spool;
+
+/// Microseconds since 1970-01-01T00:00:00Z.
+pub type UnixMicros = u64;

@@ -1,0 +1,359 @@
+//! The operator's view of the queue, and what the operator may do.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use crate::entry::{Entry, OriginKey, Place, State};
+use crate::job::load;
+use crate::shared::Done;
+use crate::{AcceptError, Body, Envelope, Origin, QueueId, Spool, Target, UnixMicros};
+
+/// Entries looked at before the lock is let go for a moment.
+const PAGE: usize = 4096;
+const SECOND: u64 = 1_000_000;
+const AGES: [(&str, u64); 6] = [
+    ("1 minute", 60 * SECOND),
+    ("10 minutes", 600 * SECOND),
+    ("1 hour", 3600 * SECOND),
+    ("4 hours", 4 * 3600 * SECOND),
+    ("1 day", 24 * 3600 * SECOND),
+    ("5 days", 5 * 24 * 3600 * SECOND),
+];
+
+/// Which messages are listed; all conditions must hold.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those behind this id (for the next page).
+    pub after: Option<QueueId>,
+    /// At most so many; 0 lists none.
+    pub limit: usize,
+    /// Only held ones, or only those that are not.
+    pub held: Option<bool>,
+    /// Only those brought by this login, or by this grant where there is no login.
+    pub account: Option<String>,
+}
+
+/// A message as listed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// Its id.
+    pub id: QueueId,
+    /// Empty is the null reverse-path.
+    pub reverse_path: String,
+    /// Who brought it.
+    pub origin: Origin,
+    /// When.
+    pub arrived_at_unix_micros: UnixMicros,
+    /// Size of the message.
+    pub message_octets: u64,
+    /// The id of its session in the log.
+    pub session: String,
+    /// Kept until it is released.
+    pub held: bool,
+    /// An attempt is being made now.
+    pub active: bool,
+    /// All of them, in the order of the envelope.
+    pub recipients: Vec<ListedRecipient>,
+}
+
+/// A recipient as listed.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListedRecipient {
+    /// The forward-path.
+    pub forward_path: String,
+    /// Where it goes.
+    pub target: Target,
+    /// Where it stands.
+    pub state: RecipientState,
+    /// Attempts made.
+    pub attempts: u16,
+    /// When it is tried (again), while it waits.
+    pub due_at_unix_micros: UnixMicros,
+    /// Why it waits or failed.
+    pub reason: Option<String>,
+}
+
+/// Where a recipient stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecipientState {
+    /// To be tried.
+    Waiting,
+    /// Done.
+    Delivered,
+    /// Refused for good.
+    Failed,
+    /// Given up.
+    Expired,
+}
+
+/// The queue in numbers.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Stats {
+    /// Messages in the queue.
+    pub messages: u64,
+    /// Recipients that wait.
+    pub recipients: u64,
+    /// Messages held.
+    pub held: u64,
+    /// Messages in an attempt now.
+    pub active: u64,
+    /// Messages deferred at least once.
+    pub deferred: u64,
+    /// Octets of all messages.
+    pub message_octets: u64,
+    /// Octets of the segments on disk.
+    pub disk_octets: u64,
+    /// When the oldest arrived.
+    pub oldest_arrived_at_unix_micros: Option<UnixMicros>,
+    /// Messages by age, each bucket without those of the one before; the last one is all that is older.
+    pub ages: Vec<AgeBucket>,
+    /// Messages by who brought them, most first: `outside`, `bounce`, or login (grant where there is none).
+    pub origins: Vec<(String, u64)>,
+}
+
+/// Messages of an age.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AgeBucket {
+    /// At most so old, in words; `None` is older than all others.
+    pub up_to: Option<&'static str>,
+    /// How many.
+    pub messages: u64,
+}
+
+impl Spool {
+    /// Keeps a message until [`Spool::release`]; an attempt under way is still settled. Durable; `false` if there is
+    /// no such message.
+    pub async fn hold(&self, id: QueueId) -> Result<bool, AcceptError> {
+        self.change(id, |entry| entry.held = true).await
+    }
+
+    /// Lets a held message go and makes it due at `now`. Durable.
+    pub async fn release(&self, id: QueueId, now: UnixMicros) -> Result<bool, AcceptError> {
+        let changed = self.change(id, |entry| {
+            entry.held = false;
+            make_due(entry, now);
+        });
+        changed.await
+    }
+
+    /// Makes a message due at `now`, whatever its back-off; a held one stays held.
+    pub async fn retry(&self, id: QueueId, now: UnixMicros) -> Result<bool, AcceptError> {
+        self.change(id, |entry| make_due(entry, now)).await
+    }
+
+    /// Takes a message out for good, without a word to anybody. Durable. An attempt under way is not stopped.
+    pub async fn delete(&self, id: QueueId) -> Result<bool, AcceptError> {
+        let reply = {
+            let mut index = self.shared.index();
+            let Some(entry) = index.remove(id) else { return Ok(false) };
+            let done = Done { id, has_file: entry.has_file() };
+            let (barrier, reply) = oneshot::channel();
+            self.shared.post(|inbox| {
+                inbox.done.push(done);
+                inbox.barrier(barrier);
+            });
+            reply
+        };
+        reply.await.unwrap_or(Err(AcceptError::Closed)).map(|()| true)
+    }
+
+    async fn change(&self, id: QueueId, change: impl FnOnce(&mut Entry)) -> Result<bool, AcceptError> {
+        let reply = {
+            let mut index = self.shared.index();
+            let changed = index.update(id, |entry| {
+                change(entry);
+                std::mem::replace(&mut entry.dirty, true)
+            });
+            let Some(was_dirty) = changed else { return Ok(false) };
+            let (barrier, reply) = oneshot::channel();
+            self.shared.post(|inbox| {
+                if !was_dirty {
+                    inbox.dirty.push(id);
+                }
+                inbox.barrier(barrier);
+            });
+            reply
+        };
+        self.shared.due_bell.notify_one();
+        reply.await.unwrap_or(Err(AcceptError::Closed)).map(|()| true)
+    }
+
+    /// Messages in the queue.
+    pub fn len(&self) -> usize {
+        self.shared.index().entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Messages in the order of their ids. One whose record cannot be read is listed without its envelope's texts.
+    pub async fn list(&self, filter: &Filter) -> Vec<Listed> {
+        let mut listed = Vec::new();
+        let mut after = filter.after;
+        while listed.len() < filter.limit {
+            let wanted = filter.limit - listed.len();
+            let (rows, last) = self.rows(filter, after, wanted);
+            for row in rows {
+                listed.push(self.complete(row).await);
+            }
+            after = last;
+            if last.is_none() {
+                break;
+            }
+        }
+        listed
+    }
+
+    /// One message.
+    pub async fn show(&self, id: QueueId) -> Option<Listed> {
+        let row = self.shared.index().entries.get(&id).map(|entry| Row::of(id, entry))?;
+        Some(self.complete(row).await)
+    }
+
+    /// A message's envelope and octets, without leasing it.
+    pub async fn read(&self, id: QueueId) -> Option<(Envelope, Body)> {
+        let place = self.shared.index().entries.get(&id)?.place.clone();
+        load(&self.shared, id, place).await.ok()
+    }
+
+    /// Some rows that fit, and the last id looked at unless that was the end.
+    fn rows(&self, filter: &Filter, after: Option<QueueId>, wanted: usize) -> (Vec<Row>, Option<QueueId>) {
+        let index = self.shared.index();
+        let from = after.map_or(QueueId(0), |after| QueueId(after.0.saturating_add(1)));
+        let mut rows = Vec::new();
+        let mut last = None;
+        for (id, entry) in index.entries.range(from..).take(PAGE) {
+            last = Some(*id);
+            if filter.fits(entry) {
+                rows.push(Row::of(*id, entry));
+                if rows.len() == wanted.min(PAGE) {
+                    break;
+                }
+            }
+        }
+        (rows, last)
+    }
+
+    async fn complete(&self, row: Row) -> Listed {
+        let envelope = match row.envelope {
+            Some(envelope) => Some(envelope),
+            None => load(&self.shared, row.listed.id, row.place).await.ok().map(|(envelope, _)| Arc::new(envelope)),
+        };
+        let mut listed = row.listed;
+        if let Some(envelope) = envelope {
+            listed.reverse_path.clone_from(&envelope.reverse_path);
+            listed.session.clone_from(&envelope.session);
+            listed.origin = envelope.origin.clone();
+            for (listed, recipient) in listed.recipients.iter_mut().zip(&envelope.recipients) {
+                listed.forward_path.clone_from(&recipient.forward_path);
+                listed.target = recipient.target.clone();
+            }
+        }
+        listed
+    }
+
+    /// The queue in numbers, with ages as of `now`. Looks at every message, a page at a time.
+    pub fn stats(&self, now: UnixMicros) -> Stats {
+        let mut stats = Stats::default();
+        let mut ages = [0u64; AGES.len() + 1];
+        let mut from = QueueId(0);
+        loop {
+            let index = self.shared.index();
+            let mut looked_at = 0;
+            for (id, entry) in index.entries.range(from..).take(PAGE) {
+                stats.count(entry);
+                let age = now.saturating_sub(entry.arrived);
+                ages[AGES.iter().position(|(_, up_to)| age <= *up_to).unwrap_or(AGES.len())] += 1;
+                from = QueueId(id.0.saturating_add(1));
+                looked_at += 1;
+            }
+            if looked_at < PAGE {
+                stats.disk_octets = index.segments.iter().map(|segment| segment.used_octets()).sum();
+                stats.origins = index.origins.iter().map(|(origin, count)| (origin_name(origin), *count)).collect();
+                break;
+            }
+        }
+        stats.origins.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let names = AGES.iter().map(|(name, _)| Some(*name)).chain([None]);
+        stats.ages = names.zip(ages).map(|(up_to, messages)| AgeBucket { up_to, messages }).collect();
+        stats
+    }
+}
+
+impl Stats {
+    fn count(&mut self, entry: &Entry) {
+        let waiting = entry.recipients.all().iter().filter(|recipient| recipient.is_waiting());
+        self.messages += 1;
+        self.recipients += waiting.clone().count() as u64;
+        self.held += u64::from(entry.held);
+        self.active += u64::from(entry.lease.is_some());
+        self.deferred += u64::from(waiting.clone().any(|recipient| recipient.attempts > 0));
+        self.message_octets += entry.message_octets;
+        let oldest = self.oldest_arrived_at_unix_micros.unwrap_or(u64::MAX);
+        self.oldest_arrived_at_unix_micros = Some(oldest.min(entry.arrived));
+    }
+}
+
+impl Filter {
+    fn fits(&self, entry: &Entry) -> bool {
+        let account = |wanted: &String| matches!(&entry.origin, OriginKey::Account(login) if **login == **wanted);
+        self.held.is_none_or(|held| held == entry.held) && self.account.as_ref().is_none_or(account)
+    }
+}
+
+fn make_due(entry: &mut Entry, now: UnixMicros) {
+    for recipient in entry.recipients.all_mut().iter_mut().filter(|recipient| recipient.is_waiting()) {
+        recipient.due = now;
+    }
+}
+
+fn origin_name(origin: &OriginKey) -> String {
+    match origin {
+        OriginKey::Outside => "outside".to_owned(),
+        OriginKey::Bounce => "bounce".to_owned(),
+        OriginKey::Account(login) => login.to_string(),
+    }
+}
+
+/// What the index knows of a listed message.
+struct Row {
+    listed: Listed,
+    envelope: Option<Arc<Envelope>>,
+    place: Place,
+}
+
+impl Row {
+    fn of(id: QueueId, entry: &Entry) -> Self {
+        let recipients = entry.recipients.all().iter().map(|now| ListedRecipient {
+            forward_path: String::new(),
+            target: Target::Remote { host: String::new() },
+            state: match now.state {
+                State::Waiting => RecipientState::Waiting,
+                State::Delivered => RecipientState::Delivered,
+                State::Failed => RecipientState::Failed,
+                State::Expired => RecipientState::Expired,
+            },
+            attempts: now.attempts,
+            due_at_unix_micros: now.due,
+            reason: now.reason.as_deref().map(str::to_owned),
+        });
+        let listed = Listed {
+            id,
+            reverse_path: String::new(),
+            origin: Origin::Outside,
+            arrived_at_unix_micros: entry.arrived,
+            message_octets: entry.message_octets,
+            session: String::new(),
+            held: entry.held,
+            active: entry.lease.is_some(),
+            recipients: recipients.collect(),
+        };
+        let envelope = entry.fresh.as_ref().map(|fresh| Arc::clone(&fresh.envelope));
+        Self { listed, envelope, place: entry.place.clone() }
+    }
+}

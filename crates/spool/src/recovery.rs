@@ -1,0 +1,336 @@
+//! What a start finds on disk: reads every segment in order and rebuilds the index from it. Never panics, never
+//! removes what it cannot read.
+
+use std::fs::{self, File, TryLockError};
+use std::io::Read as _;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::codec::Reader;
+use crate::durable;
+use crate::entry::{Entry, OriginKey, Place, Recipients};
+use crate::error::{OpenError, SpoolError};
+use crate::index::Index;
+use crate::record::{BodyPlace, Header, HeaderError, Kind, Record, VERSION, read_meta, read_status, word};
+use crate::scan::{Gap, scan};
+use crate::segment::{Segment, number_of};
+use crate::shared::Shared;
+use crate::{QueueId, SpoolConfig};
+
+/// Largest segment that the record form can address well.
+const SEGMENT_OCTETS_MAX: u64 = 1 << 30;
+const INLINE_OCTETS_MAX: usize = 1 << 20;
+
+/// What a start found.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    /// Messages in the queue.
+    pub messages: usize,
+    /// Segments read.
+    pub segments: usize,
+    /// Octets at torn ends that nobody was told 250 for.
+    pub torn_octets: u64,
+    /// What was acknowledged once and cannot be read. Its segments will be kept in `damaged/`.
+    pub damaged: Vec<Damage>,
+    /// Messages whose own file is missing or has another length; they are held.
+    pub missing_bodies: Vec<QueueId>,
+    /// Files of large mails that no record names: removed, or moved to `damaged/` where anything is damaged.
+    pub orphans: usize,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// A stretch of a segment that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The segment.
+    pub path: PathBuf,
+    /// From the file's beginning.
+    pub offset: u64,
+    /// Its length.
+    pub octets: u64,
+    /// The message, where that much is readable.
+    pub id: Option<QueueId>,
+}
+
+struct Recovering {
+    index: Index,
+    report: Recovery,
+    highest_id: u64,
+    /// The segment read last, what it tells of itself, and its unreadable end.
+    last: Option<(Arc<Segment>, u64, Vec<Gap>)>,
+}
+
+/// Locks, reads, tidies.
+pub(crate) fn recover(config: SpoolConfig) -> Result<(File, Shared, Recovery), OpenError> {
+    let began = Instant::now();
+    check(&config)?;
+    for dir in [config.dir.clone(), config.dir.join("segments"), config.dir.join("large"), config.dir.join("damaged")] {
+        make_dir(&dir)?;
+    }
+    let lock = lock(&config.dir)?;
+    let index = Index::new(config.backoff.clone(), config.fresh_octets_max);
+    let mut recovering = Recovering { index, report: Recovery::default(), highest_id: 0, last: None };
+    let segments_dir = config.dir.join("segments");
+    let paths = segment_paths(&segments_dir)?;
+    refuse_newer(&paths)?;
+    for (number, path) in paths {
+        recovering.read_segment(number, &path)?;
+    }
+    recovering.end_segment(None);
+    let Recovering { index, mut report, highest_id, .. } = recovering;
+    report.messages = index.entries.len();
+    let shared = Shared::new(config, index, highest_id);
+    shared.check_bodies(&mut report)?;
+    report.elapsed = began.elapsed();
+    Ok((lock, shared, report))
+}
+
+fn check(config: &SpoolConfig) -> Result<(), OpenError> {
+    if config.inline_octets > INLINE_OCTETS_MAX {
+        return Err(OpenError::Settings("inline_octets is above 1 MiB"));
+    }
+    if config.segment_octets > SEGMENT_OCTETS_MAX || config.segment_octets < 4 * config.inline_octets as u64 {
+        return Err(OpenError::Settings("segment_octets is below four times inline_octets or above 1 GiB"));
+    }
+    if config.backoff.steps.is_empty() {
+        return Err(OpenError::Settings("the back-off has no step"));
+    }
+    Ok(())
+}
+
+fn make_dir(dir: &Path) -> Result<(), SpoolError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(SpoolError::at(dir, "create"))
+}
+
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join("lock");
+    let file = File::create(&path).map_err(SpoolError::at(&path, "create"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { dir: dir.to_path_buf() }),
+        Err(TryLockError::Error(error)) => Err(SpoolError::at(&path, "lock")(error).into()),
+    }
+}
+
+/// The segments, oldest first. Spares are removed on the way.
+fn segment_paths(dir: &Path) -> Result<Vec<(u64, PathBuf)>, SpoolError> {
+    let mut paths = Vec::new();
+    for path in files_in(dir)? {
+        match number_of(&path) {
+            Some(number) => paths.push((number, path)),
+            None if path.extension().is_some_and(|extension| extension == "spare") => durable::remove(&path)?,
+            None => tracing::warn!(path = %path.display(), "not a spool file; left alone"),
+        }
+    }
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+fn files_in(dir: &Path) -> Result<Vec<PathBuf>, SpoolError> {
+    let entries = fs::read_dir(dir).map_err(SpoolError::at(dir, "list"))?;
+    entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(SpoolError::at(dir, "list"))
+}
+
+/// Before anything is changed: a downgrade must leave all as it is.
+fn refuse_newer(paths: &[(u64, PathBuf)]) -> Result<(), OpenError> {
+    for (_, path) in paths {
+        let mut first = Vec::new();
+        let file = File::open(path).map_err(SpoolError::at(path, "open"))?;
+        file.take(64).read_to_end(&mut first).map_err(SpoolError::at(path, "read"))?;
+        if let Err(HeaderError::Newer(version)) = Header::decode(&first) {
+            return Err(OpenError::NewerVersion { path: path.clone(), version, newest_known: VERSION });
+        }
+    }
+    Ok(())
+}
+
+impl Recovering {
+    fn read_segment(&mut self, number: u64, path: &Path) -> Result<(), SpoolError> {
+        let file = File::open(path).map_err(SpoolError::at(path, "open"))?;
+        let mut octets = Vec::new();
+        (&file).read_to_end(&mut octets).map_err(SpoolError::at(path, "read"))?;
+        self.highest_id = self.highest_id.max(number);
+        self.report.segments += 1;
+        let header = Header::decode(&octets).ok();
+        if header.is_some_and(|header| header.number != number) {
+            // It was to become another segment when the process ended; all that was in it is settled.
+            return durable::remove(path);
+        }
+        let segment = Arc::new(Segment::new(number, path.to_path_buf(), file));
+        self.end_segment(header);
+        let mut records = 0usize;
+        let outline = scan(&octets, number, |offset, record| {
+            records += 1;
+            self.take(&segment, offset, record);
+        });
+        self.highest_id = self.highest_id.max(outline.highest_id);
+        if header.is_none() && records == 0 && outline.tail.iter().all(|gap| gap.id.is_none()) {
+            return self.no_header(path, &octets);
+        }
+        segment.grow_to(octets.len() as u64);
+        for gap in &outline.gaps {
+            self.gap(&segment, *gap, outline.synced_octets);
+        }
+        if header.is_none() {
+            self.damage(&segment, Gap { offset: 0, octets: crate::record::HEADER_OCTETS, id: None });
+        }
+        self.index.segments.push_back(Arc::clone(&segment));
+        self.last = Some((segment, outline.synced_octets, outline.tail));
+        Ok(())
+    }
+
+    /// A file that was being made, or one that cannot be read at all.
+    fn no_header(&mut self, path: &Path, octets: &[u8]) -> Result<(), SpoolError> {
+        if octets.iter().all(|octet| *octet == 0) {
+            return durable::remove(path);
+        }
+        self.report.damaged.push(Damage { path: path.to_path_buf(), offset: 0, octets: octets.len() as u64, id: None });
+        let aside = path.parent().and_then(Path::parent).map(|dir| dir.join("damaged"));
+        aside.map_or(Ok(()), |aside| durable::set_aside(path, &aside))
+    }
+
+    /// Judges the end of the segment read last: the next one's header tells how much of it was durable.
+    fn end_segment(&mut self, next: Option<Header>) {
+        let Some((segment, synced, tail)) = self.last.take() else { return };
+        let told = next.map_or(0, |next| if next.previous.0 == segment.number { next.previous.1 } else { 0 });
+        for gap in tail {
+            self.gap(&segment, gap, synced.max(told));
+        }
+    }
+
+    fn gap(&mut self, segment: &Segment, gap: Gap, synced_octets: u64) {
+        if (gap.offset as u64) < synced_octets {
+            self.damage(segment, gap);
+        } else if gap.id.is_some() {
+            self.report.torn_octets += gap.octets as u64;
+        }
+    }
+
+    fn damage(&mut self, segment: &Segment, gap: Gap) {
+        segment.mark_damaged();
+        let (offset, octets) = (gap.offset as u64, gap.octets as u64);
+        self.report.damaged.push(Damage { path: segment.path.clone(), offset, octets, id: gap.id });
+    }
+
+    fn take(&mut self, segment: &Arc<Segment>, offset: usize, record: Record<'_>) {
+        let read = match record.head.kind {
+            Kind::Message => self.take_message(segment, offset, record),
+            Kind::Status => self.take_status(record.meta),
+            Kind::Done => {
+                for id in record.meta.chunks_exact(8) {
+                    self.index.remove(QueueId(word(id, 0)));
+                }
+                Some(())
+            }
+            Kind::Cut => self.take_cut(record.meta),
+            Kind::Seal => Some(()),
+        };
+        if read.is_none() {
+            let id = (record.head.id != 0).then_some(QueueId(record.head.id));
+            self.damage(segment, Gap { offset, octets: record.head.record_octets(), id });
+        }
+    }
+
+    fn take_message(&mut self, segment: &Arc<Segment>, offset: usize, record: Record<'_>) -> Option<()> {
+        let meta = read_meta(record.meta).ok()?;
+        let envelope = meta.envelope;
+        let place = Place {
+            segment: Arc::clone(segment),
+            offset: u32::try_from(offset).ok()?,
+            octets: u32::try_from(record.head.record_octets()).ok()?,
+        };
+        let mut recipients = Recipients::arrived(envelope.recipients.len(), envelope.arrived_at_unix_micros);
+        let mut held = false;
+        if let Some((was_held, now)) = meta.state {
+            held = was_held;
+            recipients.replace(now);
+        }
+        let entry = Entry {
+            place,
+            body: meta.body,
+            arrived: envelope.arrived_at_unix_micros,
+            message_octets: envelope.message_octets,
+            origin: OriginKey::of(&envelope.origin),
+            recipients,
+            lease: None,
+            fresh: None,
+            scheduled: None,
+            held,
+            dirty: false,
+            returned: 0,
+        };
+        self.index.insert(QueueId(record.head.id), entry);
+        Some(())
+    }
+
+    fn take_status(&mut self, meta: &[u8]) -> Option<()> {
+        for (id, held, mut recipients) in read_status(meta).ok()? {
+            for recipient in &mut recipients {
+                recipient.reason = recipient.reason.take().map(|reason| self.index.reason(&reason));
+            }
+            self.index.update(id, |entry| {
+                entry.held = held;
+                entry.recipients.replace(recipients);
+            });
+        }
+        Some(())
+    }
+
+    fn take_cut(&mut self, meta: &[u8]) -> Option<()> {
+        let mut reader = Reader::new(meta);
+        let (segment, from) = (reader.number().ok()?, reader.number().ok()?);
+        let in_cut = |place: &Place| place.segment.number == segment && u64::from(place.offset) >= from;
+        let cut: Vec<QueueId> =
+            self.index.entries.iter().filter(|(_, entry)| in_cut(&entry.place)).map(|(id, _)| *id).collect();
+        for id in cut {
+            self.index.remove(id);
+        }
+        Some(())
+    }
+}
+
+impl Shared {
+    /// Looks whether the large mails' files are there, and what else is.
+    fn check_bodies(&self, report: &mut Recovery) -> Result<(), SpoolError> {
+        let mut missing = Vec::new();
+        for (id, entry) in &self.index().entries {
+            if let BodyPlace::File { octets, .. } = entry.body {
+                let found = fs::metadata(self.body_path(*id)).map(|meta| meta.len());
+                if !matches!(found, Ok(found) if found == octets) {
+                    missing.push(*id);
+                }
+            }
+        }
+        for id in &missing {
+            let mut index = self.index();
+            let reason = index.reason("its file is missing or has another length");
+            index.update(*id, |entry| {
+                entry.held = true;
+                entry.recipients.all_mut().iter_mut().for_each(|one| one.reason = Some(Arc::clone(&reason)));
+            });
+        }
+        report.missing_bodies = missing;
+        self.tidy_orphans(report)
+    }
+
+    fn tidy_orphans(&self, report: &mut Recovery) -> Result<(), SpoolError> {
+        for path in files_in(&self.config.dir.join("large"))? {
+            let id = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<QueueId>().ok());
+            let named = id.is_some_and(|id| self.index().entries.get(&id).is_some_and(|entry| entry.has_file()));
+            if named {
+                continue;
+            }
+            report.orphans += 1;
+            if report.damaged.is_empty() {
+                durable::remove(&path)?;
+            } else {
+                // Its record may be what cannot be read.
+                durable::set_aside(&path, &self.damaged_dir())?;
+            }
+        }
+        Ok(())
+    }
+}

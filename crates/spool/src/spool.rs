@@ -1,0 +1,132 @@
+//! The spool as its users see it.
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::index::Take;
+use crate::job::Job;
+use crate::schedule::micros;
+use crate::shared::{Shared, locked};
+use crate::writer::Writer;
+use crate::{
+    AcceptError, Incoming, OpenError, Outcome, QueueId, Recovery, Settled, SpoolConfig, SpoolError, UnixMicros,
+};
+
+/// Longest sleep while waiting for a message to be due, so that a clock put forward is noticed.
+const NAP_MAX: Duration = Duration::from_mins(1);
+
+/// The durable queue; one per process and folder.
+pub struct Spool {
+    pub(crate) shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Held as long as the spool is open.
+    _lock: std::fs::File,
+}
+
+impl Spool {
+    /// Opens the folder, or makes it, and recovers what is in it. Blocks: it reads every segment.
+    pub fn open(config: SpoolConfig) -> Result<(Arc<Self>, Recovery), OpenError> {
+        let (lock, shared, recovery) = crate::recovery::recover(config)?;
+        let shared = Arc::new(shared);
+        let writer = Writer::new(Arc::clone(&shared));
+        let writer = std::thread::Builder::new()
+            .name("spool".to_owned())
+            .spawn(move || writer.work())
+            .map_err(SpoolError::at(&shared.config.dir, "start the writer"))?;
+        Ok((Arc::new(Self { shared, writer: Mutex::new(Some(writer)), _lock: lock }), recovery))
+    }
+
+    /// Begins to receive a mail.
+    pub fn incoming(&self) -> Incoming {
+        Incoming::new(Arc::clone(&self.shared))
+    }
+
+    /// Whether a mail of so many octets would be taken now: to be asked before its data are. Cheap.
+    pub fn room(&self, octets: u64) -> Result<(), AcceptError> {
+        self.shared.space.check(octets)
+    }
+
+    /// Waits for a message to be due and leases it; `None` when the spool is closing. `now` is the time of the call.
+    ///
+    /// Cancel-safe. May be called by several tasks at once.
+    pub async fn next(&self, now: UnixMicros) -> Option<Job> {
+        let began = Instant::now();
+        loop {
+            let bell = self.shared.due_bell.notified();
+            let now = now.saturating_add(micros(began.elapsed()));
+            if self.shared.is_closing() {
+                return None;
+            }
+            let due = match self.take(now).await {
+                Ok(job) => return Some(job),
+                Err(due) => due,
+            };
+            let nap = due.map_or(NAP_MAX, |due| Duration::from_micros(due.saturating_sub(now)).min(NAP_MAX));
+            // Over or rung: look again.
+            let _ = tokio::time::timeout(nap, bell).await;
+        }
+    }
+
+    /// As [`Spool::next`] without waiting: `None` when nothing is due at `now`.
+    pub async fn try_next(&self, now: UnixMicros) -> Option<Job> {
+        if self.shared.is_closing() {
+            return None;
+        }
+        self.take(now).await.ok()
+    }
+
+    /// Leases the earliest message due, or tells when the next one is.
+    async fn take(&self, now: UnixMicros) -> Result<Job, Option<UnixMicros>> {
+        loop {
+            let (take, more) = {
+                let mut index = self.shared.index();
+                let take = index.take(now);
+                (take, index.is_due(now))
+            };
+            let taken = match take {
+                Take::Nothing(due) => return Err(due),
+                Take::Taken(taken) => taken,
+            };
+            if more {
+                // The bell may have rung once for many.
+                self.shared.due_bell.notify_one();
+            }
+            // A message that cannot be read was held and reported: on to the next.
+            if let Ok(job) = Job::load(&self.shared, *taken).await {
+                return Ok(job);
+            }
+        }
+    }
+
+    /// Records what became of recipients. May be called in parts while the [`Job`] is held; when all that were due are
+    /// settled, the lease ends. Without syncing: a crash within a moment of it may deliver again.
+    ///
+    /// An outcome for a recipient that is settled already, or for a message that left the spool, changes nothing.
+    #[expect(clippy::unused_async, reason = "delivery awaits it: a spool may make it wait for the disk")]
+    pub async fn settle(&self, id: QueueId, outcomes: Vec<(usize, Outcome)>) -> Settled {
+        self.shared.settle(id, outcomes)
+    }
+
+    /// Ends the spool: no more mail is taken, [`Spool::next`] returns `None`, all that was accepted or settled is made
+    /// durable. Let delivery give its jobs back first.
+    pub async fn close(&self) {
+        self.shared.begin_close();
+        let writer = locked(&self.writer).take();
+        if let Some(writer) = writer {
+            let joined = tokio::task::spawn_blocking(move || writer.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!("the spool's writer ended by a panic");
+            }
+        }
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        self.shared.begin_close();
+        if let Some(writer) = locked(&self.writer).take() {
+            let _ = writer.join();
+        }
+    }
+}
