@@ -1,0 +1,119 @@
+//! SMTP sessions: mail that is accepted, and relaying that is refused.
+
+use crate::args::Args;
+use crate::load::Session;
+use crate::wire::{Bad, Wire};
+
+const EHLO: &[u8] = b"EHLO load.example\r\n";
+
+/// Mail that must be accepted. One message per session goes step by step, as most mail on the Internet does; several go
+/// pipelined (RFC 2920): MAIL, RCPT and DATA in one write, the message in the next.
+pub struct Accept {
+    envelopes: Vec<Envelope>,
+    per_session: u64,
+    message: Vec<u8>,
+}
+
+struct Envelope {
+    mail: Vec<u8>,
+    rcpt: Vec<u8>,
+    together: Vec<u8>,
+}
+
+impl Accept {
+    pub fn new(args: &Args<'_>) -> Result<Self, String> {
+        let from = args.text("from").unwrap_or("load@stranger.example");
+        let envelopes = args.list("to")?.into_iter().map(|to| Envelope::new(from, to)).collect();
+        let octets = args.optional("octets")?.unwrap_or(4096);
+        let per_session = args.optional("per-session")?.unwrap_or(1).max(1);
+        Ok(Self { envelopes, per_session, message: message(from, octets) })
+    }
+
+    async fn step_by_step(&self, wire: &mut Wire, envelope: &Envelope) -> Result<(), Bad> {
+        wire.ask(&envelope.mail, "250").await?;
+        wire.ask(&envelope.rcpt, "250").await?;
+        wire.ask(b"DATA\r\n", "354").await?;
+        wire.ask(&self.message, "250").await
+    }
+
+    async fn pipelined(&self, wire: &mut Wire, envelope: &Envelope) -> Result<(), Bad> {
+        wire.ask(&envelope.together, "250").await?;
+        wire.expect("250").await?;
+        wire.expect("354").await?;
+        wire.ask(&self.message, "250").await
+    }
+}
+
+impl Envelope {
+    fn new(from: &str, to: &str) -> Self {
+        let (mail, rcpt) = (format!("MAIL FROM:<{from}>\r\n"), format!("RCPT TO:<{to}>\r\n"));
+        let together = format!("{mail}{rcpt}DATA\r\n").into_bytes();
+        Self { mail: mail.into_bytes(), rcpt: rcpt.into_bytes(), together }
+    }
+}
+
+impl Session for Accept {
+    const UNIT: &'static str = "messages";
+
+    fn worth(&self) -> u64 {
+        self.per_session
+    }
+
+    async fn run(&self, wire: &mut Wire, _worker: usize, turn: u64) -> Result<(), Bad> {
+        wire.expect("220").await?;
+        wire.ask(EHLO, "250").await?;
+        for message in 0..self.per_session {
+            let index = usize::try_from(turn * self.per_session + message).unwrap_or(0) % self.envelopes.len();
+            let envelope = &self.envelopes[index];
+            match self.per_session {
+                1 => self.step_by_step(wire, envelope).await?,
+                _ => self.pipelined(wire, envelope).await?,
+            }
+        }
+        wire.ask(b"QUIT\r\n", "221").await
+    }
+}
+
+/// A stranger who wants to relay, and must get a 5xx.
+pub struct Refuse {
+    mail: Vec<u8>,
+    rcpt: Vec<u8>,
+}
+
+impl Refuse {
+    pub fn new(args: &Args<'_>) -> Result<Self, String> {
+        let from = args.text("from").unwrap_or("load@stranger.example");
+        let Envelope { mail, rcpt, .. } = Envelope::new(from, &args.required::<String>("to")?);
+        Ok(Self { mail, rcpt })
+    }
+}
+
+impl Session for Refuse {
+    const UNIT: &'static str = "sessions";
+
+    fn worth(&self) -> u64 {
+        1
+    }
+
+    async fn run(&self, wire: &mut Wire, _worker: usize, _turn: u64) -> Result<(), Bad> {
+        wire.expect("220").await?;
+        wire.ask(EHLO, "250").await?;
+        wire.ask(&self.mail, "250").await?;
+        wire.ask(&self.rcpt, "5").await?;
+        wire.ask(b"QUIT\r\n", "221").await
+    }
+}
+
+/// A message of so many octets, with its dot.
+pub fn message(from: &str, octets: usize) -> Vec<u8> {
+    let mut text = format!(
+        "From: <{from}>\r\nTo: bench <bench@example.test>\r\nSubject: a message of the bench\r\n\
+         Date: Sun, 01 Nov 2026 09:00:00 +0900\r\nMessage-ID: <bench@load.example>\r\n\r\n"
+    );
+    while text.len() < octets {
+        let line = "The quick brown fox jumps over the lazy dog, 0123456789, and then again.\r\n";
+        text.push_str(&line[line.len().saturating_sub(octets - text.len()).min(line.len() - 2)..]);
+    }
+    text.push_str(".\r\n");
+    text.into_bytes()
+}
