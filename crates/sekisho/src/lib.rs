@@ -4,3 +4,4 @@
 //! `log` the one line per event.
 
 pub mod config;
+pub mod log;

@@ -1,0 +1,113 @@
+//! The log: one line per event, `TIME LEVEL EVENT KEY=VALUE …` or a JSON object, the same fields in both.
+//!
+//! Sessions write through `tracing`'s macros: the message is the event's name, the fields its facts; a peer's text goes in
+//! with `?`. A line is formatted where it happens and put into a buffer; one thread writes the buffer out when it holds
+//! 64 KiB or is 50 ms old, so that no session ever waits for the disk. If the disk cannot follow, lines are dropped and
+//! their number is logged; the memory stays bounded.
+
+mod line;
+mod subscriber;
+mod writer;
+
+use crate::config::{Log, LogFormat, LogLevel};
+use std::{
+    io,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
+};
+use tracing::level_filters::LevelFilter;
+use writer::{Buffer, Sink};
+
+/// What can change while the log runs.
+#[derive(Debug)]
+struct Mode {
+    level: AtomicU8,
+    json: AtomicBool,
+}
+
+impl Mode {
+    fn level(&self) -> LevelFilter {
+        match self.level.load(Ordering::Relaxed) {
+            0 => LevelFilter::ERROR,
+            1 => LevelFilter::WARN,
+            2 => LevelFilter::INFO,
+            3 => LevelFilter::DEBUG,
+            _ => LevelFilter::TRACE,
+        }
+    }
+
+    fn form(&self) -> line::Form {
+        if self.json.load(Ordering::Relaxed) { line::Form::Json } else { line::Form::Text }
+    }
+
+    fn set(&self, log: &Log) {
+        self.level.store(log.level as u8, Ordering::Relaxed);
+        self.json.store(log.format == LogFormat::Json, Ordering::Relaxed);
+    }
+}
+
+/// The running log. Dropping it writes out what is left.
+#[derive(Debug)]
+pub struct Logger {
+    mode: Arc<Mode>,
+    buffer: Arc<Buffer>,
+    writer: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Logger {
+    /// Opens the log and makes it the program's: at most once in a process.
+    pub fn start(log: &Log) -> io::Result<Self> {
+        let logger = Self::open(log)?;
+        tracing::subscriber::set_global_default(logger.subscriber()).map_err(io::Error::other)?;
+        Ok(logger)
+    }
+
+    /// Opens the log for a subscriber of its own; for tests and benches, which have several.
+    fn open(log: &Log) -> io::Result<Self> {
+        let sink = Sink::open(log.file.as_deref())?;
+        let mode = Arc::new(Mode { level: AtomicU8::new(0), json: AtomicBool::new(false) });
+        mode.set(log);
+        let buffer = Arc::new(Buffer::new());
+        let writer = writer::spawn(buffer.clone(), mode.clone(), sink)?;
+        Ok(Self { mode, buffer, writer: Some(writer) })
+    }
+
+    fn subscriber(&self) -> subscriber::Lines {
+        subscriber::Lines { mode: self.mode.clone(), buffer: self.buffer.clone() }
+    }
+
+    /// Takes over level, format and file of a new configuration, and opens the file again (it may have been moved away).
+    /// A file that cannot be opened is an error, and the old one stays.
+    pub fn apply(&self, log: &Log) -> io::Result<()> {
+        self.buffer.replace(Sink::open(log.file.as_deref())?);
+        self.mode.set(log);
+        tracing::callsite::rebuild_interest_cache();
+        Ok(())
+    }
+
+    /// Waits until everything that was logged so far is written out.
+    pub fn flush(&self) {
+        self.buffer.flush();
+    }
+}
+
+impl Drop for Logger {
+    fn drop(&mut self) {
+        self.buffer.stop();
+        if let Some(writer) = self.writer.take() {
+            // Its panic was printed where it happened; there is nothing left to log it with.
+            let _ = writer.join();
+        }
+    }
+}
+
+/// Logging to a file or to standard error at the level of a configuration.
+pub fn to(file: Option<&Path>, level: LogLevel) -> Log {
+    Log { format: LogFormat::Text, file: file.map(Path::to_owned), level }
+}
+
+#[cfg(test)]
+mod tests;
