@@ -48,7 +48,7 @@ impl Directory {
 
     /// Gives what nobody else in the domain takes to an address, or to nobody.
     pub async fn set_catch_all(&self, domain: &str, taker: Option<&str>) -> Result<()> {
-        let taker = taker.map(|taker| self.address(taker)).transpose()?;
+        let taker = self.target(taker).await?;
         let done = self.store.set_catch_all(&name::domain(domain)?, taker.as_deref()).await;
         self.routing_done(done)
     }
@@ -75,18 +75,21 @@ impl Directory {
     /// before a mailbox of the same name; naming itself as a target keeps a copy there.
     pub async fn add_alias(&self, address: &str, targets: &[impl AsRef<str>]) -> Result<()> {
         let address = self.address(address)?.to_ascii_lowercase();
-        let targets: Vec<String> = targets.iter().map(|target| self.address(target.as_ref())).collect::<Result<_>>()?;
-        if targets.is_empty() {
+        let mut named = Vec::with_capacity(targets.len());
+        for target in targets {
+            named.extend(self.target(Some(target.as_ref())).await?);
+        }
+        if named.is_empty() {
             return Err(DirectoryError::invalid("alias", &address, "at least one target is wanted"));
         }
-        let done = self.store.add_alias(&address, &targets).await;
+        let done = self.store.add_alias(&address, &named).await;
         self.routing_done(done)
     }
 
     /// Takes one target from an alias, or the whole alias away.
     pub async fn remove_alias(&self, address: &str, target: Option<&str>) -> Result<()> {
         let address = self.address(address)?.to_ascii_lowercase();
-        let target = target.map(|target| self.address(target)).transpose()?;
+        let target = self.target(target).await?;
         let done = self.store.remove_alias(&address, target.as_deref()).await;
         self.routing_done(done)
     }
@@ -102,6 +105,14 @@ impl Directory {
     fn address(&self, written: &str) -> Result<String> {
         let (local, domain) = name::address(written, &self.settings().default_domain)?;
         Ok(format!("{local}@{domain}"))
+    }
+
+    /// An address that mail is led to: the local part keeps its case only where it is another server's to read.
+    async fn target(&self, written: Option<&str>) -> Result<Option<String>> {
+        let Some(written) = written else { return Ok(None) };
+        let (local, domain) = name::address(written, &self.settings().default_domain)?;
+        let local = if self.is_hosted(&domain).await? { local.to_ascii_lowercase() } else { local };
+        Ok(Some(format!("{local}@{domain}")))
     }
 
     /// A change that failed half-way counts as one: what is remembered is asked anew.

@@ -163,3 +163,34 @@ impl Asked {
         &self.name[self.at + 1..]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AuthOutcome, NewAccount, NewPassword, ServerKey, Settings};
+
+    #[tokio::test]
+    async fn rights_are_not_answered_from_memory_while_the_watch_is_blind() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = ServerKey::from_bytes([7; 32]);
+        let settings = Settings { default_domain: "example.test".to_owned(), ..Settings::default() };
+        let directory = Directory::open(&dir.path().join("directory.sqlite"), &key, settings).await.unwrap();
+        directory.add_domain("example.test").await.unwrap();
+        let password = NewPassword::Clear("secret".into());
+        directory
+            .create_account(NewAccount { login: "alice".to_owned(), password, ..NewAccount::default() })
+            .await
+            .unwrap();
+        let client = std::net::IpAddr::from([192, 0, 2, 1]);
+        let login = async || directory.authenticate("alice", b"secret", client).await;
+        assert!(matches!(login().await.unwrap(), AuthOutcome::Account(_)));
+        assert_eq!(directory.owners("alice", "example.test", false).await.unwrap().len(), 1);
+
+        directory.close().await;
+        directory.generations.go_blind();
+        assert!(login().await.unwrap_err().is_temporary());
+        assert!(directory.owners("alice", "example.test", false).await.unwrap_err().is_temporary());
+        // Taking mail for a known recipient gives nobody a right.
+        assert_eq!(directory.resolve("alice", "example.test", false).await.unwrap().hosting, Hosting::Mailbox);
+    }
+}

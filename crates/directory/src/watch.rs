@@ -44,6 +44,11 @@ impl Generations {
         self.logins_changed();
     }
 
+    #[cfg(test)]
+    pub(crate) fn go_blind(&self) {
+        self.blind.store(true, Ordering::Release);
+    }
+
     pub(crate) fn is_blind(&self) -> bool {
         self.blind.load(Ordering::Acquire)
     }

@@ -12,8 +12,17 @@ use directory::{
 };
 use sasl::StoredSecret;
 
-/// `secret` hashed elsewhere.
-const SHA512_CRYPT: &str = "{SHA512-CRYPT}$6$rounds=1000$saltsalt$";
+/// `old secret` as other servers hashed it, with the salt `saltsalt`.
+const FOREIGN: [(&str, &str); 5] = [
+    (
+        "SHA512-CRYPT",
+        "$6$saltsalt$cs5x.U.oRfkcexxH8LXRD9Uld7RvmiYFZ1YjE1dBtMQhWQ7SdWVSjiJAW20DRKdKd/czkF45bcLd5WA8oAx5w/",
+    ),
+    ("SHA256-CRYPT", "$5$saltsalt$4IIqVBqlr2G3Vr412EGbStqB6QsviVBQt.vIdguikp7"),
+    ("SSHA256", "MXWskknpH9Qdn6z1wNSKZw6k8QiuoDp9d+p9P9LcBGdzYWx0c2FsdA=="),
+    ("SSHA", "2LscjwVKguQufzHPtZW8osMvzkdzYWx0c2FsdA=="),
+    ("SSHA512", "zdAnrILQSkgmEVREzm7ZM0MQ1eqeWJ1Nfi7RbYAHKg3DfPR+xRXHMF6AQp/kbTDy0rbuC647AJo/+2ho1DBkmnNhbHRzYWx0"),
+];
 
 async fn login(directory: &Directory, login: &str, password: &str) -> Result<String, Why> {
     match directory.authenticate(login, password.as_bytes(), CLIENT).await.unwrap() {
@@ -152,37 +161,32 @@ async fn scram_keys_come_with_the_password() {
 #[tokio::test]
 async fn an_existing_hash_logs_in_and_is_made_anew() {
     let (_place, directory) = one_domain().await;
-    // SSHA256 of "secret" with the salt "salt".
-    let stored = "{SSHA256}TIhX8qkFZJqhVhFT5Ir8vZz7JcJPdJpMrXK4rT4UeFE=";
-    assert!(matches!(
-        directory.create_account(NewAccount { password: NewPassword::Hash("{MD4}x".to_owned()), ..hollow("bob") }).await,
-        Err(DirectoryError::Invalid { text, .. }) if text.is_empty()
-    ));
-    let _ = (stored, SHA512_CRYPT);
-    let hash = ssha256("old secret");
-    directory
-        .create_account(NewAccount { password: NewPassword::Hash(hash.clone()), ..hollow("alice") })
-        .await
-        .unwrap();
-    let before = directory.account("alice").await.unwrap();
-    assert_eq!((before.scheme.as_deref(), before.scram), (Some("SSHA256"), false));
-    assert_eq!(login(&directory, "alice", "wrong").await, Err(Why::WrongPassword));
-    assert!(login(&directory, "alice", "old secret").await.is_ok());
-    let after = directory.account("alice").await.unwrap();
-    assert_eq!((after.scheme.as_deref(), after.scram), (Some("ARGON2ID"), true));
-    assert!(login(&directory, "alice", "old secret").await.is_ok());
-    assert!(secret(&directory, "alice", SecretUse::ScramSha256).await.is_ok());
-    directory.set_hash("alice", &hash).await.unwrap();
-    assert!(!directory.account("alice").await.unwrap().scram, "keys of another password stayed");
+    directory.create_account(hollow("alice")).await.unwrap();
+    for (scheme, hash) in FOREIGN {
+        let stored = format!("{{{scheme}}}{hash}");
+        directory.set_hash("alice", &stored).await.unwrap();
+        let before = directory.account("alice").await.unwrap();
+        assert_eq!((before.scheme.as_deref(), before.scram), (Some(scheme), false));
+        assert_eq!(login(&directory, "alice", "wrong").await, Err(Why::WrongPassword), "{scheme}");
+        assert!(login(&directory, "alice", "old secret").await.is_ok(), "{scheme}");
+        let after = directory.account("alice").await.unwrap();
+        assert_eq!((after.scheme.as_deref(), after.scram), (Some("ARGON2ID"), true));
+        assert!(login(&directory, "alice", "old secret").await.is_ok());
+        assert!(secret(&directory, "alice", SecretUse::ScramSha256).await.is_ok());
+    }
 }
 
-fn ssha256(password: &str) -> String {
-    let salt = b"saltsalt";
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &[password.as_bytes(), salt].concat());
-    format!(
-        "{{SSHA256.HEX}}{}",
-        [digest.as_ref(), salt].concat().iter().map(|octet| format!("{octet:02x}")).collect::<String>()
-    )
+#[tokio::test]
+async fn a_hash_that_is_none_is_refused_and_not_repeated() {
+    let (_place, directory) = one_domain().await;
+    for stored in ["{MD4}secret", "{PLAIN}secret", "secret", "{SSHA256}secret", "{ARGON2ID}secret"] {
+        let new = NewAccount { password: NewPassword::Hash(stored.to_owned()), ..hollow("bob") };
+        let refused = directory.create_account(new).await.unwrap_err();
+        assert!(
+            matches!(refused, DirectoryError::Invalid { .. }) && !refused.to_string().contains("secret"),
+            "{refused}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ impl Store {
 
     /// The account with its addresses and devices; aliases lose it as a target.
     pub(crate) async fn delete_account(&self, login: &str) -> Result<()> {
-        const FORGET: &str = "delete from alias where target in
+        const FORGET: &str = "delete from alias where lower(target) in
             (select address from address join account using (account_id) where login = ?1)";
         const DELETE: &str = "delete from account where login = ?1";
         let op = "deleting an account";

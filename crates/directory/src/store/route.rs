@@ -55,7 +55,7 @@ impl Store {
             select distinct name.value, null, account.login, account.maildir, account.quota_octets
               from json_each(?1) name join address on address.address = name.value
               join account on account.account_id = address.account_id
-            limit ?2";
+            order by 1, 2 limit ?2";
         let op = "resolving an address";
         #[expect(clippy::cast_possible_wrap, reason = "a small constant and a bounded list")]
         let rows_max = (ALIAS_WIDTH_MAX + 1 + 2 * names.len()) as i64;
