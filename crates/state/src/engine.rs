@@ -1,0 +1,226 @@
+//! The embedded engine: each operation whole and atomic.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use guard::{ChargeKey, PopEvidence, canonical_ip};
+use tokio::sync::oneshot;
+
+use crate::disk::{self, Disk, Opener, Record};
+use crate::table::{Table, duration_micros, micros};
+use crate::throttle::{AuthGate, Counted, Throttle};
+use crate::writer::{Job, Revocation, Shared, Writer};
+use crate::{ChargeOutcome, FailedLogin, Opened, PopLimits, PopLogin, Recorded, Revoke, StateConfig, StateError};
+
+/// Longest login, in octets: a local part, an at sign and a domain.
+const LOGIN_OCTETS_MAX: usize = 320;
+
+/// Evidence in memory, made durable by one writing thread. Shared by `Arc`; dropping it closes it.
+pub struct Embedded {
+    shared: Arc<Shared>,
+    throttle: Mutex<Throttle>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    opened: Opened,
+}
+
+impl Embedded {
+    /// Opens `dir` (made if need be) with the usual bounds. It reads and verifies the whole file; call it before
+    /// serving.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, StateError> {
+        Self::open_with(dir, StateConfig::default())
+    }
+
+    /// The same with other bounds.
+    pub fn open_with(dir: impl AsRef<Path>, config: StateConfig) -> Result<Self, StateError> {
+        let (path, fresh) = disk::prepare(dir.as_ref())?;
+        let opener: Opener = {
+            let path = path.clone();
+            Box::new(move || disk::open_file(&path))
+        };
+        let engine = Self::start(Disk::open(path.clone(), opener)?, config, fresh)?;
+        if fresh {
+            tracing::warn!(path = ?path, "a new, empty state: nobody may relay by a POP login until the next POP login");
+        } else {
+            tracing::info!(path = ?path, grants = engine.opened.grants, "state read");
+        }
+        Ok(engine)
+    }
+
+    fn start(disk: Disk, config: StateConfig, fresh: bool) -> Result<Self, StateError> {
+        let table = Table::new(config.grants_max, config.logins_per_address_max);
+        let mut gone = Vec::new();
+        let grants = disk.load(|record| {
+            table.insert(&record, &mut gone);
+        })?;
+        let shared = Arc::new(Shared::new(table));
+        let writer = Writer::new(Arc::clone(&shared), disk, gone);
+        let thread = std::thread::Builder::new().name("state-writer".to_owned()).spawn(move || writer.run());
+        let thread = thread.map_err(|source| StateError::Io {
+            path: "state-writer".into(),
+            op: "starting the thread",
+            source,
+        })?;
+        let throttle = Mutex::new(Throttle::new(config.auth));
+        Ok(Self { shared, throttle, writer: Mutex::new(Some(thread)), opened: Opened { fresh, grants } })
+    }
+
+    /// What was found at the start.
+    pub fn opened(&self) -> Opened {
+        self.opened
+    }
+
+    /// Evidence kept now, the expired but not yet swept included.
+    pub fn len(&self) -> usize {
+        self.shared.table.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Records a POP login; durable when it returns. A renewal that moves the expiry by less than a minute since the
+    /// last write is not written: after a crash the evidence may end that much sooner, never later.
+    ///
+    /// A caller that is dropped meanwhile may leave the login recorded.
+    pub async fn record_pop_login(
+        &self,
+        login: PopLogin,
+        lifetime: Duration,
+        now: SystemTime,
+    ) -> Result<Recorded, StateError> {
+        self.shared.check()?;
+        let granted = self.saw(now);
+        let record = record(login, granted, granted.saturating_add(duration_micros(lifetime)))?;
+        if let Some(recorded) = self.shared.table.renew(&record, granted) {
+            return Ok(recorded);
+        }
+        let (answer, answered) = oneshot::channel();
+        self.shared.push(Job::Record(record, answer))?;
+        answered.await.unwrap_or(Err(StateError::Closed))
+    }
+
+    /// Who logged in by POP from there and is still alive. Never waits.
+    #[expect(clippy::unused_async, reason = "another engine asks over the network")]
+    pub async fn pop_evidence(&self, addr: IpAddr, now: SystemTime) -> Result<Vec<PopEvidence>, StateError> {
+        self.shared.check()?;
+        let now = self.saw(now);
+        Ok(self.shared.table.evidence(canonical_ip(addr), now))
+    }
+
+    /// Counts a mail against the quota of an account at an address, all of it or nothing. The window begins with the
+    /// first charge, and neither a renewal nor a revocation begins it anew. Written within a second, not before the
+    /// answer: after a crash at most that much is forgotten.
+    #[expect(clippy::unused_async, reason = "another engine asks over the network")]
+    pub async fn charge_pop(
+        &self,
+        key: &ChargeKey,
+        limits: PopLimits,
+        now: SystemTime,
+    ) -> Result<ChargeOutcome, StateError> {
+        self.shared.check()?;
+        let now = self.saw(now);
+        Ok(self.shared.table.charge(key, limits, now))
+    }
+
+    /// Takes evidence back: at once in memory, even while the disk fails, and durable when it returns `Ok`. Gives how
+    /// many were alive.
+    pub async fn revoke(&self, which: Revoke, now: SystemTime) -> Result<usize, StateError> {
+        let (now, which) = (self.saw(now), which.canonical());
+        let taken = self.shared.table.revoke(&which, now);
+        self.shared.check()?;
+        let (answer, answered) = oneshot::channel();
+        self.shared.push(Job::Revoke(Revocation { which, now, taken }, answer))?;
+        answered.await.unwrap_or(Err(StateError::Closed))
+    }
+
+    /// All live evidence, in no order.
+    #[expect(clippy::unused_async, reason = "another engine asks over the network")]
+    pub async fn grants(&self, now: SystemTime) -> Result<Vec<PopEvidence>, StateError> {
+        self.shared.check()?;
+        let now = self.saw(now);
+        Ok(self.shared.table.all(now))
+    }
+
+    /// Writes the quotas charged since the last second; durable when it returns.
+    pub async fn flush(&self) -> Result<(), StateError> {
+        self.shared.check()?;
+        let (answer, answered) = oneshot::channel();
+        self.shared.push(Job::Flush(answer))?;
+        answered.await.unwrap_or(Err(StateError::Closed))
+    }
+
+    /// To be asked before a password is looked at.
+    pub fn check_auth(&self, addr: IpAddr, login: &str, now: SystemTime) -> AuthGate {
+        self.throttle().check(addr, login, micros(now))
+    }
+
+    /// A login failed.
+    pub fn auth_failed(&self, failed: &FailedLogin<'_>, now: SystemTime) -> Counted {
+        self.throttle().failed(failed, micros(now))
+    }
+
+    /// AUTH was tried where it is not offered, or was malformed (no login to count it for).
+    pub fn auth_abused(&self, addr: IpAddr, now: SystemTime) {
+        self.throttle().abused(addr, micros(now));
+    }
+
+    /// A login succeeded.
+    pub fn auth_succeeded(&self, addr: IpAddr, login: &str, now: SystemTime) {
+        self.throttle().succeeded(addr, login, micros(now));
+    }
+
+    /// Finishes what waits, writes the quotas and ends the writer. Every later call answers [`StateError::Closed`],
+    /// also on the other handles. Blocks for the last write.
+    pub fn close(&self) {
+        self.shared.close();
+        let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the state writer had panicked");
+        }
+    }
+
+    fn saw(&self, now: SystemTime) -> u64 {
+        let now = micros(now);
+        self.shared.saw(now);
+        now
+    }
+
+    fn throttle(&self) -> std::sync::MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl std::fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Embedded").field("grants", &self.len()).finish_non_exhaustive()
+    }
+}
+
+fn record(login: PopLogin, granted: u64, expires: u64) -> Result<Record, StateError> {
+    if login.login.is_empty() || login.login.len() > LOGIN_OCTETS_MAX {
+        return Err(StateError::BadLogin);
+    }
+    Ok(Record {
+        addr: canonical_ip(login.addr),
+        login: login.login.into(),
+        source: login.source,
+        granted,
+        expires,
+        window_until: 0,
+        messages: 0,
+        recipients: 0,
+    })
+}
+
+#[cfg(test)]
+mod tests;

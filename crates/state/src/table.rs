@@ -1,0 +1,382 @@
+//! The map in memory: which accounts logged in from an address. Sharded, bounded, swept by time of expiry.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use guard::{ChargeKey, PopEvidence};
+
+use crate::disk::{Change, Record};
+use crate::{ChargeOutcome, PopLimits, Recorded, Revoke};
+
+const SHARDS: usize = 64;
+/// Expiry is indexed in steps of 2^24 microseconds, some 17 seconds.
+const STEP_BITS: u32 = 24;
+/// A renewal that moves the expiry by less than this since the last write need not be written.
+const RENEWAL_UNWRITTEN_MICROS: u64 = 60_000_000;
+
+/// One account at one address.
+#[derive(Debug)]
+struct Grant {
+    record: Record,
+    /// The expiry that lies on disk.
+    saved_expires: u64,
+    /// Charged or revoked since the last write.
+    dirty: bool,
+    /// Where the index has it.
+    step: u64,
+}
+
+impl Grant {
+    /// Until when it must be kept: the quota's window outlives the evidence, or a new login would be a new quota.
+    fn kept_until(&self) -> u64 {
+        kept_until(&self.record)
+    }
+
+    fn is_alive(&self, now: u64) -> bool {
+        now < self.record.expires
+    }
+
+    /// Notes that it must be written; its key if that was not noted yet.
+    fn mark(&mut self) -> Option<(IpAddr, Arc<str>)> {
+        let noted = std::mem::replace(&mut self.dirty, true);
+        (!noted).then(|| (self.record.addr, Arc::clone(&self.record.login)))
+    }
+}
+
+fn kept_until(record: &Record) -> u64 {
+    record.expires.max(record.window_until)
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    grants: HashMap<IpAddr, Vec<Grant>>,
+    /// Each grant stands here once, at or before its expiry.
+    by_expiry: BTreeMap<u64, Vec<(IpAddr, Arc<str>)>>,
+}
+
+/// All evidence.
+#[derive(Debug)]
+pub(crate) struct Table {
+    shards: Vec<Mutex<Shard>>,
+    hasher: RandomState,
+    count: AtomicUsize,
+    grants_max: usize,
+    logins_max: usize,
+    dirty: Mutex<Vec<(IpAddr, Arc<str>)>>,
+}
+
+/// Microseconds since 1970; before that 0.
+pub(crate) fn micros(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, duration_micros)
+}
+
+pub(crate) fn duration_micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn time(micros: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_micros(micros)).unwrap_or(UNIX_EPOCH)
+}
+
+/// A lock whose holder panicked still guards whole values: every change below is made field by field at its end.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Table {
+    pub(crate) fn new(grants_max: usize, logins_max: usize) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            count: AtomicUsize::new(0),
+            grants_max: grants_max.max(1),
+            logins_max: logins_max.max(1),
+            dirty: Mutex::default(),
+        }
+    }
+
+    fn shard(&self, addr: IpAddr) -> MutexGuard<'_, Shard> {
+        let hash = self.hasher.hash_one(addr);
+        let place = usize::try_from(hash % SHARDS as u64).unwrap_or(0);
+        lock(&self.shards[place])
+    }
+
+    /// How many are kept, the expired included.
+    pub(crate) fn len(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Live evidence at an address.
+    pub(crate) fn evidence(&self, addr: IpAddr, now: u64) -> Vec<PopEvidence> {
+        let shard = self.shard(addr);
+        let Some(grants) = shard.grants.get(&addr) else { return Vec::new() };
+        let is_shared = grants.iter().filter(|grant| grant.is_alive(now)).nth(1).is_some();
+        grants.iter().filter(|grant| grant.is_alive(now)).map(|grant| attest(&grant.record, is_shared)).collect()
+    }
+
+    /// Live evidence everywhere, for listings.
+    pub(crate) fn all(&self, now: u64) -> Vec<PopEvidence> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            for grants in lock(shard).grants.values() {
+                let is_shared = grants.iter().filter(|grant| grant.is_alive(now)).nth(1).is_some();
+                let alive = grants.iter().filter(|grant| grant.is_alive(now));
+                found.extend(alive.map(|grant| attest(&grant.record, is_shared)));
+            }
+        }
+        found
+    }
+
+    /// Everything as it must lie on disk.
+    pub(crate) fn snapshot(&self) -> Vec<Change> {
+        let mut all = Vec::with_capacity(self.len());
+        for shard in &self.shards {
+            for grants in lock(shard).grants.values_mut() {
+                for grant in grants {
+                    grant.saved_expires = grant.record.expires;
+                    all.push(Change::Put(grant.record.clone()));
+                }
+            }
+        }
+        all
+    }
+
+    /// Renews live evidence without the disk, if what lies there differs by less than a minute.
+    pub(crate) fn renew(&self, login: &Record, now: u64) -> Option<Recorded> {
+        let mut shard = self.shard(login.addr);
+        let grants = shard.grants.get_mut(&login.addr)?;
+        let is_shared = grants.iter().any(|other| other.record.login != login.login && other.is_alive(now));
+        let grant = grants.iter_mut().find(|grant| grant.record.login == login.login && grant.is_alive(now))?;
+        if login.expires.abs_diff(grant.saved_expires) >= RENEWAL_UNWRITTEN_MICROS {
+            return None;
+        }
+        grant.record.granted = login.granted;
+        grant.record.expires = login.expires;
+        Some(Recorded { expires_at: time(login.expires), renewed: true, shared: is_shared })
+    }
+
+    /// The record with the quota that it already has here.
+    pub(crate) fn with_quota(&self, mut login: Record) -> Record {
+        let shard = self.shard(login.addr);
+        let grants = shard.grants.get(&login.addr);
+        if let Some(known) = grants.and_then(|grants| grants.iter().find(|one| one.record.login == login.login)) {
+            login.window_until = known.record.window_until;
+            login.messages = known.record.messages;
+            login.recipients = known.record.recipients;
+        }
+        login
+    }
+
+    /// Takes a record that lies on disk. What had to make room is added to `gone`.
+    pub(crate) fn insert(&self, record: &Record, gone: &mut Vec<Change>) -> Recorded {
+        let now = record.granted;
+        let recorded = {
+            let mut shard = self.shard(record.addr);
+            let grants = shard.grants.entry(record.addr).or_insert_with(|| Vec::with_capacity(1));
+            let is_shared = grants.iter().any(|other| other.record.login != record.login && other.is_alive(now));
+            let expires_at = time(record.expires);
+            if let Some(grant) = grants.iter_mut().find(|grant| grant.record.login == record.login) {
+                let renewed = grant.is_alive(now);
+                grant.record.granted = record.granted;
+                grant.record.expires = record.expires;
+                grant.record.source = record.source;
+                grant.saved_expires = record.expires;
+                return Recorded { expires_at, renewed, shared: is_shared };
+            }
+            self.add(&mut shard, record, gone);
+            Recorded { expires_at, renewed: false, shared: is_shared }
+        };
+        self.make_room(gone);
+        recorded
+    }
+
+    fn add(&self, shard: &mut Shard, record: &Record, gone: &mut Vec<Change>) {
+        let step = kept_until(record) >> STEP_BITS;
+        let grants = shard.grants.entry(record.addr).or_default();
+        if grants.len() >= self.logins_max {
+            let first = (0..grants.len()).min_by_key(|&n| grants[n].kept_until()).unwrap_or(0);
+            let out = grants.swap_remove(first).record;
+            gone.push(Change::Delete(out.addr, out.login));
+            self.count.fetch_sub(1, Ordering::Relaxed);
+        }
+        grants.push(Grant { record: record.clone(), saved_expires: record.expires, dirty: false, step });
+        shard.by_expiry.entry(step).or_default().push((record.addr, Arc::clone(&record.login)));
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Above the bound the one that expires first goes, wherever it lies.
+    fn make_room(&self, gone: &mut Vec<Change>) {
+        while self.len() > self.grants_max {
+            let firsts = self.shards.iter().enumerate().map(|(n, shard)| (lock(shard).first_step(), n));
+            let Some((_, place)) = firsts.filter_map(|(step, n)| step.map(|step| (step, n))).min() else { return };
+            let out = lock(&self.shards[place]).pop_first(u64::MAX);
+            if let Some(Popped::Gone(addr, login)) = out {
+                gone.push(Change::Delete(addr, login));
+                self.count.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Counts a mail, or does not. One lock, so that the ceiling is exact however many ask at once.
+    pub(crate) fn charge(&self, key: &ChargeKey, limits: PopLimits, now: u64) -> ChargeOutcome {
+        let addr = guard::canonical_ip(key.addr);
+        let mut shard = self.shard(addr);
+        let grants = shard.grants.get_mut(&addr);
+        let grant = grants.and_then(|grants| grants.iter_mut().find(|one| *one.record.login == *key.login));
+        let Some(grant) = grant.filter(|grant| grant.is_alive(now)) else { return ChargeOutcome::NoEvidence };
+        let record = &mut grant.record;
+        let fresh = now >= record.window_until;
+        let (messages, recipients) = if fresh { (0, 0) } else { (record.messages, record.recipients) };
+        let messages = messages.saturating_add(key.messages);
+        let recipients = recipients.saturating_add(key.recipients);
+        if messages > limits.messages || recipients > limits.recipients {
+            let until = if fresh { now.saturating_add(duration_micros(limits.window)) } else { record.window_until };
+            return ChargeOutcome::Exceeded { until: time(until) };
+        }
+        if fresh {
+            record.window_until = now.saturating_add(duration_micros(limits.window));
+        }
+        record.messages = messages;
+        record.recipients = recipients;
+        if let Some(key) = grant.mark() {
+            lock(&self.dirty).push(key);
+        }
+        ChargeOutcome::Within
+    }
+
+    /// What was charged or revoked since the last call, to be written.
+    pub(crate) fn take_dirty(&self) -> Vec<Change> {
+        let keys = std::mem::take(&mut *lock(&self.dirty));
+        let mut changes = Vec::with_capacity(keys.len());
+        for (addr, login) in keys {
+            let mut shard = self.shard(addr);
+            let grants = shard.grants.get_mut(&addr);
+            if let Some(grant) = grants.and_then(|grants| grants.iter_mut().find(|one| one.record.login == login)) {
+                grant.dirty = false;
+                grant.saved_expires = grant.record.expires;
+                changes.push(Change::Put(grant.record.clone()));
+            }
+        }
+        changes
+    }
+
+    /// Takes evidence back at once; the quota stays. Gives how many were alive; they are written like charges.
+    pub(crate) fn revoke(&self, which: &Revoke, now: u64) -> usize {
+        let mut taken = Vec::new();
+        let mut count = 0;
+        match which {
+            Revoke::Addr(addr) | Revoke::Both(addr, _) => {
+                let mut shard = self.shard(*addr);
+                let grants = shard.grants.get_mut(addr).into_iter().flatten();
+                count += revoke(grants, (which, now), &mut taken);
+            }
+            Revoke::Login(_) | Revoke::All => {
+                for shard in &self.shards {
+                    let mut shard = lock(shard);
+                    count += revoke(shard.grants.values_mut().flatten(), (which, now), &mut taken);
+                }
+            }
+        }
+        lock(&self.dirty).append(&mut taken);
+        count
+    }
+
+    /// Forgets at most `limit` of what neither evidence nor quota needs any more.
+    pub(crate) fn sweep(&self, now: u64, limit: usize) -> Vec<Change> {
+        let mut gone = Vec::new();
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            while gone.len() < limit {
+                match shard.pop_first(now) {
+                    None => break,
+                    Some(Popped::Later) => {}
+                    Some(Popped::Gone(addr, login)) => {
+                        self.count.fetch_sub(1, Ordering::Relaxed);
+                        gone.push(Change::Delete(addr, login));
+                    }
+                }
+            }
+        }
+        gone
+    }
+}
+
+/// What the front of the index held.
+enum Popped {
+    /// It was forgotten.
+    Gone(IpAddr, Arc<str>),
+    /// It was renewed meanwhile (and is indexed anew), or is no longer there.
+    Later,
+}
+
+impl Shard {
+    fn first_step(&self) -> Option<u64> {
+        self.by_expiry.first_key_value().map(|(step, _)| *step)
+    }
+
+    /// Takes one from the front of the index if its step lies wholly before `until`.
+    fn pop_first(&mut self, until: u64) -> Option<Popped> {
+        let mut first = self.by_expiry.first_entry()?;
+        let step = *first.key();
+        if until != u64::MAX && step >= until >> STEP_BITS {
+            return None;
+        }
+        let popped = first.get_mut().pop();
+        if first.get().is_empty() {
+            first.remove();
+        }
+        let (addr, login) = popped?;
+        Some(self.forget(step, addr, login))
+    }
+
+    fn forget(&mut self, step: u64, addr: IpAddr, login: Arc<str>) -> Popped {
+        let Some(grants) = self.grants.get_mut(&addr) else { return Popped::Later };
+        let place = grants.iter().position(|grant| grant.record.login == login && grant.step == step);
+        let Some(place) = place else { return Popped::Later };
+        let true_step = grants[place].kept_until() >> STEP_BITS;
+        if true_step > step {
+            grants[place].step = true_step;
+            self.by_expiry.entry(true_step).or_default().push((addr, login));
+            return Popped::Later;
+        }
+        grants.swap_remove(place);
+        if grants.is_empty() {
+            self.grants.remove(&addr);
+        }
+        Popped::Gone(addr, login)
+    }
+}
+
+fn revoke<'g>(
+    grants: impl Iterator<Item = &'g mut Grant>,
+    (which, now): (&Revoke, u64),
+    taken: &mut Vec<(IpAddr, Arc<str>)>,
+) -> usize {
+    let mut count = 0;
+    for grant in grants.filter(|grant| grant.is_alive(now)) {
+        if which.matches(grant.record.addr, &grant.record.login) {
+            grant.record.expires = 0;
+            grant.saved_expires = 0;
+            taken.extend(grant.mark());
+            count += 1;
+        }
+    }
+    count
+}
+
+fn attest(record: &Record, shared: bool) -> PopEvidence {
+    let evidence = PopEvidence::attest_pop_login(
+        record.login.to_string(),
+        record.addr,
+        time(record.granted),
+        time(record.expires),
+    );
+    evidence.told_by(record.source, shared)
+}
+
+#[cfg(test)]
+mod tests;
