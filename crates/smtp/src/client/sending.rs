@@ -31,8 +31,8 @@ impl Awaiting {
         match self {
             Self::Rset | Self::Mail => Stage::Mail,
             Self::Rcpt(_) => Stage::Rcpt,
-            Self::Data => Stage::Data,
-            Self::Body | Self::End => Stage::End,
+            Self::Data | Self::Body => Stage::Data,
+            Self::End => Stage::End,
         }
     }
 }

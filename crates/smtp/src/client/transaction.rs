@@ -107,7 +107,7 @@ pub struct Transaction {
     pub needs_smtputf8: bool,
     /// RET.
     pub ret: Option<Ret>,
-    /// ENVID as received (xtext).
+    /// ENVID, in xtext.
     pub envid: Option<String>,
 }
 
@@ -120,7 +120,7 @@ pub enum Stage {
     Mail,
     /// RCPT.
     Rcpt,
-    /// DATA.
+    /// DATA, or while the message was being written: the server cannot have it.
     Data,
     /// The dot that ends the message.
     End,

@@ -1,0 +1,59 @@
+//! What became of a recipient, told once per attempt: the log's line.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use spool::QueueId;
+
+/// Called for every fate, from the task that learnt it: it must be quick and must not block.
+pub type OnFate = Arc<dyn Fn(&Fate<'_>) + Send + Sync>;
+
+/// One recipient, one attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct Fate<'a> {
+    /// The message.
+    pub queue_id: QueueId,
+    /// The id of the session that brought it.
+    pub session: &'a str,
+    /// Reverse-path as printed, without brackets.
+    pub reverse_path: &'a str,
+    /// Forward-path likewise.
+    pub forward_path: &'a str,
+    /// What became of it.
+    pub kind: FateKind,
+    /// Where: `mail.example[192.0.2.1]:25`, `maildir`, a socket.
+    pub relay: &'a str,
+    /// The other side's words, or ours in their form. A peer's text: log it escaped.
+    pub reply: &'a str,
+    /// Since it was accepted.
+    pub delay: Duration,
+}
+
+/// What became of a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FateKind {
+    /// It is in the mailbox, or another host took responsibility.
+    Delivered,
+    /// It will be tried again.
+    Deferred,
+    /// It failed for good; the sender is told if he is one of ours and wants to know.
+    Bounced,
+    /// It failed for good and came from outside: it lies in the spool for the operator, since a bounce would go to
+    /// whoever the sender pretended to be.
+    Held,
+    /// A notification that failed: nobody is told (RFC 5321 §6.1).
+    Dropped,
+}
+
+impl fmt::Display for FateKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Delivered => "delivered",
+            Self::Deferred => "deferred",
+            Self::Bounced => "bounced",
+            Self::Held => "held",
+            Self::Dropped => "dropped",
+        })
+    }
+}

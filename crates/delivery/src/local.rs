@@ -1,0 +1,198 @@
+//! Final delivery into Maildirs, many messages to one sync. The sink of `demo` is one of them.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use maildir::{Attempt, DeliverError, Delivered, DeliveryKey, Order, Quota};
+use smtp::client::Response;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use crate::classify::{Kind, Verdict};
+use crate::config::{Mailbox, OverQuota};
+use crate::job::{Ticket, conclude};
+use crate::manager::Shared;
+
+/// One recipient whose way ends here.
+#[derive(Debug)]
+pub(crate) struct LocalPart {
+    pub(crate) ticket: Arc<Ticket>,
+    pub(crate) recipient: usize,
+    pub(crate) place: Place,
+}
+
+/// Where it goes.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// The mailbox of a login.
+    Account(String),
+    /// A Maildir for everybody.
+    Sink(PathBuf),
+}
+
+/// Gathers what comes into batches until the channel closes. Every batch begun is finished.
+pub(crate) async fn run(shared: Arc<Shared>, mut parts: mpsc::Receiver<LocalPart>) {
+    let limits = &shared.config.limits;
+    let slots = Arc::new(Semaphore::new(limits.local_batches.max(1)));
+    let delivery = Arc::new(maildir::Delivery::new(&shared.config.hostname));
+    let mut batches = JoinSet::new();
+    loop {
+        // The slot comes first: while all are taken the next batch grows.
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+        let mut batch = Vec::new();
+        if parts.recv_many(&mut batch, limits.local_batch.max(1)).await == 0 {
+            break;
+        }
+        let (shared, delivery) = (Arc::clone(&shared), Arc::clone(&delivery));
+        batches.spawn(async move {
+            deliver(&shared, delivery, batch).await;
+            drop(slot);
+        });
+        while batches.try_join_next().is_some() {}
+    }
+    while batches.join_next().await.is_some() {}
+}
+
+/// A part with its mailbox found.
+struct Addressed {
+    part: LocalPart,
+    mailbox: Mailbox,
+}
+
+async fn deliver(shared: &Arc<Shared>, delivery: Arc<maildir::Delivery>, batch: Vec<LocalPart>) {
+    let mut addressed = Vec::with_capacity(batch.len());
+    let mut concluded = Vec::new();
+    for part in batch {
+        match find(shared, &part.place).await {
+            Ok(mailbox) => addressed.push(Addressed { part, mailbox }),
+            Err(verdict) => concluded.push((part, verdict)),
+        }
+    }
+    let writer = Arc::clone(shared);
+    // Where the thread dies its parts die with it: the leases end, and the spool hands the mail out again.
+    let written = tokio::task::spawn_blocking(move || write_all(&writer, &delivery, addressed)).await;
+    concluded.extend(written.unwrap_or_default());
+    let mut rest = concluded.into_iter().peekable();
+    while let Some((part, verdict)) = rest.next() {
+        let mut verdicts = vec![(part.recipient, verdict)];
+        while let Some((next, verdict)) = rest.next_if(|(next, _)| Arc::ptr_eq(&next.ticket, &part.ticket)) {
+            verdicts.push((next.recipient, verdict));
+        }
+        conclude(shared, &part.ticket, verdicts).await;
+    }
+}
+
+async fn find(shared: &Shared, place: &Place) -> Result<Mailbox, Verdict> {
+    let login = match place {
+        Place::Sink(path) => return Ok(Mailbox { path: path.clone(), quota: Quota::NONE }),
+        Place::Account(login) => login,
+    };
+    match (shared.lookups.mailbox)(login).await {
+        Ok(Some(mailbox)) => Ok(mailbox),
+        Ok(None) => Err(Verdict::failed(&relay(), Response::local(550, [5, 1, 1], "the account was deleted"))),
+        Err(why) => Err(Verdict::deferred(&relay(), Response::local(451, [4, 3, 0], why.to_string()))),
+    }
+}
+
+fn relay() -> Arc<str> {
+    "maildir".into()
+}
+
+fn write_all(shared: &Shared, delivery: &maildir::Delivery, batch: Vec<Addressed>) -> Vec<(LocalPart, Verdict)> {
+    let (mut tmps, mut written, mut concluded) = (Vec::new(), Vec::new(), Vec::new());
+    for one in batch {
+        match write(shared, delivery, &one) {
+            Ok(tmp) => {
+                tmps.push(tmp);
+                written.push(one.part);
+            }
+            Err(error) => concluded.push((one.part, verdict(shared, Err(error)))),
+        }
+    }
+    let results = delivery.commit(tmps).into_iter().map(|result| verdict(shared, result));
+    concluded.extend(written.into_iter().zip(results));
+    concluded
+}
+
+fn write(shared: &Shared, delivery: &maildir::Delivery, one: &Addressed) -> Result<maildir::Tmp, DeliverError> {
+    let job = &one.part.ticket.job;
+    let queue_id = job.id.to_string();
+    let head = head(job, one.part.recipient);
+    // A message from before this process may have been in flight when the last one was killed.
+    let known = job.attempt > 1 || job.envelope.arrived_at_unix_micros < shared.started_unix_micros;
+    let order = Order {
+        maildir: Path::new(&one.mailbox.path),
+        key: DeliveryKey {
+            queue_id: &queue_id,
+            recipient: one.part.recipient,
+            arrived_at_unix_micros: job.envelope.arrived_at_unix_micros,
+        },
+        attempt: if known { Attempt::Again } else { Attempt::First },
+        quota: one.mailbox.quota,
+        head: head.as_bytes(),
+    };
+    delivery.write(&order, &mut job.body.reader())
+}
+
+/// The trace fields of final delivery (RFC 5321 §4.4).
+fn head(job: &spool::Job, recipient: usize) -> String {
+    let mut head = String::with_capacity(128);
+    let _ = write!(head, "Return-Path: <{}>\r\n", job.envelope.reverse_path);
+    if let Some(recipient) = job.envelope.recipients.get(recipient) {
+        let _ = write!(head, "Delivered-To: {}\r\n", recipient.forward_path);
+    }
+    head
+}
+
+fn verdict(shared: &Shared, result: Result<Delivered, DeliverError>) -> Verdict {
+    let error = match result {
+        Ok(delivered) => return delivered_as(delivered),
+        Err(error) => error,
+    };
+    let text = error.to_string();
+    let permanent = shared.config.over_quota == OverQuota::Fail;
+    match error {
+        // The path of a mailbox is nobody's business but the operator's.
+        DeliverError::OverQuota { .. } if permanent => {
+            Verdict::failed(&relay(), Response::local(552, [5, 2, 2], "the mailbox is full"))
+        }
+        DeliverError::OverQuota { .. } => {
+            Verdict::deferred(&relay(), Response::local(452, [4, 2, 2], "the mailbox is full"))
+        }
+        DeliverError::Full { .. } => {
+            tracing::error!(%text, "disk full: local mail waits");
+            Verdict { kind: Kind::Deferred { after: Some(FULL_RETRY) }, ..trouble([4, 3, 1], "disk full") }
+        }
+        DeliverError::Missing { .. } | DeliverError::Source(_) | DeliverError::Io { .. } => {
+            tracing::error!(error = %causes(&error), "local delivery failed: mail waits");
+            trouble([4, 3, 0], "the mailbox cannot be written")
+        }
+    }
+}
+
+/// A full disk is looked at again after this.
+const FULL_RETRY: Duration = Duration::from_mins(1);
+
+fn trouble(status: [u16; 3], text: &str) -> Verdict {
+    Verdict::deferred(&relay(), Response::local(451, status, text))
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn delivered_as(delivered: Delivered) -> Verdict {
+    let note = match delivered {
+        Delivered::Now { file_name } => file_name,
+        Delivered::Before => "delivered before".into(),
+    };
+    Verdict { relay: relay(), response: Response::local(250, [2, 0, 0], note), kind: Kind::Delivered }
+}

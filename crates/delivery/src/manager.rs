@@ -1,0 +1,254 @@
+//! Takes jobs from the spool, sends each recipient's copy its way, and ends in order.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use spool::{Job, Spool, Target};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::config::{Config, Lookups, RemoteRoute};
+use crate::destination::{Destination, Destinations};
+use crate::fate::OnFate;
+use crate::job::{Part, Ticket, Told};
+use crate::link::LinkSettings;
+use crate::local::{self, LocalPart, Place};
+use crate::mx::{Exchange, MxError, Resolver};
+use crate::{remote, tls};
+
+/// Why delivery does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No usable name servers.
+    #[error(transparent)]
+    Dns(#[from] MxError),
+    /// No usable TLS.
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+}
+
+/// What all parts of delivery share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) spool: Arc<Spool>,
+    pub(crate) lookups: Lookups,
+    pub(crate) on_fate: OnFate,
+    pub(crate) link: LinkSettings,
+    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) told: Told,
+    pub(crate) started_unix_micros: u64,
+    resolver: Option<Resolver>,
+    destinations: Destinations,
+    in_flight: Arc<Semaphore>,
+    workers: Mutex<JoinSet<()>>,
+    stop: watch::Sender<bool>,
+}
+
+/// Numbers of the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// Messages taken from the spool and not settled.
+    pub in_flight: usize,
+    /// Connections that are open or being made.
+    pub connections: usize,
+    /// Destinations known.
+    pub destinations: usize,
+    /// Parts of messages that wait for a connection.
+    pub waiting: usize,
+}
+
+/// Delivery at work. Call [`Delivery::shutdown`] at the end; dropped without it, what is on its way is tried again
+/// after the restart.
+pub struct Delivery {
+    shared: Arc<Shared>,
+    puller: JoinHandle<()>,
+    local: JoinHandle<()>,
+}
+
+impl Delivery {
+    /// Begins to take mail from the spool, on the current tokio runtime.
+    pub fn start(config: Config, spool: Arc<Spool>, lookups: Lookups, on_fate: OnFate) -> Result<Self, StartError> {
+        let shared = Arc::new(Shared::new(config, spool, lookups, on_fate)?);
+        let (sender, receiver) = mpsc::channel(shared.config.limits.local_batch.max(1) * 2);
+        let local = tokio::spawn(local::run(Arc::clone(&shared), receiver));
+        let puller = tokio::spawn(pull(Arc::clone(&shared), sender));
+        Ok(Self { shared, puller, local })
+    }
+
+    /// Numbers of the moment.
+    pub fn stats(&self) -> Stats {
+        let shared = &self.shared;
+        let limits = &shared.config.limits;
+        let (destinations, waiting) = shared.destinations.counts();
+        Stats {
+            in_flight: limits.in_flight.max(1).saturating_sub(shared.in_flight.available_permits()),
+            connections: limits.connections.max(1).saturating_sub(shared.connections.available_permits()),
+            destinations,
+            waiting,
+        }
+    }
+
+    /// Takes nothing more, lets transactions and batches on their way end within `grace`, then cuts them off: what is
+    /// cut off stays in the spool.
+    pub async fn shutdown(self, grace: Duration) {
+        self.shared.stop.send_replace(true);
+        let ended = async {
+            // The puller holds the only sender: its end lets the batches run out.
+            report_panic(&self.puller.await);
+            report_panic(&self.local.await);
+            let mut workers = std::mem::take(&mut *self.shared.workers());
+            while let Some(ended) = workers.join_next().await {
+                report_panic(&ended);
+            }
+        };
+        if tokio::time::timeout(grace, ended).await.is_err() {
+            tracing::warn!("deliveries cut off at the end of the time for shutting down");
+        }
+    }
+}
+
+fn report_panic(ended: &Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a delivery task panicked; its mail is tried again");
+    }
+}
+
+impl Shared {
+    fn new(config: Config, spool: Arc<Spool>, lookups: Lookups, on_fate: OnFate) -> Result<Self, StartError> {
+        let resolver = match &config.route {
+            RemoteRoute::Mx(mx) => Some(Resolver::new(&mx.name_servers, mx.dns_timeout)?),
+            RemoteRoute::Smarthost(_) | RemoteRoute::Sink(_) => None,
+        };
+        let link = LinkSettings {
+            hostname: config.hostname.clone(),
+            verified: Arc::clone(&config.verified_tls),
+            opportunistic: Arc::new(tls::opportunistic()?),
+            connect: config.limits.connect,
+            reply: config.limits.reply,
+        };
+        Ok(Self {
+            spool,
+            lookups,
+            on_fate,
+            link,
+            connections: Arc::new(Semaphore::new(config.limits.connections.max(1))),
+            told: Told::default(),
+            started_unix_micros: unix_micros(),
+            resolver,
+            destinations: Destinations::default(),
+            in_flight: Arc::new(Semaphore::new(config.limits.in_flight.max(1))),
+            workers: Mutex::new(JoinSet::new()),
+            stop: watch::Sender::new(false),
+            config,
+        })
+    }
+
+    /// Whether nothing new is begun.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Resolves when it is. Cancel-safe.
+    pub(crate) async fn stopping(&self) {
+        // The sender lives in `self`: this cannot fail.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// Runs a worker; it is awaited at the end.
+    pub(crate) fn spawn(&self, worker: impl Future<Output = ()> + Send + 'static) {
+        let mut workers = self.workers();
+        while let Some(ended) = workers.try_join_next() {
+            report_panic(&ended);
+        }
+        workers.spawn(worker);
+    }
+
+    /// See [`Resolver::exchanges`].
+    pub(crate) async fn exchanges(&self, domain: &str) -> Result<Vec<Exchange>, MxError> {
+        self.resolver(domain)?.exchanges(domain, &self.config.own).await
+    }
+
+    /// See [`Resolver::addresses`].
+    pub(crate) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, MxError> {
+        self.resolver(host)?.addresses(host).await
+    }
+
+    fn resolver(&self, name: &str) -> Result<&Resolver, MxError> {
+        let unknown = || MxError::Unknown { name: name.to_owned(), why: "this route asks no DNS".into() };
+        self.resolver.as_ref().ok_or_else(unknown)
+    }
+
+    fn workers(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Now.
+pub(crate) fn unix_micros() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Takes one job after the other while there is room for them in flight.
+async fn pull(shared: Arc<Shared>, local: mpsc::Sender<LocalPart>) {
+    loop {
+        let taken = tokio::select! {
+            () = shared.stopping() => return,
+            taken = take(&shared) => taken,
+        };
+        let Some(ticket) = taken else { return };
+        dispatch(&shared, &local, Arc::new(ticket)).await;
+    }
+}
+
+/// `None`: the spool is closed. Cancel-safe: a lease that is dropped is given back.
+async fn take(shared: &Shared) -> Option<Ticket> {
+    let slot = Arc::clone(&shared.in_flight).acquire_owned().await.ok()?;
+    let job: Job = shared.spool.next(unix_micros()).await?;
+    Some(Ticket { job, _slot: slot })
+}
+
+/// Divides the recipients by where they go.
+async fn dispatch(shared: &Arc<Shared>, local: &mpsc::Sender<LocalPart>, ticket: Arc<Ticket>) {
+    let mut remote: Vec<(Destination, Vec<usize>)> = Vec::new();
+    for &recipient in &ticket.job.due {
+        let Some(target) = ticket.job.envelope.recipients.get(recipient).map(|one| &one.target) else { continue };
+        match way(&shared.config.route, target) {
+            Way::Local(place) => {
+                let part = LocalPart { ticket: Arc::clone(&ticket), recipient, place };
+                // Closed only after the batches panicked; the lease ends, and so does the puller at the next turn.
+                if local.send(part).await.is_err() {
+                    shared.stop.send_replace(true);
+                }
+            }
+            Way::Remote(destination) => match remote.iter_mut().find(|(known, _)| *known == destination) {
+                Some((_, recipients)) => recipients.push(recipient),
+                None => remote.push((destination, vec![recipient])),
+            },
+        }
+    }
+    for (destination, recipients) in remote {
+        let queue = shared.destinations.queue(&destination);
+        let part = Part { ticket: Arc::clone(&ticket), recipients };
+        remote::enqueue(shared, queue, part).await;
+    }
+}
+
+enum Way {
+    Local(Place),
+    Remote(Destination),
+}
+
+fn way(route: &RemoteRoute, target: &Target) -> Way {
+    match (target, route) {
+        (Target::Maildir { account }, _) => Way::Local(Place::Account(account.clone())),
+        (Target::Lmtp { server }, _) => Way::Remote(Destination::Lmtp(server.clone())),
+        (Target::Remote { .. }, RemoteRoute::Sink(path)) => Way::Local(Place::Sink(path.clone())),
+        (Target::Remote { .. }, RemoteRoute::Smarthost(_)) => Way::Remote(Destination::Smarthost),
+        (Target::Remote { host }, RemoteRoute::Mx(_)) => Way::Remote(Destination::Domain(host.to_ascii_lowercase())),
+    }
+}

@@ -1,0 +1,210 @@
+//! Which hosts take mail for a domain (RFC 5321 §5.1, RFC 7505).
+//!
+//! What DNS could not tell is [`MxError::Unknown`] and the mail waits; only an answer that says so fails it. Everything
+//! but the asking is pure: [`order`] judges a list against ourselves.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ProtocolConfig, ResolverConfig};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::{RData, RecordType};
+use smtp::client::Response;
+
+use crate::config::Own;
+
+/// Records of an MX list that are looked at; the rest of a longer one is left out.
+const RECORDS_MAX: usize = 50;
+/// Addresses of one host that are tried.
+const ADDRESSES_MAX: usize = 6;
+
+/// A host of an MX list.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Exchange {
+    /// Lower is better.
+    pub preference: u16,
+    /// Without the dot at the end, lower case.
+    pub host: String,
+}
+
+/// Why there is no host to try.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MxError {
+    /// The domain says that it takes no mail (RFC 7505).
+    #[error("{0} takes no mail")]
+    NullMx(String),
+    /// There is no such domain, or it has neither MX nor address.
+    #[error("{0} has neither MX nor address")]
+    NoSuchDomain(String),
+    /// We are its best MX but do not host it: it would come back for ever.
+    #[error("mail for {0} loops back to us")]
+    Loop(String),
+    /// DNS did not tell in time.
+    #[error("look-up of {name} failed: {why}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What the resolver said.
+        why: String,
+    },
+}
+
+impl MxError {
+    /// In the form of a reply: the first three are final, the last is not.
+    pub fn response(&self) -> Response {
+        let text = self.to_string();
+        match self {
+            Self::NullMx(_) => Response::local(556, [5, 1, 10], text),
+            Self::NoSuchDomain(_) => Response::local(550, [5, 1, 2], text),
+            Self::Loop(_) => Response::local(554, [5, 4, 6], text),
+            Self::Unknown { .. } => Response::local(451, [4, 4, 3], text),
+        }
+    }
+}
+
+/// Asks DNS.
+#[derive(Debug, Clone)]
+pub struct Resolver {
+    dns: TokioResolver,
+    timeout: Duration,
+}
+
+impl Resolver {
+    /// With the servers named, or those of the system if there are none.
+    pub fn new(servers: &[SocketAddr], timeout: Duration) -> Result<Self, MxError> {
+        let unknown = |error: NetError| MxError::Unknown { name: "resolver".into(), why: error.to_string() };
+        let mut builder = if servers.is_empty() {
+            TokioResolver::builder_tokio().map_err(unknown)?
+        } else {
+            TokioResolver::builder_with_config(config(servers), TokioRuntimeProvider::default())
+        };
+        builder.options_mut().timeout = timeout / 3;
+        builder.options_mut().ndots = 0;
+        Ok(Self { dns: builder.build().map_err(unknown)?, timeout })
+    }
+
+    /// The hosts for a domain, best first, none of them us. The implicit MX (RFC 5321 §5.1) is the domain itself.
+    pub async fn exchanges(&self, domain: &str, own: &Own) -> Result<Vec<Exchange>, MxError> {
+        match self.lookup(domain, RecordType::MX).await? {
+            Some(records) => order(domain, exchanges(&records), own),
+            None => Ok(vec![Exchange { preference: 0, host: domain.to_owned() }]),
+        }
+    }
+
+    /// The addresses of a host, IPv6 first; empty if it has none.
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, MxError> {
+        let (v6, v4) = tokio::join!(self.lookup(host, RecordType::AAAA), self.lookup(host, RecordType::A));
+        // One family unknown and the other known: go on with what is there, but an empty list would be a final "no".
+        let known: Vec<IpAddr> =
+            [&v6, &v4].into_iter().flatten().flatten().flatten().filter_map(address).take(ADDRESSES_MAX).collect();
+        if known.is_empty() {
+            v6?;
+            v4?;
+        }
+        Ok(known)
+    }
+
+    /// `None`: the name or the type does not exist.
+    async fn lookup(&self, name: &str, kind: RecordType) -> Result<Option<Vec<RData>>, MxError> {
+        let unknown = |why: String| MxError::Unknown { name: format!("{name} {kind}"), why };
+        // The dot keeps the search list of the machine out.
+        let asked = self.dns.lookup(format!("{name}."), kind);
+        match tokio::time::timeout(self.timeout, asked).await {
+            Err(_) => Err(unknown("timed out".into())),
+            Ok(Ok(found)) => {
+                let data = found.answers().iter().map(|record| record.data.clone());
+                Ok(Some(data.filter(|data| data.record_type() == kind).take(RECORDS_MAX).collect()))
+            }
+            Ok(Err(error)) if error.is_nx_domain() || error.is_no_records_found() => Ok(None),
+            Ok(Err(error)) => Err(unknown(error.to_string())),
+        }
+    }
+}
+
+fn config(servers: &[SocketAddr]) -> ResolverConfig {
+    let name_server = |server: &SocketAddr| {
+        let connections = [ProtocolConfig::Udp, ProtocolConfig::Tcp].map(|protocol| {
+            let mut connection = ConnectionConfig::new(protocol);
+            connection.port = server.port();
+            connection
+        });
+        NameServerConfig::new(server.ip(), true, connections.into())
+    };
+    ResolverConfig::from_parts(None, Vec::new(), servers.iter().map(name_server).collect())
+}
+
+fn exchanges(records: &[RData]) -> Vec<Exchange> {
+    let exchange = |data: &RData| match data {
+        RData::MX(mx) => {
+            let host = mx.exchange.to_ascii().trim_end_matches('.').to_ascii_lowercase();
+            Some(Exchange { preference: mx.preference, host })
+        }
+        _ => None,
+    };
+    records.iter().filter_map(exchange).collect()
+}
+
+fn address(data: &RData) -> Option<IpAddr> {
+    match data {
+        RData::A(address) => Some(IpAddr::V4(address.0)),
+        RData::AAAA(address) => Some(IpAddr::V6(address.0).to_canonical()),
+        _ => None,
+    }
+}
+
+/// Best first; from the preference where we ourselves stand on nothing is tried (RFC 5321 §5.1: it would loop).
+pub fn order(domain: &str, mut list: Vec<Exchange>, own: &Own) -> Result<Vec<Exchange>, MxError> {
+    if !list.is_empty() && list.iter().all(|exchange| exchange.host.is_empty()) {
+        return Err(MxError::NullMx(domain.to_owned()));
+    }
+    list.retain(|exchange| !exchange.host.is_empty());
+    list.sort();
+    let own_preference = list.iter().find(|exchange| own.has_name(&exchange.host)).map(|exchange| exchange.preference);
+    if let Some(limit) = own_preference {
+        list.retain(|exchange| exchange.preference < limit);
+        if list.is_empty() {
+            return Err(MxError::Loop(domain.to_owned()));
+        }
+    }
+    if list.is_empty() { Err(MxError::NoSuchDomain(domain.to_owned())) } else { Ok(list) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(hosts: &[(u16, &str)]) -> Vec<Exchange> {
+        hosts.iter().map(|(preference, host)| Exchange { preference: *preference, host: (*host).into() }).collect()
+    }
+
+    #[test]
+    fn better_hosts_come_first_and_we_ourselves_end_the_list() {
+        let own = Own { names: vec!["us.example".into()], ..Own::default() };
+        let order = |hosts: &[(u16, &str)]| order("d.example", list(hosts), &own);
+        assert_eq!(order(&[(20, "b"), (10, "a"), (20, "a2")]), Ok(list(&[(10, "a"), (20, "a2"), (20, "b")])));
+        assert_eq!(order(&[(10, "a"), (20, "US.example"), (20, "c"), (30, "d")]), Ok(list(&[(10, "a")])));
+        assert_eq!(order(&[(10, "us.example"), (20, "b")]), Err(MxError::Loop("d.example".into())));
+        assert_eq!(order(&[(0, "")]), Err(MxError::NullMx("d.example".into())));
+        assert_eq!(order(&[(0, ""), (10, "a")]), Ok(list(&[(10, "a")])));
+    }
+
+    #[test]
+    fn only_what_dns_said_is_final() {
+        let codes = |error: MxError| (error.response().code, error.response().enhanced);
+        assert_eq!(codes(MxError::NullMx("d".into())), (556, Some([5, 1, 10])));
+        assert_eq!(codes(MxError::NoSuchDomain("d".into())), (550, Some([5, 1, 2])));
+        assert_eq!(codes(MxError::Loop("d".into())), (554, Some([5, 4, 6])));
+        assert_eq!(codes(MxError::Unknown { name: "d".into(), why: "x".into() }), (451, Some([4, 4, 3])));
+    }
+
+    #[test]
+    fn loopback_is_ourselves() {
+        let own = Own { addresses: vec!["192.0.2.1".parse().unwrap()], ..Own::default() };
+        for ours in ["127.0.0.1", "::1", "0.0.0.0", "::ffff:127.0.0.2", "192.0.2.1", "::ffff:192.0.2.1"] {
+            assert!(own.has_address(ours.parse().unwrap()), "{ours}");
+        }
+        assert!(!own.has_address("192.0.2.2".parse().unwrap()));
+    }
+}

@@ -1,0 +1,258 @@
+//! The workers of a destination: each keeps one connection and carries what waits, message after message.
+
+use std::sync::Arc;
+
+use smtp::client::{Notify, Path, RecipientFate, Report, Response, Ret, Stage, To, Transaction};
+use spool::{Envelope, Recipient};
+
+use crate::classify::{Kind, Verdict};
+use crate::courier;
+use crate::destination::{Queue, Queued};
+use crate::dsn::{header_of, notify};
+use crate::job::{Part, conclude};
+use crate::link::Link;
+use crate::manager::Shared;
+
+/// Hosts that are tried for one message when connections break under it.
+const BREAKS_MAX: usize = 3;
+
+/// Queues a part, or ends its attempt where that is no use.
+pub(crate) async fn enqueue(shared: &Arc<Shared>, queue: Arc<Queue>, part: Part) {
+    let limits = &shared.config.limits;
+    match queue.push(part, limits.connections_per_destination, limits.in_flight_per_destination) {
+        Queued::Waits => {}
+        Queued::WantsWorker => shared.spawn(work(Arc::clone(shared), queue)),
+        Queued::Full(part) => {
+            let response = Response::local(451, [4, 4, 5], "too much mail waits for this destination");
+            let verdict = Verdict { kind: Kind::Deferred { after: Some(limits.host_rest) }, ..busy(response) };
+            conclude(shared, &part.ticket, part.all(&verdict)).await;
+        }
+        Queued::Rests(part, verdict, left) => {
+            let verdict = Verdict { kind: Kind::Deferred { after: Some(left) }, ..*verdict };
+            conclude(shared, &part.ticket, part.all(&verdict)).await;
+        }
+    }
+}
+
+fn busy(response: Response) -> Verdict {
+    Verdict::deferred(&"none".into(), response)
+}
+
+/// An open connection with its place among all connections.
+struct Kept {
+    link: Link,
+    _slot: tokio::sync::OwnedSemaphorePermit,
+}
+
+/// One worker: until nothing waits and its connection was idle for long enough, or the service stops.
+async fn work(shared: Arc<Shared>, queue: Arc<Queue>) {
+    let alive = Alive { shared: &shared, queue: &queue, left: false };
+    let mut kept = None;
+    loop {
+        let next = if shared.is_stopping() { None } else { next(&shared, &queue, &mut kept).await };
+        let Some(part) = next else { break };
+        kept = carry(&shared, &queue, (part, kept)).await;
+    }
+    alive.left();
+    if let Some(kept) = kept {
+        kept.link.quit().await;
+    }
+}
+
+/// Takes a worker out of the count, also when it panics: then what waits goes back to the spool.
+struct Alive<'a> {
+    shared: &'a Shared,
+    queue: &'a Queue,
+    left: bool,
+}
+
+impl Alive<'_> {
+    fn left(mut self) {
+        self.left = true;
+    }
+}
+
+impl Drop for Alive<'_> {
+    fn drop(&mut self) {
+        if !self.left || self.shared.is_stopping() {
+            drop(self.queue.lost_worker());
+        }
+    }
+}
+
+async fn next(shared: &Shared, queue: &Queue, kept: &mut Option<Kept>) -> Option<Part> {
+    if let Some(part) = queue.pop() {
+        return Some(part);
+    }
+    if let Some(open) = kept {
+        tokio::select! {
+            part = queue.wait(shared.config.limits.idle) => if part.is_some() { return part },
+            () = open.link.until_spoken_to() => *kept = None,
+            () = shared.stopping() => return None,
+        }
+    }
+    queue.leave()
+}
+
+/// Carries one part, in transactions of bounded size; gives the connection back if it can be used again.
+async fn carry(shared: &Arc<Shared>, queue: &Queue, (part, mut kept): (Part, Option<Kept>)) -> Option<Kept> {
+    let envelope = &part.ticket.job.envelope;
+    let needs_smtputf8 = needs_smtputf8(&part);
+    for recipients in part.recipients.chunks(shared.config.limits.recipients_per_transaction.max(1)) {
+        let (transaction, mut verdicts, sent) = match transaction(envelope, recipients, needs_smtputf8) {
+            Ok(built) => built,
+            Err(verdict) => {
+                conclude(shared, &part.ticket, recipients.iter().map(|&n| (n, verdict.clone())).collect()).await;
+                continue;
+            }
+        };
+        if !sent.is_empty() {
+            let told;
+            (told, kept) = transact(shared, queue, (&part, &transaction, kept)).await;
+            verdicts.extend(sent.into_iter().zip(told));
+        }
+        conclude(shared, &part.ticket, verdicts).await;
+    }
+    kept
+}
+
+/// One transaction, on the kept connection or a new one; on another host if the connection breaks before the message
+/// was sent whole.
+async fn transact(
+    shared: &Arc<Shared>,
+    queue: &Queue,
+    (part, transaction, mut kept): (&Part, &Transaction, Option<Kept>),
+) -> (Vec<Verdict>, Option<Kept>) {
+    let mut tried: Vec<Arc<str>> = Vec::new();
+    let mut told: Option<Vec<Verdict>> = None;
+    for _ in 0..BREAKS_MAX {
+        let fresh = kept.is_none();
+        let mut open = match kept.take() {
+            Some(open) => open,
+            None => match connect(shared, queue, &tried).await {
+                Ok(open) => open,
+                Err(verdict) => return (told.unwrap_or_else(|| vec![verdict; transaction.to.len()]), None),
+            },
+        };
+        let (report, error) = open.link.deliver(transaction, &part.ticket.job.body).await;
+        if let Some(error) = &error {
+            tracing::debug!(queue_id = %part.ticket.job.id, relay = %open.link.relay, %error, "connection broke");
+        }
+        let broke = broke_early(&report);
+        let reports = open.link.capabilities().dsn;
+        let relay = Arc::clone(&open.link.relay);
+        let verdicts = report.fates.into_iter().map(|fate| Verdict::of_fate(&relay, fate, reports)).collect();
+        kept = keep(shared, open).await;
+        if !broke {
+            return (verdicts, kept);
+        }
+        // A kept connection may have been closed while it was idle: the same host is tried anew.
+        if fresh {
+            tried.push(relay);
+        }
+        told = Some(verdicts);
+    }
+    (told.unwrap_or_default(), kept)
+}
+
+/// Whether nobody was decided upon because the connection ended before the message was whole.
+fn broke_early(report: &Report) -> bool {
+    report.fates.iter().all(|fate| match fate {
+        RecipientFate::Unanswered(stage) => *stage != Stage::End,
+        RecipientFate::Refused(stage, response) => response.code == 421 && *stage != Stage::End,
+        RecipientFate::Accepted(_) => false,
+    })
+}
+
+async fn keep(shared: &Shared, open: Kept) -> Option<Kept> {
+    if open.link.is_open() && open.link.used < shared.config.limits.messages_per_connection {
+        return Some(open);
+    }
+    open.link.quit().await;
+    None
+}
+
+/// A new connection. Where there is none, all that waits for this destination shares the verdict.
+async fn connect(shared: &Arc<Shared>, queue: &Queue, tried: &[Arc<str>]) -> Result<Kept, Verdict> {
+    let Ok(slot) = Arc::clone(&shared.connections).acquire_owned().await else {
+        return Err(busy(Response::local(451, [4, 3, 2], "shutting down")));
+    };
+    let unreached = match courier::open(shared, &queue.destination, tried).await {
+        Ok(link) => {
+            queue.reached();
+            return Ok(Kept { link, _slot: slot });
+        }
+        Err(unreached) => unreached,
+    };
+    let mut verdict = unreached.verdict;
+    let waiting = if unreached.rests && tried.is_empty() {
+        let limits = &shared.config.limits;
+        let (waiting, length) = queue.rest(&verdict, (limits.host_rest, limits.host_rest_max));
+        tracing::info!(destination = ?queue.destination, rest_secs = length.as_secs(), reply = ?verdict.response.to_string(), "destination not reached");
+        waiting
+    } else if verdict.kind == Kind::Failed {
+        queue.drain()
+    } else {
+        Vec::new()
+    };
+    for part in waiting {
+        conclude(shared, &part.ticket, part.all(&verdict)).await;
+    }
+    if matches!(verdict.kind, Kind::Deferred { .. }) {
+        verdict.kind = Kind::Deferred { after: None };
+    }
+    Err(verdict)
+}
+
+/// The transaction, the verdicts of recipients that cannot be named in one, and the recipients in it, in order.
+type Built = (Transaction, Vec<(usize, Verdict)>, Vec<usize>);
+
+fn transaction(envelope: &Envelope, recipients: &[usize], needs_smtputf8: bool) -> Result<Built, Verdict> {
+    let bad = |status, error: &smtp::client::BadPath| {
+        Verdict::failed(&"none".into(), Response::local(553, status, error.to_string()))
+    };
+    let reverse_path = Path::new(&envelope.reverse_path).map_err(|error| bad([5, 1, 7], &error))?;
+    let (mut to, mut verdicts, mut sent) = (Vec::new(), Vec::new(), Vec::new());
+    for &n in recipients {
+        let Some(recipient) = envelope.recipients.get(n) else { continue };
+        match address(recipient) {
+            Ok(one) => {
+                to.push(one);
+                sent.push(n);
+            }
+            Err(error) => verdicts.push((n, bad([5, 1, 3], &error))),
+        }
+    }
+    let transaction = Transaction {
+        reverse_path,
+        to,
+        octets: envelope.message_octets,
+        eight_bit: envelope.eight_bit,
+        needs_smtputf8,
+        ret: envelope.ret.map(|ret| match ret {
+            spool::Ret::Full => Ret::Full,
+            spool::Ret::Headers => Ret::Headers,
+        }),
+        envid: envelope.envid.as_ref().map(|envid| smtp::xtext::encode(envid.as_bytes())),
+    };
+    Ok((transaction, verdicts, sent))
+}
+
+fn address(recipient: &Recipient) -> Result<To, smtp::client::BadPath> {
+    let asked = recipient.notify;
+    let asks = |bit| asked & (bit | notify::NEVER) == bit;
+    let wishes = Notify { success: asks(notify::SUCCESS), failure: asks(notify::FAILURE), delay: asks(notify::DELAY) };
+    let notify = if asked == 0 { None } else { Some(wishes) };
+    Ok(To { path: Path::new(&recipient.forward_path)?, notify, orcpt: recipient.orcpt.clone() })
+}
+
+/// Asked for is not needed: a message whose addresses and header are ASCII may go to a host without SMTPUTF8.
+fn needs_smtputf8(part: &Part) -> bool {
+    let job = &part.ticket.job;
+    let path = |n: &usize| job.envelope.recipients.get(*n).is_some_and(|one| !one.forward_path.is_ascii());
+    if !job.envelope.reverse_path.is_ascii() || part.recipients.iter().any(path) {
+        return true;
+    }
+    // The header of a large message is not looked at: it is what was asked for.
+    job.envelope.smtputf8 && job.body.bytes().is_none_or(|octets| !header_of(octets).is_ascii())
+}
