@@ -130,6 +130,10 @@ impl Directory {
         if limits.networks.len() > NETWORKS_MAX {
             return Err(DirectoryError::invalid("networks", &name, "at most 64 are kept"));
         }
+        // Networks that came by serde have not been checked yet.
+        for network in &limits.networks {
+            name::network(&network.to_string())?;
+        }
         let (local, domain) = name::split(&account).ok_or_else(|| DirectoryError::not_found("account", &account))?;
         let login = format!("{local}-{name}@{domain}");
         let secret = DeviceSecret::random()?;

@@ -157,6 +157,13 @@ impl Directory {
         })
     }
 
+    /// Where an account's mail lies, relative to the mail directory, and the octets that it may hold; `None`: no such
+    /// account. Answered from memory on the way of a mail.
+    pub async fn mailbox(&self, login: &str) -> Result<Option<(Arc<str>, Option<u64>)>> {
+        let row = self.row(login).await?.filter(|row| row.device.is_none());
+        Ok(row.map(|row| (Arc::clone(&row.maildir), row.quota_octets)))
+    }
+
     /// The row behind a right password, or why there is none. The password is checked before anything else is told, so
     /// that a locked account takes the time of any other.
     pub(crate) async fn check(
@@ -264,4 +271,39 @@ fn may_log_in(row: &LoginRow, client_ip: IpAddr) -> std::result::Result<(), Why>
         return Err(Why::Expired);
     }
     if device.limits.allows(client_ip) { Ok(()) } else { Err(Why::OutsideNetworks) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Change, DeviceLimits, NewAccount, NewPassword, ServerKey, Settings};
+
+    /// Time is not measured here; that each failure did the same work once is what can be told for sure.
+    #[tokio::test]
+    async fn every_failure_costs_one_check() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings { default_domain: "example.test".to_owned(), ..Settings::default() };
+        let path = dir.path().join("directory.sqlite");
+        let directory = Directory::open(&path, &ServerKey::from_bytes([7; 32]), settings).await.unwrap();
+        directory.add_domain("example.test").await.unwrap();
+        let new = |login: &str, password| NewAccount { login: login.to_owned(), password, ..NewAccount::default() };
+        for login in ["alice", "locked"] {
+            directory.create_account(new(login, NewPassword::Clear("secret".into()))).await.unwrap();
+        }
+        directory.create_account(new("hollow", NewPassword::None)).await.unwrap();
+        directory.change_account("locked", Change::Lock).await.unwrap();
+        let (device, _) = directory.add_device("alice", "plc", DeviceLimits::default()).await.unwrap();
+        let client = IpAddr::from([192, 0, 2, 1]);
+        let logins = ["alice", "locked", "hollow", device.login.as_str(), "nobody", "nobody2", "a@else.test", "a\0b"];
+        for (count, login) in logins.into_iter().enumerate() {
+            let before = directory.hasher.wrong_checks();
+            assert_eq!(before, count);
+            // The second time it is remembered, for each of them.
+            for _ in 0..2 {
+                let outcome = directory.authenticate(login, b"wrong", client).await.unwrap();
+                assert!(matches!(outcome, AuthOutcome::Denied(_)), "{login}");
+                assert_eq!(directory.hasher.wrong_checks(), before + 1, "{login}");
+            }
+        }
+    }
 }

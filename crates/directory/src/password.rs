@@ -85,6 +85,12 @@ impl Hasher {
         Ok(fits)
     }
 
+    /// Wrong passwords that cost a check.
+    #[cfg(test)]
+    pub(crate) fn wrong_checks(&self) -> usize {
+        self.wrong.len()
+    }
+
     /// The stored forms of a new password. `right_for` names the login whose next check this saves.
     pub(crate) async fn make(&self, right_for: &str, password: &[u8]) -> Result<Secrets> {
         let owned = SecretBytes::from(password);

@@ -1,5 +1,7 @@
 //! Where addresses lead, out of a real database.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::os::unix::fs::PermissionsExt;
@@ -55,7 +57,7 @@ async fn a_site_with_two_domains() {
             assert_eq!(ask(&directory, asked).await, (hosting, targets.clone()), "{asked}");
         }
     }
-    assert_eq!(owners(&directory, "alice.liddell+x@other.test").await, [alice.clone()]);
+    assert_eq!(owners(&directory, "alice.liddell+x@other.test").await, ["alice@example.test"]);
     assert_eq!(owners(&directory, "sales@other.test").await, [alice, bob]);
     assert!(owners(&directory, "carol@else.test").await.is_empty());
     assert!(owners(&directory, "nobody@example.test").await.is_empty());
