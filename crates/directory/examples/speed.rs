@@ -27,7 +27,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings { default_domain: "example.test".to_owned(), ..Settings::default() };
     let begun = Instant::now();
     let path = dir.path().join("directory.sqlite");
-    let directory = Directory::open(&path, &ServerKey::from_bytes([7; 32]), settings).await?;
+    let key = ServerKey::from_bytes([7; 32]);
+    let directory = Directory::open(&path, &key, settings.clone()).await?;
     print("open a new directory", begun.elapsed(), 1);
     directory.add_domain("example.test").await?;
 
@@ -61,6 +62,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     })
     .await;
     measure("log in, remembered", ROUNDS, |_| directory.authenticate("alice", b"secret", client)).await;
+    directory.close().await;
+    let begun = Instant::now();
+    let directory = Directory::open(&path, &key, settings).await?;
+    print("open it again", begun.elapsed(), 1);
     directory.close().await;
     Ok(())
 }
