@@ -110,10 +110,28 @@ pub fn message(from: &str, octets: usize) -> Vec<u8> {
         "From: <{from}>\r\nTo: bench <bench@example.test>\r\nSubject: a message of the bench\r\n\
          Date: Sun, 01 Nov 2026 09:00:00 +0900\r\nMessage-ID: <bench@load.example>\r\n\r\n"
     );
-    while text.len() < octets {
-        let line = "The quick brown fox jumps over the lazy dog, 0123456789, and then again.\r\n";
-        text.push_str(&line[line.len().saturating_sub(octets - text.len()).min(line.len() - 2)..]);
+    // Lines of 72 octets of text; the last is what is left, and never a dot.
+    while text.len() + 2 < octets {
+        let left = octets - text.len() - 2;
+        text.extend(std::iter::repeat_n('x', left.min(72)));
+        text.push_str("\r\n");
     }
     text.push_str(".\r\n");
     text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::message;
+
+    #[test]
+    fn a_message_has_one_end_and_about_the_size_asked_for() {
+        for octets in 300..600 {
+            let message = message("a@b.example", octets);
+            let ends = message.windows(5).filter(|window| window == b"\r\n.\r\n").count();
+            assert_eq!(ends, 1);
+            assert!(message.ends_with(b"\r\n.\r\n"));
+            assert!(message.len().abs_diff(octets + 3) <= 2, "{} for {octets}", message.len());
+        }
+    }
 }

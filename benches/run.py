@@ -1,0 +1,336 @@
+#!/usr/bin/env python3
+"""Measures Sekisho against Postfix, Dovecot and a null server, in turn, in one run, and prints the ratios.
+
+Machines differ and are noisy, so only ratios of neighbouring measurements count: each row alternates the servers at least
+three times, the order turned round each time, and gives the median of the ratios with the least and the greatest.
+Everything stays on loopback. What is not there (Sekisho not built, a peer not installed) is left out.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import peers
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DRAIN_TIMEOUT_SECS = 180
+SOURCES = 50  # client addresses, so that no limit per client is met
+
+# name: (what, peer's budget (times the peer), limit's budget (share of the null server))
+BUDGETS = {
+    "accept-10": ("accept 4 KiB, one per session, 10 connections", 8, 0.7),
+    "accept-50": ("accept 4 KiB, one per session, 50 connections", 8, 0.7),
+    "pipelined": ("accept 4 KiB, ten per session, pipelined", 15, None),
+    "maildir": ("until the last lies in its Maildir", 6, None),
+    "relay": ("relay to a sink, end to end", 6, None),
+    "refuse": ("refuse a relay attempt", 5, 0.8),
+    "idle": ("memory per idle SMTP connection", None, None),
+    "pop3": ("POP3 login, STAT, 10 RETR, QUIT", 6, None),
+}
+IDLE_BUDGET_KIB = 10
+
+
+class Unfit(Exception):
+    """A measurement that cannot be made with this server, and why."""
+
+
+class Bench:
+    def __init__(self, options, bench, sink):
+        self.options, self.bench, self.sink = options, bench, sink
+        self.seconds = 1.5 if options.quick else 5
+        self.messages = 1000 if options.quick else 4000
+
+    def load(self, kind, port, **args):
+        argv = [self.bench, "load", kind, "--server", f"127.0.0.1:{port}"]
+        for name, value in args.items():
+            argv += [f"--{name.replace('_', '-')}", str(value)]
+        ran = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if ran.returncode:
+            raise Unfit(ran.stderr.splitlines()[0] if ran.stderr else "the load failed")
+        told = json.loads(ran.stdout)
+        if told["good"] == 0 or told["bad"] * 100 > told["good"]:
+            raise Unfit(f"{told['bad']} bad, {told['good']} good: {told['first_bad']}")
+        if told["bad"]:
+            print(f"    {told['bad']} bad of {told['good']}: {told['first_bad']}", file=sys.stderr)
+        return told
+
+    def drain(self, peer, expected):
+        """Waits until that many messages lie in the Maildirs, and empties them. A queue at work would disturb the next."""
+        if not peer.inboxes():
+            return
+        deadline = time.monotonic() + DRAIN_TIMEOUT_SECS
+        while (waiting := peer.waiting()) < expected:
+            if time.monotonic() > deadline:
+                raise Unfit(f"{waiting} of {expected} messages were delivered in {DRAIN_TIMEOUT_SECS} s")
+            time.sleep(0.1)
+        peer.empty_inboxes()
+
+    def accept(self, peer, **args):
+        told = self.load("smtp", peer.smtp, to=addresses(peer), sources=SOURCES, seconds=self.seconds, **args)
+        self.drain(peer, told["good"])
+        return told["per_second"]
+
+    def accept_10(self, peer):
+        return self.accept(peer, connections=10)
+
+    def accept_50(self, peer):
+        return self.accept(peer, connections=50)
+
+    def pipelined(self, peer):
+        return self.accept(peer, connections=20, per_session=10)
+
+    def maildir(self, peer):
+        told = self.load("smtp", peer.smtp, to=addresses(peer), sources=SOURCES, connections=20, total=self.messages)
+        deadline = time.monotonic() + DRAIN_TIMEOUT_SECS
+        while peer.waiting() < told["good"]:
+            if time.monotonic() > deadline:
+                raise Unfit(f"{peer.waiting()} of {told['good']} messages were delivered")
+            time.sleep(0.05)
+        # The last rename is what changed a new/ last: exact, however seldom it is looked at.
+        last = max(inbox.stat().st_mtime_ns for inbox in peer.inboxes()) / 1e3
+        peer.empty_inboxes()
+        return told["good"] / (last - told["start_unix_micros"]) * 1e6
+
+    def relay(self, peer):
+        before, _ = self.sink.count()
+        told = self.load(
+            "smtp", peer.smtp, to="far@elsewhere.example", source=peers.RELAY_SOURCE, connections=20, total=self.messages,
+            **{"from": peer.accounts[0].address},
+        )
+        deadline = time.monotonic() + DRAIN_TIMEOUT_SECS
+        while True:
+            count, last = self.sink.count()
+            if count - before >= told["good"]:
+                return told["good"] / (last - told["start_unix_micros"]) * 1e6
+            if time.monotonic() > deadline:
+                raise Unfit(f"{count - before} of {told['good']} messages came to the sink")
+            time.sleep(0.02)
+
+    def refuse(self, peer):
+        told = self.load(
+            "refuse", peer.smtp, to="victim@elsewhere.example", sources=SOURCES, connections=50, seconds=self.seconds
+        )
+        return told["per_second"]
+
+    def idle(self, peer):
+        """KiB per connection."""
+        count = min(peer.idle_max, self.options.idle)
+        before = peers.memory_kib(peer.pid)
+        argv = [self.bench, "load", "idle", "--server", f"127.0.0.1:{peer.smtp}", "--connections", str(count)]
+        holder = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        opened = json.loads(holder.stdout.readline())
+        time.sleep(1)  # let what was needed for opening only be given back
+        after = peers.memory_kib(peer.pid)
+        holder.stdin.close()
+        alive = json.loads(holder.stdout.readline())["good"]
+        holder.wait()
+        if alive < count:
+            raise Unfit(f"{alive} of {count} connections were held: {opened['first_bad']}")
+        each = [(late - early) / count for early, late in zip(before, after)]
+        print(f"    {peer.name}: {count:,} held, {each[0]:.1f} KiB resident, {each[1]:.1f} KiB proportional", file=sys.stderr)
+        return each[1]
+
+    def pop3(self, peer):
+        if peer.inboxes():
+            self.fill(peer)
+        logins = ",".join(f"{account.login}:{account.password}" for account in peer.accounts)
+        told = self.load("pop3", peer.pop3, login=logins, connections=len(peer.accounts), seconds=self.seconds, retr=10)
+        peer.empty_inboxes()
+        return told["per_second"]
+
+    def fill(self, peer):
+        """Ten messages for each account, written as a delivery would have."""
+        peer.empty_inboxes()
+        text = "".join(f"Header-{n}: {'x' * 60}\n" for n in range(8)) + "\n" + ("0123456789" * 7 + "\n") * 49
+        for account in peer.accounts:
+            for sub in ("new", "cur", "tmp"):
+                (account.inbox.parent / sub).mkdir(parents=True, exist_ok=True)
+            for number in range(10):
+                wire = len(text) + text.count("\n")
+                name = f"{int(time.time())}.M{number}P{os.getpid()}.bench,S={len(text)},W={wire}"
+                (account.inbox / name).write_text(text)
+        if isinstance(peer, peers.Dovecot):
+            peer.own_inboxes()
+
+
+def addresses(peer):
+    return ",".join(account.address for account in peer.accounts)
+
+
+def turns(bench, row, servers):
+    """Measures the servers in turn. Returns {name: [values]}; who cannot is left out, and the reason is printed."""
+    measure = getattr(bench, row.replace("-", "_"))
+    values = {peer.name: [] for peer in servers}
+    for pair in range(bench.options.pairs):
+        for peer in servers if pair % 2 == 0 else reversed(servers):
+            if peer.name not in values:
+                continue
+            try:
+                values[peer.name].append(measure(peer))
+            except Unfit as why:
+                del values[peer.name]
+                print(f"    {row}: {peer.name} left out: {why}", file=sys.stderr)
+    return values
+
+
+def ratio(ours, theirs):
+    each = [our / their for our, their in zip(ours, theirs)]
+    return statistics.median(each), min(each), max(each)
+
+
+def shown(ratios):
+    middle, least, greatest = ratios
+    digits = 2 if middle < 10 else 1
+    return f"{middle:.{digits}f} ({least:.{digits}f}–{greatest:.{digits}f})"
+
+
+def row_of(name, values):
+    what, times, share = BUDGETS[name]
+    peer = "Dovecot" if name == "pop3" else "Postfix"
+    middles = {who: statistics.median(each) for who, each in values.items() if each}
+    unit = "KiB" if name == "idle" else "/s"
+    row = {"row": name, "what": what, "unit": unit, "peer": peer, "values": values, "medians": middles, "held": None}
+    ours = values.get("Sekisho")
+    if not ours:
+        return row
+    if name == "idle":
+        row["held"] = middles["Sekisho"] <= IDLE_BUDGET_KIB
+        return row
+    held = []
+    for who, key, budget in ((peer, "times_peer", times), ("null", "of_limit", share)):
+        if values.get(who):
+            row[key] = ratio(ours, values[who])
+            if budget:
+                held.append(row[key][0] >= budget)
+    row["held"] = all(held) if held else None
+    return row
+
+
+def table(rows):
+    heads = ["what", "Sekisho", "peer", "limit", "× peer", "of limit", "budget", "held"]
+    lines = []
+    for row in rows:
+        middles, unit = row["medians"], row["unit"]
+        number = lambda who: f"{middles[who]:,.{1 if unit == 'KiB' else 0}f} {unit}" if who in middles else "–"
+        _, times, share = BUDGETS[row["row"]]
+        budget = f"≤ {IDLE_BUDGET_KIB} KiB" if row["row"] == "idle" else f"≥ {times} ×" + (f", ≥ {share}" if share else "")
+        lines.append([
+            row["what"], number("Sekisho"), f"{row['peer']} {number(row['peer'])}", number("null"),
+            shown(row["times_peer"]) if "times_peer" in row else "–",
+            shown(row["of_limit"]) if "of_limit" in row else "–",
+            budget, {True: "yes", False: "NO", None: "–"}[row["held"]],
+        ])
+    print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
+    for line in lines:
+        print("| " + " | ".join(line) + " |")
+
+
+def servers_for(row, running):
+    by_name = {peer.name: peer for peer in running}
+    wanted = ["null", "Dovecot" if row == "pop3" else "Postfix", "Sekisho"]
+    if row in ("maildir", "relay"):  # the null server does nothing with its mail
+        wanted.remove("null")
+    return [by_name[name] for name in wanted if name in by_name]
+
+
+def start_all(options, folder, bench, running):
+    """Starts what there is, appending to `running` so that the caller can stop it whatever happens. Returns the sink."""
+    base = options.port_base
+    sink = peers.Sink(bench, base + 20, base + 21)
+    all_peers = [sink, peers.Null(bench, base + 22, base + 23)]
+    missing = peers.missing_programs()
+    if "postfix" not in missing:
+        all_peers.append(peers.Postfix(folder / "postfix", base + 24, base + 20))
+    if "dovecot" not in missing:
+        all_peers.append(peers.Dovecot(folder / "dovecot", base + 25))
+    program = peers.find_program(ROOT, options.sekisho)
+    if program:
+        all_peers.append(peers.Sekisho(program, folder / "sekisho", base, base + 20))
+    else:
+        print("Sekisho is not built (cargo build --release): its columns stay empty", file=sys.stderr)
+    for peer in all_peers:
+        running.append(peer)
+        if not peer.start():
+            running.remove(peer)
+            peer.stop()
+            log = folder / peer.name.lower() / "output.log"
+            tail = log.read_text(errors="replace")[-2000:] if log.exists() else ""
+            print(f"{peer.name} does not start; it is left out\n{tail}", file=sys.stderr)
+    if sink not in running:
+        raise SystemExit("the sink does not start: is a port taken? See --port-base")
+    return sink
+
+
+def raise_file_limit():
+    """As many files as may be; returns how many connections that makes, with some left for other things."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wanted in (200_000, hard):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(wanted, hard)))
+            return wanted - 1000
+    return 1000
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="*", help=f"rows to measure, of {', '.join(BUDGETS)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="one short pair: to see that it works, not to quote")
+    parser.add_argument("--pairs", type=int, help="times each server is measured (default 3; 1 with --quick)")
+    parser.add_argument("--idle", type=int, default=50_000, help="idle connections to hold (default 50000)")
+    parser.add_argument("--sekisho", help="program to measure (default target/release/sekisho)")
+    parser.add_argument("--port-base", type=int, default=23_500, help="ports from here on are used (default 23500)")
+    parser.add_argument("--json", help="also write all values to this file")
+    parser.add_argument("--keep", action="store_true", help="keep the folder with the servers' logs")
+    options = parser.parse_args()
+    if unknown := [row for row in options.what if row not in BUDGETS]:
+        parser.error(f"no such row: {', '.join(unknown)}")
+    options.pairs = options.pairs or (1 if options.quick else 3)
+    return options
+
+
+def main():
+    options = parse_options()
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    held = raise_file_limit()
+    if options.quick:
+        options.idle = min(options.idle, 5000)
+    if held < options.idle:
+        print(f"the limit of open files allows {held:,} idle connections, not {options.idle:,}", file=sys.stderr)
+        options.idle = held
+    bench = pathlib.Path(os.environ["SEKISHO_BENCH"])
+    # Not /tmp, which may be memory: a sync must reach a disk.
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="sekisho-bench-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    running = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped then, too
+    try:
+        sink = start_all(options, folder, bench, running)
+        runner, rows = Bench(options, bench, sink), []
+        for row in options.what or BUDGETS:
+            print(f"  {BUDGETS[row][0]} …", file=sys.stderr)
+            rows.append(row_of(row, turns(runner, row, servers_for(row, running))))
+    finally:
+        for peer in running:
+            peer.stop()
+        if options.keep:
+            print(f"kept: {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    table(rows)
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(rows, indent=1))
+    return 1 if any(row["held"] is False for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
