@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use smtp::client::{Protocol, Response};
+use smtp::client::{ClientError, Protocol, Response};
 
 use crate::classify::Verdict;
 use crate::config::{Mx, RemoteRoute, Smarthost, Tls};
@@ -25,6 +25,7 @@ pub(crate) struct Unreached {
 pub(crate) async fn open(shared: &Shared, destination: &Destination, tried: &[Arc<str>]) -> Result<Link, Unreached> {
     match (destination, &shared.config.route) {
         (Destination::Lmtp(server), _) => open_lmtp(shared, server).await,
+        (Destination::NextHop(server), _) => open_next_hop(shared, server, tried).await,
         (Destination::Smarthost, RemoteRoute::Smarthost(host)) => open_smarthost(shared, host, tried).await,
         (Destination::Domain(domain), RemoteRoute::Mx(mx)) => open_domain(shared, (mx, domain), tried).await,
         (other, _) => {
@@ -54,6 +55,14 @@ async fn open_lmtp(shared: &Shared, server: &str) -> Result<Link, Unreached> {
         }
     }
     Err(search.unreached(server))
+}
+
+/// The next hop of a relay domain: a host inside, known by name or address; TLS where it has it.
+async fn open_next_hop(shared: &Shared, server: &str, tried: &[Arc<str>]) -> Result<Link, Unreached> {
+    let (host, port) = server.rsplit_once(':').unwrap_or((server, ""));
+    let port = port.parse().map_err(|_| failed_name(server, "no port"))?;
+    let host = Smarthost { host: host.to_owned(), port, tls: Tls::Opportunistic, credentials: None };
+    open_smarthost(shared, &host, tried).await
 }
 
 async fn open_smarthost(shared: &Shared, host: &Smarthost, tried: &[Arc<str>]) -> Result<Link, Unreached> {
@@ -205,7 +214,11 @@ impl<'a> Search<'a> {
 }
 
 fn is_about_tls(result: &Result<Link, LinkError>) -> bool {
-    matches!(result, Err(LinkError::Handshake(_) | LinkError::NoTls(_)))
+    // Octets behind the 220 may be an attack on the TLS session; in clear there is none to attack.
+    matches!(
+        result,
+        Err(LinkError::Handshake(_) | LinkError::NoTls(_) | LinkError::Client(ClientError::BytesBehindStartTls))
+    )
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use crate::job::Part;
 pub(crate) enum Destination {
     /// The one host that relays for us.
     Smarthost,
+    /// The next hop of a relay domain: `host:port`.
+    NextHop(String),
     /// A domain or an address literal, by DNS.
     Domain(String),
     /// A mailbox server: `host:port`, or the path of a socket.

@@ -283,7 +283,7 @@ impl Link {
             return Err(LinkError::Gone);
         };
         let shaken = timeout(HANDSHAKE, TlsConnector::from(Arc::clone(config)).connect(name, tcp)).await;
-        let stream = shaken.map_err(|_| LinkError::TimedOut("the TLS handshake"))?.map_err(LinkError::Handshake)?;
+        let stream = shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(LinkError::Handshake)?;
         self.protection = if proved { Protection::Proved(exporter(&stream)) } else { Protection::Unproved };
         self.stream = Stream::Tls(Box::new(stream));
         Ok(())

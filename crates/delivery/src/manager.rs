@@ -246,6 +246,7 @@ enum Way {
 fn way(route: &RemoteRoute, target: &Target) -> Way {
     match (target, route) {
         (Target::Maildir { account }, _) => Way::Local(Place::Account(account.clone())),
+        (Target::NextHop { server }, _) => Way::Remote(Destination::NextHop(server.clone())),
         (Target::Lmtp { server }, _) => Way::Remote(Destination::Lmtp(server.clone())),
         (Target::Remote { .. }, RemoteRoute::Sink(path)) => Way::Local(Place::Sink(path.clone())),
         (Target::Remote { .. }, RemoteRoute::Smarthost(_)) => Way::Remote(Destination::Smarthost),

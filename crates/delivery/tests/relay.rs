@@ -1,0 +1,233 @@
+//! To other hosts: smarthost, MX, LMTP; what a refusal, a break and a silence lead to.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::dns::Record::{A, Mx};
+use common::sink::{self, Offer};
+use common::{Station, account, dns, envelope, mx, remote, smarthost};
+use delivery::{FateKind, RemoteRoute, Tls};
+use spool::{Origin, Target};
+
+const MESSAGE: &str = "Subject: x\r\n\r\n.dot\r\nend\r\n";
+
+#[tokio::test]
+async fn a_connection_carries_many_messages() {
+    let (address, log) = sink::serve("127.0.0.1:0", Offer::Clear, |_| None).await;
+    let mut station =
+        Station::start(|_| smarthost(address, Tls::Never), |config| config.limits.connections_per_destination = 1);
+    for _ in 0..5 {
+        station.post(remote(account(), &["a@one.example", "b@two.example"]), MESSAGE).await;
+    }
+    let fates = station.fates(10).await;
+    assert!(fates.iter().all(|fate| fate.kind == FateKind::Delivered), "{fates:?}");
+    let received = log.received();
+    assert_eq!((received.len(), log.connections()), (5, 1));
+    assert_eq!(received[0].message, "Subject: x\r\n\r\n..dot\r\nend\r\n");
+    assert!(received[0].commands.contains(&"RCPT TO:<b@two.example>".to_owned()), "{received:?}");
+    station.delivery.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(station.spool.stats(common::micros_ago(Duration::ZERO)).messages, 0);
+}
+
+#[tokio::test]
+async fn passwords_go_only_to_a_proved_host() {
+    let (address, log) = sink::serve("127.0.0.1:0", Offer::Tls, |_| None).await;
+    let route = |tls| {
+        let RemoteRoute::Smarthost(mut host) = smarthost(address, tls) else { unreachable!() };
+        host.credentials = Some(sasl::client::Credentials::new("relay-login", b"secret").unwrap());
+        assert!(!format!("{host:?}").contains("secret"));
+        RemoteRoute::Smarthost(host)
+    };
+    let mut station = Station::start(|_| route(Tls::Required), |_| {});
+    station.post(remote(account(), &["a@one.example"]), MESSAGE).await;
+    assert_eq!(station.fate().await.kind, FateKind::Delivered);
+    let received = log.received();
+    assert!(received[0].tls && received[0].commands.iter().any(|line| line.starts_with("AUTH PLAIN AHJlbGF5")));
+
+    let mut station = Station::start(|_| route(Tls::Opportunistic), |_| {});
+    station.post(remote(account(), &["a@one.example"]), MESSAGE).await;
+    let fate = station.fate().await;
+    assert_eq!(fate.kind, FateKind::Deferred);
+    assert!(fate.reply.contains("no usable mechanism"), "{fate:?}");
+    assert_eq!(log.received().len(), 1);
+}
+
+#[tokio::test]
+async fn required_tls_never_falls_back() {
+    for offer in [Offer::Clear, Offer::BrokenTls] {
+        let script: sink::Script =
+            if offer == Offer::Clear { |line| (line == "STARTTLS").then_some("502 no") } else { |_| None };
+        let (address, log) = sink::serve("127.0.0.1:0", offer, script).await;
+        let mut station = Station::start(|_| smarthost(address, Tls::Required), |_| {});
+        station.post(remote(account(), &["a@one.example"]), MESSAGE).await;
+        assert_eq!(station.fate().await.kind, FateKind::Deferred);
+        assert!(log.received().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn opportunistic_tls_is_used_or_done_without() {
+    for (offer, tls) in [(Offer::Tls, true), (Offer::BrokenTls, false), (Offer::Clear, false)] {
+        let (address, log) = sink::serve("127.0.0.1:0", offer, |_| None).await;
+        let mut station = Station::start(|_| smarthost(address, Tls::Opportunistic), |_| {});
+        station.post(remote(account(), &["a@one.example"]), MESSAGE).await;
+        let fate = station.fate().await;
+        assert_eq!(fate.kind, FateKind::Delivered, "{fate:?}");
+        assert_eq!(log.received()[0].tls, tls);
+    }
+}
+
+#[tokio::test]
+async fn mx_hosts_are_tried_in_order_and_dns_decides_what_is_final() {
+    let (address, log) = sink::serve("127.0.0.2:0", Offer::Clear, |_| None).await;
+    let away = "127.0.0.3".parse().unwrap();
+    let here = "127.0.0.2".parse().unwrap();
+    let zone = vec![
+        ("d.example.", Mx(20, "good.example")),
+        ("d.example.", Mx(10, "away.example")),
+        ("d.example.", Mx(30, "mx.example.test")),
+        ("away.example.", A(away)),
+        ("good.example.", A(here)),
+        ("implicit.example.", A(here)),
+        ("null.example.", Mx(0, "")),
+        ("loop.example.", Mx(10, "mx.example.test")),
+        ("loop.example.", Mx(20, "good.example")),
+        ("closed.example.", A(away)),
+    ];
+    let server = dns::serve(zone).await;
+    let mut station = Station::start(|_| mx(address.port(), server), |_| {});
+    let table = [
+        ("d.example", FateKind::Delivered, "queued"),
+        ("implicit.example", FateKind::Delivered, "queued"),
+        ("[127.0.0.2]", FateKind::Delivered, "queued"),
+        ("null.example", FateKind::Bounced, "556 5.1.10"),
+        ("loop.example", FateKind::Bounced, "554 5.4.6"),
+        ("nowhere.example", FateKind::Bounced, "550 5.1.2"),
+        ("dead.example", FateKind::Deferred, "451 4.4.3"),
+        ("closed.example", FateKind::Deferred, "451 4.4.1"),
+    ];
+    for (domain, kind, reply) in table {
+        let address = format!("b@{domain}");
+        let id = station.post(remote(account(), &[&address]), MESSAGE).await;
+        let fate = loop {
+            let fate = station.fate().await;
+            if fate.queue_id == id {
+                break fate;
+            }
+        };
+        assert_eq!(fate.kind, kind, "{domain} {fate:?}");
+        assert!(fate.reply.contains(reply), "{domain} {fate:?}");
+    }
+    assert_eq!(log.received().len(), 3);
+}
+
+#[tokio::test]
+async fn each_recipient_has_a_fate_of_its_own() {
+    let script: sink::Script = |line| match line {
+        "RCPT TO:<no@one.example>" => Some("550 5.1.1 no such user"),
+        "RCPT TO:<later@one.example>" => Some("450 4.2.1 busy"),
+        _ => None,
+    };
+    let (address, log) = sink::serve("127.0.0.1:0", Offer::Clear, script).await;
+    let mut station = Station::start(|_| smarthost(address, Tls::Never), |_| {});
+    let to = ["yes@one.example", "no@one.example", "later@one.example"];
+    station.post(remote(account(), &to), MESSAGE).await;
+    let mut fates = station.fates(4).await;
+    fates.sort_by(|a, b| a.forward_path.cmp(&b.forward_path));
+    let got: Vec<_> = fates.iter().map(|fate| (fate.forward_path.as_str(), fate.kind)).collect();
+    let expected = [
+        ("alice@example.test", FateKind::Delivered),
+        ("later@one.example", FateKind::Deferred),
+        ("no@one.example", FateKind::Bounced),
+        ("yes@one.example", FateKind::Delivered),
+    ];
+    assert_eq!(got, expected);
+    assert_eq!(log.received().len(), 1);
+    let notices = station.mailbox("alice");
+    assert_eq!(notices.len(), 1);
+    for line in
+        ["Return-Path: <>\n", "Delivered-To: alice@example.test\n", "Status: 5.1.1\n", "no@one.example", "Subject: x\n"]
+    {
+        assert!(notices[0].contains(line), "{line:?} is not in\n{}", notices[0]);
+    }
+    assert!(!notices[0].contains("later@one.example"));
+}
+
+#[tokio::test]
+async fn mail_from_outside_is_held_never_bounced() {
+    let (address, _log) =
+        sink::serve("127.0.0.1:0", Offer::Clear, |line| line.starts_with("RCPT").then_some("550 no")).await;
+    let mut station = Station::start(|_| smarthost(address, Tls::Never), |_| {});
+    station.post(remote(Origin::Outside, &["a@one.example"]), MESSAGE).await;
+    assert_eq!(station.fate().await.kind, FateKind::Held);
+    station.post(remote(Origin::Bounce, &["a@one.example"]), MESSAGE).await;
+    assert_eq!(station.fate().await.kind, FateKind::Dropped);
+    station.delivery.shutdown(Duration::from_secs(5)).await;
+    let stats = station.spool.stats(common::micros_ago(Duration::ZERO));
+    assert_eq!((stats.messages, stats.held), (1, 1));
+    assert!(std::fs::read_dir(station.dir.path().join("alice/new")).unwrap().next().is_none());
+}
+
+#[tokio::test]
+async fn a_delay_is_told_once_and_an_old_message_is_given_up() {
+    let (address, _log) =
+        sink::serve("127.0.0.1:0", Offer::Clear, |line| line.starts_with("MAIL").then_some("451 4.3.0 later")).await;
+    let mut station = Station::start(|_| smarthost(address, Tls::Never), |_| {});
+    let mut delayed = remote(account(), &["a@one.example"]);
+    delayed.arrived_at_unix_micros = common::micros_ago(Duration::from_secs(5 * 3600));
+    station.post(delayed, MESSAGE).await;
+    assert_eq!(station.fates(2).await.iter().filter(|fate| fate.kind == FateKind::Deferred).count(), 1);
+    let mut old = remote(account(), &["b@one.example"]);
+    old.arrived_at_unix_micros = common::micros_ago(Duration::from_secs(6 * 24 * 3600));
+    station.post(old, MESSAGE).await;
+    let fates = station.fates(2).await;
+    assert_eq!(fates.iter().filter(|fate| fate.kind == FateKind::Bounced).count(), 1);
+    let notices = station.mailbox("alice").concat();
+    assert!(notices.contains("Action: delayed\n") && notices.contains("Action: failed\nStatus: 5.4.7\n"), "{notices}");
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_closed_costs_nothing() {
+    // The host says 421 to the second MAIL: the message goes over a new connection.
+    let script: sink::Script = {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static MAILS: AtomicUsize = AtomicUsize::new(0);
+        |line| (line.starts_with("MAIL") && MAILS.fetch_add(1, Ordering::SeqCst) == 1).then_some("421 4.4.2 idle")
+    };
+    let (address, log) = sink::serve("127.0.0.1:0", Offer::Clear, script).await;
+    let mut station = Station::start(|_| smarthost(address, Tls::Never), |_| {});
+    for _ in 0..2 {
+        station.post(remote(account(), &["a@one.example"]), MESSAGE).await;
+        assert_eq!(station.fate().await.kind, FateKind::Delivered);
+    }
+    assert_eq!((log.received().len(), log.connections()), (2, 2));
+}
+
+#[tokio::test]
+async fn lmtp_over_a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lmtp");
+    let log = sink::serve_lmtp(&path, |line| (line == "RCPT TO:<no@example.test>").then_some("550 5.1.1 who"));
+    let mut station = Station::start(|_| smarthost(([127, 0, 0, 1], 1).into(), Tls::Never), |_| {});
+    let server = path.to_str().unwrap().to_owned();
+    let to = ["a@example.test", "no@example.test", "b@example.test"];
+    station.post(envelope(Origin::Outside, &to, |_| Target::Lmtp { server: server.clone() }), MESSAGE).await;
+    let kinds: Vec<FateKind> = station.fates(3).await.iter().map(|fate| fate.kind).collect();
+    assert_eq!(kinds, [FateKind::Delivered, FateKind::Held, FateKind::Delivered]);
+    assert!(log.received()[0].commands[0].starts_with("LHLO mx.example.test"));
+}
+
+#[tokio::test]
+async fn a_host_that_is_away_rests() {
+    let mut station = Station::start(|_| smarthost(([127, 0, 0, 1], 1).into(), Tls::Never), |_| {});
+    for _ in 0..3 {
+        station.post(remote(account(), &["a@one.example"]), MESSAGE).await;
+        let fate = station.fate().await;
+        assert_eq!(fate.kind, FateKind::Deferred, "{fate:?}");
+        assert!(fate.reply.contains("4.4.1 no connection"), "{fate:?}");
+    }
+    let _ = Arc::strong_count(&station.spool);
+}
