@@ -171,7 +171,8 @@ def turns(bench, row, servers):
     """Measures the servers in turn. Returns {name: [values]}; who cannot is left out, and the reason is printed."""
     measure = getattr(bench, row.replace("-", "_"))
     values = {peer.name: [] for peer in servers}
-    for pair in range(bench.options.pairs):
+    # Memory is measured once, on servers fresh from their start: what they keep for the next would hide the cost.
+    for pair in range(1 if row == "idle" else bench.options.pairs):
         for peer in servers if pair % 2 == 0 else reversed(servers):
             if peer.name not in values:
                 continue
@@ -315,10 +316,10 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped then, too
     try:
         sink = start_all(options, folder, bench, running)
-        runner, rows = Bench(options, bench, sink), []
-        for row in options.what or BUDGETS:
+        runner, rows = Bench(options, bench, sink), {}
+        for row in sorted(options.what or BUDGETS, key=lambda row: row != "idle"):
             print(f"  {BUDGETS[row][0]} …", file=sys.stderr)
-            rows.append(row_of(row, turns(runner, row, servers_for(row, running))))
+            rows[row] = row_of(row, turns(runner, row, servers_for(row, running)))
     finally:
         for peer in running:
             peer.stop()
@@ -326,6 +327,7 @@ def main():
             print(f"kept: {folder}", file=sys.stderr)
         else:
             shutil.rmtree(folder, ignore_errors=True)
+    rows = [rows[row] for row in BUDGETS if row in rows]
     table(rows)
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(rows, indent=1))
