@@ -24,7 +24,7 @@ pub struct Danger {
 pub enum Why {
     /// Neither address nor network.
     NotANetwork,
-    /// Bits right of the prefix are set; the network that was perhaps meant.
+    /// Bits right of the prefix are set; the network as written.
     HostBits(IpNet),
     /// The whole Internet.
     Everybody,
@@ -50,12 +50,9 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotANetwork => f.write_str("is neither an address nor a network; write it as 192.0.2.0/28"),
-            Self::HostBits(meant) => {
-                write!(
-                    f,
-                    "has bits right of its prefix; write {meant} for the network or {} for one client",
-                    meant.addr()
-                )
+            Self::HostBits(net) => {
+                let (network, client) = (net.trunc(), net.addr());
+                write!(f, "has bits right of its prefix; write {network} for the network or {client} for one client")
             }
             Self::Everybody => f.write_str("is everybody: an open relay; write the networks of your own clients"),
             Self::TooWide(bits) => {

@@ -60,7 +60,7 @@ fn narrow_v4(net: Ipv4Net) -> Result<(), Why> {
     }
     // 172.0.0.0/8 and 172.16.5.1/8 alike: what it reaches is worse than how it is spelt.
     width_v4(net.trunc())?;
-    if net.trunc() == net { Ok(()) } else { Err(Why::HostBits(net.trunc().into())) }
+    if net.trunc() == net { Ok(()) } else { Err(Why::HostBits(net.into())) }
 }
 
 fn width_v4(net: Ipv4Net) -> Result<(), Why> {
@@ -73,7 +73,8 @@ fn width_v4(net: Ipv4Net) -> Result<(), Why> {
     if net.prefix_len() >= PUBLIC_V4_BITS_MIN {
         return Ok(());
     }
-    match PRIVATE.iter().find(|(private, _)| net.contains(private)) {
+    // Wider than a /7 nobody mistyped a private network.
+    match PRIVATE.iter().find(|(private, _)| net.prefix_len() >= 7 && net.contains(private)) {
         Some((_, text)) => Err(Why::BeyondPrivate(text)),
         None => Err(Why::TooWide(PUBLIC_V4_BITS_MIN)),
     }
@@ -84,7 +85,7 @@ fn narrow_v6(net: Ipv6Net) -> Result<(), Why> {
         return Err(Why::Everybody);
     }
     width_v6(net.trunc())?;
-    if net.trunc() == net { Ok(()) } else { Err(Why::HostBits(net.trunc().into())) }
+    if net.trunc() == net { Ok(()) } else { Err(Why::HostBits(net.into())) }
 }
 
 fn width_v6(net: Ipv6Net) -> Result<(), Why> {
