@@ -484,7 +484,7 @@ proptest! {
     ) {
         let to = format!("<{local}@{host}>");
         prop_assume!(ForwardPath::parse(&to).is_ok());
-        let world = World { from, to, hosting, owners, charge, pop, name, ..stranger() };
+        let world = World { from, to, hosting, owners, name, pop, charge, ..stranger() };
         let ruling = rule(&policy(), &world);
         prop_assert!(!ruling.is_relayed(), "{}", ruling.trace);
         prop_assert!(!matches!(ruling.judgement, RcptJudgement::Need(_)));

@@ -1,1 +1,202 @@
+use guard::PopSource;
+use proptest::prelude::*;
 
+use super::*;
+
+const SECOND: u64 = 1_000_000;
+const START: u64 = 1_790_000_000 * SECOND;
+const LIFE: u64 = 1_800 * SECOND;
+
+fn ip(n: u32) -> IpAddr {
+    IpAddr::V4((0xc633_6400 + n).into())
+}
+
+fn login(addr: IpAddr, login: &str, now: u64) -> Record {
+    let (granted, expires) = (now, now + LIFE);
+    let (window_until, messages, recipients) = (0, 0, 0);
+    Record { addr, login: login.into(), source: PopSource::Pop3, granted, expires, window_until, messages, recipients }
+}
+
+fn insert(table: &Table, record: &Record) -> Vec<Change> {
+    let mut gone = Vec::new();
+    table.insert(record, &mut gone);
+    gone
+}
+
+fn charge(table: &Table, limits: PopLimits, now: u64) -> ChargeOutcome {
+    let key = ChargeKey { addr: ip(1), login: "alice".to_owned(), messages: 1, recipients: 2 };
+    table.charge(&key, limits, now)
+}
+
+fn limits(messages: u32) -> PopLimits {
+    PopLimits { messages, recipients: 1_000, window: Duration::from_hours(1) }
+}
+
+#[test]
+fn evidence_ends_to_the_microsecond_and_is_swept_later() {
+    let table = Table::new(100, 10);
+    insert(&table, &login(ip(1), "alice", START));
+    assert_eq!(table.evidence(ip(1), START + LIFE - 1).len(), 1);
+    assert!(table.evidence(ip(1), START + LIFE).is_empty());
+    assert!(table.evidence(ip(2), START).is_empty());
+    assert_eq!(table.len(), 1);
+    assert!(table.sweep(START + LIFE - 1, 100).is_empty());
+    assert_eq!(table.sweep(START + LIFE + (2 << STEP_BITS), 100).len(), 1);
+    assert_eq!(table.len(), 0);
+}
+
+#[test]
+fn a_renewed_one_is_not_swept() {
+    let table = Table::new(100, 10);
+    insert(&table, &login(ip(1), "alice", START));
+    insert(&table, &login(ip(1), "alice", START + LIFE - 1));
+    assert!(table.sweep(START + LIFE + (2 << STEP_BITS), 100).is_empty());
+    assert_eq!(table.evidence(ip(1), START + LIFE + 1).len(), 1);
+    assert_eq!(table.sweep(START + 3 * LIFE, 100).len(), 1, "it is indexed anew");
+}
+
+#[test]
+fn an_address_is_shared_while_two_accounts_are_alive() {
+    let table = Table::new(100, 10);
+    insert(&table, &login(ip(1), "alice", START));
+    assert!(!table.evidence(ip(1), START)[0].is_shared());
+    insert(&table, &login(ip(1), "bob", START + 60 * SECOND));
+    assert!(table.evidence(ip(1), START + 60 * SECOND).iter().all(PopEvidence::is_shared));
+    assert!(!table.evidence(ip(1), START + LIFE)[0].is_shared());
+}
+
+#[test]
+fn only_a_near_renewal_stays_off_the_disk() {
+    let table = Table::new(100, 10);
+    assert!(table.renew(&login(ip(1), "alice", START), START).is_none(), "unknown");
+    insert(&table, &login(ip(1), "alice", START));
+    let later = |seconds| START + seconds * SECOND;
+    assert!(table.renew(&login(ip(1), "alice", later(59)), later(59)).is_some());
+    assert!(table.renew(&login(ip(1), "alice", later(60)), later(60)).is_none(), "measured from the last write");
+    assert!(table.renew(&login(ip(1), "bob", later(1)), later(1)).is_none());
+    let shorter = Record { expires: START + 10 * SECOND, ..login(ip(1), "alice", later(1)) };
+    assert!(table.renew(&shorter, later(1)).is_none(), "the disk must not keep the longer one");
+    let dead = START + 2 * LIFE;
+    assert!(table.renew(&login(ip(1), "alice", dead), dead).is_none());
+}
+
+#[test]
+fn t20_the_quota_survives_renewal_expiry_and_revocation() {
+    let table = Table::new(100, 10);
+    insert(&table, &login(ip(1), "alice", START));
+    assert_eq!(charge(&table, limits(2), START), ChargeOutcome::Within);
+    insert(&table, &table.with_quota(login(ip(1), "alice", START + SECOND)));
+    assert_eq!(charge(&table, limits(2), START + SECOND), ChargeOutcome::Within);
+    let exceeded = ChargeOutcome::Exceeded { until: time(START + 3_600 * SECOND) };
+    assert_eq!(charge(&table, limits(2), START + 2 * SECOND), exceeded);
+    table.revoke(&Revoke::All, START + 3 * SECOND);
+    assert_eq!(charge(&table, limits(2), START + 4 * SECOND), ChargeOutcome::NoEvidence);
+    let again = START + LIFE + 600 * SECOND;
+    table.sweep(again, 100);
+    insert(&table, &table.with_quota(login(ip(1), "alice", again)));
+    assert_eq!(charge(&table, limits(2), again), exceeded, "a new login is no new quota");
+    assert_eq!(charge(&table, limits(2), START + 3_600 * SECOND), ChargeOutcome::Within);
+}
+
+#[test]
+fn all_or_nothing_is_charged() {
+    let table = Table::new(100, 10);
+    insert(&table, &login(ip(1), "alice", START));
+    let narrow = PopLimits { messages: 100, recipients: 5, window: Duration::from_hours(1) };
+    assert_eq!(charge(&table, narrow, START), ChargeOutcome::Within);
+    assert_eq!(charge(&table, narrow, START), ChargeOutcome::Within);
+    assert!(matches!(charge(&table, narrow, START), ChargeOutcome::Exceeded { .. }));
+    let Change::Put(record) = table.take_dirty().remove(0) else { panic!() };
+    assert_eq!((record.messages, record.recipients), (2, 4));
+    assert!(table.take_dirty().is_empty());
+}
+
+/// The ceiling is exact however many ask at once.
+#[test]
+fn a_concurrent_burst_stops_at_the_ceiling() {
+    let table = Table::new(100, 10);
+    insert(&table, &login(ip(1), "alice", START));
+    let passed = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    if charge(&table, limits(20), START) == ChargeOutcome::Within {
+                        passed.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(passed.into_inner(), 20);
+}
+
+#[test]
+fn above_the_bound_the_one_that_expires_first_goes() {
+    let table = Table::new(1_000, 10);
+    for n in 0..1_000 {
+        insert(&table, &login(ip(n), "alice", START + u64::from(n) * 60 * SECOND));
+    }
+    let gone = insert(&table, &login(ip(5_000), "bob", START + 70_000 * SECOND));
+    assert_eq!(gone, [Change::Delete(ip(0), "alice".into())]);
+    assert_eq!(table.len(), 1_000);
+}
+
+#[test]
+fn at_one_address_the_accounts_are_bounded() {
+    let table = Table::new(1_000, 3);
+    for n in 0..3 {
+        insert(&table, &login(ip(1), &format!("user{n}"), START + n));
+    }
+    assert_eq!(insert(&table, &login(ip(1), "user3", START + 3)), [Change::Delete(ip(1), "user0".into())]);
+    assert_eq!(table.evidence(ip(1), START + 4).len(), 3);
+    assert_eq!(table.len(), 3);
+}
+
+#[test]
+fn revocation_takes_what_it_names() {
+    let table = Table::new(1_000, 10);
+    for (addr, name) in [(1, "alice"), (1, "bob"), (2, "alice"), (3, "carol")] {
+        insert(&table, &login(ip(addr), name, START));
+    }
+    assert_eq!(table.revoke(&Revoke::Both(ip(1), "bob".to_owned()), START), 1);
+    assert_eq!(table.revoke(&Revoke::Login("alice".to_owned()), START), 2);
+    assert_eq!(table.revoke(&Revoke::Addr(ip(1)), START), 0, "taken already");
+    assert_eq!(table.all(START).len(), 1);
+    assert_eq!(table.take_dirty().len(), 3);
+    assert_eq!(table.revoke(&Revoke::All, START), 1);
+}
+
+/// A model without shards and index.
+type Model = std::collections::BTreeMap<(u32, u8), u64>;
+
+proptest! {
+    /// Against the plain model: after any run of logins, revocations and sweeps the same evidence is alive.
+    #[test]
+    fn like_a_plain_map(steps in prop::collection::vec((0u8..4, 0u32..6, 0u8..3, 0u64..1_200), 1..120)) {
+        let (table, mut model, mut now) = (Table::new(1_000, 10), Model::new(), START);
+        for (what, addr, name, pause) in steps {
+            now += pause * SECOND;
+            match what {
+                0 | 1 => {
+                    insert(&table, &login(ip(addr), &name.to_string(), now));
+                    model.insert((addr, name), now + LIFE);
+                }
+                2 => {
+                    table.revoke(&Revoke::Addr(ip(addr)), now);
+                    model.retain(|(at, _), _| *at != addr);
+                }
+                _ => drop(table.sweep(now, 1_000)),
+            }
+            for addr in 0..6 {
+                let mut found: Vec<_> = table.evidence(ip(addr), now).iter().map(|one| one.login().to_owned()).collect();
+                found.sort();
+                let alive = model.iter().filter(|((at, _), expires)| *at == addr && now < **expires);
+                let expected: Vec<_> = alive.map(|((_, name), _)| name.to_string()).collect();
+                prop_assert_eq!(found, expected);
+            }
+        }
+        table.sweep(now + 2 * LIFE + (2 << STEP_BITS), 1_000);
+        prop_assert_eq!(table.len(), 0);
+    }
+}

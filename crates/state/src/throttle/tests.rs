@@ -1,1 +1,143 @@
+use proptest::prelude::*;
 
+use super::*;
+
+const SECOND: u64 = 1_000_000;
+const START: u64 = 1_790_000_000 * SECOND;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn fail(throttle: &mut Throttle, (addr, login): (&str, &str), (guess, now): (u8, u64)) -> Counted {
+    throttle.failed(&FailedLogin { addr: ip(addr), login, guess: [guess; 16] }, now)
+}
+
+#[test]
+fn one_wrong_password_repeated_bans_nobody() {
+    let mut throttle = Throttle::new(AuthLimits::default());
+    assert_eq!(fail(&mut throttle, ("192.0.2.7", "alice"), (1, START)), Counted::New);
+    for n in 0..10_000 {
+        assert_eq!(fail(&mut throttle, ("192.0.2.7", "alice"), (1, START + n)), Counted::Repeated);
+    }
+    let gate = throttle.check(ip("192.0.2.7"), "alice", START + 10_000);
+    assert_eq!(gate, AuthGate::Wait(Duration::from_millis(250)));
+}
+
+#[test]
+fn delays_double_up_to_their_bound() {
+    let mut throttle = Throttle::new(AuthLimits::default());
+    let mut seen = Vec::new();
+    for guess in 1..=8 {
+        fail(&mut throttle, ("192.0.2.7", "alice"), (guess, START));
+        seen.push(throttle.check(ip("192.0.2.7"), "bob", START));
+    }
+    let expected =
+        [250, 500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000].map(|ms| AuthGate::Wait(Duration::from_millis(ms)));
+    assert_eq!(seen, expected);
+}
+
+/// However many connections hold on and try: after the burst no password is looked at until time has passed.
+#[test]
+fn t15_guessing_from_one_address_is_locked() {
+    let mut throttle = Throttle::new(AuthLimits::default());
+    for guess in 1..=10 {
+        assert!(!matches!(throttle.check(ip("192.0.2.7"), "alice", START), AuthGate::Locked(_)));
+        fail(&mut throttle, ("192.0.2.7", &format!("user{guess}")), (guess, START));
+    }
+    assert_eq!(throttle.check(ip("192.0.2.7"), "alice", START), AuthGate::Locked(Duration::from_mins(1)));
+    assert_eq!(throttle.check(ip("192.0.2.8"), "alice", START), AuthGate::Go, "others are not touched");
+    assert!(!matches!(throttle.check(ip("192.0.2.7"), "alice", START + 60 * SECOND), AuthGate::Locked(_)));
+}
+
+/// AUTH where none is offered counts like a failure, each time.
+#[test]
+fn t16_auth_not_offered_counts() {
+    let mut throttle = Throttle::new(AuthLimits::default());
+    for _ in 0..10 {
+        throttle.abused(ip("192.0.2.7"), START);
+    }
+    assert!(matches!(throttle.check(ip("192.0.2.7"), "alice", START), AuthGate::Locked(_)));
+}
+
+#[test]
+fn an_attack_from_many_addresses_is_stopped_at_the_account_and_the_owner_gets_in() {
+    let mut throttle = Throttle::new(AuthLimits::default());
+    throttle.succeeded(ip("198.51.100.20"), "alice", START);
+    for n in 0..100u8 {
+        fail(&mut throttle, (&format!("203.0.113.{n}"), "alice"), (n.wrapping_add(1), START));
+    }
+    assert!(matches!(throttle.check(ip("203.0.113.200"), "alice", START), AuthGate::Locked(_)));
+    assert_eq!(throttle.check(ip("203.0.113.200"), "bob", START), AuthGate::Go);
+    assert_eq!(throttle.check(ip("198.51.100.99"), "alice", START), AuthGate::Go, "the owner's network");
+    let month = 31 * 24 * 3_600 * SECOND;
+    assert_eq!(throttle.check(ip("198.51.100.20"), "alice", START + month), AuthGate::Go, "the attack is forgiven");
+}
+
+#[test]
+fn the_owner_s_network_is_no_free_pass() {
+    let mut throttle = Throttle::new(AuthLimits::default());
+    throttle.succeeded(ip("198.51.100.20"), "alice", START);
+    for guess in 1..=20 {
+        fail(&mut throttle, ("198.51.100.21", "alice"), (guess, START));
+    }
+    assert!(matches!(throttle.check(ip("198.51.100.20"), "alice", START), AuthGate::Locked(_)));
+    assert_eq!(throttle.check(ip("192.0.2.1"), "alice", START), AuthGate::Go, "the account itself is not locked by it");
+}
+
+/// With an account of his own an attacker does not clear his failures.
+#[test]
+fn a_success_forgives_no_failures_on_other_accounts() {
+    let mut throttle = Throttle::new(AuthLimits::default());
+    for guess in 1..=10 {
+        fail(&mut throttle, ("192.0.2.7", "alice"), (guess, START));
+        throttle.succeeded(ip("192.0.2.7"), "mallory", START);
+    }
+    assert!(matches!(throttle.check(ip("192.0.2.7"), "alice", START), AuthGate::Locked(_)));
+}
+
+#[test]
+fn an_ipv6_subscriber_is_one() {
+    let mut throttle = Throttle::new(AuthLimits::default());
+    for guess in 1..=10 {
+        fail(&mut throttle, (&format!("2001:db8:1:2::{guess}"), "x"), (guess, START));
+    }
+    assert!(matches!(throttle.check(ip("2001:db8:1:2:ffff::1"), "y", START), AuthGate::Locked(_)));
+    assert_eq!(throttle.check(ip("2001:db8:1:3::1"), "y", START), AuthGate::Go);
+}
+
+/// A flood of new keys neither grows the tables nor washes out who is locked.
+#[test]
+fn tables_are_bounded_and_the_worst_stay() {
+    let mut throttle = Throttle::new(AuthLimits { keys_max: 1_000, ..AuthLimits::default() });
+    for guess in 1..=10 {
+        fail(&mut throttle, ("192.0.2.7", "alice"), (guess, START));
+    }
+    for n in 0..20_000u32 {
+        let addr = IpAddr::V4((0x0a00_0000 + n).into()).to_string();
+        fail(&mut throttle, (&addr, &format!("u{n}")), (1, START));
+    }
+    assert!(throttle.addresses.len() <= 1_000 && throttle.accounts.len() <= 1_000);
+    assert!(matches!(throttle.check(ip("192.0.2.7"), "x", START), AuthGate::Locked(_)));
+}
+
+proptest! {
+    /// Distinct guesses at one account, from anywhere but the owner's network, pass at most at the account's rate.
+    #[test]
+    fn never_more_guesses_than_the_rate(tries in prop::collection::vec((0u8..40, 0u64..120), 1..400)) {
+        let mut throttle = Throttle::new(AuthLimits::default());
+        let (mut now, mut passed, mut n) = (START, 0u64, 0u32);
+        for (addr, pause) in tries {
+            now += pause * SECOND;
+            n += 1;
+            let addr = IpAddr::V4([203, 0, 113, addr].into());
+            if !matches!(throttle.check(addr, "alice", now), AuthGate::Locked(_)) {
+                let mut guess = [0; 16];
+                guess[..4].copy_from_slice(&n.to_le_bytes());
+                throttle.failed(&FailedLogin { addr, login: "alice", guess }, now);
+                passed += 1;
+            }
+            prop_assert!(passed <= 20 + (now - START) / (180 * SECOND));
+        }
+    }
+}
