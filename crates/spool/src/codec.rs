@@ -178,6 +178,7 @@ fn target_parts(target: &Target) -> (u8, &str) {
         Target::Maildir { account } => (0, account),
         Target::Remote { host } => (1, host),
         Target::Lmtp { server } => (2, server),
+        Target::NextHop { server } => (3, server),
     }
 }
 
@@ -238,6 +239,7 @@ fn read_recipient(reader: &mut Reader<'_>) -> Result<Recipient, Malformed> {
         0 => Target::Maildir { account: target },
         1 => Target::Remote { host: target },
         2 => Target::Lmtp { server: target },
+        3 => Target::NextHop { server: target },
         _ => return Err(Malformed("unknown target")),
     };
     Ok(Recipient { forward_path, target, notify: reader.octet()?, orcpt: reader.optional()?.map(str::to_owned) })
@@ -297,6 +299,7 @@ pub(crate) mod tests {
             any::<String>().prop_map(|account| Target::Maildir { account }),
             any::<String>().prop_map(|host| Target::Remote { host }),
             any::<String>().prop_map(|server| Target::Lmtp { server }),
+            any::<String>().prop_map(|server| Target::NextHop { server }),
         ];
         (any::<String>(), target, any::<u8>(), any::<Option<String>>())
             .prop_map(|(forward_path, target, notify, orcpt)| Recipient { forward_path, target, notify, orcpt })

@@ -56,6 +56,11 @@ pub enum Target {
         /// A domain in A-label form, or an address literal.
         host: String,
     },
+    /// To one host by SMTP: the next hop of a relay domain.
+    NextHop {
+        /// `host:port`.
+        server: String,
+    },
     /// To a mailbox server by LMTP (RFC 2033).
     Lmtp {
         /// `host:port`, or the absolute path of a socket.

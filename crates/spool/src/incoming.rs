@@ -114,7 +114,7 @@ impl Incoming {
     pub async fn commit(mut self, envelope: Envelope, last: Vec<u8>) -> Result<QueueId, AcceptError> {
         check_envelope(&envelope).map_err(AcceptError::Envelope)?;
         self.octets += last.len() as u64;
-        self.shared.space.check(self.octets)?;
+        self.shared.space.take(self.octets)?;
         self.pieces.push(last);
         if self.large.is_some() || self.octets > self.shared.config.inline_octets as u64 {
             self.spill().await?;

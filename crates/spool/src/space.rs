@@ -33,6 +33,15 @@ impl Space {
         Ok(())
     }
 
+    /// As [`Space::check`], and counts the octets as used until the file system is asked again.
+    pub(crate) fn take(&self, octets: u64) -> Result<(), AcceptError> {
+        self.check(octets)?;
+        if let Some((_, free)) = &mut *locked(&self.last) {
+            *free = free.saturating_sub(octets);
+        }
+        Ok(())
+    }
+
     /// The next check asks anew.
     pub(crate) fn forget(&self) {
         *locked(&self.last) = None;

@@ -86,6 +86,8 @@ impl Writer {
                 Ok(false) => Patience::Sleep,
                 Err(error) => {
                     self.fail(&error);
+                    // Needs no room, and may be what makes some.
+                    self.free_segments();
                     Patience::Later
                 }
             };
@@ -388,7 +390,9 @@ impl Writer {
         let whole = segment.file.metadata().is_ok_and(|meta| meta.len() == self.shared.config.segment_octets);
         // Whoever still reads in it would read the next mail there.
         let unread = Arc::into_inner(segment).is_some();
-        if whole && unread && self.spares.len() < SPARES_MAX {
+        if self.shared.space.check(self.shared.config.segment_octets).is_err() {
+            self.spares.drain(..).try_for_each(|spare| durable::remove(&spare))?;
+        } else if whole && unread && self.spares.len() < SPARES_MAX {
             let spare = path.with_extension("spare");
             durable::make_spare(&path, &spare)?;
             self.spares.push(spare);

@@ -1,0 +1,108 @@
+//! A full disk: nobody is told 250, and the service returns by itself.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may")]
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::*;
+use spool::{AcceptError, Spool, SpoolConfig};
+
+/// A small file system of its own, unmounted when dropped.
+struct Tmpfs(tempfile::TempDir);
+
+impl Tmpfs {
+    fn mount(size: &str) -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let options = format!("size={size},mode=700");
+        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(dir.path()).output();
+        if status.is_ok_and(|output| output.status.success()) {
+            return Some(Self(dir));
+        }
+        eprintln!("SKIPPED: a full disk was not tested, since mounting a tmpfs needs root");
+        None
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+async fn fill(spool: &Spool, octets_each: usize) -> (u64, AcceptError) {
+    for n in 0..100_000 {
+        let commit = async {
+            let mut incoming = spool.incoming();
+            incoming.write(octets(n, octets_each)).await?;
+            incoming.commit(envelope(&n.to_string(), &["x@y"]), Vec::new()).await
+        };
+        if let Err(error) = commit.await {
+            return (n, error);
+        }
+    }
+    unreachable!("the disk has no end");
+}
+
+async fn full_disk(config: SpoolConfig, octets_each: usize) {
+    let (spool, _) = Spool::open(config.clone()).unwrap();
+    let (accepted, refused) = fill(&spool, octets_each).await;
+    assert!(accepted > 0);
+    assert!(matches!(refused, AcceptError::Full { .. }), "{refused}");
+    // Settling works on a full disk, and makes room.
+    let jobs = take_all(&spool, ARRIVED).await;
+    assert_eq!(jobs.len() as u64, accepted);
+    for job in jobs {
+        assert_eq!(content(&job).await.len(), octets_each);
+        assert!(job.settle(vec![(0, delivered())]).finished);
+    }
+    let mut tries = 0;
+    let again = loop {
+        tries += 1;
+        let mut incoming = spool.incoming();
+        let written = incoming.write(octets(7, octets_each)).await;
+        let again = match written {
+            Ok(()) => incoming.commit(envelope("again", &["x@y"]), Vec::new()).await,
+            Err(error) => Err(error),
+        };
+        match again {
+            Ok(id) => break id,
+            // The free space is asked for once a second, freed segments go with the next write.
+            Err(error) if tries < 400 => {
+                assert!(matches!(error, AcceptError::Full { .. }), "{error}");
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            Err(error) => panic!("the service did not return: {error}"),
+        }
+    };
+    spool.close().await;
+    drop(spool);
+    let (spool, recovery) = Spool::open(config).unwrap();
+    assert_eq!((recovery.messages, recovery.damaged.len()), (1, 0), "{recovery:?}");
+    assert_eq!(spool.next(ARRIVED).await.unwrap().id, again);
+}
+
+#[tokio::test]
+async fn t37_small_mails_fill_the_disk() {
+    let Some(disk) = Tmpfs::mount("1m") else { return };
+    full_disk(small_config(disk.path()), 3000).await;
+}
+
+#[tokio::test]
+async fn t37_large_mails_fill_the_disk() {
+    let Some(disk) = Tmpfs::mount("1m") else { return };
+    full_disk(small_config(disk.path()), 30_000).await;
+}
+
+#[tokio::test]
+async fn t37_what_must_stay_free_stays_free() {
+    let Some(disk) = Tmpfs::mount("2m") else { return };
+    let config = SpoolConfig { free_octets_min: 1 << 20, ..small_config(disk.path()) };
+    full_disk(config, 3000).await;
+}

@@ -1,0 +1,355 @@
+//! A mail's way through an open spool: accepted, leased, settled, held, listed.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::*;
+use spool::{AcceptError, Filter, Origin, Outcome, QueueId, RecipientState, Spool};
+
+#[tokio::test]
+async fn a_mail_is_handed_out_as_it_was_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, recovery) = open(dir.path());
+    assert_eq!(recovery.messages, 0);
+    for len in [0, 1, 5000, 8 << 10, (8 << 10) + 1, 700_000] {
+        let body = octets(7, len);
+        let id = accept(&spool, "alice@example.test", &body).await;
+        let job = spool.next(ARRIVED).await.unwrap();
+        assert_eq!((job.id, job.due.clone(), job.attempt), (id, vec![0], 1));
+        assert_eq!(job.envelope.reverse_path, "alice@example.test");
+        assert_eq!(job.body.len(), len as u64);
+        assert_eq!(content(&job).await, body, "{len} octets");
+        let settled = spool.settle(id, vec![(0, delivered())]).await;
+        assert!(settled.finished);
+    }
+    assert!(spool.is_empty());
+    spool.close().await;
+    let left = std::fs::read_dir(dir.path().join("large")).unwrap().count();
+    assert_eq!(left, 0, "large files are gone with their mails");
+}
+
+#[tokio::test]
+async fn a_mail_given_up_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let mut incoming = spool.incoming();
+    incoming.write(vec![1; 100_000]).await.unwrap();
+    assert_eq!(std::fs::read_dir(dir.path().join("large")).unwrap().count(), 1);
+    drop(incoming);
+    assert_eq!(std::fs::read_dir(dir.path().join("large")).unwrap().count(), 0);
+    assert!(spool.is_empty());
+}
+
+#[tokio::test]
+async fn an_envelope_without_recipients_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let refused = spool.incoming().commit(envelope("a@b", &[]), Vec::new()).await;
+    assert!(matches!(refused, Err(AcceptError::Envelope(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn recipients_are_settled_and_wait_each_for_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let id = spool.incoming().commit(envelope("a@b", &["x@y", "p@q", "r@s"]), b"mail".to_vec()).await.unwrap();
+    let job = spool.next(ARRIVED).await.unwrap();
+    assert_eq!(job.due, [0, 1, 2]);
+    let failed = Outcome::Failed { reply: "550 no".into() };
+    let settled = spool.settle(id, vec![(0, delivered()), (1, failed), (2, deferred("busy"))]).await;
+    assert!(!settled.finished && settled.expired.is_empty());
+    drop(job);
+    assert!(spool.try_next(ARRIVED + 4 * MINUTE).await.is_none(), "five minutes are not over");
+    let job = spool.try_next(ARRIVED + 6 * MINUTE).await.unwrap();
+    assert_eq!((job.due.clone(), job.attempt, job.last_attempt), (vec![2], 2, false));
+    assert_eq!(content(&job).await, b"mail", "read back from the segment");
+    let listed = spool.show(id).await.unwrap();
+    let states: Vec<_> = listed.recipients.iter().map(|r| (r.state, r.reason.as_deref())).collect();
+    assert_eq!(
+        states,
+        [
+            (RecipientState::Delivered, None),
+            (RecipientState::Failed, Some("550 no")),
+            (RecipientState::Waiting, Some("busy"))
+        ]
+    );
+    assert!(spool.settle(id, vec![(2, delivered())]).await.finished);
+}
+
+#[tokio::test]
+async fn the_last_attempt_is_announced_and_then_expires() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let id = accept(&spool, "a@b", b"mail").await;
+    let late = ARRIVED + 5 * 24 * 60 * MINUTE;
+    let job = spool.next(late).await.unwrap();
+    assert!(job.last_attempt);
+    let settled = job.settle(vec![(0, deferred("still busy"))]);
+    assert_eq!((settled.finished, settled.expired), (true, vec![0]));
+    assert!(spool.show(id).await.is_none());
+}
+
+#[tokio::test]
+async fn t38_a_leased_message_is_handed_to_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    accept(&spool, "a@b", b"mail").await;
+    let job = spool.next(ARRIVED).await.unwrap();
+    let far = ARRIVED + 10 * 24 * 60 * MINUTE;
+    assert!(spool.try_next(far).await.is_none(), "a slow holder does not lose its lease");
+    spool.retry(job.id, far).await.unwrap();
+    assert!(spool.try_next(far).await.is_none(), "nor by the operator's impatience");
+    drop(job);
+    assert!(spool.try_next(far).await.is_some(), "nothing is lost");
+}
+
+#[tokio::test]
+async fn t38_a_job_dropped_unsettled_comes_back_and_does_not_spin() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let id = spool.incoming().commit(envelope("a@b", &["x@y", "p@q"]), b"mail".to_vec()).await.unwrap();
+    let job = spool.next(ARRIVED).await.unwrap();
+    spool.settle(id, vec![(0, delivered())]).await;
+    drop(job);
+    let job = spool.try_next(ARRIVED).await.unwrap();
+    assert_eq!(job.due, [1], "what was settled is not due again");
+    drop(job);
+    assert!(spool.try_next(ARRIVED).await.is_none(), "a failing holder waits a little");
+    assert!(spool.try_next(ARRIVED + MINUTE).await.is_some());
+}
+
+#[tokio::test]
+async fn t38_a_settled_attempt_dropped_late_returns_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    accept(&spool, "a@b", b"mail").await;
+    let old = spool.next(ARRIVED).await.unwrap();
+    old.settle(vec![(0, deferred("busy"))]);
+    let new = spool.try_next(ARRIVED + 6 * MINUTE).await.unwrap();
+    drop(old);
+    assert!(spool.try_next(ARRIVED + 60 * MINUTE).await.is_none(), "the new holder's lease stands");
+    assert!(new.settle(vec![(0, delivered())]).finished);
+}
+
+#[tokio::test]
+async fn t38_a_message_deleted_under_its_holder_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let id = accept(&spool, "a@b", b"mail").await;
+    let job = spool.next(ARRIVED).await.unwrap();
+    assert!(spool.delete(id).await.unwrap());
+    assert!(!spool.delete(id).await.unwrap());
+    assert_eq!(content(&job).await, b"mail", "the holder can finish");
+    assert!(job.settle(vec![(0, deferred("busy"))]).finished);
+    drop(job);
+    assert!(spool.try_next(ARRIVED + 60 * MINUTE).await.is_none());
+}
+
+#[tokio::test]
+async fn t38_a_cancelled_wait_loses_no_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let id = accept(&spool, "a@b", b"mail").await;
+    let job = spool.next(ARRIVED).await.unwrap();
+    job.settle(vec![(0, deferred("busy"))]);
+    drop(job);
+    // Loading from disk is under way when the future goes.
+    let mut next = Box::pin(spool.next(ARRIVED + 6 * MINUTE));
+    let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(next.as_mut().poll(cx).is_ready())).await;
+    drop(next);
+    assert!(!polled);
+    assert_eq!(spool.try_next(ARRIVED + 7 * MINUTE).await.unwrap().id, id);
+}
+
+#[tokio::test]
+async fn who_waits_is_woken_by_a_mail_and_by_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let waiting = tokio::spawn({
+        let spool = std::sync::Arc::clone(&spool);
+        async move {
+            let first = spool.next(ARRIVED).await.map(|job| job.id);
+            (first, spool.next(ARRIVED).await.map(|job| job.id))
+        }
+    });
+    tokio::task::yield_now().await;
+    let id = accept(&spool, "a@b", b"mail").await;
+    // The job was dropped unsettled, so it came back once; then the wait for it ends with the spool.
+    spool.close().await;
+    let (first, _) = waiting.await.unwrap();
+    assert!(first == Some(id) || first.is_none());
+    assert!(spool.next(ARRIVED).await.is_none());
+    let refused = spool.incoming().commit(envelope("a@b", &["x@y"]), Vec::new()).await;
+    assert!(matches!(refused, Err(AcceptError::Closed)));
+}
+
+#[tokio::test]
+async fn a_held_message_waits_for_its_release_also_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let id = accept(&spool, "a@b", b"mail").await;
+    let other = accept(&spool, "c@d", b"mail").await;
+    assert!(spool.hold(id).await.unwrap());
+    assert_eq!(spool.next(ARRIVED).await.unwrap().id, other);
+    let held = Filter { held: Some(true), limit: 10, ..Filter::default() };
+    assert_eq!(spool.list(&held).await.len(), 1);
+    spool.close().await;
+    drop(spool);
+    let (spool, _) = open(dir.path());
+    assert_eq!(take_all(&spool, ARRIVED).await.len(), 1);
+    assert!(spool.release(id, ARRIVED).await.unwrap());
+    assert_eq!(spool.try_next(ARRIVED).await.unwrap().id, id);
+    assert!(!spool.hold("1".parse::<QueueId>().unwrap()).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_outcome_can_hold_the_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let id = accept(&spool, "a@b", b"mail").await;
+    let job = spool.next(ARRIVED).await.unwrap();
+    let held = job.settle(vec![(0, Outcome::Held { reason: "550 refused, and nobody to tell".into() })]);
+    assert!(!held.finished);
+    drop(job);
+    let far = ARRIVED + 10 * 24 * 60 * MINUTE;
+    assert!(spool.try_next(far).await.is_none());
+    assert!(spool.show(id).await.unwrap().held);
+    spool.release(id, far).await.unwrap();
+    assert_eq!(spool.try_next(far).await.unwrap().due, [0]);
+}
+
+#[tokio::test]
+async fn the_queue_in_numbers_and_pages() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    for n in 0..25u64 {
+        let mut envelope = envelope(&format!("{n}@b"), &["x@y"]);
+        envelope.arrived_at_unix_micros = ARRIVED - n * 10 * MINUTE;
+        envelope.message_octets = 100;
+        if n < 5 {
+            envelope.origin = Origin::Account { login: Some("alice".into()), grant: "auth".into() };
+        } else if n < 8 {
+            envelope.origin = Origin::Account { login: None, grant: "network".into() };
+        }
+        spool.incoming().commit(envelope, b"mail".to_vec()).await.unwrap();
+    }
+    let job = spool.next(ARRIVED).await.unwrap();
+    let stats = spool.stats(ARRIVED);
+    assert_eq!((stats.messages, stats.recipients, stats.active, stats.message_octets), (25, 25, 1, 2500));
+    let expected = [("outside", 17), ("alice", 5), ("network", 3)].map(|(name, count)| (name.to_owned(), count));
+    assert_eq!(stats.origins, expected);
+    let ages: Vec<u64> = stats.ages.iter().map(|bucket| bucket.messages).collect();
+    assert_eq!(ages, [1, 1, 5, 18, 0, 0, 0]);
+    assert_eq!(stats.oldest_arrived_at_unix_micros, Some(ARRIVED - 240 * MINUTE));
+    drop(job);
+    let mut seen = 0;
+    let mut filter = Filter { limit: 10, ..Filter::default() };
+    loop {
+        let page = spool.list(&filter).await;
+        seen += page.len();
+        let Some(last) = page.last() else { break };
+        filter.after = Some(last.id);
+    }
+    assert_eq!(seen, 25);
+    let alice = Filter { account: Some("alice".into()), limit: 100, ..Filter::default() };
+    assert_eq!(spool.list(&alice).await.len(), 5);
+}
+
+#[tokio::test]
+async fn due_messages_come_in_their_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    for n in [3u64, 1, 2] {
+        let mut envelope = envelope(&n.to_string(), &["x@y"]);
+        envelope.arrived_at_unix_micros = ARRIVED + n;
+        spool.incoming().commit(envelope, Vec::new()).await.unwrap();
+    }
+    let jobs = take_all(&spool, ARRIVED + 5).await;
+    let names: Vec<_> = jobs.iter().map(|job| job.envelope.reverse_path.clone()).collect();
+    assert_eq!(names, ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn segments_go_when_their_mail_is_settled_and_a_straggler_is_copied_forward() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let straggler = accept(&spool, "straggler@b", b"long deferred").await;
+    let job = spool.next(ARRIVED).await.unwrap();
+    job.settle(vec![(0, deferred("busy"))]);
+    drop(job);
+    for n in 0..400 {
+        accept(&spool, "a@b", &octets(n, 4000)).await;
+        let job = spool.next(ARRIVED).await.unwrap();
+        job.settle(vec![(0, delivered())]);
+    }
+    // A durable change waits for the writer, which tidies in the same round as it writes.
+    for _ in 0..3 {
+        spool.hold(straggler).await.unwrap();
+        spool.release(straggler, ARRIVED + MINUTE).await.unwrap();
+    }
+    let segments = std::fs::read_dir(dir.path().join("segments")).unwrap().count();
+    assert!(segments <= 12, "{segments} segments of 64 KiB for one message (1.6 MB went through)");
+    spool.close().await;
+    drop(spool);
+    let (spool, recovery) = open(dir.path());
+    assert_eq!((recovery.messages, recovery.damaged.len()), (1, 0));
+    let job = spool.next(ARRIVED + 60 * MINUTE).await.unwrap();
+    assert_eq!((job.id, job.attempt, content(&job).await), (straggler, 2, b"long deferred".to_vec()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_at_once_are_each_handed_out_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let takers: Vec<_> = (0..4)
+        .map(|_| {
+            let spool = std::sync::Arc::clone(&spool);
+            tokio::spawn(async move {
+                let mut ids = Vec::new();
+                while let Some(job) = spool.next(ARRIVED).await {
+                    ids.push(job.id);
+                    job.settle(vec![(0, delivered())]);
+                }
+                ids
+            })
+        })
+        .collect();
+    let givers: Vec<_> = (0..8u64)
+        .map(|n| {
+            let spool = std::sync::Arc::clone(&spool);
+            tokio::spawn(async move {
+                let mut ids = Vec::new();
+                for m in 0..100 {
+                    ids.push(accept(&spool, "a@b", &octets(n, m * 30)).await);
+                }
+                ids
+            })
+        })
+        .collect();
+    let mut given = Vec::new();
+    for giver in givers {
+        given.extend(giver.await.unwrap());
+    }
+    while !spool.is_empty() {
+        tokio::time::timeout(Duration::from_millis(1), std::future::pending::<()>()).await.unwrap_err();
+    }
+    spool.close().await;
+    let mut taken = Vec::new();
+    for taker in takers {
+        taken.extend(taker.await.unwrap());
+    }
+    given.sort_unstable();
+    taken.sort_unstable();
+    assert_eq!(given, taken);
+}
+
+#[test]
+fn settings_that_contradict_each_other_do_not_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = small_config(dir.path());
+    config.segment_octets = 1000;
+    assert!(Spool::open(config).is_err());
+}
