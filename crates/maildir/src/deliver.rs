@@ -4,7 +4,7 @@ use crate::durable;
 use crate::line_ends::LfWriter;
 use crate::name::{self, MessageName};
 use crate::quota::{self, Quota, Usage};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -328,24 +328,24 @@ fn open_tmp(fate: &Fate) -> Option<&Tmp> {
 
 /// Renames into `new` and syncs each `new` once.
 fn publish(fates: &mut [Fate]) {
-    let mut touched: HashMap<PathBuf, Result<(), io::Error>> = HashMap::new();
+    let mut touched = BTreeSet::new();
     for fate in fates.iter_mut() {
         let Fate::Open(tmp) = fate else { continue };
         let new = tmp.maildir.join("new");
         match durable::rename(&tmp.scratch, &new.join(&tmp.base)) {
             Ok(()) => {
                 tmp.renamed = true;
-                touched.entry(new).or_insert(Ok(()));
+                touched.insert(new);
             }
             Err(error) => *fate = Fate::Failed(DeliverError::new("renaming", &tmp.scratch, error)),
         }
     }
-    for (new, result) in &mut touched {
-        *result = durable::sync_dir(new);
-    }
+    let touched: Vec<PathBuf> = touched.into_iter().collect();
+    let synced: HashMap<&Path, io::Result<()>> =
+        touched.iter().map(PathBuf::as_path).zip(durable::sync_dirs(&touched)).collect();
     for fate in fates {
         *fate = match std::mem::replace(fate, Fate::Before) {
-            Fate::Open(tmp) => match touched.get(&tmp.maildir.join("new")) {
+            Fate::Open(tmp) => match synced.get(tmp.maildir.join("new").as_path()) {
                 Some(Ok(())) => Fate::Done(tmp),
                 Some(Err(error)) => Fate::Failed(DeliverError::new("syncing new of", &tmp.maildir, again(error))),
                 None => Fate::Open(tmp),
@@ -373,4 +373,128 @@ fn count(fates: &[Fate]) {
 /// The same failure once more, for each message that it hit.
 fn again(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGE: &[u8] = b"Subject: a\r\n\r\nbody\r\n";
+
+    fn maildir() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        crate::create(dir.path()).unwrap();
+        dir
+    }
+
+    fn order<'a>(maildir: &'a Path, queue_id: &'a str) -> Order<'a> {
+        let key = DeliveryKey { queue_id, recipient: 0, arrived_at_unix_micros: 1_700_000_000_000_042 };
+        Order { maildir, key, attempt: Attempt::First, quota: Quota::NONE, head: b"Return-Path: <>\r\n" }
+    }
+
+    fn one(delivery: &Delivery, order: &Order<'_>) -> Result<Delivered, DeliverError> {
+        let tmp = delivery.write(order, &mut &MESSAGE[..])?;
+        delivery.commit(vec![tmp]).pop().unwrap()
+    }
+
+    fn files(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn stored_with_lf_under_a_name_that_tells_both_sizes() {
+        let dir = maildir();
+        let delivered = one(&Delivery::new("mx.example.test"), &order(dir.path(), "Ab1")).unwrap();
+        let file_name = "1700000000.M42QAb1R0.mx.example.test,S=33,W=37".to_owned();
+        assert_eq!(delivered, Delivered::Now { file_name: file_name.clone() });
+        let stored = fs::read(dir.path().join("new").join(file_name)).unwrap();
+        assert_eq!(stored, b"Return-Path: <>\nSubject: a\n\nbody\n");
+        assert!(files(&dir.path().join("tmp")).is_empty());
+    }
+
+    #[test]
+    fn uncommitted_leaves_nothing() {
+        let dir = maildir();
+        drop(Delivery::new("mx").write(&order(dir.path(), "A"), &mut &MESSAGE[..]).unwrap());
+        assert!(files(&dir.path().join("tmp")).is_empty() && files(&dir.path().join("new")).is_empty());
+    }
+
+    #[test]
+    fn t38_done_before_is_not_done_again_wherever_the_reader_put_it() {
+        let dir = maildir();
+        let delivery = Delivery::new("mx");
+        let again = Order { attempt: Attempt::Again, ..order(dir.path(), "A") };
+        let Delivered::Now { file_name } = one(&delivery, &again).unwrap() else { panic!("not there yet") };
+        assert_eq!(one(&delivery, &again).unwrap(), Delivered::Before);
+        fs::hard_link(dir.path().join("new").join(&file_name), dir.path().join("cur").join(format!("{file_name}:2,S")))
+            .unwrap();
+        fs::remove_file(dir.path().join("new").join(&file_name)).unwrap();
+        assert_eq!(one(&delivery, &again).unwrap(), Delivered::Before);
+        assert!(files(&dir.path().join("new")).is_empty() && files(&dir.path().join("tmp")).is_empty());
+        let other = Order { attempt: Attempt::Again, ..order(dir.path(), "AA") };
+        assert!(matches!(one(&delivery, &other).unwrap(), Delivered::Now { .. }));
+    }
+
+    #[test]
+    fn a_batch_over_several_mailboxes_has_a_result_each() {
+        let (dir_a, dir_b) = (maildir(), maildir());
+        let delivery = Delivery::new("mx");
+        let quota = Quota { octets: None, messages: Some(2) };
+        let mut batch = Vec::new();
+        for queue_id in ["A", "B", "C"] {
+            let limited = Order { quota, ..order(dir_a.path(), queue_id) };
+            batch.push(delivery.write(&limited, &mut &MESSAGE[..]).unwrap());
+            batch.push(delivery.write(&order(dir_b.path(), queue_id), &mut &MESSAGE[..]).unwrap());
+        }
+        let results = delivery.commit(batch);
+        let told: Vec<bool> = results.iter().map(Result::is_ok).collect();
+        assert_eq!(told, [true, true, true, true, false, true]);
+        assert!(matches!(results[4], Err(DeliverError::OverQuota { .. })));
+        assert_eq!(files(&dir_a.path().join("new")).len(), 2);
+        assert_eq!(files(&dir_b.path().join("new")).len(), 3);
+        assert!(files(&dir_a.path().join("tmp")).is_empty());
+        assert_eq!(quota::usage(dir_a.path(), quota).unwrap().messages, 2);
+    }
+
+    #[test]
+    fn one_mailbox_that_went_away_fails_alone() {
+        let (dir_a, dir_b) = (maildir(), maildir());
+        let delivery = Delivery::new("mx");
+        let batch = [&dir_a, &dir_b].map(|dir| delivery.write(&order(dir.path(), "A"), &mut &MESSAGE[..]).unwrap());
+        fs::remove_dir(dir_a.path().join("new")).unwrap();
+        let results = delivery.commit(batch.into());
+        assert!(matches!(results[0], Err(DeliverError::Io { .. })) && results[1].is_ok());
+    }
+
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+
+    #[test]
+    fn no_maildir_no_source() {
+        let delivery = Delivery::new("mx");
+        let missing = delivery.write(&order(Path::new("/nonexistent"), "A"), &mut &MESSAGE[..]);
+        assert!(matches!(missing, Err(DeliverError::Missing { .. })));
+        let dir = maildir();
+        let broken = delivery.write(&order(dir.path(), "A"), &mut Broken);
+        assert!(matches!(broken, Err(DeliverError::Source(_))));
+        assert!(files(&dir.path().join("tmp")).is_empty());
+    }
+
+    #[test]
+    fn a_hostile_queue_id_stays_inside() {
+        let dir = maildir();
+        one(&Delivery::new("../../mx"), &order(dir.path(), "../x:2,S")).unwrap();
+        assert_eq!(
+            files(&dir.path().join("new")),
+            ["1700000000.M42Q..\\057x\\0722\\054SR0...\\057..\\057mx,S=33,W=37"]
+        );
+    }
 }

@@ -10,25 +10,47 @@
 //! | between writing and renaming a new uidlist | the old one is in force |
 #![expect(clippy::disallowed_methods, reason = "this is the file that syncs and renames")]
 
-use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
-/// Makes the contents of many files durable, each with its own result.
-///
-/// A plain sync per file costs a journal commit each on ext4. So the writing-out of all is started first (that is what
-/// `POSIX_FADV_DONTNEED` does with dirty pages on Linux; where it does nothing, only speed is lost): their allocations then share
-/// one journal commit, and all syncs but the first find nothing left to do. `syncfs` would be one call, but it waits
-/// for whatever else is dirty on the file system: a neighbour's compiler, or the spool's large files.
+/// From this many files on one file system, `syncfs` takes the place of a sync for each. Every single sync waits for a
+/// cache flush of the disk; `syncfs` waits for two however many files there are, but also for what neighbours wrote.
+/// Measured on ext4, virtio, in 4-KiB messages a second: quiet disk, batches of 1: 4,600 singly, 4,200 by `syncfs`;
+/// busy disk, batches of 4: 230 and 712, of 32: 301 and 2,667, of 256: 228 and 5,561.
+const SYNCFS_FILES_MIN: usize = 3;
+
+/// Makes the contents of many files durable, each with its own result. They must have been opened before they were
+/// written to: `syncfs` (Linux 5.8) tells of the errors since then.
 pub(crate) fn sync_files(files: &[&File]) -> Vec<io::Result<()>> {
-    if files.len() > 1 {
-        for file in files {
-            // Only a hint: whether it worked is told by the sync below.
-            let _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+    let mut results: Vec<io::Result<()>> = files.iter().map(|_| Ok(())).collect();
+    let mut by_device: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for (index, file) in files.iter().enumerate() {
+        match file.metadata() {
+            Ok(data) => by_device.entry(data.dev()).or_default().push(index),
+            Err(error) => results[index] = Err(error),
         }
     }
-    files.iter().map(|file| file.sync_data()).collect()
+    for group in by_device.into_values() {
+        // When it failed, the single syncs tell whose octets are lost.
+        let done = group.len() >= SYNCFS_FILES_MIN && nix::unistd::syncfs(files[group[0]]).is_ok();
+        if !done {
+            for index in group {
+                results[index] = files[index].sync_all();
+            }
+        }
+    }
+    results
+}
+
+/// Makes the names in many directories durable, each with its own result.
+pub(crate) fn sync_dirs(dirs: &[PathBuf]) -> Vec<io::Result<()>> {
+    let opened: Vec<io::Result<File>> = dirs.iter().map(File::open).collect();
+    let files: Vec<&File> = opened.iter().filter_map(|file| file.as_ref().ok()).collect();
+    let mut synced = sync_files(&files).into_iter();
+    opened.into_iter().map(|file| file.and_then(|_| synced.next().unwrap_or(Ok(())))).collect()
 }
 
 /// Makes one file's contents durable.

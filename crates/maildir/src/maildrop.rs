@@ -235,19 +235,35 @@ struct Joined<'a> {
 }
 
 fn join<'a>(list: Option<&Uidlist<'a>>, found: Vec<Found>) -> Joined<'a> {
-    let mut by_base: HashMap<String, Found> = HashMap::with_capacity(found.len());
-    for file in found {
-        by_base.insert(name::base(&file.file_name).to_owned(), file);
+    let mut files: Vec<Option<Found>> = found.into_iter().map(Some).collect();
+    let matches = match_records(list, &files);
+    let mut known = Vec::with_capacity(matches.known.len());
+    for (record, index) in matches.known {
+        known.extend(files[index].take().map(|file| (record, file)));
+    }
+    let fresh = matches.fresh.into_iter().filter_map(|index| files[index].take()).collect();
+    Joined { known, fresh, gone_lines: matches.gone_lines }
+}
+
+/// As [`Joined`], by index into the files.
+struct Matches<'a> {
+    known: Vec<(Record<'a>, usize)>,
+    fresh: Vec<usize>,
+    gone_lines: usize,
+}
+
+fn match_records<'a>(list: Option<&Uidlist<'a>>, files: &[Option<Found>]) -> Matches<'a> {
+    let mut by_base: HashMap<&str, usize> = HashMap::with_capacity(files.len());
+    for (index, file) in files.iter().enumerate() {
+        by_base.extend(file.as_ref().map(|file| (name::base(&file.file_name), index)));
     }
     let records = list.map_or(&[][..], |list| &list.records);
     let mut known = Vec::with_capacity(by_base.len());
     for record in records {
-        if let Some(file) = by_base.remove(name::base(record.file_name)) {
-            known.push((*record, file));
-        }
+        known.extend(by_base.remove(name::base(record.file_name)).map(|index| (*record, index)));
     }
     let gone_lines = records.len() - known.len();
-    Joined { known, fresh: by_base.into_values().collect(), gone_lines }
+    Matches { known, fresh: by_base.into_values().collect(), gone_lines }
 }
 
 impl Joined<'_> {
@@ -445,4 +461,125 @@ fn io_error(op: &'static str, path: &Path, source: io::Error) -> MaildropError {
 fn unix_secs() -> u32 {
     let secs = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_secs());
     u32::try_from(secs).unwrap_or(u32::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn maildir() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        crate::create(dir.path()).unwrap();
+        dir
+    }
+
+    fn put(dir: &tempfile::TempDir, path: &str, text: &str) {
+        fs::write(dir.path().join(path), text).unwrap();
+    }
+
+    fn uidlist(dir: &tempfile::TempDir) -> String {
+        fs::read_to_string(dir.path().join("dovecot-uidlist")).unwrap()
+    }
+
+    fn told(drop: &Maildrop) -> Vec<(u32, u64, &str)> {
+        drop.entries().iter().map(|entry| (entry.uid, entry.octets, entry.file_name.as_str())).collect()
+    }
+
+    #[test]
+    fn one_session_at_a_time_even_in_one_process() {
+        let dir = maildir();
+        let first = Maildrop::open(dir.path()).unwrap();
+        assert!(matches!(Maildrop::open(dir.path()), Err(MaildropError::InUse { .. })));
+        drop(first);
+        Maildrop::open(dir.path()).unwrap();
+        assert!(matches!(Maildrop::open(Path::new("/nonexistent")), Err(MaildropError::Missing { .. })));
+    }
+
+    #[test]
+    fn new_messages_get_uids_in_the_order_of_arrival_and_keep_them() {
+        let dir = maildir();
+        put(&dir, "new/20.M5.h", "b\n");
+        put(&dir, "cur/10.M9.h,S=2,W=3:2,S", "a\n");
+        put(&dir, "new/20.M10.h", "c\r\n\n");
+        let drop_1 = Maildrop::open(dir.path()).unwrap();
+        let expected = vec![(1, 3, "10.M9.h,S=2,W=3:2,S"), (2, 3, "20.M5.h"), (3, 5, "20.M10.h")];
+        assert_eq!(told(&drop_1), expected);
+        let validity = drop_1.validity();
+        assert_eq!(uidlist(&dir), format!("3 V{validity} N4\n1 :10.M9.h,S=2,W=3:2,S\n2 W3 :20.M5.h\n3 W5 :20.M10.h\n"));
+        drop(drop_1);
+        put(&dir, "new/5.M1.h,W=9", "late\n");
+        durable::rename(&dir.path().join("new/20.M5.h"), &dir.path().join("cur/20.M5.h:2,RS")).unwrap();
+        let drop_2 = Maildrop::open(dir.path()).unwrap();
+        let uids: Vec<u32> = drop_2.entries().iter().map(|entry| entry.uid).collect();
+        assert_eq!((uids, drop_2.validity()), (vec![1, 2, 3, 4], validity));
+        assert!(uidlist(&dir).ends_with("3 W5 :20.M10.h\n4 :5.M1.h,W=9\n"));
+        assert!(!dir.path().join("dovecot-uidlist.lock").exists());
+    }
+
+    #[test]
+    fn sizes_of_older_messages_are_counted_once_and_other_fields_kept() {
+        let dir = maildir();
+        put(&dir, "dovecot-uidlist", "3 V7 N30 Gabc\n5 Pold.1 :1.h:2,\n9 :gone\n");
+        put(&dir, "cur/1.h:2,S", "a\nb\n");
+        let drop = Maildrop::open(dir.path()).unwrap();
+        assert_eq!(told(&drop), [(5, 6, "1.h:2,S")]);
+        assert_eq!(drop.unique_id(&drop.entries()[0]), "old.1");
+        assert_eq!(uidlist(&dir), "3 V7 N30 Gabc\n5 Pold.1 W6 :1.h:2,S\n");
+    }
+
+    #[test]
+    fn a_uid_is_never_given_twice() {
+        let dir = maildir();
+        put(&dir, "new/1.h,W=3", "a\n");
+        let drop = Maildrop::open(dir.path()).unwrap();
+        let first = drop.unique_id(&drop.entries()[0]);
+        drop.commit(&[0]).unwrap();
+        put(&dir, "new/2.h,W=3", "b\n");
+        let drop = Maildrop::open(dir.path()).unwrap();
+        assert_eq!(told(&drop), [(2, 3, "2.h,W=3")]);
+        assert_ne!(drop.unique_id(&drop.entries()[0]), first);
+    }
+
+    #[test]
+    fn a_broken_or_torn_uidlist() {
+        let dir = maildir();
+        put(&dir, "new/1.h,W=3", "a\n");
+        put(&dir, "dovecot-uidlist", "3 V7 N5\n4 :1.h,W=3\n6 :2.h,W");
+        put(&dir, "new/2.h,W=3", "b\n");
+        let drop_1 = Maildrop::open(dir.path()).unwrap();
+        assert_eq!(told(&drop_1), [(4, 3, "1.h,W=3"), (5, 3, "2.h,W=3")]);
+        assert_eq!(uidlist(&dir), "3 V7 N6\n4 :1.h,W=3\n5 :2.h,W=3\n");
+        drop(drop_1);
+        put(&dir, "dovecot-uidlist", "3 V7 N5\nnonsense\n");
+        let drop_2 = Maildrop::open(dir.path()).unwrap();
+        assert!(drop_2.entries().len() == 2 && drop_2.validity() > 7);
+    }
+
+    #[test]
+    fn read_and_deleted_although_another_client_renamed_it() {
+        let dir = maildir();
+        put(&dir, "new/1.h,S=2,W=3", "a\n");
+        put(&dir, "new/2.h,S=2,W=3", "b\n");
+        put(&dir, "maildirsize", "100S\n4 2\n");
+        let drop = Maildrop::open(dir.path()).unwrap();
+        durable::rename(&dir.path().join("new/1.h,S=2,W=3"), &dir.path().join("cur/1.h,S=2,W=3:2,S")).unwrap();
+        let mut text = String::new();
+        drop.message(0).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "a\n");
+        fs::remove_file(dir.path().join("new/2.h,S=2,W=3")).unwrap();
+        assert!(matches!(drop.message(1), Err(MaildropError::Gone { uid: 2, .. })));
+        assert!(matches!(drop.message(7), Err(MaildropError::Gone { .. })));
+        drop.commit(&[0, 1]).unwrap();
+        assert_eq!(fs::read_dir(dir.path().join("cur")).unwrap().count(), 0);
+        assert_eq!(fs::read_to_string(dir.path().join("maildirsize")).unwrap(), "100S\n4 2\n-2 -1\n");
+    }
+
+    #[test]
+    fn what_is_no_message_is_not_listed() {
+        let dir = maildir();
+        put(&dir, "new/.nfs123", "x");
+        put(&dir, "cur/a\nb", "x");
+        assert!(Maildrop::open(dir.path()).unwrap().entries().is_empty());
+        assert!(!dir.path().join("dovecot-uidlist").exists());
+    }
 }
