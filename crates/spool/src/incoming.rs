@@ -146,9 +146,14 @@ impl Incoming {
     }
 }
 
-type Reply = oneshot::Receiver<Result<QueueId, AcceptError>>;
+pub(crate) type Reply = oneshot::Receiver<Result<QueueId, AcceptError>>;
 
-fn accept(id: QueueId, envelope: Envelope, body: (Bytes, BodyPlace)) -> Result<(Accept, Reply), AcceptError> {
+/// Makes a mail ready for the writer.
+pub(crate) fn accept(
+    id: QueueId,
+    envelope: Envelope,
+    body: (Bytes, BodyPlace),
+) -> Result<(Accept, Reply), AcceptError> {
     let (body, body_place) = body;
     let mut meta = Vec::with_capacity(256);
     put_meta(&mut meta, body_place, None, &envelope);

@@ -2,8 +2,8 @@
 //! removes what it cannot read.
 
 use std::fs::{self, File, TryLockError};
-use std::io::Read as _;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ use crate::{QueueId, SpoolConfig};
 /// Largest segment that the record form can address well.
 const SEGMENT_OCTETS_MAX: u64 = 1 << 30;
 const INLINE_OCTETS_MAX: usize = 1 << 20;
+const DISK_BLOCK_OCTETS: usize = 4096;
 
 /// What a start found.
 #[derive(Debug, Default)]
@@ -134,6 +135,22 @@ fn files_in(dir: &Path) -> Result<Vec<PathBuf>, SpoolError> {
     entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(SpoolError::at(dir, "list"))
 }
 
+/// A whole file; blocks that the disk does not give back are zeros, so that the rest is still found.
+fn read_all(mut file: &File) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    if file.read_to_end(&mut octets).is_ok() {
+        return Ok(octets);
+    }
+    octets.clear();
+    octets.resize(usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?, 0);
+    for (n, block) in octets.chunks_mut(DISK_BLOCK_OCTETS).enumerate() {
+        if file.read_exact_at(block, (n * DISK_BLOCK_OCTETS) as u64).is_err() {
+            block.fill(0);
+        }
+    }
+    Ok(octets)
+}
+
 /// Before anything is changed: a downgrade must leave all as it is.
 fn refuse_newer(paths: &[(u64, PathBuf)]) -> Result<(), OpenError> {
     for (_, path) in paths {
@@ -150,8 +167,7 @@ fn refuse_newer(paths: &[(u64, PathBuf)]) -> Result<(), OpenError> {
 impl Recovering {
     fn read_segment(&mut self, number: u64, path: &Path) -> Result<(), SpoolError> {
         let file = File::open(path).map_err(SpoolError::at(path, "open"))?;
-        let mut octets = Vec::new();
-        (&file).read_to_end(&mut octets).map_err(SpoolError::at(path, "read"))?;
+        let octets = read_all(&file).map_err(SpoolError::at(path, "read"))?;
         self.highest_id = self.highest_id.max(number);
         self.report.segments += 1;
         let header = Header::decode(&octets).ok();

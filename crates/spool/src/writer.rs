@@ -453,3 +453,102 @@ impl Drop for Guard {
         drop(self.0.take_work(Patience::None));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incoming::{Reply, accept};
+    use crate::recovery::recover;
+    use crate::{Origin, Recipient, SpoolConfig, Target};
+    use std::fs::File;
+
+    fn config(dir: &std::path::Path) -> SpoolConfig {
+        SpoolConfig { segment_octets: 64 << 10, inline_octets: 8 << 10, free_octets_min: 0, ..SpoolConfig::new(dir) }
+    }
+
+    fn mail(shared: &Shared) -> (Inbox, Reply, QueueId) {
+        let target = Target::Maildir { account: "x".into() };
+        let envelope = crate::Envelope {
+            reverse_path: String::new(),
+            recipients: vec![Recipient { forward_path: "x@y".into(), target, notify: 0, orcpt: None }],
+            origin: Origin::Bounce,
+            arrived_at_unix_micros: 1,
+            session: String::new(),
+            smtputf8: false,
+            eight_bit: false,
+            envid: None,
+            ret: None,
+            message_octets: 4,
+        };
+        let id = QueueId(shared.ids.next());
+        let (accept, reply) = accept(id, envelope, (Bytes::from_static(b"mail"), BodyPlace::Inline)).unwrap();
+        let mut inbox = Inbox::default();
+        inbox.accept(accept);
+        (inbox, reply, id)
+    }
+
+    /// The active segment, opened so that neither writing nor cutting works.
+    fn break_disk(writer: &mut Writer) {
+        let active = writer.active.take().unwrap();
+        let broken = File::open(&active.segment.path).unwrap();
+        let segment = Arc::new(Segment::new(active.segment.number, active.segment.path.clone(), broken));
+        writer.active = Some(Active { segment, ..active });
+    }
+
+    #[test]
+    fn a_write_error_refuses_the_batch_and_the_next_one_begins_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let (lock, shared, _) = recover(config(dir.path())).unwrap();
+        let shared = Arc::new(shared);
+        let mut writer = Writer::new(Arc::clone(&shared));
+        let (inbox, mut reply, first) = mail(&shared);
+        writer.round(inbox).unwrap();
+        assert_eq!(reply.try_recv().unwrap().unwrap(), first);
+
+        break_disk(&mut writer);
+        let (mut inbox, mut reply, second) = mail(&shared);
+        shared.settle(first, vec![(0, crate::Outcome::Delivered { note: String::new() })]);
+        inbox.done = shared.take_work(Patience::None).done;
+        let error = writer.round(inbox).unwrap_err();
+        writer.fail(&error);
+        assert!(matches!(reply.try_recv().unwrap(), Err(AcceptError::Io { op: "write", .. })));
+        assert_eq!(writer.cuts.len(), 1, "the cut failed as well");
+
+        let (mut inbox, mut reply, third) = mail(&shared);
+        let kept = shared.take_work(Patience::None);
+        assert_eq!(kept.done.len(), 1, "the status waits for the next batch");
+        inbox.done = kept.done;
+        writer.round(inbox).unwrap();
+        assert_eq!(reply.try_recv().unwrap().unwrap(), third);
+        assert!(writer.cuts.is_empty());
+        writer.finish().unwrap();
+        drop((lock, writer, shared));
+        let (_lock, shared, recovery) = recover(config(dir.path())).unwrap();
+        assert!(recovery.damaged.is_empty());
+        let left: Vec<QueueId> = shared.index().entries.keys().copied().collect();
+        assert_eq!(left, [third], "neither {first} (settled) nor {second} (refused)");
+    }
+
+    #[test]
+    fn what_was_written_but_refused_is_void_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let (lock, shared, _) = recover(config(dir.path())).unwrap();
+        let shared = Arc::new(shared);
+        let mut writer = Writer::new(Arc::clone(&shared));
+        let (inbox, _, first) = mail(&shared);
+        writer.round(inbox).unwrap();
+        let good = writer.active.as_ref().unwrap().written;
+        // As if the sync behind this one had failed, and the cut too.
+        let (inbox, _, _) = mail(&shared);
+        writer.round(inbox).unwrap();
+        writer.cuts.push((writer.active.as_ref().unwrap().segment.number, good));
+        writer.end_segment();
+        let (inbox, _, third) = mail(&shared);
+        writer.round(inbox).unwrap();
+        writer.finish().unwrap();
+        drop((lock, writer, shared));
+        let (_lock, shared, _) = recover(config(dir.path())).unwrap();
+        let left: Vec<QueueId> = shared.index().entries.keys().copied().collect();
+        assert_eq!(left, [first, third]);
+    }
+}
