@@ -177,11 +177,11 @@ async fn a_delay_is_told_once_and_an_old_message_is_given_up() {
         sink::serve("127.0.0.1:0", Offer::Clear, |line| line.starts_with("MAIL").then_some("451 4.3.0 later")).await;
     let mut station = Station::start(|_| smarthost(address, Tls::Never), |_| {});
     let mut delayed = remote(account(), &["a@one.example"]);
-    delayed.arrived_at_unix_micros = common::micros_ago(Duration::from_secs(5 * 3600));
+    delayed.arrived_at_unix_micros = common::micros_ago(Duration::from_hours(5));
     station.post(delayed, MESSAGE).await;
     assert_eq!(station.fates(2).await.iter().filter(|fate| fate.kind == FateKind::Deferred).count(), 1);
     let mut old = remote(account(), &["b@one.example"]);
-    old.arrived_at_unix_micros = common::micros_ago(Duration::from_secs(6 * 24 * 3600));
+    old.arrived_at_unix_micros = common::micros_ago(Duration::from_hours(6 * 24));
     station.post(old, MESSAGE).await;
     let fates = station.fates(2).await;
     assert_eq!(fates.iter().filter(|fate| fate.kind == FateKind::Bounced).count(), 1);

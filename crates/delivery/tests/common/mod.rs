@@ -128,7 +128,7 @@ pub fn account() -> Origin {
 
 pub fn micros_ago(age: Duration) -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    u64::try_from((now - age).as_micros()).unwrap()
+    u64::try_from(now.saturating_sub(age).as_micros()).unwrap()
 }
 
 /// From alice, for addresses elsewhere.
