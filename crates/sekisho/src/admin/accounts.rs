@@ -1,0 +1,209 @@
+//! `/v1/accounts` and `/v1/devices`.
+
+use super::{ApiError, Shared, wire};
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::StatusCode,
+};
+use directory::{Account, Device, DeviceLimits, DirectoryError, NewPassword, PasswordKind, RecipientScope};
+use serde::Deserialize;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Which accounts.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct OfDomain {
+    /// Only those of this domain.
+    domain: Option<String>,
+}
+
+/// Every account.
+#[utoipa::path(get, path = "/v1/accounts", tag = "accounts", params(OfDomain), responses(
+    (status = 200, body = [wire::Account]),
+))]
+pub(super) async fn list(
+    State(backend): Shared,
+    Query(of): Query<OfDomain>,
+) -> Result<Json<Vec<wire::Account>>, ApiError> {
+    let accounts = backend.directory.accounts(of.domain.as_deref()).await?;
+    Ok(Json(accounts.into_iter().map(|it| account(it, Vec::new())).collect()))
+}
+
+/// Makes an account.
+#[utoipa::path(post, path = "/v1/accounts", tag = "accounts", request_body = wire::NewAccount, responses(
+    (status = 201, body = wire::Account),
+    (status = 400, body = wire::Problem), (status = 404, body = wire::Problem), (status = 409, body = wire::Problem),
+))]
+pub(super) async fn add(
+    State(backend): Shared,
+    Json(new): Json<wire::NewAccount>,
+) -> Result<(StatusCode, Json<wire::Account>), ApiError> {
+    let directory = &backend.directory;
+    if new.new_domain
+        && let Some((_, domain)) = new.login.rsplit_once('@')
+    {
+        match directory.add_domain(domain).await {
+            Ok(()) | Err(DirectoryError::Exists { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let made = directory.create_account(directory::NewAccount {
+        login: new.login,
+        password: match (new.password, new.hash) {
+            (Some(password), None) => NewPassword::Clear(password.into()),
+            (None, Some(hash)) => NewPassword::Hash(hash),
+            (None, None) => NewPassword::None,
+            (Some(_), Some(_)) => return Err(ApiError::invalid("both a password and a hash".to_owned())),
+        },
+        quota_octets: new.quota_octets,
+        passwords: if new.apop_only { PasswordKind::ApopOnly } else { PasswordKind::Any },
+        expires_at: None,
+    });
+    Ok((StatusCode::CREATED, Json(account(made.await?, Vec::new()))))
+}
+
+/// One account, with its addresses.
+#[utoipa::path(get, path = "/v1/accounts/{login}", tag = "accounts", params(("login" = String, Path)), responses(
+    (status = 200, body = wire::Account), (status = 404, body = wire::Problem),
+))]
+pub(super) async fn show(State(backend): Shared, Path(login): Path<String>) -> Result<Json<wire::Account>, ApiError> {
+    let found = backend.directory.account(&login).await?;
+    let addresses = backend.directory.addresses(&login).await?;
+    Ok(Json(account(found, addresses)))
+}
+
+/// Deletes an account with its addresses and devices. Its mailbox stays.
+#[utoipa::path(delete, path = "/v1/accounts/{login}", tag = "accounts", params(("login" = String, Path)), responses(
+    (status = 204), (status = 404, body = wire::Problem),
+))]
+pub(super) async fn delete(State(backend): Shared, Path(login): Path<String>) -> Result<StatusCode, ApiError> {
+    backend.directory.delete_account(&login).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Sets the main password; with the old one, only if that is right.
+#[utoipa::path(
+    put, path = "/v1/accounts/{login}/password", tag = "accounts", params(("login" = String, Path)),
+    request_body = wire::NewPassword,
+    responses((status = 204), (status = 403, body = wire::Problem), (status = 404, body = wire::Problem))
+)]
+pub(super) async fn password(
+    State(backend): Shared,
+    Path(login): Path<String>,
+    Json(new): Json<wire::NewPassword>,
+) -> Result<StatusCode, ApiError> {
+    let directory = &backend.directory;
+    match (new.password, new.hash, new.old) {
+        (Some(password), None, Some(old)) => {
+            directory.change_password(&login, old.as_bytes(), password.as_bytes()).await?;
+        }
+        (Some(password), None, None) => directory.set_password(&login, password.as_bytes()).await?,
+        (None, Some(hash), None) => directory.set_hash(&login, &hash).await?,
+        _ => return Err(ApiError::invalid("a password (and the old one), or a hash".to_owned())),
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Refuses every login of an account and its devices. Its mail still comes in.
+#[utoipa::path(post, path = "/v1/accounts/{login}/lock", tag = "accounts", params(("login" = String, Path)), responses(
+    (status = 204), (status = 404, body = wire::Problem),
+))]
+pub(super) async fn lock(State(backend): Shared, Path(login): Path<String>) -> Result<StatusCode, ApiError> {
+    backend.directory.lock(&login).await?;
+    // What the account's earlier logins allow ends with it.
+    if let Some(server) = &backend.server {
+        let login = backend.directory.account(&login).await?.login;
+        server.state.revoke(state::Revoke::Login(login), SystemTime::now()).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets an account log in again.
+#[utoipa::path(delete, path = "/v1/accounts/{login}/lock", tag = "accounts", params(("login" = String, Path)), responses(
+    (status = 204), (status = 404, body = wire::Problem),
+))]
+pub(super) async fn unlock(State(backend): Shared, Path(login): Path<String>) -> Result<StatusCode, ApiError> {
+    backend.directory.unlock(&login).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The devices of an account; `-` is of all.
+#[utoipa::path(get, path = "/v1/accounts/{login}/devices", tag = "accounts", params(("login" = String, Path)), responses(
+    (status = 200, body = [wire::Device]), (status = 404, body = wire::Problem),
+))]
+pub(super) async fn devices(
+    State(backend): Shared,
+    Path(login): Path<String>,
+) -> Result<Json<Vec<wire::Device>>, ApiError> {
+    let of = if login == "-" { None } else { Some(backend.directory.account(&login).await?.login) };
+    let devices = backend.directory.devices(of.as_deref()).await?;
+    Ok(Json(devices.into_iter().map(device).collect()))
+}
+
+/// Makes a device and shows its secret, the only time.
+#[utoipa::path(
+    post, path = "/v1/accounts/{login}/devices", tag = "accounts", params(("login" = String, Path)),
+    request_body = wire::NewDevice,
+    responses((status = 201, body = wire::MadeDevice), (status = 400, body = wire::Problem),
+        (status = 404, body = wire::Problem), (status = 409, body = wire::Problem))
+)]
+pub(super) async fn add_device(
+    State(backend): Shared,
+    Path(login): Path<String>,
+    Json(new): Json<wire::NewDevice>,
+) -> Result<(StatusCode, Json<wire::MadeDevice>), ApiError> {
+    let scope = match &new.recipients {
+        None => RecipientScope::default(),
+        Some(text) => RecipientScope::parse(text)
+            .ok_or_else(|| ApiError::invalid(format!("{text:?} is neither own-domains nor anywhere")))?,
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let limits = DeviceLimits {
+        networks: Vec::new(),
+        messages_per_hour: new.messages_per_hour,
+        recipients: scope,
+        expires_at: new.days.map(|days| now + u64::from(days) * 86_400),
+    };
+    let limits = limits.with_networks(&new.networks)?;
+    let (made, secret) = backend.directory.add_device(&login, &new.name, limits).await?;
+    Ok((StatusCode::CREATED, Json(wire::MadeDevice { device: device(made), secret: secret.expose().to_owned() })))
+}
+
+/// Cuts a device off, at once and for good.
+#[utoipa::path(delete, path = "/v1/devices/{login}", tag = "accounts", params(("login" = String, Path)), responses(
+    (status = 204), (status = 404, body = wire::Problem),
+))]
+pub(super) async fn revoke_device(State(backend): Shared, Path(login): Path<String>) -> Result<StatusCode, ApiError> {
+    backend.directory.revoke_device(&login).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn account(account: Account, addresses: Vec<String>) -> wire::Account {
+    wire::Account {
+        login: account.login,
+        maildir: account.maildir,
+        quota_octets: account.quota_octets,
+        apop_only: account.passwords == PasswordKind::ApopOnly,
+        locked: account.locked,
+        expires_at: account.expires_at.map(wire::time),
+        created_at: wire::time(account.created_at),
+        scheme: account.scheme,
+        devices: account.devices,
+        addresses,
+    }
+}
+
+fn device(device: Device) -> wire::Device {
+    wire::Device {
+        account: device.account,
+        name: device.name,
+        login: device.login,
+        networks: device.limits.networks.iter().map(ToString::to_string).collect(),
+        messages_per_hour: device.limits.messages_per_hour,
+        recipients: device.limits.recipients.as_str().to_owned(),
+        expires_at: device.limits.expires_at.map(wire::time),
+        revoked_at: device.revoked_at.map(wire::time),
+        created_at: wire::time(device.created_at),
+    }
+}

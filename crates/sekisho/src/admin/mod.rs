@@ -1,0 +1,133 @@
+//! The admin API: what an operator may ask of a running server, as HTTP with JSON on a Unix socket.
+//!
+//! Who may write to the socket rules the server; there is no other login. The commands speak it (`command::client`), and
+//! when no server runs, the same routes are called in the command's own process over the directory alone, so that there is
+//! one code for both. `docs/openapi.json` is made from here.
+
+mod accounts;
+mod error;
+mod grants;
+mod names;
+mod queue;
+mod socket;
+pub mod wire;
+
+pub use error::ApiError;
+pub use socket::{BindError, bind, serve};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{get, post, put},
+};
+use std::{pin::Pin, sync::Arc};
+use utoipa::OpenApi;
+
+/// Reads the configuration again; `Err` is what is wrong with it, and the old one stays in force.
+pub type Reload = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// What the routes work on.
+pub struct Backend {
+    /// The accounts.
+    pub directory: Arc<directory::Directory>,
+    /// The running server; `None` in a command that works on the directory alone.
+    pub server: Option<Server>,
+}
+
+/// What only a running server has.
+pub struct Server {
+    /// Evidence of logins.
+    pub state: Arc<state::Embedded>,
+    /// The queue.
+    pub spool: Arc<spool::Spool>,
+    /// `[relay.pop]` as it is now: it says how long a grant lasts.
+    pub pop: Box<dyn Fn() -> crate::config::Pop + Send + Sync>,
+    /// For `sekisho reload`.
+    pub reload: Reload,
+}
+
+impl Backend {
+    fn server(&self) -> Result<&Server, ApiError> {
+        self.server.as_ref().ok_or_else(ApiError::not_running)
+    }
+}
+
+type Shared = State<Arc<Backend>>;
+
+/// All routes.
+pub fn router(backend: Backend) -> Router {
+    Router::new()
+        .route("/openapi.json", get(openapi_json))
+        .route("/v1/reload", post(reload))
+        .route("/v1/accounts", get(accounts::list).post(accounts::add))
+        .route("/v1/accounts/{login}", get(accounts::show).delete(accounts::delete))
+        .route("/v1/accounts/{login}/password", put(accounts::password))
+        .route("/v1/accounts/{login}/lock", post(accounts::lock).delete(accounts::unlock))
+        .route("/v1/accounts/{login}/devices", get(accounts::devices).post(accounts::add_device))
+        .route("/v1/devices/{login}", axum::routing::delete(accounts::revoke_device))
+        .route("/v1/domains", get(names::domains))
+        .route("/v1/domains/{domain}", put(names::put_domain).delete(names::delete_domain))
+        .route("/v1/aliases", get(names::aliases))
+        .route("/v1/aliases/{address}", post(names::add_alias).delete(names::delete_alias))
+        .route("/v1/grants", get(grants::list).post(grants::add).delete(grants::revoke))
+        .route("/v1/queue", get(queue::list))
+        .route("/v1/queue/stats", get(queue::stats))
+        .route("/v1/queue/{id}", get(queue::show).delete(queue::delete))
+        .route("/v1/queue/{id}/{action}", post(queue::act))
+        .with_state(Arc::new(backend))
+}
+
+/// Reads the configuration again.
+#[utoipa::path(post, path = "/v1/reload", tag = "server", responses(
+    (status = 204, description = "The new configuration is in force."),
+    (status = 422, description = "It has mistakes; the old one stays in force.", body = wire::Problem),
+))]
+async fn reload(State(backend): Shared) -> Result<axum::http::StatusCode, ApiError> {
+    (backend.server()?.reload)().await.map_err(ApiError::refused)?;
+    Ok(axum::http::StatusCode::NO_CONTENT)
+}
+
+async fn openapi_json() -> Json<utoipa::openapi::OpenApi> {
+    Json(openapi())
+}
+
+/// The API's description (OpenAPI 3.1).
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Description::openapi()
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Sekisho admin API", description = "HTTP on the Unix socket `admin.socket`.", license(name = "")),
+    paths(
+        reload,
+        accounts::list,
+        accounts::add,
+        accounts::show,
+        accounts::delete,
+        accounts::password,
+        accounts::lock,
+        accounts::unlock,
+        accounts::devices,
+        accounts::add_device,
+        accounts::revoke_device,
+        names::domains,
+        names::put_domain,
+        names::delete_domain,
+        names::aliases,
+        names::add_alias,
+        names::delete_alias,
+        grants::list,
+        grants::add,
+        grants::revoke,
+        queue::list,
+        queue::stats,
+        queue::show,
+        queue::delete,
+        queue::act,
+    )
+)]
+struct Description;
+
+#[cfg(test)]
+mod tests;

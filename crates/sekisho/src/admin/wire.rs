@@ -1,0 +1,312 @@
+//! What goes over the admin API. Times are RFC 3339 in UTC. Nothing here shows a stored secret; what carries a new one has
+//! no `Debug`.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Why something could not be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// For programs.
+    pub kind: ProblemKind,
+    /// For people.
+    pub error: String,
+}
+
+/// What kind of problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProblemKind {
+    /// There is no such thing.
+    NotFound,
+    /// There is such a thing already.
+    Exists,
+    /// It cannot go while something needs it.
+    InUse,
+    /// What was asked cannot be meant.
+    Invalid,
+    /// The old password is not right.
+    WrongPassword,
+    /// The new configuration has mistakes.
+    Refused,
+    /// It may work later.
+    Temporary,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Account {
+    /// `user@domain`.
+    pub login: String,
+    /// Folder of its mailbox below `delivery.maildir_root`.
+    pub maildir: String,
+    /// Octets that the mailbox may hold; null is no bound of its own.
+    pub quota_octets: Option<u64>,
+    /// Only device secrets, and only by APOP or CRAM-MD5.
+    pub apop_only: bool,
+    /// Every login is refused.
+    pub locked: bool,
+    /// From then on every login is refused.
+    pub expires_at: Option<String>,
+    /// When it was made.
+    pub created_at: String,
+    /// Scheme of the main password's hash; null is no main password.
+    pub scheme: Option<String>,
+    /// Devices that are not revoked.
+    pub devices: u32,
+    /// Addresses of its own; only where one account is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+}
+
+/// An account to be made.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// `user@domain`, or `user` in the default domain.
+    pub login: String,
+    /// Main password; without one only devices log in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// An existing hash with its scheme, instead of a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// Octets that the mailbox may hold; null is no bound of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_octets: Option<u64>,
+    /// Only device secrets, and only by APOP or CRAM-MD5.
+    #[serde(default)]
+    pub apop_only: bool,
+    /// Makes the domain too, if it is not there. Mail for it is taken from then on.
+    #[serde(default)]
+    pub new_domain: bool,
+}
+
+/// A new main password.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPassword {
+    /// The new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// An existing hash with its scheme, instead of a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// The old one, if it is the user who changes it; it is checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old: Option<String>,
+}
+
+/// A device of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Device {
+    /// The account it belongs to.
+    pub account: String,
+    /// Its name within the account.
+    pub name: String,
+    /// What it logs in with.
+    pub login: String,
+    /// Networks that it may log in from; empty is everywhere.
+    pub networks: Vec<String>,
+    /// Messages that it may send an hour; null is no bound of its own.
+    pub messages_per_hour: Option<u32>,
+    /// `own-domains` or `anywhere`.
+    pub recipients: String,
+    /// From then on it is refused.
+    pub expires_at: Option<String>,
+    /// When it was cut off.
+    pub revoked_at: Option<String>,
+    /// When it was made.
+    pub created_at: String,
+}
+
+/// A device to be made.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDevice {
+    /// Its name within the account.
+    pub name: String,
+    /// Networks that it may log in from; empty is everywhere.
+    #[serde(default)]
+    pub networks: Vec<String>,
+    /// Messages that it may send an hour; null is no bound of its own.
+    #[serde(default)]
+    pub messages_per_hour: Option<u32>,
+    /// `own-domains` (if not given) or `anywhere`.
+    #[serde(default)]
+    pub recipients: Option<String>,
+    /// Days until it is refused; null is never.
+    #[serde(default)]
+    pub days: Option<u32>,
+}
+
+/// A device that was made, with its secret: the only time that it is shown.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct MadeDevice {
+    /// The device.
+    #[serde(flatten)]
+    pub device: Device,
+    /// Its secret.
+    pub secret: String,
+}
+
+/// A domain whose mail is taken for accounts here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Domain {
+    /// Its name.
+    pub domain: String,
+    /// Who gets what is for nobody else.
+    pub catch_all: Option<String>,
+}
+
+/// What is set at a domain.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DomainChange {
+    /// Who gets what is for nobody else; null is nobody: it is refused.
+    #[serde(default)]
+    pub catch_all: Option<String>,
+}
+
+/// An address that leads to others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Alias {
+    /// The address.
+    pub address: String,
+    /// Where it leads.
+    pub targets: Vec<String>,
+}
+
+/// Where an address shall lead besides.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AliasTargets {
+    /// Accounts here, or addresses anywhere.
+    pub targets: Vec<String>,
+}
+
+/// Evidence of a POP login: while it lives, its address may relay as its account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Grant {
+    /// The client's address.
+    pub address: String,
+    /// Who logged in.
+    pub login: String,
+    /// When.
+    pub granted_at: String,
+    /// Until when it counts.
+    pub expires_at: String,
+    /// Other accounts logged in from the address too.
+    pub shared: bool,
+    /// `pop3`, `operator`, `drac`, `auth-policy`.
+    pub source: String,
+}
+
+/// A grant by hand.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewGrant {
+    /// The client's address.
+    pub address: String,
+    /// The account that it may relay as.
+    pub login: String,
+    /// How long, in minutes; as configured if not given.
+    #[serde(default)]
+    pub minutes: Option<u32>,
+}
+
+/// How many there were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Count {
+    /// How many.
+    pub count: u64,
+}
+
+/// A message in the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Message {
+    /// Its queue id.
+    pub id: String,
+    /// Empty is the null reverse-path.
+    pub reverse_path: String,
+    /// `outside`, `account`, `bounce`.
+    pub origin: String,
+    /// The login that sent it.
+    pub login: Option<String>,
+    /// By which right it was taken.
+    pub grant: Option<String>,
+    /// When.
+    pub arrived_at: String,
+    /// Its size.
+    pub message_octets: u64,
+    /// Its session in the log.
+    pub session: String,
+    /// Kept until it is released.
+    pub held: bool,
+    /// An attempt is being made.
+    pub active: bool,
+    /// For whom.
+    pub recipients: Vec<MessageRecipient>,
+}
+
+/// A recipient of a message in the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MessageRecipient {
+    /// The forward-path.
+    pub forward_path: String,
+    /// `maildir:LOGIN`, `remote:HOST`, `smtp:SERVER`, `lmtp:SERVER`.
+    pub target: String,
+    /// `waiting`, `delivered`, `failed`, `expired`.
+    pub state: String,
+    /// Attempts made.
+    pub attempts: u16,
+    /// When it is tried next.
+    pub due_at: String,
+    /// Why it waits or failed.
+    pub reason: Option<String>,
+}
+
+/// The queue in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct QueueStats {
+    /// Messages.
+    pub messages: u64,
+    /// Recipients that wait.
+    pub recipients: u64,
+    /// Messages that are held.
+    pub held: u64,
+    /// Messages in an attempt now.
+    pub active: u64,
+    /// Messages that were deferred.
+    pub deferred: u64,
+    /// Octets of all messages.
+    pub message_octets: u64,
+    /// Octets of the segments on disk.
+    pub disk_octets: u64,
+    /// When the oldest arrived.
+    pub oldest_arrived_at: Option<String>,
+    /// Messages by age.
+    pub ages: Vec<Bucket>,
+    /// Messages by who brought them, most first.
+    pub origins: Vec<Bucket>,
+}
+
+/// Some of a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Bucket {
+    /// Which.
+    pub name: String,
+    /// How many messages.
+    pub messages: u64,
+}
+
+/// RFC 3339 of a number of seconds since 1970.
+pub(super) fn time(secs: u64) -> String {
+    let timestamp = i64::try_from(secs).ok().and_then(|secs| jiff::Timestamp::from_second(secs).ok());
+    timestamp.unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
+/// RFC 3339 of a system time, to the second.
+pub(super) fn system_time(time_of_it: std::time::SystemTime) -> String {
+    time(time_of_it.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}

@@ -1,0 +1,349 @@
+//! The whole command line as data; help, man pages and completions are made from it.
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use std::{net::IpAddr, path::PathBuf};
+
+/// A mail border server that is never abused.
+#[derive(Debug, Parser)]
+#[command(name = "sekisho", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 not so, or no such thing; 2 wrong use or bad configuration; 75 try later."
+)]
+pub struct Sekisho {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Configuration file [default: /etc/sekisho/sekisho.toml]
+    #[arg(short = 'c', long = "config", value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Override a key of the configuration, as in relay.pop.minutes=10 or listener.NAME.connections_max=50
+    #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
+    pub set: Vec<String>,
+    /// Print JSON instead of a table
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run everything on 127.0.0.1 with unprivileged ports, to try it out
+    Demo(Demo),
+    /// Write a configuration, keys and the first account, and print the DNS records to publish
+    Init(Init),
+    /// Run the server
+    Serve,
+    /// Let the running server read its configuration again; no session is dropped
+    Reload,
+    /// Check and show the configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Accounts and their devices
+    #[command(subcommand)]
+    User(User),
+    /// Domains that have accounts here
+    #[command(subcommand)]
+    Domain(Domain),
+    /// Addresses that lead to others
+    #[command(subcommand)]
+    Alias(Alias),
+    /// POP-before-SMTP grants: who may relay now because of a POP login
+    #[command(subcommand)]
+    Grant(Grant),
+    /// The mail queue
+    #[command(subcommand)]
+    Queue(Queue),
+    /// Write man pages or shell completions
+    #[command(subcommand, hide = true)]
+    Docs(Docs),
+}
+
+/// `sekisho demo`
+#[derive(Debug, Clone, Args)]
+pub struct Demo {
+    /// Folder for everything [default: a new one that is removed at the end]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+    /// First port: SMTP is N, submission N+1, submissions N+2, POP3 N+3, POP3S N+4
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1024..=65_520))]
+    pub port_base: Option<u16>,
+}
+
+/// `sekisho init`
+#[derive(Debug, Clone, Args)]
+pub struct Init {
+    /// Name of this server, as mail.example.net
+    #[arg(long, value_name = "H")]
+    pub hostname: String,
+    /// Domain whose mail is taken
+    #[arg(long, value_name = "D")]
+    pub domain: String,
+    /// Folder for configuration and data [default: /etc/sekisho and /var/lib/sekisho]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+    /// First account; its password is asked for, or read from standard input
+    #[arg(long, value_name = "NAME", default_value = "postmaster")]
+    pub user: String,
+}
+
+/// `sekisho config`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Config {
+    /// Say what is wrong with the configuration
+    Check,
+    /// Print the configuration with every default in its place
+    Show,
+    /// Print what every key means
+    Reference,
+    /// Print the JSON Schema, for editors
+    Schema,
+}
+
+/// `sekisho user`
+#[derive(Debug, Clone, Subcommand)]
+pub enum User {
+    /// Make an account; the password is asked for, or read from standard input
+    Add(UserAdd),
+    /// Change the password; it is asked for, or read from standard input
+    Passwd(Passwd),
+    /// Delete an account; its mailbox stays
+    Delete(Login),
+    /// List accounts
+    List(InDomain),
+    /// Show an account
+    Show(Login),
+    /// Refuse every login of an account and its devices
+    Lock(Login),
+    /// Let an account log in again
+    Unlock(Login),
+    /// Secrets of devices, for APOP, CRAM-MD5 and old programs
+    #[command(subcommand)]
+    Device(Device),
+}
+
+/// An account.
+#[derive(Debug, Clone, Args)]
+pub struct Login {
+    /// USER@DOMAIN, or USER in the default domain
+    pub login: String,
+}
+
+/// Some accounts.
+#[derive(Debug, Clone, Args)]
+pub struct InDomain {
+    /// Only those of this domain
+    #[arg(long, value_name = "DOMAIN")]
+    pub domain: Option<String>,
+}
+
+/// `sekisho user add`
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct UserAdd {
+    /// USER@DOMAIN, or USER in the default domain
+    pub login: String,
+    /// Room of the mailbox, in octets
+    #[arg(long, value_name = "OCTETS")]
+    pub quota: Option<u64>,
+    /// Only device secrets, and only by APOP or CRAM-MD5
+    #[arg(long)]
+    pub apop_only: bool,
+    /// No main password: only devices log in
+    #[arg(long, conflicts_with = "hash")]
+    pub no_password: bool,
+    /// What is read is a hash with its scheme, as {SHA512-CRYPT}…, not a password
+    #[arg(long)]
+    pub hash: bool,
+    /// Make the domain too; from then on its mail is taken
+    #[arg(long)]
+    pub new_domain: bool,
+}
+
+/// `sekisho user passwd`
+#[derive(Debug, Clone, Args)]
+pub struct Passwd {
+    /// USER@DOMAIN, or USER in the default domain
+    pub login: String,
+    /// Ask for the old password first, and check it
+    #[arg(long, conflicts_with = "hash")]
+    pub old: bool,
+    /// What is read is a hash with its scheme, as {SHA512-CRYPT}…, not a password
+    #[arg(long)]
+    pub hash: bool,
+}
+
+/// `sekisho user device`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Device {
+    /// Make a device and show its secret, the only time
+    Add(DeviceAdd),
+    /// List devices
+    List(DeviceList),
+    /// Cut a device off, at once and for good
+    Revoke(DeviceRevoke),
+}
+
+/// `sekisho user device add`
+#[derive(Debug, Clone, Args)]
+pub struct DeviceAdd {
+    /// The account it belongs to
+    pub login: String,
+    /// Its name, as scanner
+    pub name: String,
+    /// Network that it may log in from; may be given again
+    #[arg(long = "from", value_name = "NETWORK")]
+    pub networks: Vec<String>,
+    /// Messages that it may send an hour
+    #[arg(long, value_name = "N")]
+    pub messages_per_hour: Option<u32>,
+    /// Let it send to everybody, not only to own domains
+    #[arg(long)]
+    pub anywhere: bool,
+    /// Days until it is refused
+    #[arg(long, value_name = "DAYS")]
+    pub days: Option<u32>,
+}
+
+/// `sekisho user device list`
+#[derive(Debug, Clone, Args)]
+pub struct DeviceList {
+    /// Only those of this account
+    pub login: Option<String>,
+}
+
+/// `sekisho user device revoke`
+#[derive(Debug, Clone, Args)]
+pub struct DeviceRevoke {
+    /// What the device logs in with, as alice-scanner@example.net
+    pub login: String,
+}
+
+/// `sekisho domain`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Domain {
+    /// Take the mail of a domain
+    Add {
+        /// The domain
+        domain: String,
+        /// Who gets what is for nobody else [default: nobody; it is refused]
+        #[arg(long, value_name = "ADDRESS")]
+        catch_all: Option<String>,
+    },
+    /// List domains
+    List,
+    /// Remove a domain that has neither accounts nor aliases
+    Delete {
+        /// The domain
+        domain: String,
+    },
+}
+
+/// `sekisho alias`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Alias {
+    /// Let an address lead to others
+    Add {
+        /// The address
+        address: String,
+        /// Accounts here, or addresses anywhere
+        #[arg(required = true)]
+        targets: Vec<String>,
+    },
+    /// List aliases
+    List,
+    /// Remove an alias
+    Delete {
+        /// The address
+        address: String,
+    },
+}
+
+/// `sekisho grant`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Grant {
+    /// Let an address relay as an account, as if that had logged in by POP
+    Add {
+        /// Address of the client
+        address: IpAddr,
+        /// The account
+        login: String,
+        /// How long, in minutes [default: relay.pop.minutes]
+        #[arg(long)]
+        minutes: Option<u32>,
+    },
+    /// List grants
+    List,
+    /// Take grants back, at once
+    #[command(group = clap::ArgGroup::new("which").required(true).multiple(true))]
+    Revoke {
+        /// Those of this address
+        #[arg(long, group = "which")]
+        address: Option<IpAddr>,
+        /// Those of this account
+        #[arg(long, group = "which")]
+        login: Option<String>,
+        /// Every one
+        #[arg(long, group = "which", conflicts_with_all = ["address", "login"])]
+        all: bool,
+    },
+}
+
+/// `sekisho queue`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Queue {
+    /// List messages
+    List {
+        /// Only those of this login
+        #[arg(long)]
+        login: Option<String>,
+        /// Only those that are held
+        #[arg(long)]
+        held: bool,
+        /// At most so many
+        #[arg(long, default_value_t = 1_000)]
+        limit: usize,
+    },
+    /// Show a message
+    Show(Ids),
+    /// Keep messages until they are released
+    Hold(Ids),
+    /// Let held messages go
+    Release(Ids),
+    /// Try messages now
+    Retry(Ids),
+    /// Take messages out for good, without a word to anybody
+    Delete(Ids),
+    /// The queue in numbers
+    Stats,
+}
+
+/// Messages.
+#[derive(Debug, Clone, Args)]
+pub struct Ids {
+    /// Queue ids
+    #[arg(required = true, value_name = "ID")]
+    pub ids: Vec<String>,
+}
+
+/// `sekisho docs`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Docs {
+    /// Write a man page of every command, and sekisho.toml.5
+    Man {
+        /// Where to
+        dir: PathBuf,
+    },
+    /// Print the completions of a shell
+    Completions {
+        /// Which
+        shell: clap_complete::Shell,
+    },
+}

@@ -1,0 +1,31 @@
+//! `sekisho config`.
+
+use super::{
+    args::{Config, Global},
+    fault::Fault,
+    table,
+};
+use crate::config::{self, reference};
+use anyhow::Context as _;
+use std::path::Path;
+
+pub(super) fn run(command: &Config, global: &Global) -> Result<(), Fault> {
+    match command {
+        Config::Reference => table::show(global.json, &reference::sections(), |_| reference::markdown()),
+        Config::Schema => table::show(true, &reference::schema(), |_| String::new()),
+        Config::Check => {
+            let path = path(global);
+            config::read(path, &global.set)?;
+            table::show(global.json, &serde_json::json!({ "ok": true }), |_| format!("{}: good", path.display()))
+        }
+        Config::Show => {
+            let loaded = config::read(path(global), &global.set)?;
+            let toml = toml::to_string_pretty(&loaded.file).context("the configuration cannot be printed")?;
+            table::show(global.json, &loaded.file, |_| toml.trim_end().to_owned())
+        }
+    }
+}
+
+fn path(global: &Global) -> &Path {
+    global.config.as_deref().unwrap_or(Path::new(config::DEFAULT_FILE))
+}

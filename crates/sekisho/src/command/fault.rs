@@ -1,0 +1,79 @@
+//! How a command fails: the exit code, and what is said on standard error.
+
+use crate::{
+    admin::wire::{Problem, ProblemKind},
+    config::ConfigError,
+    serve::site::SiteError,
+};
+use annotate_snippets::Renderer;
+use std::process::ExitCode;
+
+/// The exit codes of every command, besides 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It is not so, there is no such thing, or a danger was found.
+    No = 1,
+    /// Wrong use, or a bad configuration.
+    Usage = 2,
+    /// It may work later (`EX_TEMPFAIL` of sysexits).
+    Temporary = 75,
+}
+
+/// Why a command ends with another code than 0.
+#[derive(Debug)]
+pub struct Fault {
+    exit: Exit,
+    error: anyhow::Error,
+}
+
+impl Fault {
+    /// A fault with its code.
+    pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit, error: error.into() }
+    }
+
+    /// The code.
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Says what is wrong, and gives the code.
+    pub fn tell(&self) -> ExitCode {
+        if let Some(ConfigError::Mistaken(report)) = self.error.downcast_ref() {
+            anstream::eprintln!("{}", report.render(&Renderer::styled()));
+        } else {
+            anstream::eprintln!("sekisho: {:#}", self.error);
+        }
+        ExitCode::from(self.exit as u8)
+    }
+}
+
+impl From<anyhow::Error> for Fault {
+    fn from(error: anyhow::Error) -> Self {
+        let bad_configuration = error.is::<ConfigError>() || error.is::<SiteError>();
+        Self { exit: if bad_configuration { Exit::Usage } else { Exit::Temporary }, error }
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Self { exit: Exit::Temporary, error: error.into() }
+    }
+}
+
+impl From<ConfigError> for Fault {
+    fn from(error: ConfigError) -> Self {
+        Self { exit: Exit::Usage, error: error.into() }
+    }
+}
+
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Self {
+        let exit = match problem.kind {
+            ProblemKind::NotFound | ProblemKind::Exists | ProblemKind::InUse | ProblemKind::WrongPassword => Exit::No,
+            ProblemKind::Invalid | ProblemKind::Refused => Exit::Usage,
+            ProblemKind::Temporary => Exit::Temporary,
+        };
+        Self { exit, error: anyhow::anyhow!(problem.error) }
+    }
+}

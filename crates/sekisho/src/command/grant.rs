@@ -1,0 +1,44 @@
+//! `sekisho grant`.
+
+use super::{
+    args::{Global, Grant},
+    client::{Client, percent},
+    fault::{Exit, Fault},
+    table::{show, table, yes},
+};
+use crate::admin::wire;
+use hyper::Method;
+
+pub(super) async fn run(command: Grant, global: &Global) -> Result<(), Fault> {
+    let mut client = Client::server(global).await?;
+    match command {
+        Grant::Add { address, login, minutes } => {
+            let new = wire::NewGrant { address: address.to_string(), login, minutes };
+            let grant: wire::Grant = client.ask(Method::POST, "/v1/grants", Some(&new)).await?;
+            show(global.json, &grant, |it| format!("{} may relay as {} until {}.", it.address, it.login, it.expires_at))
+        }
+        Grant::List => {
+            let grants: Vec<wire::Grant> = client.get("/v1/grants").await?;
+            show(global.json, &grants, |grants| {
+                let row = |it: &wire::Grant| {
+                    let shared = yes(it.shared);
+                    [it.address.clone(), it.login.clone(), it.expires_at.clone(), it.source.clone(), shared]
+                };
+                table(["ADDRESS", "LOGIN", "UNTIL", "BY", "SHARED"], grants.iter().map(row))
+            })
+        }
+        Grant::Revoke { address, login, all } => {
+            let mut query = vec![format!("all={all}")];
+            query.extend(address.map(|it| format!("address={}", percent(&it.to_string()))));
+            query.extend(login.map(|it| format!("login={}", percent(&it))));
+            let path = format!("/v1/grants?{}", query.join("&"));
+            let count: wire::Count = client.ask(Method::DELETE, &path, None::<&()>).await?;
+            show(global.json, &count, |it| format!("{} taken back.", it.count))?;
+            if count.count == 0 {
+                Err(Fault::new(Exit::No, anyhow::anyhow!("there was no such grant")))
+            } else {
+                Ok(())
+            }
+        }
+    }
+}

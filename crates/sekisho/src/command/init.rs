@@ -1,0 +1,169 @@
+//! `sekisho init`: everything a new server needs, and what its operator must publish.
+
+use super::{
+    args::{Global, Init},
+    client::{self, Client},
+    fault::{Exit, Fault},
+    secret, table,
+};
+use crate::{
+    admin::wire,
+    config::{self, Settings, Text},
+};
+use anyhow::{Context as _, anyhow};
+use hyper::Method;
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+/// What was made, and what is to be done.
+#[derive(Debug, Serialize)]
+struct Made {
+    config: PathBuf,
+    account: String,
+    dns: Vec<Record>,
+}
+
+#[derive(Debug, Serialize)]
+struct Record {
+    name: String,
+    kind: &'static str,
+    value: String,
+}
+
+pub(super) fn run(args: &Init, global: &Global) -> Result<(), Fault> {
+    let (config_file, data_dir) = match &args.dir {
+        Some(dir) => (std::path::absolute(dir)?.join("sekisho.toml"), std::path::absolute(dir)?),
+        None => (PathBuf::from(config::DEFAULT_FILE), PathBuf::from("/var/lib/sekisho")),
+    };
+    if config_file.exists() {
+        let told = anyhow!("{} is there already; nothing was changed", config_file.display());
+        return Err(Fault::new(Exit::No, told));
+    }
+    let text = configuration(args, &data_dir);
+    let base_dir = config_file.parent().unwrap_or(Path::new("/"));
+    let name = config_file.to_string_lossy();
+    let loaded = config::parse(&Text { name: &name, text: &text, base_dir }, &global.set);
+    let settings = loaded.map_err(config::ConfigError::Mistaken)?.settings;
+    let password = secret::new_password(&format!("Password of {}@{}", args.user, args.domain))?;
+    for dir in
+        [base_dir, &settings.data_dir, &settings.delivery.maildir_root, &settings.spool.path, &settings.state_dir]
+    {
+        make_dir(dir)?;
+    }
+    client::block_on(async {
+        let account = first_account(args, &settings, &password).await?;
+        // Last: as long as there is no configuration, `init` can be done again.
+        write_new(&config_file, &text)?;
+        let made = Made { config: config_file.clone(), account, dns: records(args) };
+        table::show(global.json, &made, told)
+    })
+}
+
+/// Values are quoted as TOML, so that nothing in them can become a key.
+fn configuration(args: &Init, data_dir: &Path) -> String {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    format!(
+        r#"# What each key means: sekisho config reference
+hostname = {hostname}
+data_dir = {data_dir}
+
+[domains]
+default = {domain}
+
+# Nobody may relay but those who log in (and for a while those who fetched their mail by POP).
+# Name your own networks here only if they must send without a login, as narrow as possible.
+[relay]
+networks = []
+
+[[listener]]
+name = "mx"
+protocol = "smtp"
+bind = ["0.0.0.0:25", "[::]:25"]
+
+[[listener]]
+name = "submission"
+protocol = "submission"
+bind = ["0.0.0.0:587", "[::]:587"]
+
+[[listener]]
+name = "pop3"
+protocol = "pop3"
+bind = ["0.0.0.0:110", "[::]:110"]
+
+# With a certificate, STARTTLS is offered above, and these can be listened on:
+#[tls]
+#certificate = "/etc/letsencrypt/live/NAME/fullchain.pem"
+#key = "/etc/letsencrypt/live/NAME/privkey.pem"
+#
+#[[listener]]
+#name = "submissions"
+#protocol = "submissions"
+#bind = ["0.0.0.0:465", "[::]:465"]
+#
+#[[listener]]
+#name = "pop3s"
+#protocol = "pop3s"
+#bind = ["0.0.0.0:995", "[::]:995"]
+"#,
+        hostname = quoted(&args.hostname),
+        data_dir = quoted(&data_dir.to_string_lossy()),
+        domain = quoted(&args.domain),
+    )
+}
+
+fn make_dir(dir: &Path) -> anyhow::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| dir.display().to_string())
+}
+
+async fn first_account(args: &Init, settings: &Settings, password: &secrecy::SecretString) -> Result<String, Fault> {
+    let new = wire::NewAccount {
+        login: format!("{}@{}", args.user, args.domain),
+        password: Some(password.expose_secret().to_owned()),
+        hash: None,
+        quota_octets: None,
+        apop_only: false,
+        new_domain: true,
+    };
+    let mut client = Client::here(settings).await?;
+    let made: wire::Account = client.ask(Method::POST, "/v1/accounts", Some(&new)).await?;
+    Ok(made.login)
+}
+
+fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+    let told = || path.display().to_string();
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path).with_context(told)?;
+    if let Err(error) = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()) {
+        // Half a configuration would stand in the way of the next try.
+        let _ = fs::remove_file(path);
+        return Err(error).with_context(told);
+    }
+    Ok(())
+}
+
+fn records(args: &Init) -> Vec<Record> {
+    let Init { hostname, domain, .. } = args;
+    let record = |name: &str, kind, value: String| Record { name: format!("{name}."), kind, value };
+    vec![
+        record(hostname, "A", "the IPv4 address of this host (and AAAA its IPv6 address)".to_owned()),
+        record("the address", "PTR", format!("{hostname}.")),
+        record(domain, "MX", format!("10 {hostname}.")),
+        record(domain, "TXT", "\"v=spf1 mx -all\"".to_owned()),
+        record(&format!("_dmarc.{domain}"), "TXT", format!("\"v=DMARC1; p=none; rua=mailto:postmaster@{domain}\"")),
+    ]
+}
+
+fn told(made: &Made) -> String {
+    let rows = made.dns.iter().map(|it| [it.name.clone(), it.kind.to_owned(), it.value.clone()]);
+    format!(
+        "{config} is written, {account} is the first account.\n\nPublish in the DNS:\n{dns}\n\nThen:\n  sekisho -c {config} serve",
+        config = made.config.display(),
+        account = made.account,
+        dns = table::table(["NAME", "TYPE", "VALUE"], rows),
+    )
+}

@@ -1,0 +1,49 @@
+//! The commands: what is typed is taken apart in `args`, done by the file of its name, and ends in an exit code.
+
+pub mod args;
+mod client;
+mod config;
+mod docs;
+mod fault;
+mod grant;
+mod init;
+mod names;
+mod queue;
+mod secret;
+mod server;
+mod table;
+mod user;
+
+pub use fault::{Exit, Fault};
+
+use args::{Command, Sekisho};
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    match run(Sekisho::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => fault.tell(),
+    }
+}
+
+fn run(line: Sekisho) -> Result<(), Fault> {
+    let global = &line.global;
+    match line.command {
+        Command::Demo(demo) => server::demo(demo, global),
+        Command::Serve => server::serve(global),
+        Command::Init(args) => init::run(&args, global),
+        Command::Config(command) => config::run(&command, global),
+        Command::Docs(command) => docs::run(&command),
+        Command::Reload => client::block_on(server::reload(global)),
+        Command::User(command) => client::block_on(user::run(command, global)),
+        Command::Domain(command) => client::block_on(names::domain(command, global)),
+        Command::Alias(command) => client::block_on(names::alias(command, global)),
+        Command::Grant(command) => client::block_on(grant::run(command, global)),
+        Command::Queue(command) => client::block_on(queue::run(command, global)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! `sekisho domain` and `sekisho alias`.
+
+use super::{
+    args::{Alias, Domain, Global},
+    client::{Client, percent},
+    fault::Fault,
+    table::{or_blank, show, table},
+};
+use crate::admin::wire;
+use hyper::Method;
+use serde_json::json;
+
+pub(super) async fn domain(command: Domain, global: &Global) -> Result<(), Fault> {
+    let mut client = Client::accounts(global).await?;
+    let path = |domain: &str| format!("/v1/domains/{}", percent(domain));
+    match command {
+        Domain::Add { domain, catch_all } => {
+            let change = wire::DomainChange { catch_all };
+            client.tell(Method::PUT, &path(&domain), Some(&change)).await?;
+            done(global, format!("Mail for {domain} is taken."))
+        }
+        Domain::List => {
+            let domains: Vec<wire::Domain> = client.get("/v1/domains").await?;
+            let row = |it: &wire::Domain| [it.domain.clone(), or_blank(it.catch_all.as_ref())];
+            show(global.json, &domains, |domains| table(["DOMAIN", "CATCH-ALL"], domains.iter().map(row)))
+        }
+        Domain::Delete { domain } => {
+            client.tell(Method::DELETE, &path(&domain), None::<&()>).await?;
+            done(global, format!("{domain} is deleted."))
+        }
+    }
+}
+
+pub(super) async fn alias(command: Alias, global: &Global) -> Result<(), Fault> {
+    let mut client = Client::accounts(global).await?;
+    let path = |address: &str| format!("/v1/aliases/{}", percent(address));
+    match command {
+        Alias::Add { address, targets } => {
+            let told = format!("{address} leads to {} too.", targets.join(", "));
+            client.tell(Method::POST, &path(&address), Some(&wire::AliasTargets { targets })).await?;
+            done(global, told)
+        }
+        Alias::List => {
+            let aliases: Vec<wire::Alias> = client.get("/v1/aliases").await?;
+            let row = |it: &wire::Alias| [it.address.clone(), it.targets.join(" ")];
+            show(global.json, &aliases, |aliases| table(["ADDRESS", "LEADS TO"], aliases.iter().map(row)))
+        }
+        Alias::Delete { address } => {
+            client.tell(Method::DELETE, &path(&address), None::<&()>).await?;
+            done(global, format!("{address} is deleted."))
+        }
+    }
+}
+
+fn done(global: &Global, told: String) -> Result<(), Fault> {
+    show(global.json, &json!({ "ok": true }), |_| told)
+}

@@ -1,0 +1,122 @@
+//! `sekisho queue`.
+
+use super::{
+    args::{Global, Ids, Queue},
+    client::{Client, percent},
+    fault::Fault,
+    table::{printable, show, table, yes},
+};
+use crate::admin::wire;
+use hyper::Method;
+use serde_json::json;
+
+pub(super) async fn run(command: Queue, global: &Global) -> Result<(), Fault> {
+    let mut client = Client::server(global).await?;
+    match command {
+        Queue::List { login, held, limit } => {
+            let mut query = vec![format!("limit={limit}")];
+            query.extend(held.then(|| "held=true".to_owned()));
+            query.extend(login.map(|it| format!("login={}", percent(&it))));
+            let messages: Vec<wire::Message> = client.get(&format!("/v1/queue?{}", query.join("&"))).await?;
+            show(global.json, &messages, |messages| message_table(messages))
+        }
+        Queue::Show(ids) => {
+            let mut messages = Vec::new();
+            for id in &ids.ids {
+                messages.push(client.get::<wire::Message>(&path(id)).await?);
+            }
+            let text = |it: &Vec<wire::Message>| it.iter().map(message_text).collect::<Vec<_>>().join("\n\n");
+            show(global.json, &messages, text)
+        }
+        Queue::Hold(ids) => each(&mut client, ids, global, Some("hold")).await,
+        Queue::Release(ids) => each(&mut client, ids, global, Some("release")).await,
+        Queue::Retry(ids) => each(&mut client, ids, global, Some("retry")).await,
+        Queue::Delete(ids) => each(&mut client, ids, global, None).await,
+        Queue::Stats => {
+            let stats: wire::QueueStats = client.get("/v1/queue/stats").await?;
+            show(global.json, &stats, stats_text)
+        }
+    }
+}
+
+fn path(id: &str) -> String {
+    format!("/v1/queue/{}", percent(id))
+}
+
+/// Does one thing with every message; an unknown one is told after the others were done. No action is deletion.
+async fn each(client: &mut Client, ids: Ids, global: &Global, action: Option<&str>) -> Result<(), Fault> {
+    let mut first_fault = None;
+    let mut count = 0_u64;
+    for id in ids.ids {
+        let done = match action {
+            Some(action) => client.tell(Method::POST, &format!("{}/{action}", path(&id)), None::<&()>).await,
+            None => client.tell(Method::DELETE, &path(&id), None::<&()>).await,
+        };
+        match done {
+            Ok(()) => count += 1,
+            Err(fault) => first_fault = first_fault.or(Some(fault)),
+        }
+    }
+    show(global.json, &json!({ "count": count }), |_| format!("{}: {count}", action.unwrap_or("delete")))?;
+    first_fault.map_or(Ok(()), Err)
+}
+
+fn message_table(messages: &[wire::Message]) -> String {
+    let row = |it: &wire::Message| {
+        let waiting: Vec<&wire::MessageRecipient> = it.recipients.iter().filter(|it| it.state == "waiting").collect();
+        let first = waiting.first().map(|it| it.forward_path.clone()).unwrap_or_default();
+        let more = waiting.len().saturating_sub(1);
+        [
+            it.id.clone(),
+            it.arrived_at.clone(),
+            it.message_octets.to_string(),
+            format!("<{}>", it.reverse_path),
+            if more == 0 { first } else { format!("{first} +{more}") },
+            waiting.iter().find_map(|it| it.reason.clone()).unwrap_or_default(),
+            yes(it.held),
+        ]
+    };
+    table(["ID", "ARRIVED", "OCTETS", "FROM", "TO", "WHY IT WAITS", "HELD"], messages.iter().map(row))
+}
+
+fn message_text(message: &wire::Message) -> String {
+    let by = match (&message.login, &message.grant) {
+        (Some(login), Some(grant)) => format!("{login} ({grant})"),
+        (None, Some(grant)) => grant.clone(),
+        _ => message.origin.clone(),
+    };
+    let head = format!(
+        "id         {}\nfrom       <{}>\nby         {}\narrived    {}\noctets     {}\nsession    {}\nheld       {}\n\n",
+        message.id,
+        printable(&message.reverse_path),
+        printable(&by),
+        message.arrived_at,
+        message.message_octets,
+        message.session,
+        if message.held { "yes" } else { "no" },
+    );
+    let row = |it: &wire::MessageRecipient| {
+        let reason = it.reason.clone().unwrap_or_default();
+        let state = it.state.clone();
+        [it.forward_path.clone(), it.target.clone(), state, it.attempts.to_string(), it.due_at.clone(), reason]
+    };
+    head + &table(["TO", "BY WAY OF", "STATE", "ATTEMPTS", "NEXT", "WHY"], message.recipients.iter().map(row))
+}
+
+fn stats_text(stats: &wire::QueueStats) -> String {
+    let numbers = [
+        ("messages", stats.messages),
+        ("recipients", stats.recipients),
+        ("deferred", stats.deferred),
+        ("held", stats.held),
+        ("active", stats.active),
+        ("message octets", stats.message_octets),
+        ("disk octets", stats.disk_octets),
+    ];
+    let mut lines: Vec<String> = numbers.iter().map(|(name, number)| format!("{name:<15} {number}")).collect();
+    lines.extend(stats.oldest_arrived_at.iter().map(|oldest| format!("{:<15} {oldest}", "oldest")));
+    let bucket = |it: &wire::Bucket| [it.name.clone(), it.messages.to_string()];
+    lines.push(format!("\n{}", table(["AGE", "MESSAGES"], stats.ages.iter().map(bucket))));
+    lines.push(format!("\n{}", table(["BROUGHT BY", "MESSAGES"], stats.origins.iter().map(bucket))));
+    lines.join("\n")
+}

@@ -1,0 +1,41 @@
+//! `sekisho serve`, `demo`, `reload`.
+
+use super::{
+    args::{Demo, Global},
+    client::Client,
+    fault::Fault,
+    table,
+};
+use crate::{
+    config, demo,
+    run::{self, Source},
+};
+use hyper::Method;
+
+pub(super) fn serve(global: &Global) -> Result<(), Fault> {
+    let file = global.config.clone().unwrap_or_else(|| config::DEFAULT_FILE.into());
+    let loaded = config::read(&file, &global.set)?;
+    let source = Source { file, sets: global.set.clone() };
+    Ok(runtime()?.block_on(run::serve(loaded, source, || Ok(())))?)
+}
+
+pub(super) fn demo(args: Demo, global: &Global) -> Result<(), Fault> {
+    let options = demo::Options { dir: args.dir, sets: global.set.clone(), port_base: args.port_base };
+    Ok(runtime()?.block_on(async {
+        let demo = demo::Demo::prepare(&options).await?;
+        let source = Source { file: demo.config().to_owned(), sets: options.sets.clone() };
+        let served = run::serve(demo.loaded().clone(), source, || demo.announce()).await;
+        demo.clean_up();
+        served
+    })?)
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+pub(super) async fn reload(global: &Global) -> Result<(), Fault> {
+    let mut client = Client::server(global).await?;
+    client.tell(Method::POST, "/v1/reload", None::<&()>).await?;
+    table::show(global.json, &serde_json::json!({ "ok": true }), |_| "The new configuration is in force.".to_owned())
+}
