@@ -66,9 +66,20 @@ pub(crate) enum LoadError {
     Damaged,
 }
 
+impl LoadError {
+    /// Whether trying again would only meet the same: unlike want of file handles or memory.
+    fn is_lasting(&self) -> bool {
+        use std::io::ErrorKind::{NotFound, UnexpectedEof};
+        match self {
+            Self::Damaged => true,
+            Self::File(error) => matches!(error.source.kind(), NotFound | UnexpectedEof),
+        }
+    }
+}
+
 impl Job {
-    /// Completes a taken message; reads it from disk where it is not in memory. On failure the lease is still given
-    /// back, so hold the message first.
+    /// Completes a taken message; reads it from disk where it is not in memory. On failure the lease is given back
+    /// and the message waits a little, or is held where another try would be in vain.
     pub(crate) async fn load(shared: &Arc<Shared>, taken: Taken) -> Result<Self, (LoadError, QueueId)> {
         let Taken { id, token, due, attempt, last_attempt, source } = taken;
         let lease = Lease { shared: Arc::clone(shared), id, token };
@@ -77,7 +88,11 @@ impl Job {
             Source::Disk(place) => match load(shared, id, place).await {
                 Ok((envelope, body)) => (Arc::new(envelope), body),
                 Err(error) => {
-                    shared.hold_unreadable(id, &error);
+                    if error.is_lasting() {
+                        shared.hold_unreadable(id, &error);
+                    } else {
+                        tracing::warn!(queue_id = %id, %error, "queued message cannot be read now");
+                    }
                     return Err((error, id));
                 }
             },

@@ -159,6 +159,24 @@ async fn t37_a_missing_large_file_is_reported_and_its_message_held() {
 }
 
 #[tokio::test]
+async fn t37_a_record_that_rots_while_it_waits_is_held_and_the_next_one_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let (rotten, sound) = (accept(&spool, "rotten@b", &octets(1, 2000)).await, accept(&spool, "b@b", b"sound").await);
+    for job in take_all(&spool, ARRIVED).await {
+        job.settle(vec![(0, deferred("busy"))]);
+    }
+    let path = segments(dir.path()).pop().unwrap();
+    let at = fs::read(&path).unwrap().windows(8).position(|window| window == &octets(1, 2000)[..8]).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"rot", at as u64).unwrap();
+    let jobs = take_all(&spool, ARRIVED + 6 * MINUTE).await;
+    assert_eq!(jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [sound]);
+    let listed = spool.show(rotten).await.unwrap();
+    assert_eq!((listed.held, listed.recipients[0].reason.as_deref()), (true, Some("unreadable on disk")));
+}
+
+#[tokio::test]
 async fn one_process_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let (spool, _) = open(dir.path());
