@@ -1,8 +1,9 @@
 //! Octets that came in and were not read yet. An empty buffer has no memory, so an idle session has none.
 
+use std::fmt;
 use std::mem;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Buffer {
     octets: Vec<u8>,
     start: usize,
@@ -36,5 +37,12 @@ impl Buffer {
         if self.is_empty() {
             *self = Self::default();
         }
+    }
+}
+
+/// Without the octets: there may be a password among them.
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} octets", self.len())
     }
 }

@@ -7,7 +7,6 @@ use super::envelope::{Envelope, Helo, Mail, Rcpt, XClient};
 use crate::reply::Reply;
 
 /// Something happened.
-#[derive(Debug)]
 pub enum Input<'a, R> {
     /// Octets came in. Better not read while [`super::Session::wants_bytes`] is false; what comes anyway is kept.
     Bytes(&'a [u8]),
@@ -23,8 +22,21 @@ pub enum Input<'a, R> {
     Shutdown,
 }
 
+/// Without the octets: there may be a password among them.
+impl<R: fmt::Debug> fmt::Debug for Input<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(octets) => write!(f, "Bytes({} octets)", octets.len()),
+            Self::Answer(answer) => f.debug_tuple("Answer").field(answer).finish(),
+            Self::TlsUp(facts) => f.debug_tuple("TlsUp").field(facts).finish(),
+            Self::Timeout => f.write_str("Timeout"),
+            Self::PeerGone => f.write_str("PeerGone"),
+            Self::Shutdown => f.write_str("Shutdown"),
+        }
+    }
+}
+
 /// Something is to be done, in the order given.
-#[derive(Debug)]
 pub enum Output<R> {
     /// Send it. Those of a pipelined group come together and may be flushed once.
     Reply(Reply),
@@ -38,6 +50,20 @@ pub enum Output<R> {
     DiscardBody,
     /// Send what is unsent and close. Nothing comes after it.
     Close,
+}
+
+/// Without the text of a message.
+impl<R: fmt::Debug> fmt::Debug for Output<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reply(reply) => write!(f, "Reply({reply})"),
+            Self::Ask(question) => f.debug_tuple("Ask").field(question).finish(),
+            Self::StartTls(_) => f.write_str("StartTls"),
+            Self::Body(piece) => write!(f, "Body({} octets)", piece.len()),
+            Self::DiscardBody => f.write_str("DiscardBody"),
+            Self::Close => f.write_str("Close"),
+        }
+    }
 }
 
 /// Proof that no octet of the clear text is left in the session, made only there. A driver with a read buffer of its own

@@ -399,3 +399,6 @@ impl<R> Session<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

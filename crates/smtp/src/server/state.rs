@@ -1,6 +1,7 @@
 //! Where a session stands. A state has only what is known in it: relay proofs live in the envelope, the envelope in the
 //! states of a transaction, so whatever ends the transaction ends the proofs (T12).
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::envelope::{Envelope, Helo, RcptParams};
@@ -79,12 +80,18 @@ pub(super) struct Proxied {
 }
 
 /// A message that comes in.
-#[derive(Debug)]
 pub(super) struct Body<R> {
     pub(super) envelope: Box<Envelope<R>>,
     pub(super) reader: TextReader,
     /// Text that was not yet handed on.
     pub(super) piece: Vec<u8>,
+}
+
+/// Without the text.
+impl<R: fmt::Debug> fmt::Debug for Body<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("envelope", &self.envelope).field("reader", &self.reader).finish_non_exhaustive()
+    }
 }
 
 /// A chunk of BDAT.
