@@ -4,7 +4,10 @@ use super::{Backend, router};
 use nix::sys::stat::{Mode, umask};
 use std::{
     fs, io,
-    os::unix::{fs::PermissionsExt as _, net::UnixStream},
+    os::unix::{
+        fs::{FileTypeExt as _, PermissionsExt as _},
+        net::UnixStream,
+    },
     path::{Path, PathBuf},
 };
 use tokio::net::UnixListener;
@@ -16,21 +19,24 @@ pub enum BindError {
     #[error("{path}: a server is running there already", path = .0.display())]
     InUse(PathBuf),
     /// The system refuses.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {error}", path = path.display())]
     Io {
         /// The socket.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
 /// Makes the socket with its permissions. What a dead server left is removed.
 pub fn bind(path: &Path, mode: u32) -> Result<UnixListener, BindError> {
-    let failed = |source| BindError::Io { path: path.to_owned(), source };
+    let failed = |error| BindError::Io { path: path.to_owned(), error };
     match UnixStream::connect(path) {
         Ok(_) => return Err(BindError::InUse(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(failed)?,
+        // An ordinary file refuses connections too: it is somebody's, and stays.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(path) => {
+            fs::remove_file(path).map_err(failed)?;
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
@@ -41,6 +47,10 @@ pub fn bind(path: &Path, mode: u32) -> Result<UnixListener, BindError> {
     let listener = listener.map_err(failed)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
     Ok(listener)
+}
+
+fn is_socket(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
 /// Answers until `shutdown` comes; requests that are being answered then are answered.

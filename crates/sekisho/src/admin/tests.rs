@@ -1,1 +1,176 @@
 use super::*;
+use axum::http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use serde_json::{Value, json};
+use std::{path::Path, time::Duration};
+use tempfile::TempDir;
+
+/// The routes over real parts in a folder of their own.
+struct Api {
+    routes: TowerToHyperService<Router>,
+    spool: Arc<spool::Spool>,
+    _dir: TempDir,
+}
+
+impl Api {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let key = directory::ServerKey::from_bytes([7; directory::KEY_OCTETS]);
+        let terms = directory::Settings { default_domain: "example.test".to_owned(), ..directory::Settings::default() };
+        let directory = directory::Directory::open(&dir.path().join("d.sqlite"), &key, terms).await.expect("opens");
+        let (spool, _) = spool::Spool::open(spool::SpoolConfig::new(dir.path().join("spool"))).expect("opens");
+        let server = Server {
+            state: Arc::new(state::Embedded::open(dir.path().join("state")).expect("opens")),
+            spool: spool.clone(),
+            pop: Box::new(pop),
+            reload: Box::new(|| Box::pin(async { Err("t.toml:1:1: no".to_owned()) })),
+        };
+        let backend = Backend { directory: Arc::new(directory), server: Some(server) };
+        Self { routes: TowerToHyperService::new(router(backend)), spool, _dir: dir }
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+        let body = Full::new(bytes::Bytes::from(body.to_string()));
+        let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        let Ok(response) = self.routes.call(request.body(body).expect("a request")).await;
+        let status = response.status();
+        let octets = response.into_body().collect().await.expect("a body").to_bytes();
+        (status, serde_json::from_slice(&octets).unwrap_or(Value::Null))
+    }
+
+    async fn with_alice(self) -> Self {
+        let new = json!({ "login": "alice", "password": "long enough", "new_domain": false });
+        assert_eq!(self.ask(Method::POST, "/v1/accounts", new.clone()).await.0, StatusCode::NOT_FOUND, "no domain yet");
+        assert_eq!(self.ask(Method::PUT, "/v1/domains/example.test", json!({})).await.0, StatusCode::NO_CONTENT);
+        assert_eq!(self.ask(Method::POST, "/v1/accounts", new.clone()).await.0, StatusCode::CREATED);
+        assert_eq!(self.ask(Method::POST, "/v1/accounts", new).await.0, StatusCode::CONFLICT);
+        self
+    }
+
+    async fn queued(&self) -> String {
+        let envelope = spool::Envelope {
+            reverse_path: "alice@example.test".to_owned(),
+            recipients: vec![spool::Recipient {
+                forward_path: "x@out.example".to_owned(),
+                target: spool::Target::Remote { host: "out.example".to_owned() },
+                notify: 0,
+                orcpt: None,
+            }],
+            origin: spool::Origin::Account { login: Some("alice@example.test".to_owned()), grant: "auth".to_owned() },
+            arrived_at_unix_micros: 1_000_000,
+            session: "s1".to_owned(),
+            smtputf8: false,
+            eight_bit: false,
+            envid: None,
+            ret: None,
+            message_octets: 3,
+        };
+        let incoming = self.spool.incoming();
+        incoming.commit(envelope, b"x\r\n".to_vec()).await.expect("accepted").to_string()
+    }
+}
+
+fn pop() -> crate::config::Pop {
+    let place = crate::config::Place { file: "t.toml".into(), line: 1, column: 1 };
+    crate::config::Pop {
+        enabled: true,
+        lifetime: Duration::from_mins(30),
+        messages_per_hour: 10,
+        recipients_per_hour: 10,
+        ipv6_prefix: 64,
+        place,
+    }
+}
+
+#[tokio::test]
+async fn accounts_live_and_die() {
+    let api = Api::new().await.with_alice().await;
+    let (_, account) = api.ask(Method::GET, "/v1/accounts/alice", json!(null)).await;
+    assert_eq!((&account["login"], &account["scheme"]), (&json!("alice@example.test"), &json!("ARGON2ID")));
+    let wrong = json!({ "password": "new and long", "old": "not it" });
+    let (status, problem) = api.ask(Method::PUT, "/v1/accounts/alice/password", wrong).await;
+    assert_eq!((status, &problem["kind"]), (StatusCode::FORBIDDEN, &json!("wrong-password")));
+    let right = json!({ "password": "new and long", "old": "long enough" });
+    assert_eq!(api.ask(Method::PUT, "/v1/accounts/alice/password", right).await.0, StatusCode::NO_CONTENT);
+    let both = json!({ "password": "x", "hash": "{PLAIN}x" });
+    assert_eq!(api.ask(Method::PUT, "/v1/accounts/alice/password", both).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(api.ask(Method::DELETE, "/v1/accounts/alice", json!(null)).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(api.ask(Method::GET, "/v1/accounts/alice", json!(null)).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_devices_secret_is_shown_once() {
+    let api = Api::new().await.with_alice().await;
+    let new = json!({ "name": "scanner", "networks": ["192.0.2.0/24"], "messages_per_hour": 5 });
+    let (status, made) = api.ask(Method::POST, "/v1/accounts/alice/devices", new).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let secret = made["secret"].as_str().expect("a secret");
+    let (_, listed) = api.ask(Method::GET, "/v1/accounts/-/devices", json!(null)).await;
+    assert_eq!(listed[0]["login"], "alice-scanner@example.test");
+    assert!(!listed.to_string().contains(secret));
+    let bad = json!({ "name": "x", "networks": ["192.0.2.1/24"] });
+    assert_eq!(api.ask(Method::POST, "/v1/accounts/alice/devices", bad).await.0, StatusCode::BAD_REQUEST);
+    let path = "/v1/devices/alice-scanner@example.test";
+    assert_eq!(api.ask(Method::DELETE, path, json!(null)).await.0, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn grants_are_made_for_the_key_of_the_address_and_end_with_the_lock() {
+    let api = Api::new().await.with_alice().await;
+    let nobody = json!({ "address": "192.0.2.7", "login": "nobody" });
+    assert_eq!(api.ask(Method::POST, "/v1/grants", nobody).await.0, StatusCode::NOT_FOUND);
+    let mapped = json!({ "address": "::ffff:192.0.2.7", "login": "alice" });
+    let (status, grant) = api.ask(Method::POST, "/v1/grants", mapped).await;
+    assert_eq!((status, &grant["address"]), (StatusCode::CREATED, &json!("192.0.2.7")));
+    let (_, grant) =
+        api.ask(Method::POST, "/v1/grants", json!({ "address": "2001:db8::7", "login": "alice", "minutes": 5 })).await;
+    assert_eq!(grant["address"], "2001:db8::");
+    let (status, _) = api.ask(Method::DELETE, "/v1/grants", json!(null)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "all is never meant by saying nothing");
+    let (_, count) = api.ask(Method::DELETE, "/v1/grants?address=192.0.2.7", json!(null)).await;
+    assert_eq!(count["count"], 1);
+    assert_eq!(api.ask(Method::POST, "/v1/accounts/alice/lock", json!(null)).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(api.ask(Method::GET, "/v1/grants", json!(null)).await.1, json!([]));
+}
+
+#[tokio::test]
+async fn the_queue_is_listed_held_and_emptied() {
+    let api = Api::new().await;
+    let id = api.queued().await;
+    let (_, listed) = api.ask(Method::GET, "/v1/queue?login=alice@example.test", json!(null)).await;
+    assert_eq!((&listed[0]["id"], &listed[0]["recipients"][0]["target"]), (&json!(id), &json!("remote:out.example")));
+    assert_eq!(api.ask(Method::POST, &format!("/v1/queue/{id}/hold"), json!(null)).await.0, StatusCode::NO_CONTENT);
+    let (_, held) = api.ask(Method::GET, "/v1/queue?held=true", json!(null)).await;
+    assert_eq!(held[0]["held"], true);
+    assert_eq!(api.ask(Method::GET, "/v1/queue/stats", json!(null)).await.1["held"], 1);
+    assert_eq!(api.ask(Method::POST, &format!("/v1/queue/{id}/burn"), json!(null)).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(api.ask(Method::DELETE, &format!("/v1/queue/{id}"), json!(null)).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(api.ask(Method::GET, &format!("/v1/queue/{id}"), json!(null)).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_refused_reload_says_why() {
+    let (status, problem) = Api::new().await.ask(Method::POST, "/v1/reload", json!(null)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(problem, json!({ "kind": "refused", "error": "t.toml:1:1: no" }));
+}
+
+#[tokio::test]
+async fn the_socket_is_its_owners_and_is_taken_over_from_the_dead_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("admin.sock");
+    let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    let listener = bind(&path, 0o600).expect("bound");
+    assert_eq!(mode(&path), 0o600);
+    assert!(matches!(bind(&path, 0o600), Err(BindError::InUse(_))));
+    drop(listener);
+    drop(bind(&path, 0o660).expect("taken over"));
+    assert_eq!(mode(&path), 0o660);
+    std::fs::remove_file(&path).expect("removed");
+    std::fs::write(&path, "a file").expect("written");
+    assert!(bind(&path, 0o600).is_err());
+    assert_eq!(std::fs::read(&path).expect("still there"), b"a file");
+}

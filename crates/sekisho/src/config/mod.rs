@@ -36,12 +36,12 @@ pub struct Loaded {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {error}", path = path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
     /// The file can be read, but not be meant so.
     #[error("{0}")]
@@ -51,7 +51,7 @@ pub enum ConfigError {
 /// Reads a file and lays each `KEY=VALUE` of `sets` over it.
 pub fn read(path: &Path, sets: &[String]) -> Result<Loaded, ConfigError> {
     let text =
-        std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let base_dir = absolute.parent().unwrap_or(Path::new("/"));
     parse(&Text { name: &path.to_string_lossy(), text: &text, base_dir }, sets).map_err(ConfigError::Mistaken)

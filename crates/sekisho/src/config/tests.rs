@@ -165,3 +165,28 @@ fn the_reference_says_the_truth() {
         assert!(about.contains(&told), "{}: does not say {told}: {about}", key.path);
     }
 }
+
+/// Every `cases/NAME.toml` is wrong, and `cases/NAME.txt` is what the operator reads.
+/// `SEKISHO_WRITE_CASES=1` writes the latter anew.
+#[test]
+fn bad_configurations_are_told_as_written_down() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/cases");
+    let mut cases = 0;
+    for entry in std::fs::read_dir(&dir).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|it| it != "toml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let report = parse(&Text { name: &name, text: &text, base_dir: Path::new("/etc/sekisho") }, &[]);
+        let shown = format!("{}\n", report.expect_err("has mistakes"));
+        let expected = path.with_extension("txt");
+        if std::env::var_os("SEKISHO_WRITE_CASES").is_some() {
+            std::fs::write(&expected, &shown).expect("written");
+        }
+        assert_eq!(std::fs::read_to_string(&expected).unwrap_or_default(), shown, "{name}");
+        cases += 1;
+    }
+    assert_eq!(cases, 5);
+}

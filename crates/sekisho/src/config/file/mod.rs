@@ -28,7 +28,8 @@ pub struct File {
     /// Default `"/var/lib/sekisho"`.
     #[serde(default = "data_dir")]
     pub data_dir: String,
-    /// Domains for which mail is taken. Those with accounts live in the directory (`sekisho user add` makes them).
+    /// Domains for which mail is taken. Those with accounts live in the directory
+    /// (`sekisho domain add`).
     #[serde(default)]
     pub domains: Domains,
     /// Where the server listens. A service without a `[[listener]]` is not listening at all.
