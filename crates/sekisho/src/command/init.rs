@@ -148,13 +148,13 @@ fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
 
 fn records(args: &Init) -> Vec<Record> {
     let Init { hostname, domain, .. } = args;
-    let record = |name: &str, kind, value: String| Record { name: format!("{name}."), kind, value };
+    let record = |name: &str, kind, value: String| Record { name: name.to_owned(), kind, value };
     vec![
-        record(hostname, "A", "the IPv4 address of this host (and AAAA its IPv6 address)".to_owned()),
-        record("the address", "PTR", format!("{hostname}.")),
-        record(domain, "MX", format!("10 {hostname}.")),
-        record(domain, "TXT", "\"v=spf1 mx -all\"".to_owned()),
-        record(&format!("_dmarc.{domain}"), "TXT", format!("\"v=DMARC1; p=none; rua=mailto:postmaster@{domain}\"")),
+        record(&format!("{hostname}."), "A", "the IPv4 address of this host (and AAAA its IPv6 address)".to_owned()),
+        record("(of that address)", "PTR", format!("{hostname}.")),
+        record(&format!("{domain}."), "MX", format!("10 {hostname}.")),
+        record(&format!("{domain}."), "TXT", "\"v=spf1 mx -all\"".to_owned()),
+        record(&format!("_dmarc.{domain}."), "TXT", format!("\"v=DMARC1; p=none; rua=mailto:postmaster@{domain}\"")),
     ]
 }
 

@@ -190,3 +190,18 @@ fn bad_configurations_are_told_as_written_down() {
     }
     assert_eq!(cases, 5);
 }
+
+proptest::proptest! {
+    /// Whatever is written, reading it ends in settings or in mistakes with places, never in a panic.
+    #[test]
+    fn any_text_is_read_or_refused(text in "(?s).{0,200}", set in ".{0,40}", cut in 0_usize..200) {
+        let good = format!("{GOOD}[relay]\nnetworks = ['192.0.2.0/28']\n");
+        let end = (0..=cut.min(good.len())).rev().find(|at| good.is_char_boundary(*at)).unwrap_or(0);
+        for text in [text.clone(), format!("{}{text}", &good[..end]), format!("{good}{text}")] {
+            if let Err(report) = load(&text, &[&set]) {
+                proptest::prop_assert!(report.mistakes().count() > 0);
+                proptest::prop_assert!(!report.to_string().is_empty());
+            }
+        }
+    }
+}
