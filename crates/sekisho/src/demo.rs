@@ -1,0 +1,313 @@
+//! `sekisho demo`: the whole server on loopback with unprivileged ports, three accounts and a sink in the outside's place.
+//!
+//! Loopback is a stranger here as everywhere: it is in no relay network. Nothing is ever sent to the outside.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use directory::{DeviceLimits, Directory, NewAccount, NewPassword, RecipientScope, ServerKey};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{self, Loaded};
+use crate::serve;
+use crate::tls;
+
+/// The domain of the demo.
+const DOMAIN: &str = "example.test";
+/// Its accounts.
+const ACCOUNTS: [&str; 3] = ["alice", "bob", "carol"];
+/// The name of each account's device.
+const DEVICE: &str = "device";
+
+/// The services in the order of their ports, from `--port-base` on; the port that each has without it.
+const SERVICES: [(&str, u16); 12] = [
+    ("smtp", 2525),
+    ("submission", 2587),
+    ("submissions", 2465),
+    ("pop3", 2110),
+    ("pop3s", 2995),
+    ("dracd", 2900),
+    ("policy", 10031),
+    ("socketmap", 10032),
+    ("milter", 10033),
+    ("dovecot_auth", 10034),
+    ("auth_policy", 10035),
+    ("console", 8025),
+];
+/// So many of them exist.
+const SERVICES_THERE: usize = 5;
+
+/// What was asked for on the command line.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where everything lies; `None`: a folder of its own below the temporary directory, removed at the end.
+    pub dir: Option<PathBuf>,
+    /// `KEY=VALUE` over the demo's configuration.
+    pub sets: Vec<String>,
+    /// The first of twelve ports in a row.
+    pub port_base: Option<u16>,
+}
+
+/// What `demo.json` tells scripts.
+#[derive(Debug, Serialize)]
+struct Facts<'a> {
+    domain: &'a str,
+    ports: serde_json::Map<String, serde_json::Value>,
+    accounts: &'a [Account],
+    sink: PathBuf,
+    certificate: PathBuf,
+    admin_socket: PathBuf,
+    config: PathBuf,
+}
+
+/// An account with its secrets in clear: a demo keeps them for its next start, a server never does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Account {
+    login: String,
+    address: String,
+    password: String,
+    device: Device,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Device {
+    login: String,
+    secret: String,
+}
+
+/// A demo that is set up and not yet running.
+#[derive(Debug)]
+pub struct Demo {
+    dir: PathBuf,
+    temporary: bool,
+    config: PathBuf,
+    loaded: Loaded,
+    accounts: Vec<Account>,
+}
+
+impl Demo {
+    /// Makes folder, certificate, configuration and accounts, as far as they are missing.
+    pub async fn prepare(options: &Options) -> Result<Self> {
+        let temporary = options.dir.is_none();
+        let dir = options
+            .dir
+            .clone()
+            .unwrap_or_else(|| std::env::temp_dir().join(format!("sekisho-demo-{}", std::process::id())));
+        fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
+        let dir = dir.canonicalize()?;
+        let (certificate, key) = (dir.join("certificate.pem"), dir.join("key.pem"));
+        let names = ["localhost", "mail.example.test", "127.0.0.1"].map(str::to_owned);
+        tls::ensure_self_signed(&certificate, &key, &names)?;
+        let config = dir.join("sekisho.toml");
+        private(&config, configuration(options.port_base).as_bytes())?;
+        serve::deliver::ensure_maildir(&dir.join("sink"))?;
+        fs::write(dir.join("hello.eml"), "Subject: hello\r\n\r\nHello from the demo.\r\n")?;
+        let loaded = config::read(&config, &options.sets)?;
+        let accounts = accounts(&dir, &loaded).await?;
+        Ok(Self { dir, temporary, config, loaded, accounts })
+    }
+
+    /// The configuration to serve.
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    /// The configuration file, for `reload` and for commands' `-c`.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Everything listens: tells scripts by `demo.json`, people by what is printed.
+    pub fn announce(&self) -> Result<()> {
+        let settings = &self.loaded.settings;
+        let mut ports = serde_json::Map::new();
+        for listener in &settings.listeners {
+            if let Some(address) = listener.bind.first() {
+                ports.insert(listener.name.to_string(), address.port().into());
+            }
+        }
+        let sink = match &settings.delivery.remote {
+            config::Remote::Sink(path) => path.clone(),
+            _ => self.dir.join("sink"),
+        };
+        let facts = Facts {
+            domain: DOMAIN,
+            ports,
+            accounts: &self.accounts,
+            sink,
+            certificate: self.dir.join("certificate.pem"),
+            admin_socket: settings.admin.socket.clone(),
+            config: self.config.clone(),
+        };
+        let text = self.manual(&facts);
+        // In two steps, so that a script that waits for the file never reads half of it.
+        let (whole, part) = (self.dir.join("demo.json"), self.dir.join("demo.json.part"));
+        private(&part, &serde_json::to_vec_pretty(&facts)?)?;
+        fs::rename(&part, &whole)?;
+        anstream::print!("{text}");
+        Ok(())
+    }
+
+    /// The commands to try, each to be pasted as it stands.
+    fn manual(&self, facts: &Facts<'_>) -> String {
+        let alice = &self.accounts[0];
+        let port = |name: &str| facts.ports.get(name).map_or(0, |port| port.as_u64().unwrap_or(0));
+        let sekisho = std::env::current_exe().map_or_else(|_| "sekisho".to_owned(), |path| path.display().to_string());
+        let (dir, cert, config) = (self.dir.display(), facts.certificate.display(), self.config.display());
+        let mail = format!("-T {dir}/hello.eml");
+        let smtp = format!("curl -sS --url smtp://localhost:{}", port("smtp"));
+        let tls = format!("--ssl-reqd --cacert {cert} -u '{}:{}'", alice.login, alice.password);
+        let outside = "--mail-rcpt friend@outside.example";
+        let mut text =
+            format!("\nSekisho demo in {dir}: domain {DOMAIN}, everything on 127.0.0.1. Ctrl-C ends it.\n\n");
+        for Account { login, password, device, .. } in &self.accounts {
+            text += &format!("  {login}  password {password}  device {} secret {}\n", device.login, device.secret);
+        }
+        let steps = [
+            (
+                "A stranger's mail to Alice is taken",
+                format!("{smtp} --mail-from x@outside.example --mail-rcpt {} {mail}", alice.address),
+            ),
+            ("and lies in her mailbox", format!("curl -sS --url pop3://localhost:{}/1 {tls}", port("pop3"))),
+            (
+                "A stranger relays nothing: 550, we do not relay",
+                format!("{smtp} --mail-from x@outside.example {outside} {mail} || echo refused, as it should be"),
+            ),
+            (
+                "Alice may, by SMTP AUTH",
+                format!(
+                    "curl -sS --url smtp://localhost:{} {tls} --mail-from {} {outside} {mail}",
+                    port("submission"),
+                    alice.address
+                ),
+            ),
+            (
+                "or by POP before SMTP: her device logs in by APOP",
+                format!(
+                    "curl -sS --url pop3://localhost:{}/ --login-options AUTH=+APOP -u '{}:{}'",
+                    port("pop3"),
+                    alice.device.login,
+                    alice.device.secret
+                ),
+            ),
+            (
+                "and its address may relay for 30 minutes, in her name",
+                format!("{smtp} --mail-from {} {outside} {mail}", alice.address),
+            ),
+            ("What would have left lies in the sink", format!("ls {}/new", facts.sink.display())),
+            ("Who may relay now, by POP login", format!("{sekisho} -c {config} grant list")),
+            ("The queue", format!("{sekisho} -c {config} queue list")),
+            ("The accounts", format!("{sekisho} -c {config} user list")),
+            ("The configuration in force", format!("{sekisho} -c {config} config show")),
+        ];
+        for (what, command) in steps {
+            text += &format!("\n{what}:\n  $ {command}\n");
+        }
+        text.push('\n');
+        text
+    }
+
+    /// Removes what only this run needed.
+    pub fn clean_up(&self) {
+        // What cannot be removed stays; the next demo does not mind.
+        if self.temporary {
+            let _ = fs::remove_dir_all(&self.dir);
+        } else {
+            let _ = fs::remove_file(self.dir.join("demo.json"));
+        }
+    }
+}
+
+fn configuration(port_base: Option<u16>) -> String {
+    let mut text = format!(
+        "# Written by `sekisho demo`, anew at each start.\n\
+         hostname = \"mail.{DOMAIN}\"\ndata_dir = \".\"\n\n[domains]\ndefault = \"{DOMAIN}\"\n\n\
+         [tls]\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"\n\n\
+         [relay.pop]\nenabled = true\n\n[delivery]\nremote = \"sink\"\nsink = \"sink\"\n\n\
+         [spool]\nfree_octets_min = 1048576\n"
+    );
+    for (index, (name, port)) in SERVICES.iter().take(SERVICES_THERE).enumerate() {
+        let offset = u16::try_from(index).unwrap_or(u16::MAX);
+        let port = port_base.map_or(*port, |base| base.saturating_add(offset));
+        text += &format!("\n[[listener]]\nname = \"{name}\"\nprotocol = \"{name}\"\nbind = [\"127.0.0.1:{port}\"]\n");
+        // One address stands for all the clients of a demo.
+        text += "connections_max = 60000\nconnections_per_client_max = 60000\n";
+    }
+    text
+}
+
+/// The accounts with their secrets: those of an earlier start in this folder, or new ones.
+async fn accounts(dir: &Path, loaded: &Loaded) -> Result<Vec<Account>> {
+    let file = dir.join("demo-accounts.json");
+    if let Ok(text) = fs::read(&file) {
+        return serde_json::from_slice(&text).with_context(|| format!("reading {}", file.display()));
+    }
+    let settings = &loaded.settings;
+    fs::create_dir_all(&settings.data_dir)?;
+    let key = ServerKey::load_or_create(&settings.directory.key)?;
+    let directory = Directory::open(&settings.directory.path, &key, serve::directory_settings(settings)).await?;
+    directory.add_domain(DOMAIN).await?;
+    let mut accounts = Vec::with_capacity(ACCOUNTS.len());
+    for name in ACCOUNTS {
+        let account = account(&directory, name).await?;
+        serve::deliver::ensure_maildir(
+            &settings.delivery.maildir_root.join(&directory.account(&account.login).await?.maildir),
+        )?;
+        accounts.push(account);
+    }
+    directory.add_alias(&format!("postmaster@{DOMAIN}"), &[format!("{}@{DOMAIN}", ACCOUNTS[0])]).await?;
+    directory.close().await;
+    private(&file, &serde_json::to_vec_pretty(&accounts)?)?;
+    Ok(accounts)
+}
+
+async fn account(directory: &Directory, name: &str) -> Result<Account> {
+    let login = format!("{name}@{DOMAIN}");
+    let password = password()?;
+    let new = NewAccount {
+        login: login.clone(),
+        password: NewPassword::Clear(password.as_str().into()),
+        ..NewAccount::default()
+    };
+    directory.create_account(new).await?;
+    let limits = DeviceLimits { recipients: RecipientScope::Anywhere, ..DeviceLimits::default() };
+    let (device, secret) = directory.add_device(&login, DEVICE, limits).await?;
+    let device = Device { login: device.login, secret: secret.expose().to_owned() };
+    Ok(Account { address: login.clone(), login, password, device })
+}
+
+/// Sixteen characters that need no quoting anywhere: 80 bits.
+fn password() -> Result<String> {
+    const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
+    let mut octets = [0; 16];
+    getrandom::fill(&mut octets).map_err(std::io::Error::other)?;
+    Ok(octets.iter().map(|octet| char::from(ALPHABET[usize::from(octet % 32)])).collect())
+}
+
+/// Writes a file that only its owner may read.
+pub(crate) fn private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    let mut file = file.with_context(|| format!("writing {}", path.display()))?;
+    file.write_all(bytes).with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = configuration(Some(40_000));
+        let text = config::Text { name: "demo", text: &text, base_dir: dir.path() };
+        let loaded = config::parse(&text, &["limits.errors=7".to_owned()]).unwrap_or_else(|report| panic!("{report}"));
+        let ports: Vec<u16> = loaded.settings.listeners.iter().map(|l| l.bind[0].port()).collect();
+        assert_eq!(ports, [40_000, 40_001, 40_002, 40_003, 40_004]);
+        assert!(loaded.settings.relay.networks.is_empty(), "loopback is a stranger");
+        assert_eq!(loaded.settings.limits.errors, 7);
+    }
+}

@@ -1,0 +1,13 @@
+//! The way in: sockets, connection limits, the PROXY header, and the byte stream with or without TLS.
+//!
+//! Answers for who is connected and on which socket; not for what is said there (see `serve`).
+
+pub mod gate;
+pub mod proxy;
+pub mod socket;
+pub mod stream;
+pub mod wire;
+
+pub use gate::{Gate, Pass, Refused};
+pub use stream::Stream;
+pub use wire::{Heard, Wire};

@@ -1,0 +1,123 @@
+//! A connection's bytes, in clear or under TLS, read without a buffer that an idle connection would keep.
+
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use rustls::ServerConfig;
+use smtp::server::TlsFacts;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// What one read takes at most, in octets. The space is on the stack while bytes are there, so 50,000 idle connections own none.
+const READ_OCTETS: usize = 16 * 1024;
+
+/// A client's connection.
+#[derive(Debug)]
+pub enum Stream {
+    /// As it came.
+    Plain(TcpStream),
+    /// Under TLS; boxed, since most connections to port 25 never get here.
+    Tls(Box<TlsStream<TcpStream>>),
+    /// Given away, or lost in a failed handshake: at its end for whoever reads, broken for whoever writes.
+    Closed,
+}
+
+impl Stream {
+    /// Waits for bytes and hands them to `take` at once; `None` when the peer has closed its side.
+    ///
+    /// Cancel-safe: bytes are taken in the very poll that read them.
+    pub async fn read_with<T>(&mut self, mut take: impl FnMut(&[u8]) -> T) -> io::Result<Option<T>> {
+        poll_fn(|cx| {
+            let mut space = [MaybeUninit::<u8>::uninit(); READ_OCTETS];
+            let mut buffer = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer))?;
+            let filled = buffer.filled();
+            Poll::Ready(Ok((!filled.is_empty()).then(|| take(filled))))
+        })
+        .await
+    }
+
+    /// Writes as much of `bytes` as needs no waiting, nearly always all, and says how much that was.
+    pub fn try_send(&self, bytes: &[u8]) -> usize {
+        match self {
+            // An error shows again in the `send` of the rest.
+            Self::Plain(tcp) => tcp.try_write(bytes).unwrap_or(0),
+            Self::Tls(_) | Self::Closed => 0,
+        }
+    }
+
+    /// Writes all of `bytes` and sees them off.
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes).await?;
+        self.flush().await
+    }
+
+    /// Makes the TLS handshake. A connection already under TLS is an error.
+    pub async fn start_tls(self, config: Arc<ServerConfig>) -> io::Result<(Self, TlsFacts)> {
+        let Self::Plain(tcp) = self else { return Err(io::Error::other("TLS is up already")) };
+        let tls = TlsAcceptor::from(config).accept(tcp).await?;
+        let facts = tls_facts(&tls);
+        Ok((Self::Tls(Box::new(tls)), facts))
+    }
+
+    /// Says the end (TLS: close_notify) as far as it can be said without waiting long.
+    pub async fn finish(mut self) {
+        // The peer may be gone already; there is nobody left to tell.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.shutdown()).await;
+    }
+}
+
+/// RFC 9266: the `tls-exporter` channel binding, 32 octets with this label and an empty context.
+fn tls_facts(tls: &TlsStream<TcpStream>) -> TlsFacts {
+    let (_, connection) = tls.get_ref();
+    let version = match connection.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        _ => "TLS",
+    };
+    let cipher = connection.negotiated_cipher_suite().map_or(String::new(), |suite| format!("{:?}", suite.suite()));
+    let exporter = connection.export_keying_material([0u8; 32], b"EXPORTER-Channel-Binding", Some(&[])).ok();
+    TlsFacts { version: version.to_owned(), cipher, sni: connection.server_name().map(str::to_owned), exporter }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buffer),
+            Self::Closed => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, bytes),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+            Self::Closed => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
+            Self::Closed => Poll::Ready(Ok(())),
+        }
+    }
+}

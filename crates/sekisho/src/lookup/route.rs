@@ -1,0 +1,55 @@
+//! Where an accepted recipient's mail goes: the targets of its alias, the mailbox, the next hop of its relay domain.
+
+use directory::{Directory, DirectoryError};
+use guard::HostedPath;
+use smtp::{Host, Mailbox};
+use spool::Target;
+
+use crate::config::Local;
+use crate::serve::site::Site;
+
+/// The targets of a recipient that is ours to answer for, each with the forward-path that it is delivered by.
+pub async fn targets(
+    directory: &Directory,
+    site: &Site,
+    hosted: &HostedPath,
+) -> Result<Vec<(String, Target)>, DirectoryError> {
+    match hosted.mailbox() {
+        Some(mailbox) => mailbox_targets(directory, site, mailbox).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The targets of a mailbox; empty when it is not ours.
+pub async fn mailbox_targets(
+    directory: &Directory,
+    site: &Site,
+    mailbox: &Mailbox,
+) -> Result<Vec<(String, Target)>, DirectoryError> {
+    let Host::Domain(domain) = &mailbox.host else { return Ok(Vec::new()) };
+    let settings = &site.settings;
+    if let Some(relay) = settings.domains.relay.iter().find(|relay| relay.domain == *domain) {
+        let server = format!("{}:{}", relay.next_hop.host, relay.next_hop.port);
+        return Ok(vec![(mailbox.to_string(), Target::NextHop { server })]);
+    }
+    let local_part = mailbox.local_part.as_str();
+    let found = directory.resolve(local_part, domain.as_str(), mailbox.routing().is_some()).await?;
+    let target = |target: &directory::Target| match target {
+        directory::Target::Account { login, .. } => (mailbox.to_string(), local(&settings.delivery.local, login)),
+        directory::Target::Forward { address } => (address.to_string(), elsewhere(address)),
+    };
+    Ok(found.targets.iter().map(target).collect())
+}
+
+fn local(local: &Local, login: &str) -> Target {
+    match local {
+        Local::Maildir => Target::Maildir { account: login.to_owned() },
+        Local::LmtpTcp(server) => Target::Lmtp { server: format!("{}:{}", server.host, server.port) },
+        Local::LmtpUnix(path) => Target::Lmtp { server: path.display().to_string() },
+    }
+}
+
+fn elsewhere(address: &str) -> Target {
+    let host = address.rsplit_once('@').map_or(address, |(_, host)| host);
+    Target::Remote { host: host.to_owned() }
+}

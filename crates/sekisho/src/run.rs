@@ -1,0 +1,129 @@
+//! A server's life as a process: log, server, admin socket, signals, end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Mutex, oneshot};
+use tokio::task::JoinHandle;
+use tracing::{error, info};
+
+use crate::admin::{self, Backend};
+use crate::config::{self, Loaded};
+use crate::log::Logger;
+use crate::serve::Server;
+use crate::serve::border::Border;
+
+/// A configuration and where it came from, so that it can be read again.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The file.
+    pub file: PathBuf,
+    /// `--set` over it.
+    pub sets: Vec<String>,
+}
+
+/// What a reload touches; one at a time.
+struct Life {
+    server: Mutex<Server>,
+    logger: Logger,
+    source: Source,
+}
+
+impl Life {
+    /// Reads the configuration again. What is wrong with it is told, and the old one stays in force.
+    async fn reload(&self) -> Result<(), String> {
+        let loaded = config::read(&self.source.file, &self.source.sets).map_err(|error| error.to_string())?;
+        let log = loaded.settings.log.clone();
+        self.server.lock().await.reload(loaded.settings).map_err(|error| error.to_string())?;
+        self.logger.apply(&log).map_err(|error| format!("log: {error}"))
+    }
+}
+
+/// Serves until SIGTERM or SIGINT. `ready` is called once everything listens.
+pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Result<()>) -> Result<()> {
+    let settings = loaded.settings;
+    let logger = Logger::start(&settings.log).context("log")?;
+    let socket = settings.admin.socket.clone();
+    let mode = settings.admin.mode;
+    let mut signals = Signals::new()?;
+    let server = Server::start(settings).await?;
+    let border = Arc::clone(server.border());
+    let life = Arc::new(Life { server: Mutex::new(server), logger, source });
+    let (end_admin, admin) = admin_api(&socket, mode, (&border, &life))?;
+    ready()?;
+    signals.attend(&life).await;
+    info!("stopping");
+    let _ = end_admin.send(());
+    if let Err(error) = admin.await {
+        error!(%error, "the admin API did not end in order");
+    }
+    // Backend and routes are gone with the API: this is the last handle.
+    let Ok(life) = Arc::try_unwrap(life) else { return Ok(()) };
+    life.server.into_inner().stop().await;
+    let _ = std::fs::remove_file(&socket);
+    life.logger.flush();
+    Ok(())
+}
+
+type AdminTask = (oneshot::Sender<()>, JoinHandle<()>);
+
+fn admin_api(socket: &std::path::Path, mode: u32, (border, life): (&Arc<Border>, &Arc<Life>)) -> Result<AdminTask> {
+    let listener = admin::bind(socket, mode)?;
+    let (for_pop, for_reload) = (Arc::clone(border), Arc::clone(life));
+    let backend = Backend {
+        directory: Arc::clone(&border.directory),
+        server: Some(admin::Server {
+            state: Arc::clone(&border.state),
+            spool: Arc::clone(&border.spool),
+            pop: Box::new(move || for_pop.site.load().settings.relay.pop.clone()),
+            reload: Box::new(move || {
+                let life = Arc::clone(&for_reload);
+                Box::pin(async move { life.reload().await })
+            }),
+        }),
+    };
+    let (end, ended) = oneshot::channel::<()>();
+    let task = tokio::spawn(async move {
+        let ended = async {
+            // A dropped sender means the same.
+            let _ = ended.await;
+        };
+        if let Err(error) = admin::serve(listener, backend, ended).await {
+            error!(%error, "admin API");
+        }
+    });
+    Ok((end, task))
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Reloads at each SIGHUP; returns at SIGTERM or SIGINT.
+    async fn attend(&mut self, life: &Life) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => {
+                    if let Err(why) = life.reload().await {
+                        error!(why = ?why, "not reloaded; the old configuration stays in force");
+                    }
+                }
+            }
+        }
+    }
+}

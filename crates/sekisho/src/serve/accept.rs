@@ -1,0 +1,144 @@
+//! Takes connections from a listener's socket and gives each to its protocol.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smtp::replies;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+use super::border::{Border, Client};
+use super::site::{ListenerSite, Site};
+use super::{pop3, smtp as smtp_service};
+use crate::listen::{Gate, Pass, Refused, Stream, proxy};
+
+/// How long a proxy may take for its header, and a client for the first TLS handshake.
+const PREAMBLE_WAIT: Duration = Duration::from_secs(30);
+/// How long we pause when the system has no more file descriptors: closing sessions give some back.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// One socket that is being served.
+pub struct Door {
+    /// The socket.
+    pub socket: TcpListener,
+    /// The listener's name, by which each new configuration is looked up.
+    pub name: Arc<str>,
+    /// Counts its connections; shared by the sockets of a listener.
+    pub gate: Arc<Gate>,
+}
+
+impl Door {
+    /// Serves until `stop` turns true or the listener is in no configuration any more.
+    pub async fn serve(self, border: Arc<Border>, mut stop: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                accepted = self.socket.accept() => match accepted {
+                    Ok((tcp, peer)) => self.admit(&border, tcp, (peer.ip(), &stop)),
+                    Err(error) => pause_after(&error, &self.name).await,
+                },
+                changed = stop.changed() => {
+                    if changed.is_err() || *stop.borrow() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn admit(&self, border: &Arc<Border>, tcp: TcpStream, (peer, stop): (IpAddr, &watch::Receiver<bool>)) {
+        let site = border.site.load_full();
+        let Some(listener) = site.listeners.iter().find(|listener| listener.settings.name == self.name) else { return };
+        let listener = Arc::clone(listener);
+        let peer = guard::canonical_ip(peer);
+        let limits = &listener.settings;
+        // A proxy brings many clients: each is counted once its header names it.
+        let proxied = limits.proxy_from.iter().any(|net| net.contains(&peer));
+        let per_client = if proxied { limits.connections_max } else { limits.connections_per_client_max };
+        match self.gate.enter(peer, limits.connections_max, per_client) {
+            Ok(pass) => {
+                let _ = tcp.set_nodelay(true);
+                let arrival = Arrival { border: Arc::clone(border), site, listener, peer, proxied, pass };
+                tokio::spawn(arrival.serve(tcp, stop.clone()));
+            }
+            Err(refused) => turn_away(&tcp, &listener, (peer, refused)),
+        }
+    }
+}
+
+/// A connection that has its place.
+struct Arrival {
+    border: Arc<Border>,
+    site: Arc<Site>,
+    listener: Arc<ListenerSite>,
+    peer: IpAddr,
+    proxied: bool,
+    pass: Pass,
+}
+
+impl Arrival {
+    async fn serve(self, tcp: TcpStream, stop: watch::Receiver<bool>) {
+        let protocol = self.listener.settings.protocol;
+        let begun = if self.proxied || protocol.implicit_tls() {
+            // Boxed: only these connections need room for it.
+            Box::pin(tokio::time::timeout(PREAMBLE_WAIT, self.preamble(tcp))).await
+        } else {
+            Ok(Ok((Stream::Plain(tcp), self.peer, None)))
+        };
+        let (stream, ip, tls) = match begun {
+            Ok(Ok(begun)) => begun,
+            Ok(Err(error)) => return self.failed(&error),
+            Err(_) => return self.failed(&io::Error::from(io::ErrorKind::TimedOut)),
+        };
+        let Self { border, site, listener, peer, pass, .. } = self;
+        let session = border.next_session();
+        let client = Client { border, site, listener, ip, peer, session, pass };
+        if protocol.is_smtp() {
+            smtp_service::serve(client, (stream, tls), stop).await;
+        } else {
+            pop3::serve(client, (stream, tls), stop).await;
+        }
+    }
+
+    /// What comes before the first word: the PROXY header, the TLS handshake.
+    async fn preamble(&self, mut tcp: TcpStream) -> io::Result<(Stream, IpAddr, Option<smtp::server::TlsFacts>)> {
+        let ip = if self.proxied { proxy::client_behind(&mut tcp).await.map_err(io::Error::other)? } else { self.peer };
+        if !self.listener.settings.protocol.implicit_tls() {
+            return Ok((Stream::Plain(tcp), ip, None));
+        }
+        let tls = self.listener.tls.clone().ok_or_else(|| io::Error::other("no certificate"))?;
+        let (stream, facts) = Stream::Plain(tcp).start_tls(tls).await?;
+        Ok((stream, ip, Some(facts)))
+    }
+
+    fn failed(&self, error: &io::Error) {
+        let listener = &*self.listener.settings.name;
+        info!(listener, client = %self.peer, cause = ?error.to_string(), "connection not begun");
+    }
+}
+
+/// Says why and closes; nobody waits for a client that is turned away.
+fn turn_away(tcp: &TcpStream, listener: &ListenerSite, (peer, refused): (IpAddr, Refused)) {
+    let mut line = Vec::new();
+    if listener.settings.protocol.is_smtp() {
+        match refused {
+            Refused::Full => replies::overloaded().write_to(&mut line),
+            Refused::ClientFull => replies::too_many_connections().write_to(&mut line),
+        }
+    } else {
+        line.extend_from_slice(b"-ERR [SYS/TEMP] Too many connections; try again later\r\n");
+    }
+    // A socket just accepted takes one line without waiting; if not, the client learns it by the close.
+    let _ = tcp.try_write(&line);
+    debug!(listener = &*listener.settings.name, client = %peer, ?refused, "turned away");
+}
+
+async fn pause_after(error: &io::Error, listener: &str) {
+    // A client that left before we took it is no fault of ours.
+    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        warn!(listener, cause = %error, "connections cannot be taken for a moment");
+        tokio::time::sleep(EXHAUSTED_PAUSE).await;
+    }
+}

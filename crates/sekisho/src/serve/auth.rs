@@ -1,0 +1,302 @@
+//! Logins of SMTP and POP3: one exchange after the other, the throttle in front, the directory behind.
+//!
+//! The client learns one thing only, that it failed; the log says why. Guesses are told apart by a keyed hash, so that the
+//! same wrong password counts once (and is stored nowhere).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use directory::{AuthOutcome, Identity, RecipientScope, SecretUse, SecretsOutcome};
+use guard::{Device, Login};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sasl::{Context, Exchange, Mechanism, Step};
+use sha2::Sha256;
+use state::AuthGate;
+use state::throttle::FailedLogin;
+use tracing::{info, warn};
+
+use super::border::{Border, Client, SessionId};
+
+/// What an exchange came to, or what it wants next.
+pub enum Outcome {
+    /// Send this challenge.
+    Challenge(Vec<u8>),
+    /// The client is who it says; these octets are to be sent with the success.
+    Proved(Proved, Option<Vec<u8>>),
+    /// It is not.
+    Denied,
+    /// What it sent does not have the form of its mechanism.
+    Malformed,
+    /// Too many failures lately; nothing was looked at.
+    Throttled,
+    /// The accounts cannot be asked now.
+    Unavailable,
+}
+
+/// Who proved himself in this session.
+#[derive(Debug, Clone)]
+pub struct Proved {
+    /// The account's login, also when its device logged in.
+    pub login: String,
+    /// All that the directory says of it.
+    pub identity: Identity,
+}
+
+impl Proved {
+    fn new(identity: Identity) -> Self {
+        Self { login: identity.login.to_string(), identity }
+    }
+
+    /// What the guard must know of the device; outlives the facts that borrow it.
+    pub fn device_facts(&self) -> Option<Device<'_>> {
+        let device = self.identity.device.as_deref()?;
+        let scope = match device.limits.recipients {
+            RecipientScope::OwnDomains => guard::RecipientScope::HostedOnly,
+            RecipientScope::Anywhere => guard::RecipientScope::Anyone,
+        };
+        Some(Device { name: &device.name, reverse_path: None, scope })
+    }
+
+    /// Vouches for the login before the guard: it was proved in this very session.
+    pub fn attest<'a>(&'a self, device: &Option<Device<'a>>) -> Login<'a> {
+        Login::attest_authenticated(&self.login, *device)
+    }
+}
+
+/// Where a login comes from, for throttle and log.
+#[derive(Clone)]
+pub struct Origin {
+    border: Arc<Border>,
+    session: SessionId,
+    listener: Arc<str>,
+    ip: IpAddr,
+}
+
+impl Origin {
+    /// That of a client, which may speak for another address by XCLIENT.
+    pub fn new(client: &Client, ip: IpAddr) -> Self {
+        let (border, listener) = (Arc::clone(&client.border), Arc::clone(&client.listener.settings.name));
+        Self { border, session: client.session, listener, ip }
+    }
+
+    /// Waits as the throttle says; false: not now.
+    async fn admitted(&self, login: &str) -> bool {
+        match self.border.state.check_auth(self.ip, &folded(login), SystemTime::now()) {
+            AuthGate::Go => true,
+            AuthGate::Wait(delay) => {
+                tokio::time::sleep(delay).await;
+                true
+            }
+            AuthGate::Locked(_) => {
+                self.log("throttled", login, "too many failures");
+                false
+            }
+        }
+    }
+
+    fn succeeded(&self, login: &str, way: &str) {
+        self.border.state.auth_succeeded(self.ip, &folded(login), SystemTime::now());
+        info!(session = %self.session, listener = &*self.listener, client = %self.ip, login = ?login, way, "login");
+    }
+
+    fn failed(&self, login: &str, guess: &[u8], (way, why): (&str, &dyn std::fmt::Display)) {
+        let guess = self.guess(login, guess);
+        let login_key = folded(login);
+        let failed = FailedLogin { addr: self.ip, login: &login_key, guess };
+        self.border.state.auth_failed(&failed, SystemTime::now());
+        self.log(way, login, why);
+    }
+
+    fn log(&self, way: &str, login: &str, why: impl std::fmt::Display) {
+        info!(
+            session = %self.session,
+            listener = &*self.listener,
+            client = %self.ip,
+            login = ?login,
+            way,
+            %why,
+            "login failed"
+        );
+    }
+
+    /// A keyed hash of the guess: enough to see the same one again, useless for anything else.
+    fn guess(&self, login: &str, guess: &[u8]) -> [u8; 16] {
+        let mut hash = [0; 16];
+        // Keys of any length are taken.
+        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.border.guess_key) {
+            mac.update(folded(login).as_bytes());
+            mac.update(&[0]);
+            mac.update(guess);
+            hash.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+        }
+        hash
+    }
+
+    /// A login by password, with throttle and log.
+    pub async fn by_password(&self, login: &str, password: &[u8], way: &str) -> Outcome {
+        if !self.admitted(login).await {
+            return Outcome::Throttled;
+        }
+        match self.border.directory.authenticate(login, password, self.ip).await {
+            Ok(AuthOutcome::Account(identity)) => {
+                self.succeeded(login, way);
+                Outcome::Proved(Proved::new(identity), None)
+            }
+            Ok(AuthOutcome::Denied(why)) => {
+                self.failed(login, password, (way, &why));
+                Outcome::Denied
+            }
+            Err(error) => self.unavailable(&error),
+        }
+    }
+
+    /// A login by APOP (RFC 1939 §7).
+    pub async fn by_apop(&self, login: &str, banner: &str, digest: &[u8; 16]) -> Outcome {
+        if !self.admitted(login).await {
+            return Outcome::Throttled;
+        }
+        let found = self.border.directory.secrets_for(login, SecretUse::Apop, self.ip).await;
+        let (identity, secrets, why) = match found {
+            Ok(SecretsOutcome::Found { identity, secrets }) => (Some(identity), secrets, None),
+            Ok(SecretsOutcome::Denied(why)) => (None, Vec::new(), Some(why)),
+            Err(error) => return self.unavailable(&error),
+        };
+        match identity.filter(|_| secrets.iter().any(|secret| fits_apop(secret, banner, digest))) {
+            Some(identity) => {
+                self.succeeded(login, "APOP");
+                Outcome::Proved(Proved::new(identity), None)
+            }
+            None => {
+                let why = why.unwrap_or(directory::Why::WrongPassword);
+                // Every digest differs, since the banner does: the login alone tells whether it is the same device again.
+                self.failed(login, b"apop", ("APOP", &why));
+                Outcome::Denied
+            }
+        }
+    }
+
+    fn unavailable(&self, error: &directory::DirectoryError) -> Outcome {
+        warn!(session = %self.session, %error, "logins cannot be checked");
+        Outcome::Unavailable
+    }
+}
+
+/// One SASL exchange.
+pub struct Auth {
+    exchange: Exchange,
+    origin: Origin,
+    identity: Option<Identity>,
+    denied: Option<directory::Why>,
+    login: String,
+}
+
+impl Auth {
+    /// An exchange that has not begun. `binding`: the TLS channel's `tls-exporter` octets.
+    pub fn new(
+        client: &Client,
+        (ip, mechanism): (IpAddr, Mechanism),
+        binding: Option<[u8; 32]>,
+    ) -> Result<Self, getrandom::Error> {
+        let mut nonce = [0; 24];
+        getrandom::fill(&mut nonce)?;
+        let settings = &client.site.settings;
+        let plus = Mechanism::ScramSha256Plus.name();
+        let context = Context {
+            hostname: settings.hostname.clone(),
+            channel_binding: binding.map(|octets| octets.to_vec()),
+            plus_offered: binding.is_some() && settings.auth.mechanisms.iter().any(|name| name == plus),
+            nonce,
+            unix_secs: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            decoy_key: client.border.decoy_key,
+        };
+        let origin = Origin::new(client, ip);
+        let exchange = Exchange::new(mechanism, context);
+        Ok(Self { exchange, origin, identity: None, denied: None, login: String::new() })
+    }
+
+    /// Begins, with the initial response if there was one.
+    pub async fn start(&mut self, initial: Option<&[u8]>) -> Outcome {
+        let step = self.exchange.start(initial);
+        self.follow(step).await
+    }
+
+    /// Goes on with the client's response.
+    pub async fn respond(&mut self, response: &[u8]) -> Outcome {
+        let step = self.exchange.respond(response);
+        self.follow(step).await
+    }
+
+    async fn follow(&mut self, mut step: Step) -> Outcome {
+        loop {
+            step = match step {
+                Step::Challenge(octets) => return Outcome::Challenge(octets),
+                Step::NeedPassword { login, password, .. } => {
+                    return self.origin.by_password(&login, password.expose(), self.exchange.mechanism().name()).await;
+                }
+                Step::NeedSecret { login, kind } => {
+                    if !self.origin.admitted(&login).await {
+                        return Outcome::Throttled;
+                    }
+                    match self.look_up(login, kind.into()).await {
+                        Ok(secrets) => self.exchange.secret(secrets),
+                        Err(error) => return self.origin.unavailable(&error),
+                    }
+                }
+                Step::Done { last, .. } => return self.done(last),
+                Step::Failed(failure) => return self.failed(failure),
+            };
+        }
+    }
+
+    async fn look_up(
+        &mut self,
+        login: String,
+        wanted: SecretUse,
+    ) -> Result<Option<Vec<sasl::StoredSecret>>, directory::DirectoryError> {
+        self.login = login;
+        match self.origin.border.directory.secrets_for(&self.login, wanted, self.origin.ip).await? {
+            SecretsOutcome::Found { identity, secrets } => {
+                self.identity = Some(identity);
+                Ok(Some(secrets))
+            }
+            SecretsOutcome::Denied(why) => {
+                self.denied = Some(why);
+                Ok(None)
+            }
+        }
+    }
+
+    fn done(&mut self, last: Option<Vec<u8>>) -> Outcome {
+        // Without an identity there was no secret, and an exchange without one never gets here.
+        let Some(identity) = self.identity.take() else { return Outcome::Denied };
+        self.origin.succeeded(&self.login, self.exchange.mechanism().name());
+        Outcome::Proved(Proved::new(identity), last)
+    }
+
+    fn failed(&self, failure: sasl::Failure) -> Outcome {
+        let way = self.exchange.mechanism().name();
+        if failure.is_syntax() {
+            self.origin.log(way, &self.login, failure);
+            return Outcome::Malformed;
+        }
+        match self.denied {
+            Some(why) => self.origin.failed(&self.login, way.as_bytes(), (way, &why)),
+            None => self.origin.failed(&self.login, way.as_bytes(), (way, &failure)),
+        }
+        Outcome::Denied
+    }
+}
+
+fn fits_apop(secret: &sasl::StoredSecret, banner: &str, digest: &[u8; 16]) -> bool {
+    let hex: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
+    match secret {
+        sasl::StoredSecret::Clear(secret) => sasl::apop::verify(banner, secret.expose(), hex.as_bytes()),
+        _ => false,
+    }
+}
+
+/// Logins are the same in any case.
+fn folded(login: &str) -> String {
+    login.to_ascii_lowercase()
+}

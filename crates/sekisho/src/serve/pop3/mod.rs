@@ -1,0 +1,42 @@
+//! POP3: sessions of crate `pop3` with the accounts and the mailboxes behind them.
+//!
+//! `driver` moves octets, `talk` answers the session's questions, `maildrop` is the open maildrop on its blocking thread.
+
+mod driver;
+mod maildrop;
+mod talk;
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use pop3::{Peer, Session};
+use smtp::server::TlsFacts;
+use tokio::sync::watch;
+
+use self::driver::Driver;
+use self::talk::Talk;
+use super::border::Client;
+use crate::listen::{Stream, Wire};
+
+/// Serves one connection to its end.
+pub async fn serve(client: Client, (stream, tls): (Stream, Option<TlsFacts>), stop: watch::Receiver<bool>) {
+    let peer = Peer { tls: tls.as_ref().map(facts), apop_banner: banner(&client) };
+    let session = Session::new(client.listener.pop3.clone(), peer, Instant::now());
+    Driver::new(Wire::new(stream), session, Talk::new(client, tls)).run(stop).await;
+}
+
+/// The timestamp of the greeting (RFC 1939 §7): never the same twice, and not to be guessed.
+fn banner(client: &Client) -> Option<String> {
+    if !client.site.settings.auth.apop || client.listener.settings.auth == crate::config::AuthOffer::Never {
+        return None;
+    }
+    // Without random octets there is no banner, and so no APOP.
+    let mut nonce = [0; 24];
+    getrandom::fill(&mut nonce).ok()?;
+    let secs = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    Some(sasl::apop::timestamp(&nonce, secs, &client.site.settings.hostname))
+}
+
+fn facts(tls: &TlsFacts) -> pop3::TlsFacts {
+    let TlsFacts { version, cipher, sni, exporter } = tls.clone();
+    pop3::TlsFacts { version, cipher, sni, exporter }
+}

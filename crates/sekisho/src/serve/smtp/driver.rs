@@ -1,0 +1,98 @@
+//! Drives one SMTP session: reads, lets the session decide, looks up what it asks, writes. Decides nothing itself.
+
+use std::io;
+use std::time::Instant;
+
+use guard::Recipient;
+use smtp::server::{Input, Output, Question, Session};
+use tokio::sync::watch;
+
+use super::talk::Talk;
+use crate::listen::{Heard, Wire};
+
+/// A session with its connection.
+pub(super) struct Driver {
+    wire: Wire,
+    session: Session<Recipient>,
+    talk: Talk,
+    due: Vec<Output<Recipient>>,
+}
+
+/// What a step of the session left to do.
+enum Next {
+    Wait,
+    End,
+}
+
+impl Driver {
+    /// A driver for a connection that has just come in (with TLS up already where the listener speaks it at once).
+    pub(super) fn new(wire: Wire, session: Session<Recipient>, talk: Talk) -> Self {
+        Self { wire, session, talk, due: Vec::new() }
+    }
+
+    /// Runs the session to its end. `stop` turns true when the server shuts down.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        self.session.start(Instant::now(), &mut self.due);
+        // An error is the peer's going away; the session learns it and nothing is half done.
+        let ended = self.converse(&mut stop).await;
+        if ended.is_err() {
+            self.session.handle(Input::PeerGone, Instant::now(), &mut self.due);
+        }
+        self.talk.ended(ended.err().as_ref());
+        self.wire.finish().await;
+    }
+
+    async fn converse(&mut self, stop: &mut watch::Receiver<bool>) -> io::Result<()> {
+        while let Next::Wait = self.act().await? {
+            let (session, due) = (&mut self.session, &mut self.due);
+            let deadline = session.deadline();
+            let take = |octets: &[u8]| session.handle(Input::Bytes(octets), Instant::now(), due);
+            let input = match self.wire.listen(deadline, stop, take).await? {
+                Heard::Octets | Heard::Nothing => continue,
+                Heard::Due => Input::Timeout,
+                Heard::Stop => Input::Shutdown,
+            };
+            self.session.handle(input, Instant::now(), &mut self.due);
+        }
+        Ok(())
+    }
+
+    /// Does everything that is due, in order, and sends what came of it at once.
+    async fn act(&mut self) -> io::Result<Next> {
+        while !self.due.is_empty() {
+            for output in std::mem::take(&mut self.due) {
+                match output {
+                    Output::Reply(reply) => {
+                        self.talk.replied(&reply);
+                        reply.write_to(self.wire.unsent());
+                    }
+                    Output::Ask(question) => self.ask(question).await,
+                    Output::Body(piece) => self.talk.body(piece).await,
+                    Output::DiscardBody => self.talk.discard(),
+                    Output::StartTls(_drained) => self.start_tls().await?,
+                    Output::Close => {
+                        self.wire.flush().await?;
+                        return Ok(Next::End);
+                    }
+                }
+            }
+        }
+        self.wire.flush().await?;
+        Ok(Next::Wait)
+    }
+
+    async fn ask(&mut self, question: Question<Recipient>) {
+        let authenticated = self.session.login().is_some();
+        // Boxed: an idle connection must not keep room for the largest look-up.
+        let answer = Box::pin(self.talk.answer(question, authenticated)).await;
+        self.session.handle(Input::Answer(answer), Instant::now(), &mut self.due);
+    }
+
+    async fn start_tls(&mut self) -> io::Result<()> {
+        self.wire.flush().await?;
+        let facts = self.wire.start_tls(self.talk.tls_config()).await?;
+        self.talk.tls_up(&facts);
+        self.session.handle(Input::TlsUp(facts), Instant::now(), &mut self.due);
+        Ok(())
+    }
+}

@@ -1,0 +1,244 @@
+//! A message on its way from the session into the queue: room, header, durability, and the one line of its log.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use guard::Recipient;
+use smtp::replies;
+use smtp::reply::Reply;
+use smtp::server::{Answer, Envelope, Flavour};
+use spool::{AcceptError, Incoming, Origin, Target};
+use tracing::{error, info, warn};
+
+use super::header::{Header, Hop};
+use super::talk::{Talk, Transaction};
+use crate::lookup::route;
+
+/// A message that is coming in.
+pub(super) struct Arriving {
+    incoming: Incoming,
+    /// Its header was read and ours written before it.
+    header: Option<Header>,
+    /// Why it cannot be taken; told at its end, when the client listens.
+    failed: Option<Reply>,
+}
+
+impl Talk {
+    /// Before 354: is there room?
+    pub(super) fn begin_message(&mut self, declared_size: Option<u64>) -> Answer<Recipient> {
+        let Some(transaction) = self.transaction.as_mut() else { return Answer::Refuse(replies::mail_first()) };
+        let spool = &self.client.border.spool;
+        if let Err(error) = spool.room(declared_size.unwrap_or(0)) {
+            return Answer::Refuse(refusal(&error));
+        }
+        transaction.arriving = Some(Arriving { incoming: spool.incoming(), header: None, failed: None });
+        Answer::Proceed
+    }
+
+    /// A piece that is not the last one.
+    pub(super) async fn take_piece(&mut self, piece: Vec<u8>) {
+        let Some(mut transaction) = self.transaction.take() else { return };
+        if let Some(arriving) = transaction.arriving.as_mut().filter(|arriving| arriving.failed.is_none()) {
+            let piece = match arriving.header {
+                None => self.with_header(piece, arriving, &transaction.recipients),
+                Some(_) => piece,
+            };
+            if let Err(error) = arriving.incoming.write(piece).await {
+                arriving.failed = Some(refusal(&error));
+            }
+        }
+        self.transaction = Some(transaction);
+    }
+
+    /// The last piece: 250 only once the message is durable.
+    pub(super) async fn take_message(
+        &mut self,
+        envelope: Box<Envelope<Recipient>>,
+        last: Vec<u8>,
+    ) -> Answer<Recipient> {
+        let arriving = self.transaction.take().and_then(|transaction| {
+            let Transaction { recipients, arriving, .. } = *transaction;
+            arriving.map(|arriving| (arriving, recipients))
+        });
+        let Some((mut arriving, recipients)) = arriving else { return Answer::Refuse(replies::internal_fault()) };
+        if let Some(reply) = arriving.failed {
+            return Answer::Refuse(reply);
+        }
+        let last = match arriving.header {
+            None => self.with_header(last, &mut arriving, &recipients),
+            Some(_) => last,
+        };
+        let hops = arriving.header.as_ref().map_or(0, |header| header.received);
+        if hops > self.client.site.settings.limits.hops {
+            return Answer::Refuse(self.loops(&envelope, hops));
+        }
+        let octets = arriving.incoming.octets() + last.len() as u64;
+        let queued = match self.queued_envelope(&envelope, octets).await {
+            Ok(queued) => queued,
+            Err(reply) => return Answer::Refuse(reply),
+        };
+        match arriving.incoming.commit(queued, last).await {
+            Ok(id) => {
+                self.log_accepted(&envelope, id, octets);
+                Answer::Accepted(replies::queued(&id))
+            }
+            Err(error) => Answer::Refuse(self.not_stored(&error)),
+        }
+    }
+
+    /// Reads the header at the start of the message and puts ours above it.
+    fn with_header(&self, piece: Vec<u8>, arriving: &mut Arriving, recipients: &(Option<String>, usize)) -> Vec<u8> {
+        let header = Header::scan(&piece);
+        let date = self.client.border.dates.now();
+        let id = arriving.incoming.id().to_string();
+        let mut above = String::with_capacity(512);
+        let helo = self.helo.as_ref().map_or_else(|| "unknown".to_owned(), |helo| helo.host.to_string());
+        Hop {
+            helo: &helo,
+            client: self.ip,
+            tls: self.tls.as_deref(),
+            hostname: &self.client.site.settings.hostname,
+            protocol: self.protocol(),
+            queue_id: &id,
+            recipient: recipients.0.as_deref().filter(|_| recipients.1 == 1),
+            date: &date,
+        }
+        .write_to(&mut above);
+        // RFC 6409 §8: what a submission lacks. A header that is not seen to its end is left alone.
+        if self.client.listener.smtp.flavour == Flavour::Submission && header.complete {
+            if !header.date {
+                above.push_str(&format!("Date: {date}\r\n"));
+            }
+            if !header.message_id {
+                above.push_str(&format!("Message-ID: <{id}@{}>\r\n", self.client.site.settings.hostname));
+            }
+        }
+        if header.starts_with_body {
+            above.push_str("\r\n");
+        }
+        arriving.header = Some(header);
+        let mut whole = above.into_bytes();
+        whole.reserve_exact(piece.len());
+        whole.extend_from_slice(&piece);
+        whole
+    }
+
+    /// The word behind `with` (RFC 3848), before the envelope is complete.
+    fn protocol(&self) -> &'static str {
+        let old = self.helo.as_ref().is_some_and(|helo| helo.verb == smtp::server::HeloVerb::Helo);
+        match (self.tls.is_some(), self.proved.is_some()) {
+            (false, false) if old => "SMTP",
+            (false, false) => "ESMTP",
+            (true, false) => "ESMTPS",
+            (false, true) => "ESMTPA",
+            (true, true) => "ESMTPSA",
+        }
+    }
+
+    /// The envelope as it is queued: every recipient with its targets.
+    async fn queued_envelope(&self, envelope: &Envelope<Recipient>, octets: u64) -> Result<spool::Envelope, Reply> {
+        let mut recipients = Vec::with_capacity(envelope.recipients.len());
+        for accepted in &envelope.recipients {
+            let more = |forward_path: String, target: Target| spool::Recipient {
+                forward_path,
+                target,
+                notify: accepted.params.notify.bits(),
+                orcpt: accepted.params.orcpt.clone(),
+            };
+            match &accepted.proof {
+                Recipient::Relayed(path, _) => {
+                    let host = path.mailbox().map(|mailbox| mailbox.host.to_string()).unwrap_or_default();
+                    recipients.push(more(bare(path), Target::Remote { host }));
+                }
+                Recipient::Hosted(hosted) => {
+                    let targets = route::targets(&self.client.border.directory, &self.client.site, hosted).await;
+                    let targets = targets.map_err(|error| self.unroutable(&error))?;
+                    recipients.extend(targets.into_iter().map(|(path, target)| more(path, target)));
+                }
+            }
+        }
+        let arrived = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(spool::Envelope {
+            reverse_path: envelope.reverse_path.mailbox().map(ToString::to_string).unwrap_or_default(),
+            recipients,
+            origin: self.origin(envelope),
+            arrived_at_unix_micros: u64::try_from(arrived.as_micros()).unwrap_or(u64::MAX),
+            session: self.client.session.to_string(),
+            smtputf8: envelope.mail.smtputf8,
+            eight_bit: envelope.mail.body == Some(smtp::server::BodyKind::EightBitMime),
+            envid: envelope
+                .mail
+                .envid
+                .as_deref()
+                .and_then(smtp::xtext::decode)
+                .and_then(|octets| String::from_utf8(octets).ok()),
+            ret: envelope.mail.ret.map(|ret| match ret {
+                smtp::server::Ret::Full => spool::Ret::Full,
+                smtp::server::Ret::Headers => spool::Ret::Headers,
+            }),
+            message_octets: octets,
+        })
+    }
+
+    /// Who may hear of a failure: only somebody with a right to send.
+    fn origin(&self, envelope: &Envelope<Recipient>) -> Origin {
+        let right = envelope.recipients.iter().find_map(|accepted| match &accepted.proof {
+            Recipient::Relayed(_, grant) => Some(grant.right()),
+            Recipient::Hosted(_) => None,
+        });
+        match (right, &self.proved) {
+            (Some(right), _) => {
+                Origin::Account { login: right.login().map(str::to_owned), grant: right.code().to_owned() }
+            }
+            (None, Some(proved)) => Origin::Account { login: Some(proved.login.clone()), grant: "auth".to_owned() },
+            (None, None) => Origin::Outside,
+        }
+    }
+
+    fn loops(&self, envelope: &Envelope<Recipient>, hops: usize) -> Reply {
+        let session = self.client.session;
+        info!(session = %session, client = %self.ip, reverse_path = ?envelope.reverse_path.to_string(), hops, "message loops");
+        replies::loop_detected()
+    }
+
+    fn unroutable(&self, error: &directory::DirectoryError) -> Reply {
+        warn!(session = %self.client.session, %error, "recipient accepted, but where it goes cannot be found out now");
+        replies::not_stored()
+    }
+
+    fn not_stored(&self, error: &AcceptError) -> Reply {
+        error!(session = %self.client.session, %error, "message not stored");
+        refusal(error)
+    }
+
+    fn log_accepted(&self, envelope: &Envelope<Recipient>, id: spool::QueueId, octets: u64) {
+        let rights = envelope.recipients.iter().filter_map(|accepted| match &accepted.proof {
+            Recipient::Relayed(_, grant) => Some(grant.right()),
+            Recipient::Hosted(_) => None,
+        });
+        let right = rights.into_iter().next();
+        info!(
+            session = %self.client.session,
+            client = %self.ip,
+            login = self.proved.as_ref().map(|proved| proved.login.as_str()).or(right.and_then(|right| right.login())),
+            queue_id = %id,
+            reverse_path = ?envelope.reverse_path.to_string(),
+            recipients = envelope.recipients.len(),
+            octets,
+            relay = right.map(guard::Right::code),
+            "accepted"
+        );
+    }
+}
+
+/// A path without its brackets.
+fn bare(path: &smtp::ForwardPath) -> String {
+    path.mailbox().map_or_else(|| "postmaster".to_owned(), ToString::to_string)
+}
+
+fn refusal(error: &AcceptError) -> Reply {
+    match error {
+        AcceptError::Full { .. } => replies::disk_full(),
+        AcceptError::Io { .. } | AcceptError::Envelope(_) => replies::not_stored(),
+        AcceptError::Closed => replies::shutting_down(),
+    }
+}

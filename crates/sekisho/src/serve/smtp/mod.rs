@@ -1,0 +1,28 @@
+//! SMTP and submission: sessions of crate `smtp` with the guard, the accounts and the queue behind them.
+//!
+//! `driver` moves octets, `talk` answers the session's questions, `judge` asks the guard, `message` takes a message to the
+//! queue, `header` knows the header fields that we read and write.
+
+mod driver;
+pub mod header;
+mod judge;
+mod message;
+mod talk;
+
+use std::time::Instant;
+
+use smtp::server::{Peer, Session, TlsFacts};
+use tokio::sync::watch;
+
+use self::driver::Driver;
+use self::talk::Talk;
+use super::border::Client;
+use crate::listen::{Stream, Wire};
+
+/// Serves one connection to its end.
+pub async fn serve(client: Client, (stream, tls): (Stream, Option<TlsFacts>), stop: watch::Receiver<bool>) {
+    let listed = client.listener.settings.xclient_from.iter().any(|net| net.contains(&client.peer));
+    let peer = Peer { addr: client.ip, xclient: listed, tls: tls.clone() };
+    let session = Session::new(client.listener.smtp.clone(), peer, Instant::now());
+    Driver::new(Wire::new(stream), session, Talk::new(client, tls)).run(stop).await;
+}

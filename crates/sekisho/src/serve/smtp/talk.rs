@@ -1,0 +1,198 @@
+//! Answers what an SMTP session asks, and tells the log what became of it.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use guard::{Recipient, Trace};
+use smtp::reply::Reply;
+use smtp::server::{Answer, Helo, Question, TlsFacts, XClient};
+use smtp::{ReversePath, replies};
+use tracing::info;
+
+use super::message::Arriving;
+use crate::serve::auth::{Auth, Outcome, Proved};
+use crate::serve::border::Client;
+
+/// One session's side of the conversation. Small while nothing happens: what a login or a message needs is boxed.
+pub(super) struct Talk {
+    pub(super) client: Client,
+    /// The client, after XCLIENT from a listed host.
+    pub(super) ip: IpAddr,
+    pub(super) helo: Option<Box<Helo>>,
+    pub(super) proved: Option<Box<Proved>>,
+    pub(super) transaction: Option<Box<Transaction>>,
+    pub(super) tls: Option<Box<TlsFacts>>,
+    auth: Option<Box<Auth>>,
+    begun: Instant,
+    counts: Counts,
+}
+
+/// One mail transaction, from MAIL on.
+pub(super) struct Transaction {
+    pub(super) reverse_path: ReversePath,
+    pub(super) owners: Option<guard::Fact<Vec<String>>>,
+    /// Recipients that a POP grant carries so far.
+    pub(super) pop_recipients: u32,
+    /// The first accepted recipient, and how many there are.
+    pub(super) recipients: (Option<String>, usize),
+    pub(super) arriving: Option<Arriving>,
+    pub(super) trace: Trace,
+}
+
+#[derive(Default)]
+struct Counts {
+    messages: u32,
+    refused: u32,
+}
+
+impl Talk {
+    /// The talk of a connection that has just begun.
+    pub(super) fn new(client: Client, tls: Option<TlsFacts>) -> Self {
+        let ip = client.ip;
+        Self {
+            client,
+            ip,
+            helo: None,
+            proved: None,
+            transaction: None,
+            tls: tls.map(Box::new),
+            auth: None,
+            begun: Instant::now(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// What a STARTTLS handshake shows.
+    pub(super) fn tls_config(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.client.listener.tls.clone()
+    }
+
+    /// TLS is up: nothing said before counts (RFC 3207 §4.2).
+    pub(super) fn tls_up(&mut self, facts: &TlsFacts) {
+        self.tls = Some(Box::new(facts.clone()));
+        (self.helo, self.proved, self.transaction, self.auth) = (None, None, None, None);
+    }
+
+    /// Counts what the client was told.
+    pub(super) fn replied(&mut self, reply: &Reply) {
+        self.counts.refused += u32::from(reply.is_permanent());
+    }
+
+    /// The next piece of the message.
+    pub(super) async fn body(&mut self, piece: Vec<u8>) {
+        if self.transaction.as_ref().is_some_and(|transaction| transaction.arriving.is_some()) {
+            Box::pin(self.take_piece(piece)).await;
+        }
+    }
+
+    /// The message that had begun will not be finished.
+    pub(super) fn discard(&mut self) {
+        self.transaction = None;
+    }
+
+    /// Finds the answer to one question. `authenticated` is the session's word: a login that it did not conclude is none.
+    pub(super) async fn answer(&mut self, question: Question<Recipient>, authenticated: bool) -> Answer<Recipient> {
+        if !authenticated {
+            self.proved = None;
+        }
+        match question {
+            Question::Connect => self.connect().await,
+            Question::Helo(helo) => {
+                self.helo = Some(Box::new(helo));
+                self.transaction = None;
+                Answer::Proceed
+            }
+            Question::AuthStart { mechanism, initial } => self.auth_start(mechanism, initial).await,
+            Question::AuthStep(response) => self.auth_step(response).await,
+            Question::Mail(mail) => self.judge_mail(mail).await,
+            Question::Rcpt(rcpt) => self.judge_rcpt(rcpt).await,
+            Question::Data { declared_size, .. } => self.begin_message(declared_size),
+            Question::Message(envelope, last) => {
+                let answer = self.take_message(envelope, last).await;
+                self.counts.messages += u32::from(matches!(answer, Answer::Accepted(_)));
+                answer
+            }
+            Question::XClient(facts) => self.speak_for(&facts),
+        }
+    }
+
+    async fn connect(&self) -> Answer<Recipient> {
+        let pause = self.client.listener.settings.greet_pause;
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        Answer::Proceed
+    }
+
+    /// A listed proxy says for whom it speaks: a new client, of whom nothing is known (T7).
+    fn speak_for(&mut self, facts: &XClient) -> Answer<Recipient> {
+        if let Some(ip) = facts.addr {
+            self.ip = guard::canonical_ip(ip);
+        }
+        (self.helo, self.proved, self.transaction, self.auth) = (None, None, None, None);
+        info!(session = %self.client.session, client = %self.ip, proxy = %self.client.peer, "xclient");
+        Answer::Proceed
+    }
+
+    async fn auth_start(&mut self, mechanism: &'static str, initial: Option<Vec<u8>>) -> Answer<Recipient> {
+        let Some(mechanism) = sasl::Mechanism::parse(mechanism) else {
+            return Answer::Refuse(replies::mechanism_unknown());
+        };
+        let binding = self.tls.as_ref().and_then(|tls| tls.exporter);
+        let mut auth = match Auth::new(&self.client, (self.ip, mechanism), binding) {
+            Ok(auth) => Box::new(auth),
+            Err(_) => return Answer::Refuse(replies::auth_unavailable()),
+        };
+        let outcome = auth.start(initial.as_deref()).await;
+        self.auth = Some(auth);
+        self.conclude(outcome)
+    }
+
+    async fn auth_step(&mut self, response: Option<Vec<u8>>) -> Answer<Recipient> {
+        match (self.auth.take(), response) {
+            (Some(mut auth), Some(response)) => {
+                let outcome = auth.respond(&response).await;
+                self.auth = Some(auth);
+                self.conclude(outcome)
+            }
+            // Cancelled, or no base64: the session has its own reply.
+            _ => Answer::AuthFailed(replies::auth_cancelled()),
+        }
+    }
+
+    fn conclude(&mut self, outcome: Outcome) -> Answer<Recipient> {
+        if let Outcome::Challenge(octets) = outcome {
+            return Answer::AuthChallenge(octets);
+        }
+        self.auth = None;
+        match outcome {
+            Outcome::Proved(proved, last) => {
+                let login = proved.login.clone();
+                self.proved = Some(Box::new(proved));
+                Answer::Authenticated { login, last }
+            }
+            Outcome::Malformed => Answer::AuthFailed(replies::bad_base64()),
+            Outcome::Throttled => Answer::AuthFailed(replies::auth_throttled()),
+            Outcome::Unavailable => Answer::Refuse(replies::auth_unavailable()),
+            Outcome::Challenge(_) | Outcome::Denied => Answer::AuthFailed(replies::auth_failed()),
+        }
+    }
+
+    /// The session is over; one line tells its fate.
+    pub(super) fn ended(&self, error: Option<&io::Error>) {
+        let Counts { messages, refused } = self.counts;
+        info!(
+            session = %self.client.session,
+            listener = &*self.client.listener.settings.name,
+            client = %self.ip,
+            login = self.proved.as_ref().map(|proved| proved.login.as_str()),
+            messages,
+            refused,
+            millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            cause = error.map(|error| error.kind().to_string()),
+            "disconnected"
+        );
+    }
+}

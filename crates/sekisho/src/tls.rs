@@ -1,0 +1,148 @@
+//! TLS for the listeners: the certificate and key as files, reloadable, and the self-signed one that `demo` and `init` make.
+//!
+//! Answers for which certificate is shown and which protocol versions are spoken (TLS 1.2 and 1.3, by rustls).
+//! What TLS proves to a session (version, cipher, channel binding) is handed on as [`smtp::server::TlsFacts`].
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// Why a certificate cannot be used; the one in force stays.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A PEM file could not be read or holds no such item.
+    #[error("tls: {path}: {why}")]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Certificate and key are no pair, or rustls refuses them.
+    #[error("tls: certificate {certificate} with key {key}: {source}")]
+    Pair {
+        /// The certificate chain's file.
+        certificate: PathBuf,
+        /// The private key's file.
+        key: PathBuf,
+        /// What rustls says.
+        source: rustls::Error,
+    },
+    /// A self-signed certificate could not be made or written.
+    #[error("tls: {path}: a self-signed certificate could not be made: {why}")]
+    Make {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// What failed.
+        why: String,
+    },
+}
+
+/// The certificate now in force, shared by every listener.
+#[derive(Debug)]
+pub struct Certificate {
+    current: ArcSwap<CertifiedKey>,
+}
+
+impl Certificate {
+    /// Reads the chain and the key.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
+        let pair = read_pair(certificate, key)?;
+        Ok(Arc::new(Self { current: ArcSwap::from_pointee(pair) }))
+    }
+
+    /// Reads them again; handshakes from now on show the new one, running sessions go on.
+    pub fn reload(&self, certificate: &Path, key: &Path) -> Result<(), TlsError> {
+        self.current.store(Arc::new(read_pair(certificate, key)?));
+        Ok(())
+    }
+
+    /// The rustls configuration that shows this certificate.
+    pub fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, rustls::Error> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let versions = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let mut config =
+            versions.with_no_client_auth().with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
+        // Mail clients seldom resume, and tickets would keep a key per process for nothing.
+        config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load_full())
+    }
+}
+
+fn read_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+    let pem = |path: &Path, why: String| TlsError::Pem { path: path.to_path_buf(), why };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| pem(certificate, e.to_string()))?;
+    if chain.is_empty() {
+        return Err(pem(certificate, "no CERTIFICATE in it".to_owned()));
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|e| pem(key, e.to_string()))?;
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    CertifiedKey::from_der(chain, private, &provider).map_err(|source| TlsError::Pair {
+        certificate: certificate.to_path_buf(),
+        key: key.to_path_buf(),
+        source,
+    })
+}
+
+/// Makes a self-signed certificate for `names` unless both files are there already. The key is readable by its owner only.
+pub fn ensure_self_signed(certificate: &Path, key: &Path, names: &[String]) -> Result<(), TlsError> {
+    if certificate.exists() && key.exists() {
+        return Ok(());
+    }
+    let made = rcgen::generate_simple_self_signed(names.to_vec())
+        .map_err(|e| TlsError::Make { path: certificate.to_path_buf(), why: e.to_string() })?;
+    write_file(key, 0o600, made.signing_key.serialize_pem().as_bytes())?;
+    write_file(certificate, 0o644, made.cert.pem().as_bytes())
+}
+
+fn write_file(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), TlsError> {
+    let failed = |e: std::io::Error| TlsError::Make { path: path.to_path_buf(), why: e.to_string() };
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(mode).open(path).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_self_signed_pair_is_made_once_and_loads() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cert, key) = (dir.path().join("c.pem"), dir.path().join("k.pem"));
+        ensure_self_signed(&cert, &key, &["mail.example.test".to_owned()]).unwrap();
+        let before = std::fs::read(&cert).unwrap();
+        ensure_self_signed(&cert, &key, &["other.example.test".to_owned()]).unwrap();
+        assert_eq!(before, std::fs::read(&cert).unwrap(), "an existing pair is kept");
+        let loaded = Certificate::load(&cert, &key).unwrap();
+        loaded.server_config().unwrap();
+        loaded.reload(&cert, &key).unwrap();
+    }
+
+    #[test]
+    fn a_broken_pair_names_its_file_and_the_old_one_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cert, key) = (dir.path().join("c.pem"), dir.path().join("k.pem"));
+        ensure_self_signed(&cert, &key, &["a.test".to_owned()]).unwrap();
+        let loaded = Certificate::load(&cert, &key).unwrap();
+        std::fs::write(&cert, "nothing").unwrap();
+        let error = loaded.reload(&cert, &key).unwrap_err().to_string();
+        assert!(error.contains("c.pem") && error.contains("no CERTIFICATE"), "{error}");
+    }
+}

@@ -1,0 +1,335 @@
+//! A running `sekisho demo` and the small conversations that the tests hold with it.
+
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::{ClientConnection, StreamOwned};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use serde_json::Value;
+
+/// How long anything may take before a test gives it up.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The twelve ports of a demo, from `--port-base` on.
+const PORTS: u16 = 12;
+
+/// One running demo; it is ended with this value.
+pub struct Demo {
+    child: Child,
+    /// What `demo.json` says.
+    pub facts: Value,
+    dir: tempfile::TempDir,
+    arguments: Vec<String>,
+}
+
+/// One of the demo's accounts.
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub login: String,
+    pub address: String,
+    pub password: String,
+    pub device_login: String,
+    pub device_secret: String,
+}
+
+impl Demo {
+    /// A demo as it comes.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// A demo with `--set` for each of `settings`.
+    pub fn start_with(settings: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut arguments = vec!["demo".to_owned(), "--dir".to_owned(), dir.path().display().to_string()];
+        arguments.extend(["--port-base".to_owned(), free_ports().to_string()]);
+        for setting in settings {
+            arguments.extend(["--set".to_owned(), (*setting).to_owned()]);
+        }
+        let child = spawn(&arguments, dir.path());
+        let mut demo = Self { child, facts: Value::Null, dir, arguments };
+        demo.wait_until_ready();
+        demo
+    }
+
+    fn wait_until_ready(&mut self) {
+        let file = self.dir.path().join("demo.json");
+        let started = Instant::now();
+        loop {
+            if let Ok(text) = fs::read_to_string(&file)
+                && let Ok(facts) = serde_json::from_str(&text)
+            {
+                self.facts = facts;
+                return;
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("demo ended with {status}:\n{}", self.log());
+            }
+            assert!(started.elapsed() < PATIENCE, "demo is not ready:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Kills it as a power cut would, without a chance to clean up.
+    pub fn kill_9(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let _ = fs::remove_file(self.dir.path().join("demo.json"));
+    }
+
+    /// Starts it again on the same directory and ports.
+    pub fn restart(&mut self) {
+        self.child = spawn(&self.arguments, self.dir.path());
+        self.wait_until_ready();
+    }
+
+    /// Ends it with SIGTERM and waits; returns the exit status' success.
+    pub fn stop(&mut self) -> bool {
+        let pid = self.child.id().to_string();
+        run(Command::new("kill").args(["-TERM", &pid]));
+        let ended = self.child.wait().unwrap().success();
+        let _ = fs::remove_file(self.dir.path().join("demo.json"));
+        ended
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn sink(&self) -> PathBuf {
+        PathBuf::from(self.facts["sink"].as_str().unwrap())
+    }
+
+    /// Everything the program printed and logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("test-output.log")).unwrap_or_default()
+    }
+
+    pub fn port(&self, name: &str) -> u16 {
+        u16::try_from(self.facts["ports"][name].as_u64().unwrap_or_else(|| panic!("no port {name}"))).unwrap()
+    }
+
+    pub fn account(&self, login: &str) -> Account {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let accounts = self.facts["accounts"].as_array().unwrap();
+        let found = accounts.iter().find(|a| text(&a["login"]).split('@').next() == Some(login)).unwrap();
+        Account {
+            login: text(&found["login"]),
+            address: text(&found["address"]),
+            password: text(&found["password"]),
+            device_login: text(&found["device"]["login"]),
+            device_secret: text(&found["device"]["secret"]),
+        }
+    }
+
+    /// Runs `sekisho` with the demo's configuration.
+    pub fn sekisho(&self, arguments: &[&str]) -> Output {
+        let config = self.facts["config"].as_str().unwrap();
+        Command::new(env!("CARGO_BIN_EXE_sekisho")).arg("-c").arg(config).args(arguments).output().unwrap()
+    }
+
+    /// Messages in the account's Maildir, each whole.
+    pub fn mailbox(&self, login: &str) -> Vec<String> {
+        let account = self.account(login);
+        let listed = self.sekisho(&["user", "show", &account.login, "--json"]);
+        let shown: Value = serde_json::from_slice(&listed.stdout)
+            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&listed.stderr)));
+        maildir(Path::new(shown["maildir"].as_str().unwrap()))
+    }
+
+    /// Waits until `condition` gives something.
+    pub fn until<T>(&self, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+        let started = Instant::now();
+        loop {
+            if let Some(value) = condition() {
+                return value;
+            }
+            assert!(started.elapsed() < PATIENCE, "waited in vain for {what}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// A conversation in clear text with the service on `port`.
+    pub fn dial(&self, port: &str) -> Dialogue {
+        Dialogue::connect(Ipv4Addr::LOCALHOST, self.port(port))
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("---- log of the demo\n{}", self.log());
+        }
+    }
+}
+
+fn spawn(arguments: &[String], dir: &Path) -> Child {
+    let output = fs::OpenOptions::new().create(true).append(true).open(dir.join("test-output.log")).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_sekisho"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().unwrap())
+        .stderr(output)
+        .spawn()
+        .unwrap()
+}
+
+/// A base such that it and the next ports are free now. Tests run side by side, each in its process: the start is spread by pid.
+pub fn free_ports() -> u16 {
+    let seed = u16::try_from(std::process::id() % 1500).unwrap();
+    (0..1500u16)
+        .map(|n| 10_000 + ((seed + n) % 1500) * (PORTS + 2))
+        .find(|base| (0..PORTS).all(|n| TcpListener::bind((Ipv4Addr::LOCALHOST, base + n)).is_ok()))
+        .expect("some ports are free")
+}
+
+/// Runs a command to its end; a failure shows what it said.
+pub fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e} (scripts/install-peers installs it)"));
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?} ended with {}:\n{said}", output.status);
+    said
+}
+
+/// Runs a command that must fail, and gives what it said.
+pub fn run_failing(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e} (scripts/install-peers installs it)"));
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!output.status.success(), "{command:?} was to fail and did not:\n{said}");
+    said
+}
+
+/// The messages of a Maildir.
+pub fn maildir(path: &Path) -> Vec<String> {
+    ["new", "cur"]
+        .iter()
+        .flat_map(|sub| fs::read_dir(path.join(sub)).into_iter().flatten().flatten())
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+        .filter_map(|entry| fs::read(entry.path()).ok())
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .collect()
+}
+
+/// The bytes of a conversation, in clear or under TLS.
+pub enum Wire {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.read(buffer),
+            Self::Tls(tls) => tls.read(buffer),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.write(bytes),
+            Self::Tls(tls) => tls.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(tcp) => tcp.flush(),
+            Self::Tls(tls) => tls.flush(),
+        }
+    }
+}
+
+/// A line-by-line conversation.
+pub struct Dialogue {
+    reader: BufReader<Wire>,
+}
+
+impl Dialogue {
+    pub fn connect(from: Ipv4Addr, port: u16) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()).unwrap();
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { reader: BufReader::new(Wire::Plain(stream)) }
+    }
+
+    /// Makes the TLS handshake; the certificate must be the one in the file.
+    pub fn start_tls(self, certificate: &Path) -> Self {
+        assert!(self.reader.buffer().is_empty(), "the server sent something before the handshake");
+        let Wire::Plain(tcp) = self.reader.into_inner() else { panic!("TLS is up already") };
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config =
+            rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        let connection = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+        Self { reader: BufReader::new(Wire::Tls(Box::new(StreamOwned::new(connection, tcp)))) }
+    }
+
+    /// How long `reply` waits before it gives an empty one.
+    pub fn patience(&self, wait: Duration) {
+        let tcp = match self.reader.get_ref() {
+            Wire::Plain(tcp) => tcp,
+            Wire::Tls(tls) => &tls.sock,
+        };
+        tcp.set_read_timeout(Some(wait)).unwrap();
+    }
+
+    /// One reply, multi-line ones joined; empty when the peer closed.
+    pub fn reply(&mut self) -> String {
+        let mut whole = String::new();
+        loop {
+            let mut line = String::new();
+            if self.reader.read_line(&mut line).unwrap_or(0) == 0 {
+                return whole;
+            }
+            let more =
+                line.len() > 3 && line.as_bytes()[3] == b'-' && line.as_bytes()[..3].iter().all(u8::is_ascii_digit);
+            whole.push_str(&line);
+            if !more {
+                return whole;
+            }
+        }
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        // A peer that has closed shows in the next reply, which is then empty.
+        let _ = self.reader.get_mut().write_all(bytes.as_ref());
+        let _ = self.reader.get_mut().flush();
+    }
+
+    /// Sends a line and gives the reply.
+    pub fn say(&mut self, line: &str) -> String {
+        self.send(format!("{line}\r\n"));
+        self.reply()
+    }
+
+    /// Everything until the peer closes.
+    pub fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        let _ = self.reader.read_to_end(&mut rest);
+        String::from_utf8_lossy(&rest).into_owned()
+    }
+}
+
+/// A small message in the form that SMTP wants.
+pub fn message(from: &str, to: &str, subject: &str) -> String {
+    format!("From: <{from}>\r\nTo: <{to}>\r\nSubject: {subject}\r\n\r\nbody of {subject}\r\n")
+}

@@ -1,0 +1,153 @@
+//! The house rules as tests: imports run downwards, files and functions stay small, documents' links lead somewhere.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each crate may use of the others, in the order of a mail's way (ARCHITECTURE.md).
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("smtp", &[]),
+    ("pop3", &[]),
+    ("sasl", &[]),
+    ("guard", &["smtp"]),
+    ("state", &["guard"]),
+    ("directory", &["sasl"]),
+    ("spool", &[]),
+    ("maildir", &[]),
+    ("delivery", &["smtp", "sasl", "spool", "maildir"]),
+    ("sekisho", &["smtp", "pop3", "sasl", "guard", "state", "directory", "spool", "maildir", "delivery"]),
+];
+
+/// Crates that know no socket, no file and no runtime.
+const PURE: &[&str] = &["smtp", "pop3", "sasl", "guard"];
+
+/// Lines of a file before its tests.
+const FILE_LINES_MAX: usize = 500;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace is above this crate")
+}
+
+fn sources(below: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(below).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("target") {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn product_sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for (name, _) in MAY_USE {
+        sources(&root().join("crates").join(name).join("src"), &mut found);
+    }
+    assert!(found.len() > 50, "the sources were found");
+    found
+}
+
+fn before_tests(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"))
+}
+
+#[test]
+fn imports_run_downwards() {
+    let names: Vec<&str> = MAY_USE.iter().map(|(name, _)| *name).collect();
+    for (name, may_use) in MAY_USE {
+        let manifest = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
+        let product = manifest.split("[dev-dependencies]").next().unwrap_or_default();
+        for other in names.iter().filter(|other| *other != name) {
+            let uses = product.lines().any(|line| line.starts_with(&format!("{other}.")));
+            assert!(!uses || may_use.contains(other), "crate {name} may not use {other}");
+        }
+        if PURE.contains(name) {
+            for line in product.lines() {
+                let outside = ["tokio", "socket2", "nix", "redb", "sqlx"].iter().any(|c| line.starts_with(c));
+                assert!(!outside, "crate {name} is pure and may not use {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_member_is_listed() {
+    let mut listed: Vec<&str> = MAY_USE.iter().map(|(name, _)| *name).collect();
+    let mut there: Vec<String> = fs::read_dir(root().join("crates"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    listed.sort_unstable();
+    there.sort_unstable();
+    assert_eq!(listed, there);
+}
+
+#[test]
+fn files_stay_small_and_say_what_they_are() {
+    let mut wrong = Vec::new();
+    for path in product_sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = before_tests(&text).count();
+        if lines > FILE_LINES_MAX {
+            wrong.push(format!("{}: {lines} lines before its tests", path.display()));
+        }
+        if !text.starts_with("//!") {
+            wrong.push(format!("{}: opens without saying what it answers for", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_panics_outside_tests() {
+    let mut wrong = Vec::new();
+    for path in product_sources().iter().filter(|path| !path.ends_with("tests.rs")) {
+        let text = fs::read_to_string(path).unwrap();
+        for (number, line) in before_tests(&text).enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            if [".unwrap()", "todo!(", "unimplemented!(", "dbg!("].iter().any(|word| code.contains(word)) {
+                wrong.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Only these make a grant or vouch for evidence; whoever adds one says so here.
+#[test]
+fn who_can_vouch_is_pinned() {
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for path in product_sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        let made = before_tests(&text)
+            .filter(|line| {
+                !line.trim_start().starts_with("//") && line.contains("RelayGrant {") && !line.contains("struct")
+            })
+            .count();
+        if made > 0 {
+            found.insert(path.strip_prefix(root()).unwrap().display().to_string(), made);
+        }
+    }
+    for path in found.keys() {
+        assert!(path.starts_with("crates/guard/src/authority"), "a grant is made in {path}");
+    }
+}
+
+#[test]
+fn links_in_documents_lead_somewhere() {
+    let mut documents = vec![root().join("README.md"), root().join("README.ja.md"), root().join("ARCHITECTURE.md")];
+    documents.push(root().join("CHANGELOG.md"));
+    documents.extend(fs::read_dir(root().join("docs")).into_iter().flatten().flatten().map(|entry| entry.path()));
+    for document in documents.iter().filter(|path| path.extension().is_some_and(|e| e == "md")) {
+        let text = fs::read_to_string(document).unwrap_or_else(|e| panic!("{}: {e}", document.display()));
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let path = document.parent().unwrap().join(target);
+            assert!(path.exists(), "{}: {link} leads nowhere", document.display());
+        }
+    }
+}
