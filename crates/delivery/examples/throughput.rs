@@ -15,6 +15,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 const MAILBOXES: usize = 100;
 
+/// What the sink took, to be compared with what was sent: a figure without its arrivals says nothing.
+static SINK_MESSAGES: AtomicUsize = AtomicUsize::new(0);
+static SINK_OCTETS: AtomicUsize = AtomicUsize::new(0);
+static SINK_CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
+
 #[tokio::main]
 async fn main() {
     let mut words = std::env::args().skip(1);
@@ -37,6 +42,8 @@ async fn main() {
     }
     let millis = began.elapsed().as_millis().max(1);
     println!("{messages} messages in {millis} ms: {}/s", messages as u128 * 1000 / millis);
+    let sunk = [&SINK_MESSAGES, &SINK_OCTETS, &SINK_CONNECTIONS].map(|count| count.load(Ordering::Relaxed));
+    println!("sink: {} messages, {} octets, {} connections", sunk[0], sunk[1], sunk[2]);
     delivery.shutdown(Duration::from_secs(5)).await;
     spool.close().await;
 }
@@ -105,6 +112,7 @@ async fn sink() -> u16 {
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
+            SINK_CONNECTIONS.fetch_add(1, Ordering::Relaxed);
             tokio::spawn(swallow(stream));
         }
     });
@@ -121,6 +129,8 @@ async fn swallow(mut stream: TcpStream) -> Option<()> {
         let mut reply: Vec<u8> = Vec::new();
         if in_data && held.ends_with(b"\r\n.\r\n") {
             in_data = false;
+            SINK_MESSAGES.fetch_add(1, Ordering::Relaxed);
+            SINK_OCTETS.fetch_add(held.len(), Ordering::Relaxed);
             held.clear();
             reply.extend_from_slice(b"250 2.0.0 queued\r\n");
         }
