@@ -149,7 +149,7 @@ impl<'a> Record<'a> {
             Some(file_name) => ("", file_name),
             None => rest.split_once(" :")?,
         };
-        (!file_name.is_empty()).then_some(Self { uid, fields: fields.trim(), file_name })
+        (!file_name.is_empty()).then_some(Self { uid, fields: fields.trim_matches(' '), file_name })
     }
 
     fn parse_v1(line: &'a str) -> Option<Self> {

@@ -118,11 +118,12 @@ impl Lines {
         Self { listing, marks, column, next: 1 }
     }
 
-    /// Appends lines until `out` has at least `octets_wanted` or all is said, with the final `.`; true when there is more.
+    /// Appends at least one line and about `octets_wanted`, at the end the final `.`; true when there is more.
     pub fn fill(&mut self, out: &mut Vec<u8>, octets_wanted: usize) -> bool {
+        let enough = out.len().saturating_add(octets_wanted.max(1));
         let mut line = String::new();
         while self.next <= self.listing.messages() {
-            if out.len() >= octets_wanted {
+            if out.len() >= enough {
                 return true;
             }
             let number = self.next;

@@ -232,3 +232,92 @@ pub fn shutting_down() -> Reply {
 pub fn internal_fault() -> Reply {
     Reply::coded(Code::SysTemp, "internal fault, closing; nothing was deleted")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PlainText;
+
+    /// All replies as they go over the wire. A change here is a change that clients and log searches see.
+    const ALL: &str = "\
++OK Sekisho POP3 server ready <1@h>
++OK capabilities follow
+TOP
+UIDL
+PIPELINING
+RESP-CODES
+AUTH-RESP-CODE
+EXPIRE NEVER
+UTF8
+USER
+SASL PLAIN
+IMPLEMENTATION Sekisho
+.
++OK mechanisms follow
+PLAIN
+.
++OK and the password
++OK 2 messages (30 octets)
+-ERR [AUTH] authentication failed
+-ERR authentication cancelled
+-ERR [AUTH] that is not base64
+-ERR [AUTH] an empty line was due
+-ERR [AUTH] no such mechanism here; CAPA lists what is offered
+-ERR [AUTH] passwords only under TLS: send STLS first
+-ERR [AUTH] USER and PASS are not offered here
+-ERR [AUTH] APOP is not offered here
+-ERR [SYS/TEMP] authentication is not possible now, try again later
+-ERR [LOGIN-DELAY] too many failed logins, try again later
+-ERR [IN-USE] the maildrop is in use by another session
+-ERR [SYS/TEMP] the maildrop cannot be read now, try again later
+-ERR that message was deleted by another client
+-ERR [SYS/TEMP] some messages could not be deleted
++OK begin TLS negotiation
+-ERR STLS is not possible here
+-ERR nothing may follow STLS before the negotiation
++OK UTF-8 mode
++OK 2 30
++OK 2 messages
++OK 1 10
++OK 10 octets
++OK top follows
++OK message 1 will be deleted at QUIT
++OK 2 messages (30 octets)
++OK
++OK bye
++OK bye, 2 messages deleted
+-ERR no such message
+-ERR unknown command
+-ERR usage: STAT
+-ERR that command is not valid in this state
+-ERR USER first
+-ERR line too long
+-ERR too many errors, closing
+-ERR idle for too long, closing; nothing was deleted
+-ERR [SYS/TEMP] the server is shutting down, nothing was deleted; try again later
+-ERR [SYS/TEMP] internal fault, closing; nothing was deleted
+";
+
+    fn all() -> Vec<Reply> {
+        let offer = Offer { auth_mechanisms_tls: vec!["PLAIN"], user_pass: PlainText::UnderTls, ..Offer::default() };
+        let mut all =
+            vec![greeting("Sekisho", Some("<1@h>")), capabilities("Sekisho", &offer, true), mechanisms(&["PLAIN"])];
+        all.extend([user_taken(), maildrop_open(2, 30), auth_failed(), auth_cancelled(), not_base64(), no_more_data()]);
+        all.extend([no_such_mechanism(), no_plain_text(true), no_plain_text(false), no_apop(), auth_unavailable()]);
+        all.extend([login_delayed(), in_use(), maildrop_unavailable(), message_gone(), not_all_deleted(), begin_tls()]);
+        all.extend([no_stls(), bytes_behind_stls(), utf8_on(), stat(2, 30), listing(2), listed(1, "10")]);
+        all.extend([message_follows(10), top_follows(), marked(1), unmarked(2, 30), noop(), bye(), bye_deleted(2)]);
+        all.extend([no_such_message(), unknown_command(), usage("STAT"), not_now(), user_first(), line_too_long()]);
+        all.extend([too_many_errors(), idle(), shutting_down(), internal_fault()]);
+        all
+    }
+
+    #[test]
+    fn every_reply_as_it_is_sent() {
+        let mut wire = Vec::new();
+        for reply in all() {
+            reply.write_to(&mut wire);
+        }
+        assert_eq!(String::from_utf8(wire).unwrap().replace("\r\n", "\n"), ALL);
+    }
+}
