@@ -53,6 +53,7 @@ pub use device::{Device, DeviceLimits, DeviceSecret, RecipientScope, SECRET_CHAR
 pub use error::{AliasFault, DirectoryError, OpenError};
 pub use key::{KEY_OCTETS, ServerKey};
 pub use login::{AuthOutcome, Identity, SecretUse, SecretsOutcome, Why};
+pub use password::PasswordTerms;
 pub use route::{ALIAS_DEPTH_MAX, ALIAS_WIDTH_MAX, Hosting, Resolution, Target};
 
 /// What the configuration says of the directory.
@@ -64,11 +65,14 @@ pub struct Settings {
     pub detail_delimiter: Option<char>,
     /// The address that takes the mail of `postmaster` in each domain without one of its own.
     pub postmaster: Option<String>,
+    /// What checking and making passwords may cost.
+    pub passwords: PasswordTerms,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { default_domain: String::new(), detail_delimiter: Some('+'), postmaster: None }
+        let passwords = PasswordTerms::default();
+        Self { default_domain: String::new(), detail_delimiter: Some('+'), postmaster: None, passwords }
     }
 }
 
@@ -117,7 +121,8 @@ impl Directory {
         let store = Arc::new(Store::open(path, key).await?);
         let no_crypto = || DirectoryError::unavailable("opening the directory", "no cryptography");
         let sealer = Sealer::new(key).ok_or_else(no_crypto)?;
-        let hasher = Hasher::new().map_err(|source| DirectoryError::unavailable("opening the directory", source))?;
+        let hasher = Hasher::new(settings.passwords)
+            .map_err(|source| DirectoryError::unavailable("opening the directory", source))?;
         let generations = Arc::new(Generations::default());
         let watch = Watch::start(Arc::clone(&store), Arc::clone(&generations)).await?;
         Ok(Self {
@@ -134,7 +139,9 @@ impl Directory {
 
     /// Takes a new configuration over; on an error the old one stays.
     pub fn set_settings(&self, settings: Settings) -> Result<(), DirectoryError> {
-        self.settings.store(Arc::new(settings.checked()?));
+        let settings = settings.checked()?;
+        self.hasher.set_terms(settings.passwords);
+        self.settings.store(Arc::new(settings));
         self.generations.changed();
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::cache::Cache;
 use crate::device::Device;
 use crate::error::DirectoryError;
 use crate::store::{DeviceRow, LoginRow};
-use crate::{Directory, name, password};
+use crate::{Directory, name};
 
 const KNOWN_MAX: usize = 32_768;
 const UNKNOWN_MAX: usize = 8_192;
@@ -211,7 +211,7 @@ impl Directory {
 
     /// Makes a dated hash, or missing SCRAM keys, anew while the password is at hand. The login does not depend on it.
     async fn upgrade(&self, row: &LoginRow, password: &[u8]) {
-        let Some(old) = row.hash.as_deref().filter(|hash| row.scram.is_none() || password::is_dated(hash)) else {
+        let Some(old) = row.hash.as_deref().filter(|hash| row.scram.is_none() || self.hasher.is_dated(hash)) else {
             return;
         };
         let done = match self.hasher.make(&row.login, password).await {

@@ -1,7 +1,7 @@
 //! Password work, which is dear by design: on blocking threads, so many at a time, and not twice for the same question.
 //!
 //! "This password fits that stored hash" never becomes untrue, so it is remembered (keyed by a hash of login, stored hash
-//! and password; ten minutes; bounded). A changed password is another stored hash and therefore another question. Wrong
+//! and password; for as long as the settings say; bounded). A changed password is another stored hash and therefore another question. Wrong
 //! passwords are remembered apart, so that guessing does not push out those who poll every minute.
 
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 use sasl::scheme::{self, Argon2Cost};
 use sasl::{SecretBytes, scram};
@@ -19,8 +20,6 @@ use crate::error::DirectoryError;
 use crate::key;
 use crate::store::Secrets;
 
-/// How long a check is remembered.
-const REMEMBERED: Duration = Duration::from_mins(10);
 const RIGHT_MAX: usize = 65_536;
 const WRONG_MAX: usize = 16_384;
 /// Checks that may wait for their turn before the answer is "busy".
@@ -30,30 +29,71 @@ const DUMMY_PASSWORD_OCTETS: usize = 24;
 type Fact = [u8; 32];
 type Result<T> = std::result::Result<T, DirectoryError>;
 
+/// What checking and making passwords may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordTerms {
+    /// What a new hash costs. One that cost less is made anew at its next login.
+    pub argon2: Argon2Cost,
+    /// Checks at a time, at least 1. Default: two a processor.
+    pub checks_at_once: usize,
+    /// How long a check is remembered; zero is not at all. Default 10 minutes.
+    pub remembered: Duration,
+}
+
+impl Default for PasswordTerms {
+    fn default() -> Self {
+        let processors = available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { argon2: Argon2Cost::default(), checks_at_once: 2 * processors, remembered: Duration::from_mins(10) }
+    }
+}
+
 /// Checks and makes hashes.
 pub(crate) struct Hasher {
-    permits: Arc<Semaphore>,
+    way: ArcSwap<Way>,
     waiting: AtomicUsize,
     key: hmac::Key,
     right: Cache<Fact, Instant>,
     wrong: Cache<Fact, Instant>,
-    /// A hash that no password fits, for logins that have none.
+}
+
+/// How the work is done under one configuration; a new one replaces it whole, and checks that run keep theirs.
+struct Way {
+    terms: PasswordTerms,
+    permits: Arc<Semaphore>,
+    /// A hash that no password fits, for logins that have none; as dear as those that are made now.
     dummy: OnceCell<Arc<str>>,
 }
 
+impl Way {
+    fn new(terms: PasswordTerms) -> Self {
+        let permits = terms.checks_at_once.clamp(1, Semaphore::MAX_PERMITS);
+        Self { terms, permits: Arc::new(Semaphore::new(permits)), dummy: OnceCell::new() }
+    }
+}
+
 impl Hasher {
-    pub(crate) fn new() -> std::io::Result<Self> {
+    pub(crate) fn new(terms: PasswordTerms) -> std::io::Result<Self> {
         let mut key = zeroize::Zeroizing::new([0; 32]);
         key::random(key.as_mut_slice())?;
-        let threads = 2 * available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self {
-            permits: Arc::new(Semaphore::new(threads)),
+            way: ArcSwap::from_pointee(Way::new(terms)),
             waiting: AtomicUsize::new(0),
             key: hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()),
             right: Cache::new(RIGHT_MAX),
             wrong: Cache::new(WRONG_MAX),
-            dummy: OnceCell::new(),
         })
+    }
+
+    /// Goes by other terms from now on.
+    pub(crate) fn set_terms(&self, terms: PasswordTerms) {
+        if self.way.load().terms != terms {
+            self.way.store(Arc::new(Way::new(terms)));
+        }
+    }
+
+    /// Whether a stored hash should be made anew while its password is at hand.
+    pub(crate) fn is_dated(&self, stored: &str) -> bool {
+        scheme::is_dated(stored, self.way.load().terms.argon2)
     }
 
     /// Whether the password fits; without a stored hash it never does, after the same work.
@@ -61,11 +101,11 @@ impl Hasher {
         let dummy = self.dummy().await?;
         let asked = stored.unwrap_or(&dummy);
         let fact = self.fact(login, asked, password);
-        let now = Instant::now();
-        if is_fresh(self.right.find(&fact), now) {
+        let (now, remembered) = (Instant::now(), self.way.load().terms.remembered);
+        if is_fresh(self.right.find(&fact), now, remembered) {
             return Ok(stored.is_some());
         }
-        if is_fresh(self.wrong.find(&fact), now) {
+        if is_fresh(self.wrong.find(&fact), now, remembered) {
             return Ok(false);
         }
         let (asked, password) = (asked.to_owned(), SecretBytes::from(password));
@@ -93,8 +133,8 @@ impl Hasher {
 
     /// The stored forms of a new password. `right_for` names the login whose next check this saves.
     pub(crate) async fn make(&self, right_for: &str, password: &[u8]) -> Result<Secrets> {
-        let owned = SecretBytes::from(password);
-        let secrets = self.run(move || make(owned.expose())).await??;
+        let (owned, cost) = (SecretBytes::from(password), self.way.load().terms.argon2);
+        let secrets = self.run(move || make(owned.expose(), cost)).await??;
         self.right.insert(self.fact(right_for, &secrets.hash, password), Instant::now());
         Ok(secrets)
     }
@@ -106,20 +146,22 @@ impl Hasher {
     }
 
     async fn dummy(&self) -> Result<Arc<str>> {
+        let way = self.way.load_full();
+        let cost = way.terms.argon2;
         let make = || async {
             let mut password = [0; DUMMY_PASSWORD_OCTETS];
             key::random(&mut password).map_err(|source| DirectoryError::unavailable("making a password", source))?;
-            let hash = self.run(move || scheme::hash_new(&hex(&password))).await?;
-            hash.map(Arc::from).map_err(|source| DirectoryError::unavailable("hashing a password", source))
+            let hash = self.run(move || hash(&hex(&password), cost)).await??;
+            Ok(Arc::from(hash))
         };
-        self.dummy.get_or_try_init(make).await.cloned()
+        way.dummy.get_or_try_init(make).await.cloned()
     }
 
     /// Cancel-safe: a check begun goes on without its asker and keeps its permit until it is done.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let permit = {
             let waiting = Waiting::enter(&self.waiting).ok_or(DirectoryError::Busy)?;
-            let permit = Arc::clone(&self.permits).acquire_owned().await;
+            let permit = Arc::clone(&self.way.load().permits).acquire_owned().await;
             drop(waiting);
             permit.map_err(|source| DirectoryError::unavailable("checking a password", source))?
         };
@@ -143,32 +185,34 @@ impl Hasher {
     }
 }
 
-fn is_fresh(noted: Option<Instant>, now: Instant) -> bool {
-    noted.is_some_and(|noted| now.saturating_duration_since(noted) < REMEMBERED)
+fn is_fresh(noted: Option<Instant>, now: Instant, remembered: Duration) -> bool {
+    noted.is_some_and(|noted| now.saturating_duration_since(noted) < remembered)
 }
 
-fn make(password: &[u8]) -> Result<Secrets> {
-    let hash = scheme::hash_new(password).map_err(|error| match error {
+fn make(password: &[u8], cost: Argon2Cost) -> Result<Secrets> {
+    Ok(Secrets { hash: hash(password, cost)?, scram: Some(scram_keys(password)?) })
+}
+
+fn hash(password: &[u8], cost: Argon2Cost) -> Result<String> {
+    scheme::hash(password, salt()?, cost).map_err(|error| match error {
         scheme::HashError::Unfit(_) => unfit(),
         other => DirectoryError::unavailable("hashing a password", other),
-    })?;
-    Ok(Secrets { hash, scram: Some(scram_keys(password)?) })
+    })
+}
+
+fn salt() -> Result<[u8; 16]> {
+    let mut salt = [0; 16];
+    key::random(&mut salt).map_err(|source| DirectoryError::unavailable("making a salt", source))?;
+    Ok(salt)
 }
 
 fn scram_keys(password: &[u8]) -> Result<String> {
-    let mut salt = [0; 16];
-    key::random(&mut salt).map_err(|source| DirectoryError::unavailable("making a salt", source))?;
-    let keys = scram::Keys::derive(password, salt, scram::ITERATIONS_DEFAULT).map_err(|_| unfit())?;
+    let keys = scram::Keys::derive(password, salt()?, scram::ITERATIONS_DEFAULT).map_err(|_| unfit())?;
     Ok(keys.to_stored())
 }
 
 fn unfit() -> DirectoryError {
     DirectoryError::invalid("password", "", "1 to 1,024 octets without control characters are wanted")
-}
-
-/// Whether a stored hash should be made anew while its password is at hand.
-pub(crate) fn is_dated(stored: &str) -> bool {
-    scheme::is_dated(stored, Argon2Cost::default())
 }
 
 fn hex(bytes: &[u8]) -> Vec<u8> {
@@ -197,10 +241,39 @@ mod tests {
 
     #[test]
     fn a_check_is_remembered_for_ten_minutes() {
-        let now = Instant::now();
-        assert!(!is_fresh(None, now));
-        assert!(is_fresh(Some(now), now + Duration::from_secs(599)));
-        assert!(!is_fresh(Some(now), now + Duration::from_mins(10)));
+        let (now, ten) = (Instant::now(), Duration::from_mins(10));
+        assert!(!is_fresh(None, now, ten));
+        assert!(is_fresh(Some(now), now + Duration::from_secs(599), ten));
+        assert!(!is_fresh(Some(now), now + ten, ten));
+        assert!(!is_fresh(Some(now), now, Duration::ZERO), "not at all");
+    }
+
+    /// A new hash costs what is configured; one that was cheaper is dated, a dearer one is not.
+    #[tokio::test]
+    async fn the_cost_is_the_configured_one() {
+        let cost = |memory_kib, passes| Argon2Cost { memory_kib, passes, lanes: 1 };
+        let terms = PasswordTerms { argon2: cost(64, 1), checks_at_once: 1, ..PasswordTerms::default() };
+        let hasher = Hasher::new(terms).unwrap();
+        let cheap = hasher.make("a@d.test", b"secret one").await.unwrap().hash;
+        assert!(cheap.contains("$m=64,t=1,p=1$"), "{cheap}");
+        assert!(!hasher.is_dated(&cheap));
+        hasher.set_terms(PasswordTerms { argon2: cost(128, 3), ..terms });
+        assert!(hasher.is_dated(&cheap));
+        assert!(hasher.dummy().await.unwrap().contains("$m=128,t=3,p=1$"), "an unknown login takes as long");
+        let dear = hasher.make("a@d.test", b"secret one").await.unwrap().hash;
+        assert!(dear.contains("$m=128,t=3,p=1$"), "{dear}");
+        assert!(hasher.fits("a@d.test", Some(&cheap), b"secret one").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn no_more_checks_at_once_than_configured() {
+        let hasher = Hasher::new(PasswordTerms { checks_at_once: 1, ..PasswordTerms::default() }).unwrap();
+        assert_eq!(hasher.way.load().permits.available_permits(), 1);
+        let permit = Arc::clone(&hasher.way.load().permits).acquire_owned().await.unwrap();
+        let waits = tokio::time::timeout(Duration::from_millis(20), hasher.run(|| ()));
+        assert!(waits.await.is_err());
+        drop(permit);
+        hasher.run(|| ()).await.unwrap();
     }
 
     #[test]
@@ -215,7 +288,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_fact_is_of_login_hash_and_password() {
-        let hasher = Hasher::new().unwrap();
+        let hasher = Hasher::new(PasswordTerms::default()).unwrap();
         let secrets = hasher.make("a@d.test", b"secret one").await.unwrap();
         assert!(hasher.fits("a@d.test", Some(&secrets.hash), b"secret one").await.unwrap());
         assert!(!hasher.fits("a@d.test", Some(&secrets.hash), b"secret two").await.unwrap());
@@ -227,7 +300,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unreadable_hash_fits_nothing() {
-        let hasher = Hasher::new().unwrap();
+        let hasher = Hasher::new(PasswordTerms::default()).unwrap();
         for stored in ["", "{PLAIN}secret", "{NONSENSE}secret", "secret"] {
             assert!(!hasher.fits("a@d.test", Some(stored), b"secret").await.unwrap(), "{stored}");
         }

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     admin::{self, wire::Problem},
     config::{self, Settings},
+    serve,
 };
 use anyhow::Context as _;
 use axum::Router;
@@ -70,11 +71,7 @@ impl Client {
     pub(super) async fn here(settings: &Settings) -> Result<Self, Fault> {
         let temporary = |error: directory::OpenError| Fault::new(Exit::Temporary, error);
         let key = directory::ServerKey::load_or_create(&settings.directory.key).map_err(temporary)?;
-        let terms = directory::Settings {
-            default_domain: settings.domains.default.as_ref().map(ToString::to_string).unwrap_or_default(),
-            ..directory::Settings::default()
-        };
-        let open = directory::Directory::open(&settings.directory.path, &key, terms);
+        let open = directory::Directory::open(&settings.directory.path, &key, serve::directory_settings(settings));
         let directory = Arc::new(open.await.map_err(temporary)?);
         let router = admin::router(admin::Backend { directory, server: None });
         Ok(Self::Here(TowerToHyperService::new(router)))

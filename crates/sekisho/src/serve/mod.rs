@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use directory::{Directory, ServerKey};
+use directory::{Directory, PasswordTerms, ServerKey};
+use sasl::scheme::Argon2Cost;
 use spool::{Spool, SpoolConfig};
 use state::Embedded;
 use tokio::sync::watch;
@@ -230,10 +231,15 @@ fn make_dir(dir: &std::path::Path) -> Result<(), StartError> {
     made.map_err(|source| StartError::Io { what: dir.display().to_string(), source })
 }
 
-/// What the configuration says of the directory.
+/// What the configuration says of the directory: the same for the server and for the commands that open it themselves.
 pub fn directory_settings(settings: &Settings) -> directory::Settings {
-    let default_domain = settings.domains.default.as_ref().map(ToString::to_string).unwrap_or_default();
-    directory::Settings { default_domain, ..directory::Settings::default() }
+    let auth = &settings.auth;
+    let argon2 = Argon2Cost { memory_kib: auth.argon2_memory_kib, passes: auth.argon2_passes, ..Argon2Cost::default() };
+    directory::Settings {
+        default_domain: settings.domains.default.as_ref().map(ToString::to_string).unwrap_or_default(),
+        passwords: PasswordTerms { argon2, checks_at_once: auth.argon2_concurrency, remembered: auth.cache_lifetime },
+        ..directory::Settings::default()
+    }
 }
 
 fn state_config(settings: &Settings) -> state::StateConfig {
@@ -268,4 +274,27 @@ fn steps(first: Duration, max: Duration) -> Vec<Duration> {
     let mut steps: Vec<Duration> = doubling.take_while(|step| *step < max).take(32).collect();
     steps.push(max);
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn settings(sets: &[&str]) -> Settings {
+        let text = "hostname = \"mail.example.test\"\n[domains]\ndefault = \"example.test\"\n";
+        let text = config::Text { name: "t.toml", text, base_dir: std::path::Path::new("/") };
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        config::parse(&text, &sets).unwrap_or_else(|report| panic!("{report}")).settings
+    }
+
+    #[test]
+    fn the_directory_goes_by_the_configuration() {
+        let sets = ["auth.argon2_memory_kib=8192", "auth.argon2_passes=3", "auth.argon2_concurrency=5"];
+        let terms = directory_settings(&settings(&sets)).passwords;
+        assert_eq!((terms.argon2.memory_kib, terms.argon2.passes, terms.checks_at_once), (8_192, 3, 5));
+        assert_eq!(terms.remembered, Duration::from_mins(10));
+        let terms = directory_settings(&settings(&["auth.cache_minutes=0"])).passwords;
+        assert_eq!(terms.remembered, Duration::ZERO);
+    }
 }

@@ -178,11 +178,11 @@ pub struct Auth {
     pub mechanisms: Vec<String>,
     /// Whether POP3 offers APOP (for device secrets). Default `true`.
     pub apop: bool,
-    /// Memory of one argon2id, in KiB. 8,192 to 1,048,576. Default 19,456.
+    /// Memory of one argon2id, in KiB. A hash that was cheaper is made anew at its next login. 8,192 to 1,048,576. Default 19,456.
     #[schemars(range(min = 8_192, max = 1_048_576))]
     pub argon2_memory_kib: u32,
-    /// Passes of one argon2id. 1 to 100. Default 2.
-    #[schemars(range(min = 1, max = 100))]
+    /// Passes of one argon2id. 1 to 32. Default 2.
+    #[schemars(range(min = 1, max = 32))]
     pub argon2_passes: u32,
     /// Password checks at a time; 0 is one a processor. 0 to 1,024. Default 0.
     #[schemars(range(min = 0, max = 1_024))]
