@@ -27,6 +27,7 @@ pub mod mx;
 mod notify;
 mod remote;
 mod tls;
+mod writers;
 
 pub use config::{
     Answer, Config, FindMailbox, FindTargets, Limits, Lookups, Mailbox, Mx, OverQuota, Own, RemoteRoute, Smarthost,

@@ -14,6 +14,7 @@ use crate::classify::{Kind, Verdict};
 use crate::config::{Mailbox, OverQuota};
 use crate::job::{Ticket, conclude};
 use crate::manager::Shared;
+use crate::writers::Writers;
 
 /// One recipient whose way ends here.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut parts: mpsc::Receiver<LocalPart
     let limits = &shared.config.limits;
     let slots = Arc::new(Semaphore::new(limits.local_batches.max(1)));
     let delivery = Arc::new(maildir::Delivery::new(&shared.config.hostname));
+    let writers = Arc::new(Writers::start(limits.local_batches.max(1)));
     let mut batches = JoinSet::new();
     loop {
         // The slot comes first: while all are taken the next batch grows.
@@ -45,9 +47,9 @@ pub(crate) async fn run(shared: Arc<Shared>, mut parts: mpsc::Receiver<LocalPart
         if parts.recv_many(&mut batch, limits.local_batch.max(1)).await == 0 {
             break;
         }
-        let (shared, delivery) = (Arc::clone(&shared), Arc::clone(&delivery));
+        let (shared, delivery, writers) = (Arc::clone(&shared), Arc::clone(&delivery), Arc::clone(&writers));
         batches.spawn(async move {
-            deliver(&shared, delivery, batch).await;
+            deliver(&shared, (delivery, &writers), batch).await;
             drop(slot);
         });
         while batches.try_join_next().is_some() {}
@@ -61,7 +63,11 @@ struct Addressed {
     mailbox: Mailbox,
 }
 
-async fn deliver(shared: &Arc<Shared>, delivery: Arc<maildir::Delivery>, batch: Vec<LocalPart>) {
+async fn deliver(
+    shared: &Arc<Shared>,
+    (delivery, writers): (Arc<maildir::Delivery>, &Writers),
+    batch: Vec<LocalPart>,
+) {
     let mut addressed = Vec::with_capacity(batch.len());
     let mut concluded = Vec::new();
     for part in batch {
@@ -71,8 +77,8 @@ async fn deliver(shared: &Arc<Shared>, delivery: Arc<maildir::Delivery>, batch: 
         }
     }
     let writer = Arc::clone(shared);
-    // Where the thread dies its parts die with it: the leases end, and the spool hands the mail out again.
-    let written = tokio::task::spawn_blocking(move || write_all(&writer, &delivery, addressed)).await;
+    // Where the work panics its parts die with it: the leases end, and the spool hands the mail out again.
+    let written = writers.run(move || write_all(&writer, &delivery, addressed)).await;
     concluded.extend(written.unwrap_or_default());
     let mut rest = concluded.into_iter().peekable();
     while let Some((part, verdict)) = rest.next() {

@@ -72,6 +72,8 @@ impl Driver {
                     Output::Ask(question) => self.ask(question).await?,
                     Output::StartTls(_drained) => self.start_tls().await?,
                     Output::Close => {
+                        // Before the last words: a client that reads them may come back at once.
+                        self.talk.release();
                         self.wire.flush().await?;
                         return Ok(Next::End);
                     }

@@ -162,7 +162,7 @@ impl Talk {
 
     /// Message `number` from its beginning.
     pub(super) async fn open_message(&mut self, number: u32) -> Result<Piece, Reply> {
-        let Some(maildrop) = &self.maildrop else { return Err(replies::internal_fault()) };
+        let Some(maildrop) = &mut self.maildrop else { return Err(replies::internal_fault()) };
         let piece = maildrop.message(number).await?;
         self.sent += 1;
         Ok(piece)
@@ -178,6 +178,11 @@ impl Talk {
             }
             Err(reply) => Answer::Refuse(reply),
         }
+    }
+
+    /// Lets the maildrop go.
+    pub(super) fn release(&mut self) {
+        self.maildrop = None;
     }
 
     /// The session is over; one line tells its fate.
