@@ -11,6 +11,7 @@ use directory::Directory;
 use spool::Spool;
 use state::Embedded;
 
+use super::memory::Memory;
 use super::site::{ListenerSite, Site};
 use super::smtp::header::DateClock;
 use crate::listen::Pass;
@@ -27,6 +28,8 @@ pub struct Border {
     pub state: Arc<Embedded>,
     /// The queue.
     pub spool: Arc<Spool>,
+    /// For messages on their way into it.
+    pub memory: Memory,
     /// The certificate in force, if there is one.
     pub certificate: Option<Arc<Certificate>>,
     /// Names of clients.

@@ -7,6 +7,7 @@ pub mod accept;
 pub mod auth;
 pub mod border;
 pub mod deliver;
+pub mod memory;
 pub mod pop3;
 pub mod site;
 pub mod smtp;
@@ -28,6 +29,7 @@ use tracing::{error, info, warn};
 
 use self::accept::Door;
 use self::border::{Border, SessionId};
+use self::memory::Memory;
 use self::site::{Site, SiteError};
 use crate::config::Settings;
 use crate::listen::{Gate, socket};
@@ -123,6 +125,7 @@ impl Server {
         if let Err(error) = self.border.directory.set_settings(directory_settings(&site.settings)) {
             warn!(%error, "the directory keeps its old settings");
         }
+        self.border.memory.resize(site.settings.limits.memory_octets);
         self.close_doors(&site);
         info!(file = &*site.settings.file, "reloaded");
         Ok(())
@@ -216,6 +219,7 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
         directory: Arc::new(directory),
         state: Arc::new(state),
         spool,
+        memory: Memory::new(settings.limits.memory_octets),
         certificate,
         dates: smtp::header::DateClock::default(),
         sessions: SessionId::first(),
@@ -277,24 +281,4 @@ fn steps(first: Duration, max: Duration) -> Vec<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config;
-
-    fn settings(sets: &[&str]) -> Settings {
-        let text = "hostname = \"mail.example.test\"\n[domains]\ndefault = \"example.test\"\n";
-        let text = config::Text { name: "t.toml", text, base_dir: std::path::Path::new("/") };
-        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-        config::parse(&text, &sets).unwrap_or_else(|report| panic!("{report}")).settings
-    }
-
-    #[test]
-    fn the_directory_goes_by_the_configuration() {
-        let sets = ["auth.argon2_memory_kib=8192", "auth.argon2_passes=3", "auth.argon2_concurrency=5"];
-        let terms = directory_settings(&settings(&sets)).passwords;
-        assert_eq!((terms.argon2.memory_kib, terms.argon2.passes, terms.checks_at_once), (8_192, 3, 5));
-        assert_eq!(terms.remembered, Duration::from_mins(10));
-        let terms = directory_settings(&settings(&["auth.cache_minutes=0"])).passwords;
-        assert_eq!(terms.remembered, Duration::ZERO);
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! A message on its way from the session into the queue: room, header, durability, and the one line of its log.
 
+use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use guard::Recipient;
@@ -12,6 +13,10 @@ use tracing::{error, info, warn};
 use super::header::{Header, Hop};
 use super::talk::{Talk, Transaction};
 use crate::lookup::route;
+use crate::serve::memory::Held;
+
+/// What our header fields above a message take, in octets; nearly always enough.
+const ABOVE_OCTETS: usize = 512;
 
 /// A message that is coming in.
 pub(super) struct Arriving {
@@ -20,6 +25,9 @@ pub(super) struct Arriving {
     header: Option<Header>,
     /// Why it cannot be taken; told at its end, when the client listens.
     failed: Option<Reply>,
+    declared_size: Option<u64>,
+    /// Its part of the memory for messages, from its first octets on.
+    held: Option<Held>,
 }
 
 impl Talk {
@@ -30,23 +38,53 @@ impl Talk {
         if let Err(error) = spool.room(declared_size.unwrap_or(0)) {
             return Answer::Refuse(refusal(&error));
         }
-        transaction.arriving = Some(Arriving { incoming: spool.incoming(), header: None, failed: None });
+        let incoming = spool.incoming();
+        transaction.arriving = Some(Arriving { incoming, header: None, failed: None, declared_size, held: None });
         Answer::Proceed
     }
 
     /// A piece that is not the last one.
     pub(super) async fn take_piece(&mut self, piece: Vec<u8>) {
         let Some(mut transaction) = self.transaction.take() else { return };
-        if let Some(arriving) = transaction.arriving.as_mut().filter(|arriving| arriving.failed.is_none()) {
-            let piece = match arriving.header {
-                None => self.with_header(piece, arriving, &transaction.recipients),
-                Some(_) => piece,
-            };
-            if let Err(error) = arriving.incoming.write(piece).await {
-                arriving.failed = Some(refusal(&error));
-            }
+        if let Some(arriving) = transaction.arriving.as_mut().filter(|arriving| arriving.failed.is_none())
+            && let Err(reply) = self.keep_piece(piece, arriving, &transaction.recipients).await
+        {
+            arriving.failed = Some(reply);
         }
         self.transaction = Some(transaction);
+    }
+
+    async fn keep_piece(
+        &self,
+        piece: Vec<u8>,
+        arriving: &mut Arriving,
+        recipients: &(Option<String>, usize),
+    ) -> Result<(), Reply> {
+        let settings = &self.client.site.settings;
+        let (inline, chunk) = (settings.spool.inline_octets, settings.limits.body_chunk_octets as u64);
+        let piece = match arriving.header {
+            None => {
+                // In memory is what is not yet in a file of its own, twice when its pieces are joined.
+                let whole = arriving.declared_size.unwrap_or(u64::MAX).min(inline);
+                self.hold(arriving, whole * 2 + chunk).await?;
+                self.with_header(&piece, arriving, recipients)
+            }
+            Some(_) => piece,
+        };
+        arriving.incoming.write(piece).await.map_err(|error| refusal(&error))?;
+        if arriving.incoming.octets() > inline
+            && let Some(held) = arriving.held.as_mut()
+        {
+            held.shrink_to(chunk * 2);
+        }
+        Ok(())
+    }
+
+    /// Waits until there is memory for the message; the client waits with us, since we do not read meanwhile.
+    async fn hold(&self, arriving: &mut Arriving, octets: u64) -> Result<(), Reply> {
+        let wait = self.client.site.settings.limits.data_timeout;
+        arriving.held = self.client.border.memory.hold(octets, wait).await;
+        if arriving.held.is_some() { Ok(()) } else { Err(replies::disk_full()) }
     }
 
     /// The last piece: 250 only once the message is durable.
@@ -64,7 +102,10 @@ impl Talk {
             return Answer::Refuse(reply);
         }
         let last = match arriving.header {
-            None => self.with_header(last, &mut arriving, &recipients),
+            None => match self.hold(&mut arriving, (last.len() + ABOVE_OCTETS) as u64).await {
+                Ok(()) => self.with_header(&last, &mut arriving, &recipients),
+                Err(reply) => return Answer::Refuse(reply),
+            },
             Some(_) => last,
         };
         let hops = arriving.header.as_ref().map_or(0, |header| header.received);
@@ -86,11 +127,11 @@ impl Talk {
     }
 
     /// Reads the header at the start of the message and puts ours above it.
-    fn with_header(&self, piece: Vec<u8>, arriving: &mut Arriving, recipients: &(Option<String>, usize)) -> Vec<u8> {
-        let header = Header::scan(&piece);
+    fn with_header(&self, piece: &[u8], arriving: &mut Arriving, recipients: &(Option<String>, usize)) -> Vec<u8> {
+        let header = Header::scan(piece);
         let date = self.client.border.dates.now();
         let id = arriving.incoming.id().to_string();
-        let mut above = String::with_capacity(512);
+        let mut above = String::with_capacity(ABOVE_OCTETS);
         let helo = self.helo.as_ref().map_or_else(|| "unknown".to_owned(), |helo| helo.host.to_string());
         Hop {
             helo: &helo,
@@ -106,10 +147,10 @@ impl Talk {
         // RFC 6409 §8: what a submission lacks. A header that is not seen to its end is left alone.
         if self.client.listener.smtp.flavour == Flavour::Submission && header.complete {
             if !header.date {
-                above.push_str(&format!("Date: {date}\r\n"));
+                let _ = write!(above, "Date: {date}\r\n");
             }
             if !header.message_id {
-                above.push_str(&format!("Message-ID: <{id}@{}>\r\n", self.client.site.settings.hostname));
+                let _ = write!(above, "Message-ID: <{id}@{}>\r\n", self.client.site.settings.hostname);
             }
         }
         if header.starts_with_body {
@@ -118,7 +159,7 @@ impl Talk {
         arriving.header = Some(header);
         let mut whole = above.into_bytes();
         whole.reserve_exact(piece.len());
-        whole.extend_from_slice(&piece);
+        whole.extend_from_slice(piece);
         whole
     }
 

@@ -1,0 +1,122 @@
+use super::*;
+use crate::config;
+use std::fmt::Write as _;
+use std::path::Path;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+
+/// Nothing takes so long unless something is wrong.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn settings(text: &str, dir: &Path, sets: &[&str]) -> Settings {
+    let text =
+        format!("hostname = \"mail.example.test\"\ndata_dir = \".\"\n[domains]\ndefault = \"example.test\"\n{text}");
+    let text = config::Text { name: "t.toml", text: &text, base_dir: dir };
+    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+    config::parse(&text, &sets).unwrap_or_else(|report| panic!("{report}")).settings
+}
+
+/// A server in this process, with one account, `alice@example.test`.
+struct Site {
+    server: Server,
+    _dir: TempDir,
+}
+
+impl Site {
+    /// With one listener for each protocol, named like it.
+    async fn new(protocols: &[&str], sets: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut text = "[spool]\nfree_octets_min = 1048576\n[delivery]\nremote = \"sink\"\n".to_owned();
+        for name in protocols {
+            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let auth = if *name == "smtp" { "never" } else { "always" };
+            let _ = write!(text, "[[listener]]\nname = '{name}'\nprotocol = '{name}'\nauth = '{auth}'\n");
+            let _ = writeln!(text, "bind = ['127.0.0.1:{port}']");
+        }
+        let server = Server::start(settings(&text, dir.path(), sets)).await.unwrap();
+        let directory = &server.border.directory;
+        directory.add_domain("example.test").await.unwrap();
+        let password = directory::NewPassword::Clear("secret".into());
+        let alice = directory::NewAccount { login: "alice".to_owned(), password, ..directory::NewAccount::default() };
+        directory.create_account(alice).await.unwrap();
+        Self { server, _dir: dir }
+    }
+
+    async fn connect(&self, listener: &str) -> Peer {
+        let site = self.server.border.site.load_full();
+        let found = site.listeners.iter().find(|it| &*it.settings.name == listener).unwrap();
+        Peer { stream: BufReader::new(TcpStream::connect(found.settings.bind[0]).await.unwrap()) }
+    }
+
+    /// One that was greeted and has said EHLO.
+    async fn greeted(&self, listener: &str) -> Peer {
+        let mut peer = self.connect(listener).await;
+        peer.hears("220").await;
+        peer.says("EHLO c.example.test", "250").await;
+        peer
+    }
+}
+
+struct Peer {
+    stream: BufReader<TcpStream>,
+}
+
+impl Peer {
+    async fn send(&mut self, octets: &str) {
+        self.stream.get_mut().write_all(octets.as_bytes()).await.unwrap();
+    }
+
+    /// The last line of the next reply; empty at the connection's end.
+    async fn reply(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            tokio::time::timeout(PATIENCE, self.stream.read_line(&mut line)).await.expect("in time").unwrap();
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return line;
+            }
+        }
+    }
+
+    async fn hears(&mut self, start: &str) -> String {
+        let reply = self.reply().await;
+        assert!(reply.starts_with(start), "{reply} is not {start}");
+        reply
+    }
+
+    async fn says(&mut self, line: &str, start: &str) -> String {
+        self.send(&format!("{line}\r\n")).await;
+        self.hears(start).await
+    }
+}
+
+#[test]
+fn the_directory_goes_by_the_configuration() {
+    let directory = |sets: &[&str]| directory_settings(&settings("", Path::new("/"), sets));
+    let sets = ["auth.argon2_memory_kib=8192", "auth.argon2_passes=3", "auth.argon2_concurrency=5"];
+    let terms = directory(&sets).passwords;
+    assert_eq!((terms.argon2.memory_kib, terms.argon2.passes, terms.checks_at_once), (8_192, 3, 5));
+    assert_eq!(terms.remembered, Duration::from_mins(10));
+    assert_eq!(directory(&["auth.cache_minutes=0"]).passwords.remembered, Duration::ZERO);
+}
+
+/// `limits.memory_octets`: a message for which there is no memory waits, and is taken when there is.
+#[tokio::test]
+async fn messages_wait_for_memory() {
+    let site = Site::new(&["smtp"], &["limits.memory_octets=4194304"]).await;
+    for octets in [100, 200_000] {
+        let border = Arc::clone(site.server.border());
+        let all = border.memory.hold(4_194_304, Duration::ZERO).await.expect("nobody holds any");
+        let mut peer = site.greeted("smtp").await;
+        peer.says("MAIL FROM:<x@outside.example>", "250").await;
+        peer.says("RCPT TO:<alice@example.test>", "250").await;
+        peer.says("DATA", "354").await;
+        peer.send(&format!("Subject: x\r\n\r\n{}.\r\n", "0123456789\r\n".repeat(octets / 12))).await;
+        let waits = tokio::time::timeout(Duration::from_millis(50), peer.stream.fill_buf()).await;
+        assert!(waits.is_err(), "{octets} octets were taken without memory");
+        drop(all);
+        peer.hears("250").await;
+        assert!(border.memory.hold(4_194_304, PATIENCE).await.is_some(), "all of it came back");
+    }
+    site.server.stop().await;
+}
