@@ -37,7 +37,8 @@ pub(crate) async fn log_in(link: &mut Link, credentials: &Credentials) -> Result
     let proved = matches!(link.protection(), Protection::Proved(_));
     let binding = binding(link.protection(), &offered);
     let plaintext = if proved { Plaintext::Allowed } else { Plaintext::Refused };
-    let mechanism = choose(offered.iter().map(String::as_str), &binding, plaintext)
+    let allowed = |name: &&str| Mechanism::parse(name).is_some_and(|mechanism| credentials.allow(mechanism));
+    let mechanism = choose(offered.iter().map(String::as_str).filter(allowed), &binding, plaintext)
         .ok_or(LoginError::NoMechanism { offered, proved })?;
     let mut nonce = [0; 24];
     getrandom::fill(&mut nonce).map_err(|_| LoginError::Random)?;

@@ -55,6 +55,25 @@ async fn passwords_go_only_to_a_proved_host() {
     assert_eq!(log.received().len(), 1);
 }
 
+/// PLAIN is the stronger of the two that are offered.
+#[tokio::test]
+async fn a_login_is_proved_by_the_mechanism_that_was_asked_for() {
+    let (address, log) = sink::serve("127.0.0.1:0", Offer::Tls, |line| {
+        if line.starts_with("AUTH LOGIN") { Some("535 5.7.8 by LOGIN") } else { None }
+    })
+    .await;
+    for (mechanism, told) in [(sasl::Mechanism::Login, "by LOGIN"), (sasl::Mechanism::CramMd5, "no usable mechanism")] {
+        let RemoteRoute::Smarthost(mut host) = smarthost(address, Tls::Required) else { unreachable!() };
+        host.credentials = Some(sasl::client::Credentials::new("login", b"secret").unwrap().only_by(mechanism));
+        let mut station = Station::start(|_| RemoteRoute::Smarthost(host.clone()), |_| {});
+        station.post(remote(account(), &["a@one.example"]), MESSAGE).await;
+        let fate = station.fate().await;
+        assert_eq!(fate.kind, FateKind::Deferred);
+        assert!(fate.reply.contains(told), "{fate:?}");
+    }
+    assert!(log.received().is_empty());
+}
+
 #[tokio::test]
 async fn required_tls_never_falls_back() {
     for offer in [Offer::Clear, Offer::BrokenTls] {

@@ -16,13 +16,25 @@ use crate::{Mechanism, SecretBytes, cram};
 pub struct Credentials {
     login: String,
     password: SecretBytes,
+    only: Option<Mechanism>,
 }
 
 impl Credentials {
     /// `Err` if login or password can never be right ([`prepare`]).
     pub fn new(login: &str, password: &[u8]) -> Result<Self, Unfit> {
         let login = prepare::login(login.as_bytes())?.to_owned();
-        Ok(Self { login, password: prepare::password(password)?.into() })
+        Ok(Self { login, password: prepare::password(password)?.into(), only: None })
+    }
+
+    /// The same, to be proved by this mechanism and no other.
+    #[must_use]
+    pub fn only_by(self, mechanism: Mechanism) -> Self {
+        Self { only: Some(mechanism), ..self }
+    }
+
+    /// Whether they may be proved by this mechanism.
+    pub fn allow(&self, mechanism: Mechanism) -> bool {
+        self.only.is_none_or(|only| only == mechanism)
     }
 
     /// The login.

@@ -166,6 +166,41 @@ fn the_reference_says_the_truth() {
     }
 }
 
+/// No key is parsed and then forgotten: `config::mean` reads each, and the program each of what it makes of them.
+#[test]
+fn every_key_is_read_somewhere() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut meaning, mut program) = (String::new(), String::new());
+    gather(&source.join("config/mean"), &mut meaning);
+    meaning += &std::fs::read_to_string(source.join("config/mean.rs")).expect("readable");
+    for part in ["admin", "command", "demo.rs", "listen", "log", "lookup", "run.rs", "serve", "tls.rs"] {
+        gather(&source.join(part), &mut program);
+    }
+    let settings = std::fs::read_to_string(source.join("config/settings.rs")).expect("readable");
+    program += settings.split_once("impl Settings").expect("it has methods").1;
+    let reads = |text: &str, name: &str| {
+        text.match_indices(&format!(".{name}")).any(|(at, found)| {
+            !text[at + found.len()..].starts_with(|next: char| next.is_ascii_alphanumeric() || "_(".contains(next))
+        })
+    };
+    for key in reference::sections().into_iter().flat_map(|section| section.keys) {
+        let name = key.path.rsplit('.').next().expect("a name").trim_end_matches("[]");
+        assert!(reads(&meaning, name), "{} is parsed, and means nothing", key.path);
+    }
+    let fields = settings.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(": "));
+    for (name, _) in fields.filter(|(name, _)| !name.contains(' ')) {
+        assert!(reads(&program, name), "`{name}` of the settings is used nowhere");
+    }
+}
+
+fn gather(path: &Path, text: &mut String) {
+    if path.is_dir() {
+        std::fs::read_dir(path).expect("a folder").flatten().for_each(|entry| gather(&entry.path(), text));
+    } else {
+        *text += &std::fs::read_to_string(path).expect("readable");
+    }
+}
+
 /// Every `cases/NAME.toml` is wrong, and `cases/NAME.txt` is what the operator reads.
 /// `SEKISHO_WRITE_CASES=1` writes the latter anew.
 #[test]

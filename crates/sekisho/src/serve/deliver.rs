@@ -88,11 +88,16 @@ fn route_of(settings: &Settings) -> Result<RemoteRoute, DeliverError> {
 }
 
 fn smarthost(smarthost: &Smarthost) -> Result<delivery::Smarthost, DeliverError> {
-    let credentials = smarthost.login.as_ref().map(|login| {
+    let credentials = smarthost.login.as_ref().map(|login| -> Result<_, DeliverError> {
         let failed = |why: String| DeliverError::Password { path: login.password_file.clone(), why };
         let text = fs::read_to_string(&login.password_file).map_err(|error| failed(error.to_string()))?;
         let password = text.lines().next().unwrap_or_default();
-        sasl::client::Credentials::new(&login.user, password.as_bytes()).map_err(|error| failed(error.to_string()))
+        let credentials = sasl::client::Credentials::new(&login.user, password.as_bytes());
+        let credentials = credentials.map_err(|error| failed(error.to_string()))?;
+        Ok(match login.mechanism.as_deref().and_then(sasl::Mechanism::parse) {
+            Some(mechanism) => credentials.only_by(mechanism),
+            None => credentials,
+        })
     });
     Ok(delivery::Smarthost {
         host: smarthost.address.host.clone(),
