@@ -278,6 +278,7 @@ impl Auth {
         let way = self.exchange.mechanism().name();
         if failure.is_syntax() {
             self.origin.log(way, &self.login, failure);
+            self.origin.border.state.auth_abused(self.origin.ip, SystemTime::now());
             return Outcome::Malformed;
         }
         match self.denied {

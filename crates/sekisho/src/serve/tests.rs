@@ -120,3 +120,35 @@ async fn messages_wait_for_memory() {
     }
     site.server.stop().await;
 }
+
+/// T16: who tries AUTH where it is not offered is counted, and then throttled where it is.
+#[tokio::test]
+async fn t16_auth_where_it_is_not_offered_counts() {
+    let sets = ["auth.failures_per_client=4", "auth.failure_delay_ms=0"];
+    let site = Site::new(&["smtp", "submission"], &sets).await;
+    let login = "AUTH PLAIN AGFsaWNlAHNlY3JldA==";
+    for _ in 0..2 {
+        let mut guesser = site.greeted("smtp").await;
+        guesser.says("AUTH PLAIN AGFsaWNlAGd1ZXNz", "502").await;
+        guesser.says("AUTH LOGIN", "502").await;
+        guesser.says("QUIT", "221").await;
+        guesser.hears("").await;
+    }
+    site.greeted("submission").await.says(login, "454 4.7.0").await;
+    site.server.stop().await;
+    let site = Site::new(&["smtp", "submission"], &sets).await;
+    site.greeted("submission").await.says(login, "235").await;
+    site.server.stop().await;
+}
+
+/// A malformed exchange names no login; it is counted for the address all the same.
+#[tokio::test]
+async fn malformed_exchanges_count() {
+    let sets = ["auth.failures_per_client=2", "auth.failure_delay_ms=0"];
+    let site = Site::new(&["submission"], &sets).await;
+    for _ in 0..2 {
+        site.greeted("submission").await.says("AUTH PLAIN YWJj", "501").await;
+    }
+    site.greeted("submission").await.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==", "454 4.7.0").await;
+    site.server.stop().await;
+}

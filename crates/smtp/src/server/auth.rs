@@ -19,7 +19,7 @@ impl<R> Session<R> {
         }
         let mechanisms = self.auth_mechanisms();
         if mechanisms.is_empty() {
-            return self.auth_not_offered(out);
+            return self.refuse_auth(out);
         }
         let Some(&mechanism) = mechanisms.iter().find(|offered| offered.eq_ignore_ascii_case(mechanism)) else {
             return self.error(replies::mechanism_unknown(), out);
@@ -48,7 +48,8 @@ impl<R> Session<R> {
     }
 
     /// Counted as an unknown command too: who is not offered AUTH and tries anyway is guessing (T16).
-    fn auth_not_offered(&mut self, out: &mut Vec<Output<R>>) {
+    fn refuse_auth(&mut self, out: &mut Vec<Output<R>>) {
+        self.counts.auth_not_offered += 1;
         let under_tls = self.config.offer.auth != AuthOffer::Never && self.peer.tls.is_none();
         self.unknown(if under_tls { replies::auth_needs_tls() } else { replies::not_offered() }, out);
     }

@@ -60,6 +60,7 @@ struct Counts {
     errors: u32,
     unknown_commands: u32,
     auth_failures: u32,
+    auth_not_offered: u32,
     messages: u32,
 }
 
@@ -131,6 +132,11 @@ impl<R> Session<R> {
     /// Who authenticated.
     pub fn login(&self) -> Option<&str> {
         self.login.as_deref()
+    }
+
+    /// How often AUTH was tried where it is not offered: that is guessing too, and the caller's to count (T16).
+    pub fn auth_not_offered(&self) -> u32 {
+        self.counts.auth_not_offered
     }
 
     /// How the client introduced itself.

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use guard::{Recipient, Trace};
 use smtp::reply::Reply;
@@ -177,6 +177,13 @@ impl Talk {
             Outcome::Throttled => Answer::AuthFailed(replies::auth_throttled()),
             Outcome::Unavailable => Answer::Refuse(replies::auth_unavailable()),
             Outcome::Challenge(_) | Outcome::Denied => Answer::AuthFailed(replies::auth_failed()),
+        }
+    }
+
+    /// AUTH was tried so often where it is not offered: whoever guesses here is slowed down where it is (T16).
+    pub(super) fn tried_to_log_in(&self, times: u32) {
+        for _ in 0..times {
+            self.client.border.state.auth_abused(self.ip, SystemTime::now());
         }
     }
 
