@@ -102,6 +102,7 @@ proxy_from = ["0.0.0.0/0"]
 name = "mx"
 protocol = "pop3s"
 auth = "never"
+greet_pause_ms = 10
 bind = ["0.0.0.0:25"]
 [delivery]
 remote = "smarthost"
@@ -121,11 +122,12 @@ mechanisms = ["CRAMMD5"]
         "t.toml:9:8",
         "t.toml:10:12",
         "t.toml:11:8",
-        "t.toml:12:9",
-        "t.toml:14:10",
-        "t.toml:16:8",
-        "t.toml:17:1",
-        "t.toml:20:15",
+        "t.toml:12:18",
+        "t.toml:13:9",
+        "t.toml:15:10",
+        "t.toml:17:8",
+        "t.toml:18:1",
+        "t.toml:21:15",
     ];
     assert_eq!(places, expected, "{found:#?}");
 }

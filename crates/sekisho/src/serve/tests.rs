@@ -152,3 +152,18 @@ async fn malformed_exchanges_count() {
     site.greeted("submission").await.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==", "454 4.7.0").await;
     site.server.stop().await;
 }
+
+/// `listener.greet_pause_ms`: who talks before the greeting is refused, who waits is greeted.
+#[tokio::test]
+async fn an_early_talker_is_refused() {
+    let site = Site::new(&["smtp"], &["listener.smtp.greet_pause_ms=60000"]).await;
+    let mut early = site.connect("smtp").await;
+    early.says("EHLO c.example.test", "554").await;
+    early.hears("").await;
+    site.server.stop().await;
+    let site = Site::new(&["smtp"], &["listener.smtp.greet_pause_ms=50"]).await;
+    let begun = std::time::Instant::now();
+    site.greeted("smtp").await.says("QUIT", "221").await;
+    assert!(begun.elapsed() >= Duration::from_millis(50));
+    site.server.stop().await;
+}

@@ -41,7 +41,8 @@ pub struct Listener {
     #[serde(default = "connections_per_client_max")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections_per_client_max: u32,
-    /// Wait before the greeting, in milliseconds: who talks before it is no mail server. 0 to 60,000. Default 0.
+    /// Wait before the greeting of SMTP, in milliseconds: who talks before it is no mail server, and is refused with 554.
+    /// 0 to 60,000. Default 0.
     #[serde(default)]
     #[schemars(range(min = 0, max = 60_000))]
     pub greet_pause_ms: u32,

@@ -94,6 +94,10 @@ fn check_protocol(listener: &Listener, path: &str, meaning: &mut Meaning<'_>) {
         if !listener.xclient_from.is_empty() {
             meaning.wrong(&format!("{path}.xclient_from"), "XCLIENT is a command of SMTP", "remove it");
         }
+        if !listener.greet_pause.is_zero() {
+            let message = "only mail servers are known by waiting for the greeting";
+            meaning.wrong(&format!("{path}.greet_pause_ms"), message, "for SMTP listeners");
+        }
         if listener.auth == AuthOffer::Never {
             meaning.wrong(&format!("{path}.auth"), "nobody reads a mailbox without a login", "\"tls\" or \"always\"");
         }

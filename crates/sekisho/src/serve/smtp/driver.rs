@@ -44,6 +44,9 @@ impl Driver {
     }
 
     async fn converse(&mut self, stop: &mut watch::Receiver<bool>) -> io::Result<()> {
+        if !self.talk.greet_pause().is_zero() {
+            Box::pin(self.wait_to_greet(stop)).await?;
+        }
         while let Next::Wait = self.act().await? {
             let (session, due) = (&mut self.session, &mut self.due);
             let deadline = session.deadline();
@@ -56,6 +59,23 @@ impl Driver {
             self.session.handle(input, Instant::now(), &mut self.due);
         }
         Ok(())
+    }
+
+    /// Listens for as long as the greeting is held back: the session is told what comes too early, and refuses it.
+    async fn wait_to_greet(&mut self, stop: &mut watch::Receiver<bool>) -> io::Result<()> {
+        let until = Instant::now() + self.talk.greet_pause();
+        let (session, due) = (&mut self.session, &mut self.due);
+        loop {
+            let take = |octets: &[u8]| session.handle(Input::Bytes(octets), Instant::now(), due);
+            match self.wire.listen(Some(until), stop, take).await? {
+                Heard::Octets | Heard::Due => return Ok(()),
+                Heard::Stop => {
+                    session.handle(Input::Shutdown, Instant::now(), due);
+                    return Ok(());
+                }
+                Heard::Nothing => {}
+            }
+        }
     }
 
     /// Does everything that is due, in order, and sends what came of it at once.

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use guard::{Recipient, Trace};
 use smtp::reply::Reply;
@@ -64,6 +64,11 @@ impl Talk {
         }
     }
 
+    /// How long the greeting is held back.
+    pub(super) fn greet_pause(&self) -> Duration {
+        self.client.listener.settings.greet_pause
+    }
+
     /// What a STARTTLS handshake shows.
     pub(super) fn tls_config(&self) -> Option<Arc<rustls::ServerConfig>> {
         self.client.listener.tls.clone()
@@ -98,7 +103,7 @@ impl Talk {
             self.proved = None;
         }
         match question {
-            Question::Connect => self.connect().await,
+            Question::Connect => Answer::Proceed,
             Question::Helo(helo) => {
                 self.helo = Some(Box::new(helo));
                 self.transaction = None;
@@ -116,14 +121,6 @@ impl Talk {
             }
             Question::XClient(facts) => self.speak_for(&facts),
         }
-    }
-
-    async fn connect(&self) -> Answer<Recipient> {
-        let pause = self.client.listener.settings.greet_pause;
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
-        }
-        Answer::Proceed
     }
 
     /// A listed proxy says for whom it speaks: a new client, of whom nothing is known (T7).
