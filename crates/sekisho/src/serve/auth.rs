@@ -189,6 +189,8 @@ pub struct Auth {
     identity: Option<Identity>,
     denied: Option<directory::Why>,
     login: String,
+    /// This exchange's, and no other's.
+    nonce: [u8; 24],
 }
 
 impl Auth {
@@ -212,7 +214,7 @@ impl Auth {
         };
         let origin = Origin::new(client, ip);
         let exchange = Exchange::new(mechanism, context);
-        Ok(Self { exchange, origin, identity: None, denied: None, login: String::new() })
+        Ok(Self { exchange, origin, identity: None, denied: None, login: String::new(), nonce })
     }
 
     /// Begins, with the initial response if there was one.
@@ -281,9 +283,15 @@ impl Auth {
             self.origin.border.state.auth_abused(self.origin.ip, SystemTime::now());
             return Outcome::Malformed;
         }
+        // A proof never shows whether it is the same guess as before. Behind SCRAM may be a password that somebody chose, so
+        // each counts; behind CRAM-MD5 is a device's long random secret, so that a forgotten device bans nobody.
+        let guess = match self.exchange.mechanism() {
+            Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => &self.nonce[..],
+            _ => way.as_bytes(),
+        };
         match self.denied {
-            Some(why) => self.origin.failed(&self.login, way.as_bytes(), (way, &why)),
-            None => self.origin.failed(&self.login, way.as_bytes(), (way, &failure)),
+            Some(why) => self.origin.failed(&self.login, guess, (way, &why)),
+            None => self.origin.failed(&self.login, guess, (way, &failure)),
         }
         Outcome::Denied
     }

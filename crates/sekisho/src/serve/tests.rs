@@ -167,3 +167,25 @@ async fn an_early_talker_is_refused() {
     assert!(begun.elapsed() >= Duration::from_millis(50));
     site.server.stop().await;
 }
+
+/// Guessing by SCRAM is guessing: each exchange that fails counts.
+#[tokio::test]
+async fn guesses_by_scram_count() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use sasl::client::{ChannelBinding, Credentials, Exchange};
+    let sets = ["auth.failures_per_client=3", "auth.failure_delay_ms=0"];
+    let site = Site::new(&["submission"], &sets).await;
+    for nonce in 0..3 {
+        let credentials = Credentials::new("alice@example.test", b"guess").unwrap();
+        let mechanism = sasl::Mechanism::ScramSha256;
+        let mut exchange = Exchange::new(mechanism, credentials, ChannelBinding::Unsupported, [nonce; 24]);
+        let first = STANDARD.encode(exchange.initial().unwrap().unwrap());
+        let mut guesser = site.greeted("submission").await;
+        let challenge = guesser.says(&format!("AUTH SCRAM-SHA-256 {first}"), "334 ").await;
+        let proof = exchange.respond(&STANDARD.decode(challenge[4..].trim_end()).unwrap()).unwrap();
+        guesser.says(&STANDARD.encode(proof), "535").await;
+    }
+    site.greeted("submission").await.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==", "454 4.7.0").await;
+    site.server.stop().await;
+}
