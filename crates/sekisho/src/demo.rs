@@ -224,10 +224,12 @@ impl Demo {
 fn configuration(port_base: Option<u16>) -> String {
     let mut text = format!(
         "# Written by `sekisho demo`, anew at each start.\n\
-         hostname = \"mail.{DOMAIN}\"\ndata_dir = \".\"\n\n[domains]\ndefault = \"{DOMAIN}\"\n\n\
+         hostname = \"mail.{DOMAIN}\"\ndata_dir = \".\"\n\n[domains]\ndefault = \"{DOMAIN}\"\n\
+         postmaster = \"{first}@{DOMAIN}\"\n\n\
          [tls]\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"\n\n\
          [relay.pop]\nenabled = true\n\n[delivery]\nremote = \"sink\"\nsink = \"sink\"\n\n\
-         [spool]\nfree_octets_min = 1048576\n"
+         [spool]\nfree_octets_min = 1048576\n",
+        first = ACCOUNTS[0]
     );
     for (index, (name, port)) in SERVICES.iter().take(SERVICES_THERE).enumerate() {
         let offset = u16::try_from(index).unwrap_or(u16::MAX);
@@ -258,7 +260,6 @@ async fn accounts(dir: &Path, loaded: &Loaded) -> Result<Vec<Account>> {
         )?;
         accounts.push(account);
     }
-    directory.add_alias(&format!("postmaster@{DOMAIN}"), &[format!("{}@{DOMAIN}", ACCOUNTS[0])]).await?;
     directory.close().await;
     private(&file, &serde_json::to_vec_pretty(&accounts)?)?;
     Ok(accounts)

@@ -142,7 +142,12 @@ fn domains(domains: &file::Domains, meaning: &mut Meaning<'_>) -> Domains {
         }
         relay.push(RelayDomain { domain, next_hop, place: meaning.place(&at("domain")) });
     }
-    Domains { default, relay }
+    let postmaster = &domains.postmaster;
+    let postmaster =
+        postmaster.as_ref().and_then(|address| meaning.parsed("domains.postmaster", value::mailbox(address)));
+    let delimiter = value::delimiter(&domains.detail_delimiter);
+    let detail_delimiter = meaning.parsed("domains.detail_delimiter", delimiter).flatten();
+    Domains { default, postmaster, detail_delimiter, relay }
 }
 
 fn relay(relay: &file::Relay, meaning: &mut Meaning<'_>) -> Relay {

@@ -6,7 +6,7 @@ use super::file::{AuthOffer, LogFormat, LogLevel, Protocol, SmarthostTls, TlsOff
 use super::source::Place;
 use guard::{ConfigLine, Danger, RelayPolicy, RelayPolicySpec, policy};
 use ipnet::IpNet;
-use smtp::address::Domain;
+use smtp::address::{Domain, Mailbox};
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 /// Everything the server was told.
@@ -39,6 +39,10 @@ pub struct Settings {
 pub struct Domains {
     /// Domain of a bare login.
     pub default: Option<Domain>,
+    /// Who takes the mail of every domain's postmaster.
+    pub postmaster: Option<Mailbox>,
+    /// What begins a detail; `None`: there are no details.
+    pub detail_delimiter: Option<char>,
     /// Domains handed to a next hop.
     pub relay: Vec<RelayDomain>,
 }

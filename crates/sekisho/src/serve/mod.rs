@@ -237,10 +237,12 @@ fn make_dir(dir: &std::path::Path) -> Result<(), StartError> {
 
 /// What the configuration says of the directory: the same for the server and for the commands that open it themselves.
 pub fn directory_settings(settings: &Settings) -> directory::Settings {
-    let auth = &settings.auth;
+    let (auth, domains) = (&settings.auth, &settings.domains);
     let argon2 = Argon2Cost { memory_kib: auth.argon2_memory_kib, passes: auth.argon2_passes, ..Argon2Cost::default() };
     directory::Settings {
-        default_domain: settings.domains.default.as_ref().map(ToString::to_string).unwrap_or_default(),
+        default_domain: domains.default.as_ref().map(ToString::to_string).unwrap_or_default(),
+        detail_delimiter: domains.detail_delimiter,
+        postmaster: domains.postmaster.as_ref().map(ToString::to_string),
         passwords: PasswordTerms { argon2, checks_at_once: auth.argon2_concurrency, remembered: auth.cache_lifetime },
         ..directory::Settings::default()
     }

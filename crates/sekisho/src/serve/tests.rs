@@ -98,6 +98,9 @@ fn the_directory_goes_by_the_configuration() {
     assert_eq!((terms.argon2.memory_kib, terms.argon2.passes, terms.checks_at_once), (8_192, 3, 5));
     assert_eq!(terms.remembered, Duration::from_mins(10));
     assert_eq!(directory(&["auth.cache_minutes=0"]).passwords.remembered, Duration::ZERO);
+    assert_eq!((directory(&[]).postmaster, directory(&[]).detail_delimiter), (None, Some('+')));
+    let terms = directory(&["domains.postmaster=alice@example.test", "domains.detail_delimiter="]);
+    assert_eq!((terms.postmaster.as_deref(), terms.detail_delimiter), (Some("alice@example.test"), None));
 }
 
 /// `limits.memory_octets`: a message for which there is no memory waits, and is taken when there is.
@@ -187,5 +190,24 @@ async fn guesses_by_scram_count() {
         guesser.says(&STANDARD.encode(proof), "535").await;
     }
     site.greeted("submission").await.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==", "454 4.7.0").await;
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn the_postmaster_of_every_domain_and_details() {
+    let site = Site::new(&["smtp"], &["domains.postmaster=alice@example.test", "domains.detail_delimiter=-"]).await;
+    site.server.border.directory.add_domain("other.test").await.unwrap();
+    let mut peer = site.greeted("smtp").await;
+    peer.says("MAIL FROM:<x@outside.example>", "250").await;
+    for (address, reply) in [
+        ("postmaster@other.test", "250"),
+        ("Postmaster@example.test", "250"),
+        ("postmaster", "250"),
+        ("abuse@other.test", "550 5.1.1"),
+        ("alice-list@example.test", "250"),
+        ("alice+list@example.test", "550 5.1.1"),
+    ] {
+        peer.says(&format!("RCPT TO:<{address}>"), reply).await;
+    }
     site.server.stop().await;
 }

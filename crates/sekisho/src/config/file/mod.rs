@@ -75,14 +75,27 @@ fn data_dir() -> String {
 }
 
 /// `[domains]`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Domains {
     /// Domain of a login that is given without one (`alice` for `alice@example.net`). Default none: logins are full addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
+    /// Address that takes the mail of `postmaster` in every domain of ours that has no account or alias of that name
+    /// (RFC 5321 §4.5.1 wants somebody to read it). Default none: it is refused there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postmaster: Option<String>,
+    /// Sign that begins the detail in `user+detail@example.net`, which is delivered to `user`; one of ASCII's signs, or
+    /// `""` for no details. Default `"+"`.
+    pub detail_delimiter: String,
     /// Domains whose mail is taken and handed to a next hop. Default `[]`.
     pub relay: Vec<RelayDomain>,
+}
+
+impl Default for Domains {
+    fn default() -> Self {
+        Self { default: None, postmaster: None, detail_delimiter: "+".to_owned(), relay: Vec::new() }
+    }
 }
 
 /// `[[domains.relay]]`

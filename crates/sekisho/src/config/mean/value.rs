@@ -2,7 +2,7 @@
 
 use crate::config::settings::HostPort;
 use ipnet::IpNet;
-use smtp::address::Domain;
+use smtp::address::{Domain, Host, Mailbox};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Why a value cannot be read, and how it would be right.
@@ -31,6 +31,25 @@ pub(super) fn host_name(text: &str) -> Result<Domain, Unreadable> {
         return unreadable(format!("\"{text}\" is no fully qualified name"), "as in \"mail.example.net\"");
     }
     Ok(name)
+}
+
+/// `LOCAL@DOMAIN`, and no route.
+pub(super) fn mailbox(text: &str) -> Result<Mailbox, Unreadable> {
+    match Mailbox::parse(text) {
+        Ok(mailbox) if matches!(mailbox.host, Host::Domain(_)) && mailbox.routing().is_none() => Ok(mailbox),
+        Ok(_) => unreadable(format!("\"{text}\" is no plain address"), "as in \"alice@example.net\""),
+        Err(why) => unreadable(format!("\"{text}\" is no address: {why}"), "as in \"alice@example.net\""),
+    }
+}
+
+/// One ASCII sign, or none.
+pub(super) fn delimiter(text: &str) -> Result<Option<char>, Unreadable> {
+    let mut signs = text.chars();
+    match (signs.next(), signs.next()) {
+        (None, _) => Ok(None),
+        (Some(sign), None) if sign.is_ascii_punctuation() && !"@.\"<>".contains(sign) => Ok(Some(sign)),
+        _ => unreadable(format!("\"{text}\" begins no detail"), "one ASCII sign such as \"+\" or \"-\", or \"\""),
+    }
 }
 
 /// `ADDRESS` or `ADDRESS/PREFIX`; host bits are kept for the guard to judge. An IPv4-mapped one is IPv4.
@@ -112,6 +131,20 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(network(text).ok().map(|net| net.to_string()).as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn mailboxes_and_delimiters() {
+        for (text, good) in
+            [("a@d.test", true), ("a", false), ("a%b@d.test", false), ("a@[192.0.2.1]", false), ("", false)]
+        {
+            assert_eq!(mailbox(text).is_ok(), good, "{text:?}");
+        }
+        let table =
+            [("+", Some(Some('+'))), ("-", Some(Some('-'))), ("", Some(None)), ("++", None), ("@", None), ("x", None)];
+        for (text, expected) in table {
+            assert_eq!(delimiter(text).ok(), expected, "{text:?}");
         }
     }
 
