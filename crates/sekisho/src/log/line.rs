@@ -106,12 +106,12 @@ fn head(line: &mut String, form: Form, now: &str, level: Level) {
 
 /// The event's name, kept short and on the stack.
 struct EventName {
-    text: [u8; 48],
+    text: [u8; 96],
     len: usize,
 }
 
 impl EventName {
-    const NONE: Self = Self { text: [0; 48], len: 0 };
+    const NONE: Self = Self { text: [0; 96], len: 0 };
 
     fn set(&mut self, text: &str) {
         let word = |octet: u8| if octet.is_ascii_alphanumeric() || b"_.-".contains(&octet) { octet } else { b'_' };
