@@ -177,6 +177,15 @@ impl Trace {
         self.steps.push(Step { asked, found, line: line.cloned() });
     }
 
+    /// A limit that the caller keeps was asked (a device's messages an hour): within it the verdict stands, beyond it the
+    /// recipient is refused.
+    pub fn limited(&mut self, charge: Charge) {
+        self.note(Asked::Charge, Found::Charge(charge));
+        if charge == Charge::Exceeded {
+            self.note(Asked::Verdict, Found::Refused(Reason::GrantExhausted));
+        }
+    }
+
     pub(crate) fn relayed(&mut self, right: &Right) {
         let step = Step { asked: Asked::Verdict, found: Found::Relayed(right.code()), line: right.line().cloned() };
         self.steps.push(step);

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use guard::{ChargeKey, PopEvidence, canonical_ip};
 use tokio::sync::oneshot;
 
+use crate::device::Devices;
 use crate::disk::{self, Disk, Opener, Record};
 use crate::table::{Table, duration_micros, micros};
 use crate::throttle::{AuthGate, Counted, Throttle};
@@ -18,10 +19,14 @@ use crate::{ChargeOutcome, FailedLogin, Opened, PopLimits, PopLogin, Recorded, R
 /// Longest login, in octets: a local part, an at sign and a domain.
 const LOGIN_OCTETS_MAX: usize = 320;
 
+/// As good as never.
+const FAR: Duration = Duration::from_hours(100 * 366 * 24);
+
 /// Evidence in memory, made durable by one writing thread. Shared by `Arc`; dropping it closes it.
 pub struct Embedded {
     shared: Arc<Shared>,
     throttle: Mutex<Throttle>,
+    devices: Mutex<Devices>,
     writer: Mutex<Option<JoinHandle<()>>>,
     opened: Opened,
 }
@@ -64,7 +69,8 @@ impl Embedded {
             source,
         })?;
         let throttle = Mutex::new(Throttle::new(config.auth));
-        Ok(Self { shared, throttle, writer: Mutex::new(Some(thread)), opened: Opened { fresh, grants } })
+        let (writer, devices) = (Mutex::new(Some(thread)), Mutex::default());
+        Ok(Self { shared, throttle, devices, writer, opened: Opened { fresh, grants } })
     }
 
     /// What was found at the start.
@@ -151,6 +157,18 @@ impl Embedded {
         let (answer, answered) = oneshot::channel();
         self.shared.push(Job::Flush(answer))?;
         answered.await.unwrap_or(Err(StateError::Closed))
+    }
+
+    /// Counts one message of a device that may send `per_hour`, or says that it may not now. In memory only.
+    pub fn charge_device(&self, login: &str, per_hour: u32, now: SystemTime) -> ChargeOutcome {
+        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        match devices.charge(login, per_hour, micros(now)) {
+            Ok(()) => ChargeOutcome::Within,
+            Err(exceeded) => {
+                let until = now.checked_add(exceeded.retry_after.min(FAR)).unwrap_or(now);
+                ChargeOutcome::Exceeded { until }
+            }
+        }
     }
 
     /// To be asked before a password is looked at.

@@ -21,6 +21,13 @@ pub struct Exceeded {
     pub retry_after: Duration,
 }
 
+impl Tat {
+    /// Whether something is counted still; if not, the key may be forgotten.
+    pub fn is_ahead(self, now_micros: u64) -> bool {
+        self.0 > now_micros
+    }
+}
+
 impl Rate {
     /// One every `interval` (at least a microsecond), `burst` (at least 1) at once.
     pub fn new(interval: Duration, burst: u32) -> Self {

@@ -9,7 +9,9 @@
 //! | `disk` | the file (redb) and its records |
 //! | `gcra` | rates |
 //! | `throttle` | failed logins |
+//! | `device` | what devices have sent |
 
+mod device;
 mod disk;
 mod engine;
 pub mod gcra;

@@ -250,7 +250,7 @@ fn cut(addr: IpAddr, v4_bits: u32) -> IpAddr {
 /// A map of two generations: when the young one is full it becomes the old one, and what lies in the old one is lost,
 /// save what is hot. So a look-up is cheap, and the size is bounded without a clock.
 #[derive(Debug)]
-struct Table<V> {
+pub(crate) struct Table<V> {
     young: HashMap<u64, V>,
     old: HashMap<u64, V>,
 }
@@ -269,7 +269,7 @@ impl<V: Default> Table<V> {
         self.young.get_mut(&key)
     }
 
-    fn entry(&mut self, key: u64, max: usize, hot: impl Fn(&V) -> bool) -> &mut V {
+    pub(crate) fn entry(&mut self, key: u64, max: usize, hot: impl Fn(&V) -> bool) -> &mut V {
         let half = (max / 2).max(1);
         if self.young.len() >= half && !self.young.contains_key(&key) {
             let moved = self.old.remove(&key);

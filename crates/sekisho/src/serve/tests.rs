@@ -211,3 +211,33 @@ async fn the_postmaster_of_every_domain_and_details() {
     }
     site.server.stop().await;
 }
+
+/// A device's messages are counted once each, and those to our own mailboxes, which anybody may send, are not.
+#[tokio::test]
+async fn a_device_sends_so_many_messages_an_hour() {
+    let site = Site::new(&["submission"], &[]).await;
+    let limits = directory::DeviceLimits {
+        messages_per_hour: Some(2),
+        recipients: directory::RecipientScope::Anywhere,
+        ..directory::DeviceLimits::default()
+    };
+    let (device, secret) = site.server.border.directory.add_device("alice", "plc", limits).await.unwrap();
+    let mut peer = site.greeted("submission").await;
+    peer.says("AUTH LOGIN", "334").await;
+    peer.says(&base64(&device.login), "334").await;
+    peer.says(&base64(secret.expose()), "235").await;
+    for (number, reply) in [(1, "250"), (2, "250"), (3, "450 4.7.1")] {
+        peer.says("MAIL FROM:<alice@example.test>", "250").await;
+        peer.says("RCPT TO:<alice@example.test>", "250").await;
+        for rest in 0..2 {
+            peer.says(&format!("RCPT TO:<x{number}{rest}@outside.example>"), reply).await;
+        }
+        peer.says("RSET", "250").await;
+    }
+    site.server.stop().await;
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}

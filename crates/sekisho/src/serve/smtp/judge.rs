@@ -55,6 +55,7 @@ impl Talk {
             return Answer::Refuse(replies::mail_first());
         };
         let judgement = self.judge(&rcpt, &mut transaction).await;
+        let judgement = self.within_device_limit(judgement, &mut transaction);
         let answer = match judgement {
             RcptJudgement::Accept(recipient) => {
                 transaction.accepted(&recipient);
@@ -155,7 +156,7 @@ impl Talk {
 
 impl Transaction {
     fn new(reverse_path: ReversePath, owners: Option<Fact<Vec<String>>>, trace: Trace) -> Self {
-        Self { reverse_path, owners, pop_recipients: 0, recipients: (None, 0), arriving: None, trace }
+        Self { reverse_path, owners, pop_recipients: 0, device_charged: false, recipients: (None, 0), arriving: None, trace }
     }
 
     fn accepted(&mut self, recipient: &Recipient) {

@@ -3,6 +3,7 @@
 //! `driver` moves octets, `talk` answers the session's questions, `judge` asks the guard, `message` takes a message to the
 //! queue, `header` knows the header fields that we read and write.
 
+mod device;
 mod driver;
 pub mod header;
 mod judge;

@@ -35,6 +35,8 @@ pub(super) struct Transaction {
     pub(super) owners: Option<guard::Fact<Vec<String>>>,
     /// Recipients that a POP grant carries so far.
     pub(super) pop_recipients: u32,
+    /// The message is counted for the device that sends it.
+    pub(super) device_charged: bool,
     /// The first accepted recipient, and how many there are.
     pub(super) recipients: (Option<String>, usize),
     pub(super) arriving: Option<Arriving>,
