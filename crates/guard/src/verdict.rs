@@ -111,11 +111,13 @@ pub enum Reason {
     LiteralRefused,
     /// The device may not send to this recipient: 550 5.7.1.
     RecipientOutOfScope,
+    /// Every mailbox of the recipient is over its quota: 552 5.2.2. No judgement of the guard: said once it accepted.
+    MailboxFull,
 }
 
 impl Reason {
     /// Every reason, for documents and tests.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RelayDenied,
         Self::UnknownUser,
         Self::SenderNotYours,
@@ -126,6 +128,7 @@ impl Reason {
         Self::RoutingRefused,
         Self::LiteralRefused,
         Self::RecipientOutOfScope,
+        Self::MailboxFull,
     ];
 
     /// Stable code.
@@ -141,6 +144,7 @@ impl Reason {
             Self::RoutingRefused => "routing-refused",
             Self::LiteralRefused => "literal-refused",
             Self::RecipientOutOfScope => "recipient-out-of-scope",
+            Self::MailboxFull => "mailbox-full",
         }
     }
 
@@ -160,7 +164,8 @@ mod tests {
         assert_eq!(
             codes.join(" "),
             "relay-denied unknown-user sender-not-yours sender-not-granted null-sender-not-granted \
-             authority-unavailable grant-exhausted routing-refused literal-refused recipient-out-of-scope"
+             authority-unavailable grant-exhausted routing-refused literal-refused recipient-out-of-scope \
+             mailbox-full"
         );
     }
 

@@ -40,7 +40,7 @@ impl Talk {
         let owners = facts.reverse_path_owners.take();
         match judgement {
             MailJudgement::Accept => {
-                self.transaction = Some(Box::new(Transaction::new(mail.reverse_path, owners, trace)));
+                self.transaction = Some(Box::new(Transaction::new(mail, owners, trace)));
                 Answer::Proceed
             }
             MailJudgement::Refuse(refusal) => self.refuse_mail(refusal, &mail.reverse_path, &trace),
@@ -57,6 +57,9 @@ impl Talk {
         let judgement = self.judge(&rcpt, &mut transaction).await;
         let judgement = self.within_device_limit(judgement, &mut transaction);
         let answer = match judgement {
+            RcptJudgement::Accept(Recipient::Hosted(hosted)) if self.is_full(&hosted, transaction.declared).await => {
+                self.refuse_rcpt(Reason::MailboxFull.into(), &rcpt, &transaction)
+            }
             RcptJudgement::Accept(recipient) => {
                 transaction.accepted(&recipient);
                 Answer::Recipient(recipient)
@@ -155,8 +158,18 @@ impl Talk {
 }
 
 impl Transaction {
-    fn new(reverse_path: ReversePath, owners: Option<Fact<Vec<String>>>, trace: Trace) -> Self {
-        Self { reverse_path, owners, pop_recipients: 0, device_charged: false, recipients: (None, 0), arriving: None, trace }
+    fn new(mail: Mail, owners: Option<Fact<Vec<String>>>, trace: Trace) -> Self {
+        let Mail { reverse_path, params } = mail;
+        Self {
+            reverse_path,
+            declared: params.size,
+            owners,
+            pop_recipients: 0,
+            device_charged: false,
+            recipients: (None, 0),
+            arriving: None,
+            trace,
+        }
     }
 
     fn accepted(&mut self, recipient: &Recipient) {
@@ -182,5 +195,6 @@ fn refusal_reply(reason: Reason, path: &dyn std::fmt::Display, id: &guard::Expla
         Reason::GrantExhausted => replies::grant_exhausted(path, id),
         Reason::RoutingRefused => replies::routing_refused(path, id),
         Reason::RecipientOutOfScope => replies::recipient_out_of_scope(path, id),
+        Reason::MailboxFull => replies::mailbox_full(path, id),
     }
 }

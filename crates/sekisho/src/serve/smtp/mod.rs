@@ -1,13 +1,15 @@
 //! SMTP and submission: sessions of crate `smtp` with the guard, the accounts and the queue behind them.
 //!
-//! `driver` moves octets, `talk` answers the session's questions, `judge` asks the guard, `message` takes a message to the
-//! queue, `header` knows the header fields that we read and write.
+//! `driver` moves octets, `talk` answers the session's questions, `judge` asks the guard, `device` counts what devices send,
+//! `room` asks the mailboxes' quota, `message` takes a message to the queue, `header` knows the header fields that we read
+//! and write.
 
 mod device;
 mod driver;
 pub mod header;
 mod judge;
 mod message;
+mod room;
 mod talk;
 
 use std::time::Instant;
@@ -22,7 +24,10 @@ use crate::listen::{Stream, Wire};
 
 /// Serves one connection to its end.
 pub async fn serve(client: Client, (stream, tls): (Stream, Option<TlsFacts>), stop: watch::Receiver<bool>) {
-    let listed = client.listener.settings.xclient_from.iter().any(|net| net.contains(&client.peer));
+    let settings = &client.listener.settings;
+    // Behind a PROXY header is anybody: such a session never has the right that its peer has for itself (T6).
+    let proxied = settings.proxy_from.iter().any(|net| net.contains(&client.peer));
+    let listed = !proxied && settings.xclient_from.iter().any(|net| net.contains(&client.peer));
     let peer = Peer { addr: client.ip, xclient: listed, tls: tls.clone() };
     let session = Session::new(client.listener.smtp.clone(), peer, Instant::now());
     Driver::new(Wire::new(stream), session, Talk::new(client, tls)).run(stop).await;

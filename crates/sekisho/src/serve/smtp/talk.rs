@@ -32,6 +32,8 @@ pub(super) struct Talk {
 /// One mail transaction, from MAIL on.
 pub(super) struct Transaction {
     pub(super) reverse_path: ReversePath,
+    /// `SIZE=`.
+    pub(super) declared: Option<u64>,
     pub(super) owners: Option<guard::Fact<Vec<String>>>,
     /// Recipients that a POP grant carries so far.
     pub(super) pop_recipients: u32,
@@ -127,9 +129,9 @@ impl Talk {
 
     /// A listed proxy says for whom it speaks: a new client, of whom nothing is known (T7).
     fn speak_for(&mut self, facts: &XClient) -> Answer<Recipient> {
-        if let Some(ip) = facts.addr {
-            self.ip = guard::canonical_ip(ip);
-        }
+        // Without an address the client would have the rights of the proxy itself, or of the one before it.
+        let Some(ip) = facts.addr else { return Answer::Refuse(replies::bad_xclient()) };
+        self.ip = guard::canonical_ip(ip);
         (self.helo, self.proved, self.transaction, self.auth) = (None, None, None, None);
         info!(session = %self.client.session, client = %self.ip, proxy = %self.client.peer, "xclient");
         Answer::Proceed
