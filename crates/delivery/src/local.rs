@@ -63,11 +63,7 @@ struct Addressed {
     mailbox: Mailbox,
 }
 
-async fn deliver(
-    shared: &Arc<Shared>,
-    (delivery, writers): (Arc<maildir::Delivery>, &Writers),
-    batch: Vec<LocalPart>,
-) {
+async fn deliver(shared: &Arc<Shared>, (delivery, writers): (Arc<maildir::Delivery>, &Writers), batch: Vec<LocalPart>) {
     let mut addressed = Vec::with_capacity(batch.len());
     let mut concluded = Vec::new();
     for part in batch {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tokio::sync::oneshot;
 
 /// How much they stand back, in steps of nice(2): with a busy machine they keep about a tenth of a processor each.
-const NICE: i32 = 10;
+const NICE: i32 = 19;
 
 type Work = Box<dyn FnOnce() + Send>;
 

@@ -157,8 +157,8 @@ impl Directory {
         self.store.close().await;
     }
 
-    /// The name a login is kept under.
-    fn known_login(&self, written: &str) -> Result<String, DirectoryError> {
+    /// The name a login is kept under: in lower case, a bare one in the default domain. It need not exist.
+    pub fn known_login(&self, written: &str) -> Result<String, DirectoryError> {
         let login = name::login(written, &self.settings.load().default_domain);
         login.ok_or_else(|| DirectoryError::invalid("login", written, "user@domain is wanted"))
     }

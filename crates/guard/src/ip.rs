@@ -8,7 +8,7 @@ pub fn canonical_ip(ip: IpAddr) -> IpAddr {
 }
 
 /// The canonical address with an IPv6 address cut to its first `bits`; IPv4 stays whole.
-pub(crate) fn cut_ipv6(ip: IpAddr, bits: u8) -> IpAddr {
+pub fn cut_ipv6(ip: IpAddr, bits: u8) -> IpAddr {
     match canonical_ip(ip) {
         IpAddr::V6(v6) if bits < 128 => {
             let mask = u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0);

@@ -27,7 +27,7 @@ pub use authority::{
 };
 pub use fact::{Charge, Fact, Fault, MailFacts, RcptFacts};
 pub use hosting::{HostedPath, Hosting};
-pub use ip::canonical_ip;
+pub use ip::{canonical_ip, cut_ipv6};
 pub use policy::{ConfigLine, Danger, RelayPolicy, RelayPolicySpec};
 pub use relay::{judge_mail, judge_rcpt};
 pub use trace::{ExplainId, Trace};

@@ -107,7 +107,7 @@ pub enum Reason {
     GrantExhausted,
     /// The local part is itself an address or route, and no mailbox here has that name: 550 5.7.1.
     RoutingRefused,
-    /// An address literal that is no mailbox here: 550 5.1.2.
+    /// An address literal that is no mailbox here: 550 5.7.1.
     LiteralRefused,
     /// The device may not send to this recipient: 550 5.7.1.
     RecipientOutOfScope,

@@ -1,6 +1,6 @@
 //! `/v1/accounts` and `/v1/devices`.
 
-use super::{ApiError, Shared, wire};
+use super::{ApiError, Backend, Shared, wire};
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -8,7 +8,12 @@ use axum::{
 };
 use directory::{Account, Device, DeviceLimits, DirectoryError, NewPassword, PasswordKind, RecipientScope};
 use serde::Deserialize;
-use std::time::{SystemTime, UNIX_EPOCH};
+use state::{AuthGate, FailedLogin};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tracing::info;
 
 /// Which accounts.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -79,6 +84,7 @@ pub(super) async fn show(State(backend): Shared, Path(login): Path<String>) -> R
 ))]
 pub(super) async fn delete(State(backend): Shared, Path(login): Path<String>) -> Result<StatusCode, ApiError> {
     backend.directory.delete_account(&login).await?;
+    cut_off(&backend, &login).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -86,7 +92,8 @@ pub(super) async fn delete(State(backend): Shared, Path(login): Path<String>) ->
 #[utoipa::path(
     put, path = "/v1/accounts/{login}/password", tag = "accounts", params(("login" = String, Path)),
     request_body = wire::NewPassword,
-    responses((status = 204), (status = 403, body = wire::Problem), (status = 404, body = wire::Problem))
+    responses((status = 204), (status = 403, body = wire::Problem), (status = 404, body = wire::Problem),
+        (status = 503, description = "Too many wrong old passwords lately.", body = wire::Problem))
 )]
 pub(super) async fn password(
     State(backend): Shared,
@@ -96,13 +103,36 @@ pub(super) async fn password(
     let directory = &backend.directory;
     match (new.password, new.hash, new.old) {
         (Some(password), None, Some(old)) => {
-            directory.change_password(&login, old.as_bytes(), password.as_bytes()).await?;
+            change_password(&backend, &login, (old.as_bytes(), password.as_bytes())).await?;
         }
         (Some(password), None, None) => directory.set_password(&login, password.as_bytes()).await?,
         (None, Some(hash), None) => directory.set_hash(&login, &hash).await?,
         _ => return Err(ApiError::invalid("a password (and the old one), or a hash".to_owned())),
     }
+    // A new password is often the answer to a stolen one.
+    cut_off(&backend, &login).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A user's own change. Wrong old passwords count and are throttled like those of any login, as if from loopback; without
+/// a running server only somebody who can write the accounts' file gets here.
+async fn change_password(backend: &Backend, login: &str, (old, new): (&[u8], &[u8])) -> Result<(), ApiError> {
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let folded = login.to_ascii_lowercase();
+    if let Some(server) = &backend.server {
+        match server.state.check_auth(here, &folded, SystemTime::now()) {
+            AuthGate::Go => {}
+            AuthGate::Wait(delay) => tokio::time::sleep(delay).await,
+            AuthGate::Locked(wait) => return Err(ApiError::throttled(wait)),
+        }
+    }
+    let done = backend.directory.change_password(login, old, new).await;
+    if let (Err(DirectoryError::WrongPassword), Some(server)) = (&done, &backend.server) {
+        let guess = guess_hash(&server.guess_key, &folded, old);
+        server.state.auth_failed(&FailedLogin { addr: here, login: &folded, guess }, SystemTime::now());
+        info!(login = ?login, way = "passwd", why = "wrong password", "login failed");
+    }
+    Ok(done?)
 }
 
 /// Refuses every login of an account and its devices. Its mail still comes in.
@@ -111,12 +141,17 @@ pub(super) async fn password(
 ))]
 pub(super) async fn lock(State(backend): Shared, Path(login): Path<String>) -> Result<StatusCode, ApiError> {
     backend.directory.lock(&login).await?;
-    // What the account's earlier logins allow ends with it.
+    cut_off(&backend, &login).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends what the account's earlier POP logins allow.
+async fn cut_off(backend: &Backend, login: &str) -> Result<(), ApiError> {
     if let Some(server) = &backend.server {
-        let login = backend.directory.account(&login).await?.login;
+        let login = backend.directory.known_login(login)?;
         server.state.revoke(state::Revoke::Login(login), SystemTime::now()).await?;
     }
-    Ok(StatusCode::NO_CONTENT)
+    Ok(())
 }
 
 /// Lets an account log in again.
@@ -175,7 +210,11 @@ pub(super) async fn add_device(
     (status = 204), (status = 404, body = wire::Problem),
 ))]
 pub(super) async fn revoke_device(State(backend): Shared, Path(login): Path<String>) -> Result<StatusCode, ApiError> {
+    let account = backend.directory.devices(None).await?.into_iter().find(|device| device.login == login);
     backend.directory.revoke_device(&login).await?;
+    if let Some(device) = account {
+        cut_off(&backend, &device.account).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

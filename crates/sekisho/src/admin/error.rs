@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use directory::DirectoryError;
+use std::time::Duration;
 
 /// An answer other than success.
 #[derive(Debug)]
@@ -18,6 +19,11 @@ pub struct ApiError {
 impl ApiError {
     pub(super) fn not_running() -> Self {
         Self { kind: ProblemKind::Temporary, text: "the server is not running".to_owned() }
+    }
+
+    pub(super) fn throttled(wait: Duration) -> Self {
+        let secs = wait.as_secs().max(1);
+        Self { kind: ProblemKind::Temporary, text: format!("too many wrong passwords; try again in {secs} s") }
     }
 
     pub(super) fn not_found(text: String) -> Self {

@@ -7,7 +7,6 @@ use axum::{
     http::StatusCode,
 };
 use guard::{PopEvidence, PopSource};
-use ipnet::IpNet;
 use serde::Deserialize;
 use state::{PopLogin, Revoke};
 use std::{
@@ -43,7 +42,7 @@ pub(super) async fn add(
         return Err(ApiError::invalid(format!("{minutes} minutes: 1 to {MINUTES_MAX} are possible")));
     }
     let address = address(&new.address)?;
-    let addr = key(address, pop.ipv6_prefix);
+    let addr = guard::cut_ipv6(address, pop.ipv6_prefix);
     let login = backend.directory.account(&new.login).await?.login;
     let lifetime = new.minutes.map_or(pop.lifetime, |minutes| Duration::from_secs(u64::from(minutes) * 60));
     let now = SystemTime::now();
@@ -80,8 +79,12 @@ pub(super) struct Which {
 pub(super) async fn revoke(State(backend): Shared, Query(which): Query<Which>) -> Result<Json<wire::Count>, ApiError> {
     let server = backend.server()?;
     let prefix = (server.pop)().ipv6_prefix;
-    let addr = which.address.as_deref().map(address).transpose()?.map(|addr| key(addr, prefix));
-    let which = match (addr, which.login, which.all) {
+    let addr = which.address.as_deref().map(address).transpose()?.map(|addr| guard::cut_ipv6(addr, prefix));
+    let login = match which.login {
+        Some(login) => Some(backend.directory.known_login(&login)?),
+        None => None,
+    };
+    let which = match (addr, login, which.all) {
         (Some(addr), Some(login), false) => Revoke::Both(addr, login),
         (Some(addr), None, false) => Revoke::Addr(addr),
         (None, Some(login), false) => Revoke::Login(login),
@@ -94,14 +97,6 @@ pub(super) async fn revoke(State(backend): Shared, Query(which): Query<Which>) -
 
 fn address(text: &str) -> Result<IpAddr, ApiError> {
     text.parse().map_err(|_| ApiError::invalid(format!("{text:?} is no address")))
-}
-
-/// What evidence of a client is kept under; as `guard::RelayPolicy::pop_key` has it.
-fn key(addr: IpAddr, ipv6_prefix: u8) -> IpAddr {
-    match guard::canonical_ip(addr) {
-        IpAddr::V6(v6) => IpNet::new(v6.into(), ipv6_prefix).map_or(v6.into(), |net| net.trunc().addr()),
-        v4 @ IpAddr::V4(_) => v4,
-    }
 }
 
 fn grant(evidence: &PopEvidence) -> wire::Grant {

@@ -36,8 +36,10 @@ pub struct Backend {
 
 /// What only a running server has.
 pub struct Server {
-    /// Evidence of logins.
+    /// Evidence of logins, and of guesses.
     pub state: Arc<state::Embedded>,
+    /// Keys the hash under which wrong guesses are told apart.
+    pub guess_key: [u8; 32],
     /// The queue.
     pub spool: Arc<spool::Spool>,
     /// `[relay.pop]` as it is now: it says how long a grant lasts.

@@ -16,13 +16,18 @@ struct Api {
 
 impl Api {
     async fn new() -> Self {
+        Self::with_state(state::StateConfig::default()).await
+    }
+
+    async fn with_state(config: state::StateConfig) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let key = directory::ServerKey::from_bytes([7; directory::KEY_OCTETS]);
         let terms = directory::Settings { default_domain: "example.test".to_owned(), ..directory::Settings::default() };
         let directory = directory::Directory::open(&dir.path().join("d.sqlite"), &key, terms).await.expect("opens");
         let (spool, _) = spool::Spool::open(spool::SpoolConfig::new(dir.path().join("spool"))).expect("opens");
         let server = Server {
-            state: Arc::new(state::Embedded::open(dir.path().join("state")).expect("opens")),
+            state: Arc::new(state::Embedded::open_with(dir.path().join("state"), config).expect("opens")),
+            guess_key: [7; 32],
             spool: spool.clone(),
             pop: Box::new(pop),
             reload: Box::new(|| Box::pin(async { Err("t.toml:1:1: no".to_owned()) })),
@@ -173,4 +178,24 @@ async fn the_socket_is_its_owners_and_is_taken_over_from_the_dead_only() {
     std::fs::write(&path, "a file").expect("written");
     assert!(bind(&path, 0o600).is_err());
     assert_eq!(std::fs::read(&path).expect("still there"), b"a file");
+}
+
+/// Guessing an old password is guessing: after so many wrong ones even the right one has to wait.
+#[tokio::test]
+async fn wrong_old_passwords_are_throttled() {
+    let limits = state::AuthLimits {
+        address: state::gcra::Rate::new(Duration::from_hours(1), 3),
+        delay: Duration::ZERO,
+        ..state::AuthLimits::default()
+    };
+    let api = Api::with_state(state::StateConfig { auth: limits, ..state::StateConfig::default() }).await;
+    let api = api.with_alice().await;
+    let path = "/v1/accounts/alice/password";
+    let change = async |old: &str| api.ask(Method::PUT, path, json!({ "password": "a new one", "old": old })).await.0;
+    for old in ["wrong", "wrong", "wrong", "guess", "try"] {
+        assert_eq!(change(old).await, StatusCode::FORBIDDEN, "the same one again counts once");
+    }
+    assert_eq!(change("long enough").await, StatusCode::SERVICE_UNAVAILABLE);
+    // An operator needs no old password, and is not held up.
+    assert_eq!(api.ask(Method::PUT, path, json!({ "password": "operator's" })).await.0, StatusCode::NO_CONTENT);
 }

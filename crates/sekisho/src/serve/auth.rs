@@ -101,8 +101,8 @@ impl Origin {
     }
 
     fn failed(&self, login: &str, guess: &[u8], (way, why): (&str, &dyn std::fmt::Display)) {
-        let guess = self.guess(login, guess);
         let login_key = folded(login);
+        let guess = guess_hash(&self.border.guess_key, &login_key, guess);
         let failed = FailedLogin { addr: self.ip, login: &login_key, guess };
         self.border.state.auth_failed(&failed, SystemTime::now());
         self.log(way, login, why);
@@ -118,19 +118,6 @@ impl Origin {
             %why,
             "login failed"
         );
-    }
-
-    /// A keyed hash of the guess: enough to see the same one again, useless for anything else.
-    fn guess(&self, login: &str, guess: &[u8]) -> [u8; 16] {
-        let mut hash = [0; 16];
-        // Keys of any length are taken.
-        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.border.guess_key) {
-            mac.update(folded(login).as_bytes());
-            mac.update(&[0]);
-            mac.update(guess);
-            hash.copy_from_slice(&mac.finalize().into_bytes()[..16]);
-        }
-        hash
     }
 
     /// A login by password, with throttle and log.
@@ -295,6 +282,19 @@ impl Auth {
         }
         Outcome::Denied
     }
+}
+
+/// A keyed hash of a guess: enough to see the same one again, useless for anything else. `login` is in lower case.
+pub fn guess_hash(key: &[u8; 32], login: &str, guess: &[u8]) -> [u8; 16] {
+    let mut hash = [0; 16];
+    // Keys of any length are taken.
+    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) {
+        mac.update(login.as_bytes());
+        mac.update(&[0]);
+        mac.update(guess);
+        hash.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+    }
+    hash
 }
 
 fn fits_apop(secret: &sasl::StoredSecret, banner: &str, digest: &[u8; 16]) -> bool {

@@ -5,12 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use delivery::{
-    Config, Delivery, Fate, FateKind, Limits, Lookups, Mailbox, Mx, OverQuota, Own, RemoteRoute, Tls, Unavailable,
-};
+use delivery::{Config, Delivery, Fate, Limits, Lookups, Mailbox, Mx, OverQuota, Own, RemoteRoute, Tls, Unavailable};
 use directory::{Directory, DirectoryError};
 use rustls::ClientConfig;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::border::Border;
 use crate::config::{Remote, Settings, Smarthost, SmarthostTls};
@@ -186,16 +184,7 @@ async fn targets(border: &Border, address: &str) -> Result<Vec<spool::Target>, U
 /// The log's line for one recipient's fate.
 fn tell(fate: &Fate<'_>) {
     let Fate { queue_id, session, reverse_path, forward_path, kind, relay, reply, delay } = fate;
-    let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-    let (from, to, said) = (reverse_path, forward_path, reply);
-    match kind {
-        FateKind::Held | FateKind::Dropped => {
-            warn!(session, queue_id = %queue_id, reverse_path = ?from, forward_path = ?to, relay = ?relay, reply = ?said,
-                delay_ms = millis, "{kind}");
-        }
-        _ => {
-            info!(session, queue_id = %queue_id, reverse_path = ?from, forward_path = ?to, relay = ?relay, reply = ?said,
-                delay_ms = millis, "{kind}");
-        }
-    }
+    let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+    info!(session, queue_id = %queue_id, reverse_path = ?reverse_path, forward_path = ?forward_path, relay = ?relay,
+        reply = ?reply, delay_ms, "{kind}");
 }

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use directory::{Directory, PasswordTerms, ServerKey};
@@ -206,6 +206,7 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
     let key = ServerKey::load_or_create(&settings.directory.key)?;
     let directory = Directory::open(&settings.directory.path, &key, directory_settings(settings)).await?;
     let state = Embedded::open_with(&settings.state_dir, state_config(settings))?;
+    forget_the_locked(&directory, &state).await;
     let (spool, recovery) = Spool::open(spool_config(settings))?;
     for damage in &recovery.damaged {
         error!(path = %damage.path.display(), offset = damage.offset, octets = damage.octets, "spool: unreadable stretch kept aside");
@@ -227,6 +228,22 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
         guess_key,
         site: ArcSwap::from_pointee(site),
     })
+}
+
+/// An account that was locked or deleted while no server ran must not relay by an earlier POP login; nor one
+/// that cannot be asked about now.
+async fn forget_the_locked(directory: &Directory, state: &Embedded) {
+    let now = SystemTime::now();
+    let mut logins: Vec<String> =
+        state.grants(now).await.unwrap_or_default().iter().map(|grant| grant.login().to_owned()).collect();
+    logins.sort_unstable();
+    logins.dedup();
+    for login in logins {
+        let may = directory.account(&login).await.is_ok_and(|account| !account.locked);
+        if !may && let Err(error) = state.revoke(state::Revoke::Login(login), now).await {
+            warn!(%error, "grant of a locked account is revoked in memory only");
+        }
+    }
 }
 
 fn make_dir(dir: &std::path::Path) -> Result<(), StartError> {

@@ -10,11 +10,7 @@ use super::talk::{Talk, Transaction};
 impl Talk {
     /// The judgement, if the device that sends has not sent as much as it may. A message is counted once, at the first
     /// recipient that is accepted because the device logged in; what anybody may send it is not counted for.
-    pub(super) fn within_device_limit(
-        &self,
-        judgement: RcptJudgement,
-        transaction: &mut Transaction,
-    ) -> RcptJudgement {
+    pub(super) fn within_device_limit(&self, judgement: RcptJudgement, transaction: &mut Transaction) -> RcptJudgement {
         let RcptJudgement::Accept(Recipient::Relayed(_, grant)) = &judgement else { return judgement };
         let device = self.proved.as_ref().and_then(|proved| proved.identity.device.as_deref());
         let limited = device.and_then(|device| Some((device, device.limits.messages_per_hour?)));
