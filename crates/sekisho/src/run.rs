@@ -76,6 +76,7 @@ fn admin_api(socket: &std::path::Path, mode: u32, (border, life): (&Arc<Border>,
         directory: Arc::clone(&border.directory),
         server: Some(admin::Server {
             state: Arc::clone(&border.state),
+            guess_key: border.guess_key,
             spool: Arc::clone(&border.spool),
             pop: Box::new(move || for_pop.site.load().settings.relay.pop.clone()),
             reload: Box::new(move || {

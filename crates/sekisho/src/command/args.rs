@@ -172,7 +172,7 @@ pub struct UserAdd {
 pub struct Passwd {
     /// USER@DOMAIN, or USER in the default domain
     pub login: String,
-    /// Ask for the old password first, and check it
+    /// Ask for the old password first, and check it, as for a user's own change; wrong ones are throttled
     #[arg(long, conflicts_with = "hash")]
     pub old: bool,
     /// What is read is a hash with its scheme, as {SHA512-CRYPT}…, not a password
