@@ -9,6 +9,7 @@ use super::{
 use crate::{
     admin::wire,
     config::{self, Settings, Text},
+    tls,
 };
 use anyhow::{Context as _, anyhow};
 use hyper::Method;
@@ -56,6 +57,10 @@ pub(super) fn run(args: &Init, global: &Global) -> Result<(), Fault> {
     {
         make_dir(dir)?;
     }
+    if let Some(pair) = &settings.tls {
+        let names = [settings.hostname.clone()];
+        tls::ensure_self_signed(&pair.certificate, &pair.key, &names).map_err(anyhow::Error::new)?;
+    }
     client::block_on(async {
         let account = first_account(args, &settings, &password).await?;
         // Last: as long as there is no configuration, `init` can be done again.
@@ -75,45 +80,51 @@ data_dir = {data_dir}
 
 [domains]
 default = {domain}
+postmaster = {postmaster}
+
+# Self-signed, so that TLS works at once; programs will warn of it. Put your own in its place, for instance
+# "/etc/letsencrypt/live/NAME/fullchain.pem" and "/etc/letsencrypt/live/NAME/privkey.pem", then: sekisho reload
+[tls]
+certificate = "certificate.pem"
+key = "key.pem"
 
 # Nobody may relay but those who log in (and for a while those who fetched their mail by POP).
 # Name your own networks here only if they must send without a login, as narrow as possible.
 [relay]
 networks = []
 
+# Mail from other servers.
 [[listener]]
 name = "mx"
 protocol = "smtp"
 bind = ["0.0.0.0:25", "[::]:25"]
 
+# Mail of your users: STARTTLS, and TLS at once.
 [[listener]]
 name = "submission"
 protocol = "submission"
 bind = ["0.0.0.0:587", "[::]:587"]
 
 [[listener]]
+name = "submissions"
+protocol = "submissions"
+bind = ["0.0.0.0:465", "[::]:465"]
+
+# Their mailboxes: STLS, and TLS at once.
+[[listener]]
 name = "pop3"
 protocol = "pop3"
 bind = ["0.0.0.0:110", "[::]:110"]
 
-# With a certificate, STARTTLS is offered above, and these can be listened on:
-#[tls]
-#certificate = "/etc/letsencrypt/live/NAME/fullchain.pem"
-#key = "/etc/letsencrypt/live/NAME/privkey.pem"
-#
-#[[listener]]
-#name = "submissions"
-#protocol = "submissions"
-#bind = ["0.0.0.0:465", "[::]:465"]
-#
-#[[listener]]
-#name = "pop3s"
-#protocol = "pop3s"
-#bind = ["0.0.0.0:995", "[::]:995"]
+[[listener]]
+name = "pop3s"
+protocol = "pop3s"
+bind = ["0.0.0.0:995", "[::]:995"]
 "#,
         hostname = quoted(&args.hostname),
         data_dir = quoted(&data_dir.to_string_lossy()),
         domain = quoted(&args.domain),
+        postmaster = quoted(&format!("{}@{}", args.user, args.domain)),
     )
 }
 
@@ -149,19 +160,27 @@ fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
 fn records(args: &Init) -> Vec<Record> {
     let Init { hostname, domain, .. } = args;
     let record = |name: &str, kind, value: String| Record { name: name.to_owned(), kind, value };
-    vec![
-        record(&format!("{hostname}."), "A", "the IPv4 address of this host (and AAAA its IPv6 address)".to_owned()),
-        record("(of that address)", "PTR", format!("{hostname}.")),
+    let mut records = vec![
+        record(&format!("{hostname}."), "A", "the IPv4 address of this host".to_owned()),
+        record(&format!("{hostname}."), "AAAA", "its IPv6 address, if it has one".to_owned()),
+        record("(of each address)", "PTR", format!("{hostname}. (set by whoever gave you the address)")),
         record(&format!("{domain}."), "MX", format!("10 {hostname}.")),
         record(&format!("{domain}."), "TXT", "\"v=spf1 mx -all\"".to_owned()),
+        record(&format!("{hostname}."), "TXT", "\"v=spf1 a -all\"".to_owned()),
         record(&format!("_dmarc.{domain}."), "TXT", format!("\"v=DMARC1; p=none; rua=mailto:postmaster@{domain}\"")),
-    ]
+    ];
+    // Where mail programs find us (RFC 6186, RFC 8314).
+    for (service, port) in [("submissions", 465), ("submission", 587), ("pop3s", 995), ("pop3", 110)] {
+        records.push(record(&format!("_{service}._tcp.{domain}."), "SRV", format!("0 1 {port} {hostname}.")));
+    }
+    records
 }
 
 fn told(made: &Made) -> String {
     let rows = made.dns.iter().map(|it| [it.name.clone(), it.kind.to_owned(), it.value.clone()]);
     format!(
-        "{config} is written, {account} is the first account.\n\nPublish in the DNS:\n{dns}\n\nThen:\n  sekisho -c {config} serve",
+        "{config} is written, {account} is the first account and takes the postmaster's mail.\nThe certificate is \
+         self-signed: put your own in its place ([tls] in that file).\n\nPublish in the DNS:\n{dns}\n\nThen:\n  sekisho -c {config} serve",
         config = made.config.display(),
         account = made.account,
         dns = table::table(["NAME", "TYPE", "VALUE"], rows),
