@@ -53,6 +53,9 @@ struct Run {
     needs_sync: bool,
 }
 
+/// What a segment takes beforehand that begins with states while the disk is full, in octets.
+const STATES_OCTETS: u64 = 64 << 10;
+
 #[derive(Default)]
 struct Waiting {
     dirty: Vec<QueueId>,
@@ -171,7 +174,7 @@ impl Writer {
                 self.end_segment();
             }
         }
-        let active = self.open_segment()?;
+        let active = self.open_segment(head.kind)?;
         head.synced_octets = active.synced;
         let number = active.segment.number;
         let offset = active.written + self.staging.octets() as u64;
@@ -186,9 +189,9 @@ impl Writer {
         }
     }
 
-    fn open_segment(&mut self) -> Result<&mut Active, SpoolError> {
+    fn open_segment(&mut self, first: Kind) -> Result<&mut Active, SpoolError> {
         if self.active.is_none() {
-            let segment = self.new_segment()?;
+            let segment = self.new_segment(first)?;
             self.shared.index().segments.push_back(Arc::clone(&segment));
             let header = HEADER_OCTETS as u64;
             self.active = Some(Active { segment, written: header, synced: header });
@@ -201,7 +204,23 @@ impl Writer {
         })
     }
 
-    fn new_segment(&mut self) -> Result<Arc<Segment>, SpoolError> {
+    /// A segment for a message takes its whole room beforehand and leaves free what must stay free: of that a segment
+    /// for states takes a little, so that mail can be settled and deleted on a full disk, after a restart too.
+    fn room_beforehand(&self, first: Kind) -> Result<u64, SpoolError> {
+        let whole = self.shared.config.segment_octets;
+        self.shared.space.forget();
+        match self.shared.space.check(whole) {
+            Ok(()) => Ok(whole),
+            Err(_) if first != Kind::Message => Ok(whole.min(STATES_OCTETS)),
+            Err(_) => Err(SpoolError {
+                path: self.shared.segments_dir(),
+                op: "begin a segment",
+                source: std::io::ErrorKind::StorageFull.into(),
+            }),
+        }
+    }
+
+    fn new_segment(&mut self, first: Kind) -> Result<Arc<Segment>, SpoolError> {
         let number = self.shared.ids.next();
         let path = self.shared.segments_dir().join(file_name(number));
         let header = Header { number, previous: self.previous };
@@ -214,7 +233,7 @@ impl Writer {
                     return Err(error);
                 }
             },
-            None => durable::create_segment(&path, header, self.shared.config.segment_octets)?,
+            None => durable::create_segment(&path, header, self.room_beforehand(first)?)?,
         };
         Ok(Arc::new(Segment::new(number, path, file)))
     }

@@ -106,3 +106,24 @@ async fn t37_what_must_stay_free_stays_free() {
     let config = SpoolConfig { free_octets_min: 1 << 20, ..small_config(disk.path()) };
     full_disk(config, 3000).await;
 }
+
+/// Each start begins a segment of its own: a disk that was full before must have room for that one.
+#[tokio::test]
+async fn t37_a_full_disk_can_be_emptied_after_a_restart() {
+    let Some(disk) = Tmpfs::mount("8m") else { return };
+    let config = SpoolConfig { free_octets_min: 1 << 20, segment_octets: 1 << 20, ..small_config(disk.path()) };
+    let (spool, _) = Spool::open(config.clone()).unwrap();
+    let (accepted, refused) = fill(&spool, 3000).await;
+    assert!(matches!(refused, AcceptError::Full { .. }), "{refused}");
+    spool.close().await;
+    drop(spool);
+    let (spool, recovery) = Spool::open(config.clone()).unwrap();
+    assert_eq!(recovery.messages as u64, accepted);
+    for job in take_all(&spool, ARRIVED).await {
+        assert!(spool.delete(job.id).await.unwrap(), "deleted, and durably so");
+    }
+    spool.close().await;
+    drop(spool);
+    let (_spool, recovery) = Spool::open(config).unwrap();
+    assert_eq!((recovery.messages, recovery.damaged.len()), (0, 0), "{recovery:?}");
+}
