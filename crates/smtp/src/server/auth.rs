@@ -22,7 +22,7 @@ impl<R> Session<R> {
             return self.refuse_auth(out);
         }
         let Some(&mechanism) = mechanisms.iter().find(|offered| offered.eq_ignore_ascii_case(mechanism)) else {
-            return self.error(replies::mechanism_unknown(), out);
+            return self.error(self.not_this_mechanism(mechanism), out);
         };
         let initial = match initial {
             None => None,
@@ -36,6 +36,13 @@ impl<R> Session<R> {
             return self.misfit(out);
         };
         self.ask(State::Auth(helo, AuthStep::Asked), Question::AuthStart { mechanism, initial }, out);
+    }
+
+    /// RFC 4954 §4: 538 when TLS is all that is missing, else 504.
+    fn not_this_mechanism(&self, mechanism: &str) -> Reply {
+        let offer = &self.config.offer;
+        let under_tls = offer.auth_mechanisms_tls.iter().any(|offered| offered.eq_ignore_ascii_case(mechanism));
+        if under_tls && self.peer.tls.is_none() { replies::auth_needs_tls() } else { replies::mechanism_unknown() }
     }
 
     fn auth_not_now(&self) -> Option<Reply> {
