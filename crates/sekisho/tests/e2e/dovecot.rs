@@ -113,21 +113,15 @@ fn send(demo: &Demo, count: usize) {
         smtp.say("MAIL FROM:<x@x.example>");
         assert!(smtp.say("RCPT TO:<alice@example.test>").starts_with("250"));
         smtp.say("DATA");
-        assert!(smtp.say(&format!("Subject: {n}\r\n\r\n.\r\n..dot\r\nx\r\n.")).starts_with("250"));
+        assert!(smtp.say(&format!("Subject: {n}\r\n\r\n..\r\n...dot\r\nx\r\n.")).starts_with("250"));
     }
-}
-
-fn maildir_of(demo: &Demo, login: &str) -> std::path::PathBuf {
-    let shown = demo.sekisho(&["user", "show", login, "--json"]);
-    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
-    shown["maildir"].as_str().unwrap().into()
 }
 
 #[test]
 fn dovecot_gives_the_same_unique_ids() {
     let demo = Demo::start_with(&["listener.pop3.auth=always"]);
     let alice = demo.account("alice");
-    let maildir = maildir_of(&demo, &alice.login);
+    let maildir = demo.maildir_of("alice");
     send(&demo, 5);
     demo.until("five mails", || (demo.mailbox("alice").len() == 5).then_some(()));
     let ours = unique_ids(demo.port("pop3"), &alice.device_login, &alice.device_secret);

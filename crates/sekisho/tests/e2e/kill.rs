@@ -68,16 +68,14 @@ fn t37_kill_9_under_load_loses_nothing() {
         std::thread::sleep(Duration::from_millis(20 + (round * 37) % 160));
         demo.kill_9();
         stop.store(true, Ordering::Relaxed);
-        senders.into_iter().for_each(|sender| sender.join().unwrap());
+        for sender in senders {
+            sender.join().unwrap();
+        }
         demo.restart();
     }
     let acknowledged = acknowledged.lock().unwrap().clone();
     assert!(acknowledged.len() > usize::try_from(rounds).unwrap() * 5, "the load was no load: {}", acknowledged.len());
-    demo.until("an empty queue", || {
-        let stats = demo.sekisho(&["queue", "stats", "--json"]);
-        let stats: serde_json::Value = serde_json::from_slice(&stats.stdout).ok()?;
-        (stats["messages"] == 0).then_some(())
-    });
+    demo.until_drained();
     let found = subject_numbers(&demo.mailbox("alice"));
     let lost: Vec<_> = acknowledged.iter().filter(|n| !found.contains_key(n)).collect();
     assert!(lost.is_empty(), "{} acknowledged messages are lost: {lost:?}", lost.len());

@@ -1,8 +1,18 @@
 //! The whole program against real clients on loopback. Each test starts a demo of its own on ports of its own.
+#![expect(clippy::unwrap_used, reason = "a test: what fails here fails it")]
 
 mod clients;
+mod dns;
 mod dovecot;
+mod fixtures;
 mod kill;
+mod life;
+mod outside;
 mod pop_before_smtp;
 mod probes;
+mod smarthost;
+mod state_engine;
 mod support;
+mod traps_auth;
+mod traps_mail;
+mod traps_relay;

@@ -9,7 +9,7 @@ use crate::support::{Account, Demo, maildir, message, run, run_failing};
 
 const OUTSIDE: &str = "friend@outside.example";
 /// The shortest life of a grant that can be set: one minute.
-const LIFE: Duration = Duration::from_secs(60);
+const LIFE: Duration = Duration::from_mins(1);
 
 /// Sends with msmtp and no AUTH, as an old mail program does on port 25.
 fn msmtp(demo: &Demo, account: &Account, subject: &str) -> Command {
@@ -108,7 +108,7 @@ fn a_revoked_grant_is_gone_at_once_and_a_kept_one_survives_a_restart() {
     demo.restart();
     let alice = demo.account("alice");
     run(&mut msmtp(&demo, &alice, "after kill -9"));
-    assert!(demo.sekisho(&["grant", "revoke", "127.0.0.1"]).status.success());
+    assert!(demo.sekisho(&["grant", "revoke", "--address", "127.0.0.1"]).status.success());
     run_failing(&mut msmtp(&demo, &alice, "after the revocation"));
 }
 

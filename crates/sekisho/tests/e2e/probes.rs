@@ -4,15 +4,13 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Demo, Dialogue, maildir, run};
+use crate::support::{Demo, Dialogue, base64, maildir, run};
 
-const TARGET: &str = "relaytest@target.example";
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
 
 struct Prober<'a> {
@@ -69,10 +67,6 @@ impl Prober<'_> {
         Dialogue::connect(STRANGER, self.demo.port("smtp"))
     }
 
-    fn certificate(&self) -> &Path {
-        Path::new(self.demo.facts["certificate"].as_str().unwrap())
-    }
-
     /// Goes on to DATA, so that what was wrongly accepted would arrive in the sink.
     fn finish(&mut self, id: &str, dialogue: &mut Dialogue) {
         if dialogue.say("DATA").starts_with("354") {
@@ -124,7 +118,7 @@ impl Prober<'_> {
                 dialogue = self.dial();
                 dialogue.reply();
             } else if step["tls"].as_bool() == Some(true) {
-                dialogue = dialogue.start_tls(self.certificate());
+                dialogue = dialogue.start_tls(self.demo.certificate());
             } else {
                 dialogue.send(bytes(step["send"].as_str().unwrap(), charset));
                 last = self.judge(id, step, &mut dialogue);
@@ -166,7 +160,8 @@ impl Prober<'_> {
     /// A real login in a connection of its own, which then ends.
     fn authenticate(&self) {
         let alice = self.demo.account("alice");
-        let mut dialogue = Dialogue::connect(STRANGER, self.demo.port("submissions")).start_tls(self.certificate());
+        let mut dialogue =
+            Dialogue::connect(STRANGER, self.demo.port("submissions")).start_tls(self.demo.certificate());
         dialogue.reply();
         dialogue.say("EHLO prober.example");
         assert!(dialogue.say("AUTH LOGIN").starts_with("334"));
@@ -217,31 +212,18 @@ impl Prober<'_> {
     }
 }
 
-fn base64(text: &str) -> String {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for piece in text.as_bytes().chunks(3) {
-        let word = piece.iter().fold(0u32, |word, octet| (word << 8) | u32::from(*octet)) << (8 * (3 - piece.len()));
-        for n in 0..4 {
-            let sextet = usize::try_from((word >> (18 - 6 * n)) & 63).unwrap();
-            out.push(if n <= piece.len() { char::from(alphabet[sextet]) } else { '=' });
-        }
-    }
-    out
-}
-
 #[test]
 fn strangers_probes_relay_nothing() {
     let demo = Demo::start_with(&["limits.errors=100"]);
     let probes: Value = serde_json::from_str(include_str!("../data/relay-probes.json")).unwrap();
-    let mut prober = Prober { demo: &demo, findings: Vec::new(), sent: BTreeSet::new() };
+    let mut attempts = Prober { demo: &demo, findings: Vec::new(), sent: BTreeSet::new() };
     let mut run = 0;
     for probe in probes["probes"].as_array().unwrap() {
         match probe["kind"].as_str().unwrap() {
-            "envelope" => prober.envelope(probe),
-            "dialogue" => prober.dialogue(probe),
-            "smuggle" => prober.smuggle(probe),
-            "tls_inject" => prober.tls_inject(probe),
+            "envelope" => attempts.envelope(probe),
+            "dialogue" => attempts.dialogue(probe),
+            "smuggle" => attempts.smuggle(probe),
+            "tls_inject" => attempts.tls_inject(probe),
             // These need an environment of their own: tests beside the guard and in `traps` make it.
             "fixture" => continue,
             other => panic!("unknown kind of probe {other}"),
@@ -249,7 +231,7 @@ fn strangers_probes_relay_nothing() {
         run += 1;
     }
     assert_eq!(run, 148, "every probe that needs no fixture ran");
-    assert!(prober.findings.is_empty(), "{}", prober.findings.join("\n"));
+    assert!(attempts.findings.is_empty(), "{}", attempts.findings.join("\n"));
     // One own mail behind them: when it has arrived, whatever was queued before it has had its turn.
     let mut last = demo.dial("smtp");
     last.reply();

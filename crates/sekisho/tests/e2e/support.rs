@@ -14,46 +14,53 @@ use rustls_pki_types::pem::PemObject as _;
 use serde_json::Value;
 
 /// How long anything may take before a test gives it up.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The twelve ports of a demo, from `--port-base` on.
 const PORTS: u16 = 12;
 
 /// One running demo; it is ended with this value.
-pub struct Demo {
+pub(crate) struct Demo {
     child: Child,
     /// What `demo.json` says.
-    pub facts: Value,
+    pub(crate) facts: Value,
     dir: tempfile::TempDir,
     arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// One of the demo's accounts.
 #[derive(Debug, Clone)]
-pub struct Account {
-    pub login: String,
-    pub address: String,
-    pub password: String,
-    pub device_login: String,
-    pub device_secret: String,
+pub(crate) struct Account {
+    pub(crate) login: String,
+    pub(crate) address: String,
+    pub(crate) password: String,
+    pub(crate) device_login: String,
+    pub(crate) device_secret: String,
 }
 
 impl Demo {
     /// A demo as it comes.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// A demo with `--set` for each of `settings`.
-    pub fn start_with(settings: &[&str]) -> Self {
+    pub(crate) fn start_with(settings: &[&str]) -> Self {
+        Self::start_in(settings, &[])
+    }
+
+    /// The same, with more of an environment.
+    pub(crate) fn start_in(settings: &[&str], environment: &[(&'static str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut arguments = vec!["demo".to_owned(), "--dir".to_owned(), dir.path().display().to_string()];
         arguments.extend(["--port-base".to_owned(), free_ports().to_string()]);
         for setting in settings {
             arguments.extend(["--set".to_owned(), (*setting).to_owned()]);
         }
-        let child = spawn(&arguments, dir.path());
-        let mut demo = Self { child, facts: Value::Null, dir, arguments };
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let child = spawn(&arguments, &environment, dir.path());
+        let mut demo = Self { child, facts: Value::Null, dir, arguments, environment };
         demo.wait_until_ready();
         demo
     }
@@ -77,20 +84,20 @@ impl Demo {
     }
 
     /// Kills it as a power cut would, without a chance to clean up.
-    pub fn kill_9(&mut self) {
+    pub(crate) fn kill_9(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let _ = fs::remove_file(self.dir.path().join("demo.json"));
     }
 
     /// Starts it again on the same directory and ports.
-    pub fn restart(&mut self) {
-        self.child = spawn(&self.arguments, self.dir.path());
+    pub(crate) fn restart(&mut self) {
+        self.child = spawn(&self.arguments, &self.environment, self.dir.path());
         self.wait_until_ready();
     }
 
     /// Ends it with SIGTERM and waits; returns the exit status' success.
-    pub fn stop(&mut self) -> bool {
+    pub(crate) fn stop(&mut self) -> bool {
         let pid = self.child.id().to_string();
         run(Command::new("kill").args(["-TERM", &pid]));
         let ended = self.child.wait().unwrap().success();
@@ -98,28 +105,28 @@ impl Demo {
         ended
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    pub fn sink(&self) -> PathBuf {
+    pub(crate) fn sink(&self) -> PathBuf {
         PathBuf::from(self.facts["sink"].as_str().unwrap())
     }
 
     /// Everything the program printed and logged.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("test-output.log")).unwrap_or_default()
     }
 
-    pub fn port(&self, name: &str) -> u16 {
+    pub(crate) fn port(&self, name: &str) -> u16 {
         u16::try_from(self.facts["ports"][name].as_u64().unwrap_or_else(|| panic!("no port {name}"))).unwrap()
     }
 
-    pub fn account(&self, login: &str) -> Account {
+    pub(crate) fn account(&self, login: &str) -> Account {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let accounts = self.facts["accounts"].as_array().unwrap();
         let found = accounts.iter().find(|a| text(&a["login"]).split('@').next() == Some(login)).unwrap();
@@ -133,22 +140,77 @@ impl Demo {
     }
 
     /// Runs `sekisho` with the demo's configuration.
-    pub fn sekisho(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn sekisho(&self, arguments: &[&str]) -> Output {
         let config = self.facts["config"].as_str().unwrap();
         Command::new(env!("CARGO_BIN_EXE_sekisho")).arg("-c").arg(config).args(arguments).output().unwrap()
     }
 
-    /// Messages in the account's Maildir, each whole.
-    pub fn mailbox(&self, login: &str) -> Vec<String> {
+    /// Where the account's mail lies: below `delivery.maildir_root`, by its default.
+    pub(crate) fn maildir_of(&self, login: &str) -> PathBuf {
         let account = self.account(login);
         let listed = self.sekisho(&["user", "show", &account.login, "--json"]);
         let shown: Value = serde_json::from_slice(&listed.stdout)
             .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&listed.stderr)));
-        maildir(Path::new(shown["maildir"].as_str().unwrap()))
+        self.dir().join("mail").join(shown["maildir"].as_str().unwrap())
+    }
+
+    /// Messages in the account's Maildir, each whole.
+    pub(crate) fn mailbox(&self, login: &str) -> Vec<String> {
+        maildir(&self.maildir_of(login))
+    }
+
+    /// Messages for the outside, each whole.
+    pub(crate) fn outside(&self) -> Vec<String> {
+        maildir(&self.sink())
+    }
+
+    /// Runs `sekisho` with the demo's configuration; it must succeed. Gives what it printed.
+    pub(crate) fn ruled(&self, arguments: &[&str]) -> String {
+        let output = self.sekisho(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Waits for a line of the log that has all of `words`, and gives it.
+    pub(crate) fn logged(&self, words: &[&str]) -> String {
+        let found = || self.log().lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned);
+        self.until(&format!("{words:?} in the log"), found)
+    }
+
+    /// The certificate of the demo.
+    pub(crate) fn certificate(&self) -> &Path {
+        Path::new(self.facts["certificate"].as_str().unwrap())
+    }
+
+    /// A conversation with `submission` in which the account has logged in under TLS and said EHLO.
+    pub(crate) fn submission(&self, account: &Account) -> Dialogue {
+        let mut dialogue = self.under_tls("submission");
+        let proof = format!("\0{}\0{}", account.login, account.password);
+        let answer = dialogue.say(&format!("AUTH PLAIN {}", base64(&proof)));
+        assert!(answer.starts_with("235"), "{answer}");
+        dialogue
+    }
+
+    /// A conversation after STARTTLS and EHLO.
+    pub(crate) fn under_tls(&self, port: &str) -> Dialogue {
+        let mut dialogue = self.dial(port).greeted();
+        assert!(dialogue.say("STARTTLS").starts_with("220"));
+        let mut dialogue = dialogue.start_tls(self.certificate());
+        assert!(dialogue.say("EHLO client.example").starts_with("250"));
+        dialogue
+    }
+
+    /// Waits until the queue is empty.
+    pub(crate) fn until_drained(&self) {
+        self.until("an empty queue", || {
+            let stats = self.sekisho(&["queue", "stats", "--json"]);
+            let stats: Value = serde_json::from_slice(&stats.stdout).ok()?;
+            (stats["messages"] == 0).then_some(())
+        });
     }
 
     /// Waits until `condition` gives something.
-    pub fn until<T>(&self, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn until<T>(&self, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
         let started = Instant::now();
         loop {
             if let Some(value) = condition() {
@@ -160,7 +222,7 @@ impl Demo {
     }
 
     /// A conversation in clear text with the service on `port`.
-    pub fn dial(&self, port: &str) -> Dialogue {
+    pub(crate) fn dial(&self, port: &str) -> Dialogue {
         Dialogue::connect(Ipv4Addr::LOCALHOST, self.port(port))
     }
 }
@@ -175,10 +237,11 @@ impl Drop for Demo {
     }
 }
 
-fn spawn(arguments: &[String], dir: &Path) -> Child {
+fn spawn(arguments: &[String], environment: &[(&'static str, String)], dir: &Path) -> Child {
     let output = fs::OpenOptions::new().create(true).append(true).open(dir.join("test-output.log")).unwrap();
     Command::new(env!("CARGO_BIN_EXE_sekisho"))
         .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(output.try_clone().unwrap())
         .stderr(output)
@@ -187,7 +250,7 @@ fn spawn(arguments: &[String], dir: &Path) -> Child {
 }
 
 /// A base such that it and the next ports are free now. Tests run side by side, each in its process: the start is spread by pid.
-pub fn free_ports() -> u16 {
+pub(crate) fn free_ports() -> u16 {
     let seed = u16::try_from(std::process::id() % 1500).unwrap();
     (0..1500u16)
         .map(|n| 10_000 + ((seed + n) % 1500) * (PORTS + 2))
@@ -196,7 +259,7 @@ pub fn free_ports() -> u16 {
 }
 
 /// Runs a command to its end; a failure shows what it said.
-pub fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e} (scripts/install-peers installs it)"));
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?} ended with {}:\n{said}", output.status);
@@ -204,7 +267,7 @@ pub fn run(command: &mut Command) -> String {
 }
 
 /// Runs a command that must fail, and gives what it said.
-pub fn run_failing(command: &mut Command) -> String {
+pub(crate) fn run_failing(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e} (scripts/install-peers installs it)"));
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(!output.status.success(), "{command:?} was to fail and did not:\n{said}");
@@ -212,18 +275,22 @@ pub fn run_failing(command: &mut Command) -> String {
 }
 
 /// The messages of a Maildir.
-pub fn maildir(path: &Path) -> Vec<String> {
+pub(crate) fn maildir(path: &Path) -> Vec<String> {
+    maildir_octets(path).iter().map(|octets| String::from_utf8_lossy(octets).into_owned()).collect()
+}
+
+/// The same as they are.
+pub(crate) fn maildir_octets(path: &Path) -> Vec<Vec<u8>> {
     ["new", "cur"]
         .iter()
         .flat_map(|sub| fs::read_dir(path.join(sub)).into_iter().flatten().flatten())
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
         .filter_map(|entry| fs::read(entry.path()).ok())
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .collect()
 }
 
 /// The bytes of a conversation, in clear or under TLS.
-pub enum Wire {
+pub(crate) enum Wire {
     Plain(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
@@ -254,12 +321,12 @@ impl Write for Wire {
 }
 
 /// A line-by-line conversation.
-pub struct Dialogue {
+pub(crate) struct Dialogue {
     reader: BufReader<Wire>,
 }
 
 impl Dialogue {
-    pub fn connect(from: Ipv4Addr, port: u16) -> Self {
+    pub(crate) fn connect(from: Ipv4Addr, port: u16) -> Self {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
         socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()).unwrap();
@@ -270,7 +337,7 @@ impl Dialogue {
     }
 
     /// Makes the TLS handshake; the certificate must be the one in the file.
-    pub fn start_tls(self, certificate: &Path) -> Self {
+    pub(crate) fn start_tls(self, certificate: &Path) -> Self {
         assert!(self.reader.buffer().is_empty(), "the server sent something before the handshake");
         let Wire::Plain(tcp) = self.reader.into_inner() else { panic!("TLS is up already") };
         let mut roots = rustls::RootCertStore::empty();
@@ -284,7 +351,7 @@ impl Dialogue {
     }
 
     /// How long `reply` waits before it gives an empty one.
-    pub fn patience(&self, wait: Duration) {
+    pub(crate) fn patience(&self, wait: Duration) {
         let tcp = match self.reader.get_ref() {
             Wire::Plain(tcp) => tcp,
             Wire::Tls(tls) => &tls.sock,
@@ -293,7 +360,7 @@ impl Dialogue {
     }
 
     /// One reply, multi-line ones joined; empty when the peer closed.
-    pub fn reply(&mut self) -> String {
+    pub(crate) fn reply(&mut self) -> String {
         let mut whole = String::new();
         loop {
             let mut line = String::new();
@@ -309,27 +376,71 @@ impl Dialogue {
         }
     }
 
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         // A peer that has closed shows in the next reply, which is then empty.
         let _ = self.reader.get_mut().write_all(bytes.as_ref());
         let _ = self.reader.get_mut().flush();
     }
 
+    /// Takes the greeting and says EHLO.
+    pub(crate) fn greeted(mut self) -> Self {
+        let greeting = self.reply();
+        assert!(greeting.starts_with("220"), "{greeting}");
+        let answer = self.say("EHLO client.example");
+        assert!(answer.starts_with("250"), "{answer}");
+        self
+    }
+
+    /// Begins a transaction anew; the answer to RCPT, or to MAIL if that was refused. Paths without brackets.
+    pub(crate) fn rcpt(&mut self, from: &str, to: &str) -> String {
+        self.say("RSET");
+        let answer = self.say(&format!("MAIL FROM:<{from}>"));
+        if answer.starts_with("250") { self.say(&format!("RCPT TO:<{to}>")) } else { answer }
+    }
+
+    /// Sends a whole message, dots already stuffed, its last line end included; the last answer.
+    pub(crate) fn mail(&mut self, from: &str, to: &str, text: impl AsRef<[u8]>) -> String {
+        let answer = self.rcpt(from, to);
+        if !answer.starts_with("250") {
+            return answer;
+        }
+        let answer = self.say("DATA");
+        if !answer.starts_with("354") {
+            return answer;
+        }
+        self.send([text.as_ref(), b".\r\n"].concat());
+        self.reply()
+    }
+
     /// Sends a line and gives the reply.
-    pub fn say(&mut self, line: &str) -> String {
+    pub(crate) fn say(&mut self, line: &str) -> String {
         self.send(format!("{line}\r\n"));
         self.reply()
     }
 
     /// Everything until the peer closes.
-    pub fn rest(&mut self) -> String {
+    pub(crate) fn rest(&mut self) -> String {
         let mut rest = Vec::new();
         let _ = self.reader.read_to_end(&mut rest);
         String::from_utf8_lossy(&rest).into_owned()
     }
 }
 
+/// Base64 (RFC 4648 §4).
+pub(crate) fn base64(text: &str) -> String {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for piece in text.as_bytes().chunks(3) {
+        let word = piece.iter().fold(0u32, |word, octet| (word << 8) | u32::from(*octet)) << (8 * (3 - piece.len()));
+        for n in 0..4 {
+            let sextet = usize::try_from((word >> (18 - 6 * n)) & 63).unwrap();
+            out.push(if n <= piece.len() { char::from(alphabet[sextet]) } else { '=' });
+        }
+    }
+    out
+}
+
 /// A small message in the form that SMTP wants.
-pub fn message(from: &str, to: &str, subject: &str) -> String {
+pub(crate) fn message(from: &str, to: &str, subject: &str) -> String {
     format!("From: <{from}>\r\nTo: <{to}>\r\nSubject: {subject}\r\n\r\nbody of {subject}\r\n")
 }
