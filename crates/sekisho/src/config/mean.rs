@@ -68,6 +68,7 @@ pub(crate) fn settings(file: &file::File, meaning: &mut Meaning<'_>) -> Settings
             format: file.log.format,
             file: file.log.file.as_ref().map(|path| data_dir.join(path)),
             level: file.log.level,
+            lines_per_second_max: file.log.lines_per_second_max,
         },
         admin: admin(&file.admin, meaning, &data_dir),
         tls,

@@ -279,6 +279,8 @@ pub struct Log {
     pub file: Option<PathBuf>,
     /// What is logged.
     pub level: LogLevel,
+    /// Lines of one event at `info` in a second.
+    pub lines_per_second_max: u32,
 }
 
 /// `[admin]`

@@ -61,14 +61,38 @@ pub(super) fn is_own(target: &str) -> bool {
     )
 }
 
-/// The line that tells of lines that are not there.
+/// The line that tells of lines that could not be written.
 pub(super) fn dropped(out: &mut Vec<u8>, form: Form, lines: u64) {
+    notice(out, form, (Level::WARN, "log_lines_dropped"), |line| {
+        put(line, form, "lines", Value::Bare(format_args!("{lines}")));
+    });
+}
+
+/// The line that tells of lines that were left out, since there were too many of their event.
+pub(super) fn suppressed(out: &mut Vec<u8>, form: Form, (event, count): (&str, u64)) {
+    notice(out, form, (Level::INFO, "lines_suppressed"), |line| {
+        put(line, form, "event", Value::Text(event));
+        put(line, form, "count", Value::Bare(format_args!("{count}")));
+    });
+}
+
+/// A line of the log about itself.
+fn notice(out: &mut Vec<u8>, form: Form, (level, name): (Level, &str), fields: impl FnOnce(&mut String)) {
     let mut line = String::new();
-    head(&mut line, form, Clock::default().now(), Level::WARN);
-    line.push_str(if form == Form::Json { "log_lines_dropped\"" } else { "log_lines_dropped" });
-    put(&mut line, form, "lines", Value::Bare(format_args!("{lines}")));
+    head(&mut line, form, Clock::default().now(), level);
+    let mut event = EventName::NONE;
+    event.set(name);
+    event.write(&mut line, form);
+    fields(&mut line);
     line.push_str(form.end());
     out.extend_from_slice(line.as_bytes());
+}
+
+/// Hands out the event's name as its line would have it.
+pub(super) fn with_name(event: &Event<'_>, out: impl FnOnce(&str)) {
+    let mut visitor = NameVisitor { own: is_own(event.metadata().target()), event: EventName::NONE };
+    event.record(&mut visitor);
+    out(visitor.event.text());
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,9 +143,13 @@ impl EventName {
         self.text.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = word(from));
     }
 
-    fn write(&self, line: &mut String, form: Form) {
+    fn text(&self) -> &str {
         let name = std::str::from_utf8(&self.text[..self.len]).ok().filter(|name| !name.is_empty());
-        line.push_str(name.unwrap_or("library"));
+        name.unwrap_or("library")
+    }
+
+    fn write(&self, line: &mut String, form: Form) {
+        line.push_str(self.text());
         if form == Form::Json {
             line.push('"');
         }
@@ -236,6 +264,20 @@ impl Visit for Visitor<'_> {
         match unquoted(self.value) {
             Some(text) => put(self.fields, self.form, field.name(), Value::Text(&text)),
             None => put(self.fields, self.form, field.name(), Value::Text(self.value)),
+        }
+    }
+}
+
+/// Looks at the name alone.
+struct NameVisitor {
+    own: bool,
+    event: EventName,
+}
+
+impl Visit for NameVisitor {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" && self.own {
+            self.event.set(&format!("{value:?}"));
         }
     }
 }

@@ -3,13 +3,15 @@
 //! Sessions write through `tracing`'s macros: the message is the event's name, the fields its facts; a peer's text goes in
 //! with `?`. A line is formatted where it happens and put into a buffer; one thread writes the buffer out when it holds
 //! 64 KiB or is 50 ms old, so that no session ever waits for the disk. If the disk cannot follow, lines are dropped and
-//! their number is logged; the memory stays bounded.
+//! their number is logged; the memory stays bounded. Of one event at `info` there are only so many lines a second.
 
+mod limit;
 mod line;
 mod subscriber;
 mod writer;
 
 use crate::config::{Log, LogFormat, LogLevel};
+use limit::Limit;
 use std::{
     io,
     path::Path,
@@ -17,6 +19,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
+    time::{SystemTime, UNIX_EPOCH},
 };
 use tracing::level_filters::LevelFilter;
 use writer::{Buffer, Sink};
@@ -26,6 +29,7 @@ use writer::{Buffer, Sink};
 struct Mode {
     level: AtomicU8,
     json: AtomicBool,
+    limit: Limit,
 }
 
 impl Mode {
@@ -46,6 +50,7 @@ impl Mode {
     fn set(&self, log: &Log) {
         self.level.store(log.level as u8, Ordering::Relaxed);
         self.json.store(log.format == LogFormat::Json, Ordering::Relaxed);
+        self.limit.set(log.lines_per_second_max);
     }
 }
 
@@ -68,7 +73,7 @@ impl Logger {
     /// Opens the log for a subscriber of its own; for tests and benches, which have several.
     fn open(log: &Log) -> io::Result<Self> {
         let sink = Sink::open(log.file.as_deref())?;
-        let mode = Arc::new(Mode { level: AtomicU8::new(0), json: AtomicBool::new(false) });
+        let mode = Arc::new(Mode { level: AtomicU8::new(0), json: AtomicBool::new(false), limit: Limit::new() });
         mode.set(log);
         let buffer = Arc::new(Buffer::new());
         let writer = writer::spawn(buffer.clone(), mode.clone(), sink)?;
@@ -106,7 +111,11 @@ impl Drop for Logger {
 
 /// Logging to a file or to standard error at the level of a configuration.
 pub fn to(file: Option<&Path>, level: LogLevel) -> Log {
-    Log { format: LogFormat::Text, file: file.map(Path::to_owned), level }
+    Log { format: LogFormat::Text, file: file.map(Path::to_owned), level, lines_per_second_max: u32::MAX }
+}
+
+fn unix_second() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

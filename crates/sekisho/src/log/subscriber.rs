@@ -33,6 +33,9 @@ impl Subscriber for Lines {
     }
 
     fn event(&self, event: &Event<'_>) {
+        if !self.mode.limit.admits(event, super::unix_second()) {
+            return;
+        }
         line::write(event, self.mode.form(), |line| self.buffer.push(line));
     }
 

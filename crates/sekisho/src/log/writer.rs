@@ -140,6 +140,7 @@ fn run(buffer: &Buffer, mode: &Mode, mut sink: Sink) {
     let mut lost = 0;
     while let Some((mut lines, dropped)) = buffer.take(&mut sink, mem::take(&mut spare)) {
         lost += dropped;
+        mode.limit.tell(&mut lines, mode.form(), Some(super::unix_second()));
         if lost > 0 {
             line::dropped(&mut lines, mode.form(), lost);
         }
@@ -154,4 +155,7 @@ fn run(buffer: &Buffer, mode: &Mode, mut sink: Sink) {
         lines.shrink_to(4 * WAKE_OCTETS);
         spare = lines;
     }
+    mode.limit.tell(&mut spare, mode.form(), None);
+    // The log ends: whom could an error be told?
+    let _ = sink.write(&spare);
 }

@@ -261,7 +261,6 @@ pub fn directory_settings(settings: &Settings) -> directory::Settings {
         detail_delimiter: domains.detail_delimiter,
         postmaster: domains.postmaster.as_ref().map(ToString::to_string),
         passwords: PasswordTerms { argon2, checks_at_once: auth.argon2_concurrency, remembered: auth.cache_lifetime },
-        ..directory::Settings::default()
     }
 }
 

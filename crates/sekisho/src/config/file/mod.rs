@@ -179,11 +179,15 @@ pub struct Log {
     pub file: Option<String>,
     /// What is logged: this level and those above it. Default `"info"`.
     pub level: LogLevel,
+    /// Lines a second of one event at `info`; what is beyond is counted in a line `lines_suppressed`, once a second.
+    /// 100 to 1,000,000. Default 5,000.
+    #[schemars(range(min = 100, max = 1_000_000))]
+    pub lines_per_second_max: u32,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Text, file: None, level: LogLevel::Info }
+        Self { format: LogFormat::Text, file: None, level: LogLevel::Info, lines_per_second_max: 5_000 }
     }
 }
 

@@ -1,0 +1,165 @@
+//! At most so many lines a second of one event at `info`: what strangers can cause at will must not fill the disk.
+//!
+//! Each place in the program that logs is counted for itself, so that a flood of one event hides no other. What is left out
+//! is counted by the event's name and told once a second. Counting costs a few atomics and no lock; the name of an event is
+//! only looked at when its line is left out.
+
+use super::line::{self, Form};
+use std::{
+    ptr,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+};
+use tracing::{Event, Level, Metadata};
+
+/// Places that are counted; a power of two, and several times what the program has. More would not be limited.
+const PLACES_MAX: usize = 1_024;
+
+/// Counts lines.
+#[derive(Debug)]
+pub(super) struct Limit {
+    lines_per_second_max: AtomicU32,
+    places: Box<[Place]>,
+    /// The second in which was told last what is left out.
+    told: AtomicU64,
+}
+
+/// One place in the program that logs.
+#[derive(Debug, Default)]
+struct Place {
+    /// Address of its metadata; 0 is nobody's.
+    metadata: AtomicUsize,
+    /// The second in the upper half, its lines in the lower.
+    counted: AtomicU64,
+    /// What was left out since it was last told, by the event's name: nearly always one.
+    left_out: Mutex<Vec<(String, u64)>>,
+}
+
+impl Limit {
+    pub(super) fn new() -> Self {
+        let places = std::iter::repeat_with(Place::default).take(PLACES_MAX).collect();
+        Self { lines_per_second_max: AtomicU32::new(u32::MAX), places, told: AtomicU64::new(0) }
+    }
+
+    pub(super) fn set(&self, lines_per_second_max: u32) {
+        self.lines_per_second_max.store(lines_per_second_max, Relaxed);
+    }
+
+    /// Whether the event's line is to be written. What is left out is noted. `second`: of any clock.
+    pub(super) fn admits(&self, event: &Event<'_>, second: u64) -> bool {
+        let metadata = event.metadata();
+        if *metadata.level() != Level::INFO {
+            return true;
+        }
+        let Some(place) = self.place(metadata) else { return true };
+        if place.count(second) <= self.lines_per_second_max.load(Relaxed) {
+            return true;
+        }
+        line::with_name(event, |name| place.leave_out(name));
+        false
+    }
+
+    /// By open addressing: a place is never given up.
+    fn place(&self, metadata: &'static Metadata<'static>) -> Option<&Place> {
+        let address = ptr::from_ref(metadata).addr();
+        // Fibonacci hashing: addresses differ in few of their bits.
+        let start = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        for step in 0..PLACES_MAX as u64 {
+            let place = &self.places[usize::try_from((start + step) % PLACES_MAX as u64).unwrap_or(0)];
+            let known = place.metadata.load(Relaxed);
+            if known == address {
+                return Some(place);
+            }
+            if known == 0 && place.metadata.compare_exchange(0, address, Relaxed, Relaxed).is_ok() {
+                return Some(place);
+            }
+            // Somebody else may have been quicker with the same.
+            if place.metadata.load(Relaxed) == address {
+                return Some(place);
+            }
+        }
+        None
+    }
+
+    /// Appends what was left out, once a second, and at the end of the log in any case.
+    pub(super) fn tell(&self, lines: &mut Vec<u8>, form: Form, second: Option<u64>) {
+        if let Some(second) = second
+            && self.told.swap(second, Relaxed) == second
+        {
+            return;
+        }
+        for place in &self.places {
+            if place.metadata.load(Relaxed) != 0 {
+                for (event, count) in place.take() {
+                    line::suppressed(lines, form, (&event, count));
+                }
+            }
+        }
+    }
+}
+
+impl Place {
+    /// Counts one line; gives how many there were in this second.
+    fn count(&self, second: u64) -> u32 {
+        let now = second << 32;
+        let next = |seen: u64| {
+            let same = seen & !u64::from(u32::MAX) == now;
+            Some(if same { seen.saturating_add(1).min(now | u64::from(u32::MAX)) } else { now | 1 })
+        };
+        let before = self.counted.fetch_update(Relaxed, Relaxed, next).unwrap_or_default();
+        let after = next(before).unwrap_or_default();
+        u32::try_from(after & u64::from(u32::MAX)).unwrap_or(u32::MAX)
+    }
+
+    fn leave_out(&self, name: &str) {
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        match left_out.iter_mut().find(|(known, _)| known == name) {
+            Some((_, count)) => *count += 1,
+            // Names come from the program, so these are few.
+            None => left_out.push((name.to_owned(), 1)),
+        }
+    }
+
+    fn take(&self) -> Vec<(String, u64)> {
+        std::mem::take(&mut *self.left_out.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_second_counts_anew() {
+        let place = Place::default();
+        assert_eq!([7, 7, 7, 8, 8, 9].map(|second| place.count(second)), [1, 2, 3, 1, 2, 1]);
+        place.counted.store((9 << 32) | u64::from(u32::MAX), Relaxed);
+        assert_eq!((place.count(9), place.count(10)), (u32::MAX, 1));
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_once_a_second() {
+        let limit = Limit::new();
+        let place = &limit.places[3];
+        place.metadata.store(1, Relaxed);
+        for name in ["delivered", "deferred", "delivered"] {
+            place.leave_out(name);
+        }
+        let mut lines = Vec::new();
+        limit.tell(&mut lines, Form::Text, Some(7));
+        let text = String::from_utf8(lines).expect("text");
+        let told: Vec<&str> = text.lines().filter_map(|line| line.split_once(' ')).map(|(_, rest)| rest).collect();
+        assert_eq!(
+            told,
+            ["info lines_suppressed event=delivered count=2", "info lines_suppressed event=deferred count=1"]
+        );
+        place.leave_out("delivered");
+        let mut lines = Vec::new();
+        limit.tell(&mut lines, Form::Text, Some(7));
+        assert!(lines.is_empty(), "the second is not over");
+        limit.tell(&mut lines, Form::Text, Some(8));
+        assert!(!lines.is_empty());
+    }
+}
