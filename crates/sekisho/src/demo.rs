@@ -2,6 +2,7 @@
 //!
 //! Loopback is a stranger here as everywhere: it is in no relay network. Nothing is ever sent to the outside.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -164,7 +165,8 @@ impl Demo {
         let mut text =
             format!("\nSekisho demo in {dir}: domain {DOMAIN}, everything on 127.0.0.1. Ctrl-C ends it.\n\n");
         for Account { login, password, device, .. } in &self.accounts {
-            text += &format!("  {login}  password {password}  device {} secret {}\n", device.login, device.secret);
+            let Device { login: device, secret } = device;
+            let _ = writeln!(text, "  {login}  password {password}  device {device} secret {secret}");
         }
         let steps = [
             (
@@ -204,7 +206,7 @@ impl Demo {
             ("The configuration in force", format!("{sekisho} -c {config} config show")),
         ];
         for (what, command) in steps {
-            text += &format!("\n{what}:\n  $ {command}\n");
+            let _ = write!(text, "\n{what}:\n  $ {command}\n");
         }
         text.push('\n');
         text
@@ -234,7 +236,8 @@ fn configuration(port_base: Option<u16>) -> String {
     for (index, (name, port)) in SERVICES.iter().take(SERVICES_THERE).enumerate() {
         let offset = u16::try_from(index).unwrap_or(u16::MAX);
         let port = port_base.map_or(*port, |base| base.saturating_add(offset));
-        text += &format!("\n[[listener]]\nname = \"{name}\"\nprotocol = \"{name}\"\nbind = [\"127.0.0.1:{port}\"]\n");
+        let _ =
+            write!(text, "\n[[listener]]\nname = \"{name}\"\nprotocol = \"{name}\"\nbind = [\"127.0.0.1:{port}\"]\n");
         // One address stands for all the clients of a demo.
         text += "connections_max = 60000\nconnections_per_client_max = 60000\n";
     }

@@ -1,5 +1,6 @@
 //! From nothing to a server that runs: `sekisho init`, `config check`, `serve`, a first TLS conversation, SIGTERM.
 //! And the user's own way to a new password on it.
+#![expect(clippy::unwrap_used, reason = "a test: what fails here fails it")]
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -12,7 +13,7 @@ use rustls::{ClientConnection, StreamOwned};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const LISTENERS: [&str; 5] = ["mx", "submission", "submissions", "pop3", "pop3s"];
 
 /// What `init` made, and the ports that take the place of the privileged ones.

@@ -15,7 +15,7 @@ use super::Stream;
 /// How long a client may take for a TLS handshake.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(30);
 /// How long a client may leave our replies unread.
-const REPLY_WAIT: Duration = Duration::from_secs(120);
+const REPLY_WAIT: Duration = Duration::from_mins(2);
 
 /// A connection with its timer and what is still to be sent.
 pub struct Wire {

@@ -28,7 +28,7 @@ impl Resolver {
     /// A resolver by the settings; one that cannot be made answers *unknown* to everything.
     pub fn new(dns: &Dns) -> Self {
         let built = if dns.servers.is_empty() {
-            TokioResolver::builder_tokio().and_then(|builder| builder.build())
+            TokioResolver::builder_tokio().and_then(hickory_resolver::ResolverBuilder::build)
         } else {
             let servers = dns.servers.iter().map(|server| {
                 let mut config = NameServerConfig::udp_and_tcp(server.ip());

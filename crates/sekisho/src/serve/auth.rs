@@ -149,18 +149,14 @@ impl Origin {
             Ok(SecretsOutcome::Denied(why)) => (None, Vec::new(), Some(why)),
             Err(error) => return self.unavailable(&error),
         };
-        match identity.filter(|_| secrets.iter().any(|secret| fits_apop(secret, banner, digest))) {
-            Some(identity) => {
-                self.succeeded(login, "APOP");
-                Outcome::Proved(Proved::new(identity), None)
-            }
-            None => {
-                let why = why.unwrap_or(directory::Why::WrongPassword);
-                // Every digest differs, since the banner does: the login alone tells whether it is the same device again.
-                self.failed(login, b"apop", ("APOP", &why));
-                Outcome::Denied
-            }
+        if let Some(identity) = identity.filter(|_| secrets.iter().any(|secret| fits_apop(secret, banner, digest))) {
+            self.succeeded(login, "APOP");
+            return Outcome::Proved(Proved::new(identity), None);
         }
+        let why = why.unwrap_or(directory::Why::WrongPassword);
+        // Every digest differs, since the banner does: the login alone tells whether it is the same device again.
+        self.failed(login, b"apop", ("APOP", &why));
+        Outcome::Denied
     }
 
     fn unavailable(&self, error: &directory::DirectoryError) -> Outcome {
@@ -298,7 +294,7 @@ pub fn guess_hash(key: &[u8; 32], login: &str, guess: &[u8]) -> [u8; 16] {
 }
 
 fn fits_apop(secret: &sasl::StoredSecret, banner: &str, digest: &[u8; 16]) -> bool {
-    let hex: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
+    let hex = format!("{:032x}", u128::from_be_bytes(*digest));
     match secret {
         sasl::StoredSecret::Clear(secret) => sasl::apop::verify(banner, secret.expose(), hex.as_bytes()),
         _ => false,

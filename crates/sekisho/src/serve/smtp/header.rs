@@ -12,6 +12,7 @@ use smtp::server::TlsFacts;
 
 /// What the header section of a message holds, as far as we care.
 #[derive(Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own")]
 pub struct Header {
     /// Its `Received:` fields: hops so far (RFC 5321 §6.3).
     pub received: usize,

@@ -110,7 +110,7 @@ impl Talk {
                 };
             }
             Need::Owners => {
-                facts.reverse_path_owners = Some(lookup::owners(&border.directory, facts.reverse_path).await)
+                facts.reverse_path_owners = Some(lookup::owners(&border.directory, facts.reverse_path).await);
             }
             Need::ClientName => facts.client_name = Some(border.resolver.confirmed_name(self.ip).await),
             Need::PopEvidence(addr) => facts.pop = Some(lookup::pop_evidence(&border.state, addr, facts.now).await),
@@ -123,7 +123,7 @@ impl Talk {
 
     fn refuse_mail(&self, refusal: Refusal, reverse_path: &ReversePath, trace: &Trace) -> Answer<Recipient> {
         let id = lookup::explain_id();
-        let reply = refusal_reply(refusal.reason, &reverse_path, &id);
+        let reply = refusal_reply(refusal.reason, &reverse_path, id);
         info!(
             session = %self.client.session,
             client = %self.ip,
@@ -140,7 +140,7 @@ impl Talk {
 
     fn refuse_rcpt(&self, refusal: Refusal, rcpt: &Rcpt, transaction: &Transaction) -> Answer<Recipient> {
         let id = lookup::explain_id();
-        let reply = refusal_reply(refusal.reason, &rcpt.forward_path, &id);
+        let reply = refusal_reply(refusal.reason, &rcpt.forward_path, id);
         info!(
             session = %self.client.session,
             client = %self.ip,
@@ -184,17 +184,17 @@ impl Transaction {
 }
 
 /// The reply to a refusal: codes and words stand in `smtp::replies`.
-fn refusal_reply(reason: Reason, path: &dyn std::fmt::Display, id: &guard::ExplainId) -> Reply {
+fn refusal_reply(reason: Reason, path: &dyn std::fmt::Display, id: guard::ExplainId) -> Reply {
     match reason {
         Reason::RelayDenied | Reason::SenderNotGranted | Reason::NullSenderNotGranted | Reason::LiteralRefused => {
-            replies::relay_denied(path, id)
+            replies::relay_denied(path, &id)
         }
-        Reason::UnknownUser => replies::unknown_user(path, id),
-        Reason::SenderNotYours => replies::sender_not_yours(path, id),
-        Reason::AuthorityUnavailable => replies::authority_unavailable(path, id),
-        Reason::GrantExhausted => replies::grant_exhausted(path, id),
-        Reason::RoutingRefused => replies::routing_refused(path, id),
-        Reason::RecipientOutOfScope => replies::recipient_out_of_scope(path, id),
-        Reason::MailboxFull => replies::mailbox_full(path, id),
+        Reason::UnknownUser => replies::unknown_user(path, &id),
+        Reason::SenderNotYours => replies::sender_not_yours(path, &id),
+        Reason::AuthorityUnavailable => replies::authority_unavailable(path, &id),
+        Reason::GrantExhausted => replies::grant_exhausted(path, &id),
+        Reason::RoutingRefused => replies::routing_refused(path, &id),
+        Reason::RecipientOutOfScope => replies::recipient_out_of_scope(path, &id),
+        Reason::MailboxFull => replies::mailbox_full(path, &id),
     }
 }
