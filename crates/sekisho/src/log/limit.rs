@@ -1,4 +1,5 @@
-//! At most so many lines a second of one event at `info`: what strangers can cause at will must not fill the disk.
+//! At most so many lines a second of one event at `info`: what strangers can cause at will must not fill the disk. Lines
+//! about a mail that was taken (those with a `queue_id`) are never left out.
 //!
 //! Each place in the program that logs is counted for itself, so that a flood of one event hides no other. What is left out
 //! is counted by the event's name and told once a second. Counting costs a few atomics and no lock; the name of an event is
@@ -50,7 +51,8 @@ impl Limit {
     /// Whether the event's line is to be written. What is left out is noted. `second`: of any clock.
     pub(super) fn admits(&self, event: &Event<'_>, second: u64) -> bool {
         let metadata = event.metadata();
-        if *metadata.level() != Level::INFO {
+        // What became of a mail is always told: for each one there is one that came in.
+        if *metadata.level() != Level::INFO || metadata.fields().field("queue_id").is_some() {
             return true;
         }
         let Some(place) = self.place(metadata) else { return true };

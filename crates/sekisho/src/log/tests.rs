@@ -73,6 +73,7 @@ fn a_flood_is_counted_not_written() {
         for number in 0..5_000 {
             tracing::info!(number, "turned away");
             tracing::warn!(number, "disk is slow");
+            tracing::info!(queue_id = number, "accepted");
         }
         tracing::info!(explain = "7kq2m4xd", "recipient refused");
     });
@@ -86,6 +87,7 @@ fn a_flood_is_counted_not_written() {
     let left_out: usize = counts.map(|(_, count)| count.parse::<usize>().expect("a number")).sum();
     assert_eq!(written + left_out, 5_000);
     assert_eq!((lines("warn disk_is_slow "), lines("explain=7kq2m4xd")), (5_000, 1));
+    assert_eq!(lines("info accepted "), 5_000, "what became of a mail is always told");
 }
 
 /// Not a timed test: prints what a line costs, for `cargo test --release -- --ignored --nocapture line_cost`.
@@ -101,7 +103,7 @@ fn line_cost() {
         let began = Instant::now();
         for octets in 0..LINES {
             let path = "<alice@example.net>";
-            tracing::info!(session = "0a1b2c3d", %client, reverse_path = ?path, octets, queue_id = "00000001", "message");
+            tracing::info!(session = "0a1b2c3d", %client, reverse_path = ?path, octets, explain = "00000001", "message");
         }
         println!("{:?} a line", began.elapsed() / LINES);
         logger.flush();
