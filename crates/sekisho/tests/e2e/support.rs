@@ -327,13 +327,18 @@ pub(crate) struct Dialogue {
 
 impl Dialogue {
     pub(crate) fn connect(from: Ipv4Addr, port: u16) -> Self {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
-        socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()).unwrap();
+        Self::try_connect(from, port).unwrap()
+    }
+
+    /// The same with a server that may be gone.
+    pub(crate) fn try_connect(from: Ipv4Addr, port: u16) -> io::Result<Self> {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((from, 0)).into())?;
+        socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
         let stream = TcpStream::from(socket);
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { reader: BufReader::new(Wire::Plain(stream)) }
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { reader: BufReader::new(Wire::Plain(stream)) })
     }
 
     /// Makes the TLS handshake; the certificate must be the one in the file.
