@@ -30,7 +30,8 @@ pub struct Listener {
     /// is the client, and never inherits what the proxy is trusted with. Default `[]`.
     #[serde(default)]
     pub proxy_from: Vec<String>,
-    /// Clients that may use XCLIENT. Default `[]`.
+    /// Clients that may use XCLIENT. Each XCLIENT must name an address, of which the proxy's own rights are no part; behind a
+    /// PROXY header nobody may use it. Default `[]`.
     #[serde(default)]
     pub xclient_from: Vec<String>,
     /// Connections at a time; more are answered with 421. 1 to 1,000,000. Default 10,000.
