@@ -8,16 +8,26 @@ use spool::Target;
 use crate::config::Local;
 use crate::serve::site::Site;
 
-/// The targets of a recipient that is ours to answer for, each with the forward-path that it is delivered by.
+/// Why an accepted recipient's mail cannot be sent on its way now.
+#[derive(Debug, thiserror::Error)]
+pub enum RouteError {
+    /// The accounts cannot be asked.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// Its account or alias went away after RCPT. A message taken for it would be lost.
+    #[error("the recipient is gone since it was accepted")]
+    Gone,
+}
+
+/// The targets of a recipient that is ours to answer for, at least one, each with the forward-path that it is delivered by.
 pub async fn targets(
     directory: &Directory,
     site: &Site,
     hosted: &HostedPath,
-) -> Result<Vec<(String, Target)>, DirectoryError> {
-    match hosted.mailbox() {
-        Some(mailbox) => mailbox_targets(directory, site, mailbox).await,
-        None => Ok(Vec::new()),
-    }
+) -> Result<Vec<(String, Target)>, RouteError> {
+    let Some(mailbox) = hosted.mailbox() else { return Err(RouteError::Gone) };
+    let targets = mailbox_targets(directory, site, mailbox).await?;
+    if targets.is_empty() { Err(RouteError::Gone) } else { Ok(targets) }
 }
 
 /// The targets of a mailbox; empty when it is not ours.

@@ -241,7 +241,7 @@ impl Talk {
         replies::loop_detected()
     }
 
-    fn unroutable(&self, error: &directory::DirectoryError) -> Reply {
+    fn unroutable(&self, error: &route::RouteError) -> Reply {
         warn!(session = %self.client.session, %error, "recipient accepted, but where it goes cannot be found out now");
         replies::not_stored()
     }
