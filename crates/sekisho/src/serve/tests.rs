@@ -2,6 +2,7 @@ use super::*;
 use crate::config;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::SystemTime;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -233,6 +234,46 @@ async fn a_device_sends_so_many_messages_an_hour() {
             peer.says(&format!("RCPT TO:<x{number}{rest}@outside.example>"), reply).await;
         }
         peer.says("RSET", "250").await;
+    }
+    site.server.stop().await;
+}
+
+/// A recipient that goes away between RCPT and the end of the message is not forgotten: the client keeps the message.
+#[tokio::test]
+async fn a_recipient_that_goes_away_refuses_the_message_for_now() {
+    let site = Site::new(&["smtp"], &[]).await;
+    let directory = &site.server.border.directory;
+    directory.add_alias("team@example.test", &["alice@example.test"]).await.unwrap();
+    let mut peer = site.greeted("smtp").await;
+    peer.says("MAIL FROM:<x@outside.example>", "250").await;
+    peer.says("RCPT TO:<team@example.test>", "250").await;
+    peer.says("RCPT TO:<alice@example.test>", "250").await;
+    directory.remove_alias("team@example.test", None).await.unwrap();
+    peer.says("DATA", "354").await;
+    peer.says("Subject: x\r\n\r\nx\r\n.", "451 4.3.0").await;
+    peer.says("MAIL FROM:<x@outside.example>", "250").await;
+    peer.says("RCPT TO:<team@example.test>", "550 5.1.1").await;
+    assert!(site.server.border.spool.is_empty());
+    site.server.stop().await;
+}
+
+/// A POP grant has the account's limits: a device with a limit of its own gets none, whatever its scope.
+#[tokio::test]
+async fn a_device_with_a_limit_earns_no_pop_grant() {
+    let site = Site::new(&["pop3"], &[]).await;
+    for (name, messages_per_hour, grants) in [("bound", Some(2), 0), ("free", None, 1)] {
+        let limits = directory::DeviceLimits {
+            messages_per_hour,
+            recipients: directory::RecipientScope::Anywhere,
+            ..directory::DeviceLimits::default()
+        };
+        let (device, secret) = site.server.border.directory.add_device("alice", name, limits).await.unwrap();
+        let mut peer = site.connect("pop3").await;
+        peer.hears("+OK").await;
+        peer.says(&format!("USER {}", device.login), "+OK").await;
+        peer.says(&format!("PASS {}", secret.expose()), "+OK").await;
+        peer.says("QUIT", "+OK").await;
+        assert_eq!(site.server.border.state.grants(SystemTime::now()).await.unwrap().len(), grants, "{name}");
     }
     site.server.stop().await;
 }

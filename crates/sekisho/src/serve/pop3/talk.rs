@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use directory::RecipientScope;
 use guard::PopSource;
 use pop3::{Answer, Question, Reply, Secret, replies};
 use sasl::Mechanism;
@@ -137,9 +138,7 @@ impl Talk {
 
     async fn record(&self, proved: &Proved) {
         let policy = &self.client.site.policy;
-        // A device that may write only to our own domains needs no grant, and must not widen its scope by one.
-        let scoped = proved.device_facts().is_some_and(|device| device.scope != guard::RecipientScope::Anyone);
-        if !policy.pop_enabled() || scoped {
+        if !policy.pop_enabled() || is_bounded(proved) {
             return;
         }
         let addr = policy.pop_key(self.client.ip);
@@ -199,4 +198,10 @@ impl Talk {
             "disconnected"
         );
     }
+}
+
+/// A device with bounds of its own: a POP grant is the account's, without them, and would widen what the device may do.
+fn is_bounded(proved: &Proved) -> bool {
+    let limits = proved.identity.device.as_deref().map(|device| &device.limits);
+    limits.is_some_and(|limits| limits.recipients != RecipientScope::Anywhere || limits.messages_per_hour.is_some())
 }
