@@ -133,10 +133,14 @@ fn refusal(error: &MaildropError) -> Reply {
     }
 }
 
-/// Runs on a blocking thread. A panic there is a fault of ours and goes on here, where it ends the connection.
+/// Runs on a blocking thread. A panic there is a fault of ours and goes on here, where it ends the connection. Work that
+/// never began was cut off with the runtime, and the session with it: there is nothing to wait for.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => std::future::pending().await,
+        },
     }
 }
