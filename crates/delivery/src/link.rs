@@ -325,9 +325,9 @@ impl Link {
                 return Ok(event);
             }
             self.flush().await?;
-            let (wait, what) = patience(self.session.wait());
+            let (wait, what) = patience(self.session.wait(), self.reply);
             let mut octets = [0; READ_OCTETS];
-            let read = timeout(wait.min(self.reply), self.stream.io()?.read(&mut octets)).await;
+            let read = timeout(wait, self.stream.io()?.read(&mut octets)).await;
             match read.map_err(|_| LinkError::TimedOut(what))?? {
                 0 => return Err(LinkError::Gone),
                 count => self.session.handle(Input::Bytes(&octets[..count]), &mut self.wire)?,
@@ -362,15 +362,16 @@ async fn open_socket(address: &Address) -> io::Result<Stream> {
     }
 }
 
-/// How long a reply may take (RFC 5321 §4.5.3.2), and what it is called.
-fn patience(wait: Wait) -> (Duration, &'static str) {
-    let minutes = Duration::from_mins;
+/// How long a reply may take (RFC 5321 §4.5.3.2), but no longer than `reply`, and what it is called. Behind the end of the
+/// message it is twice that: who gives up too soon sends the message a second time (§4.5.3.2.6).
+fn patience(wait: Wait, reply: Duration) -> (Duration, &'static str) {
+    let minutes = |count| Duration::from_mins(count).min(reply);
     match wait {
         Wait::Greeting => (minutes(5), "the greeting"),
         Wait::Nothing | Wait::Command => (minutes(5), "the reply to a command"),
         Wait::Data => (minutes(2), "the reply to DATA"),
         Wait::Block => (minutes(3), "the message to be taken"),
-        Wait::End => (minutes(10), "the reply to the message"),
+        Wait::End => (Duration::from_mins(10).min(reply * 2), "the reply to the message"),
     }
 }
 
@@ -381,4 +382,16 @@ fn exporter(stream: &tokio_rustls::client::TlsStream<TcpStream>) -> Option<Vec<u
         return None;
     }
     connection.export_keying_material(vec![0; 32], b"EXPORTER-Channel-Binding", None).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reply_to_a_message_has_ten_minutes() {
+        let secs = |wait, reply| patience(wait, Duration::from_secs(reply)).0.as_secs();
+        assert_eq!((secs(Wait::End, 300), secs(Wait::Command, 300), secs(Wait::Data, 300)), (600, 300, 120));
+        assert_eq!((secs(Wait::End, 30), secs(Wait::Command, 30), secs(Wait::End, 3_600)), (60, 30, 600));
+    }
 }
