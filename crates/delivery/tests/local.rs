@@ -1,5 +1,4 @@
 //! Final delivery: Maildirs, quota, the sink of `demo`.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 

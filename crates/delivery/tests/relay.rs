@@ -1,5 +1,4 @@
 //! To other hosts: smarthost, MX, LMTP; what a refusal, a break and a silence lead to.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 

@@ -1,5 +1,11 @@
 //! A spool with delivery on it, and the hosts it talks to: a mail sink and a name server on loopback.
-#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "shared by several tests, each of which uses a part of it"
+)]
 
 pub mod dns;
 pub mod sink;
