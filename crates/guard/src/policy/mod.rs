@@ -161,6 +161,12 @@ impl RelayPolicy {
     }
 }
 
+/// Whether a network is as narrow as one in the relay policy must be. For networks that are trusted with something else
+/// that opens the relay, such as naming a client's address.
+pub fn check_network(text: &str) -> Result<(), Why> {
+    parse_network(text).map(|_| ())
+}
+
 /// Collects the dangers while the tables grow.
 #[derive(Default)]
 struct Builder {

@@ -27,18 +27,18 @@ pub struct Listener {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsOffer>,
     /// Proxies that must begin with a PROXY protocol header (v1 or v2); nobody else may send one. The address in the header
-    /// is the client, and never inherits what the proxy is trusted with. Default `[]`.
+    /// is the client, and never inherits what the proxy is trusted with. As narrow as `relay.networks` must be. Default `[]`.
     #[serde(default)]
     pub proxy_from: Vec<String>,
     /// Clients that may use XCLIENT. Each XCLIENT must name an address, of which the proxy's own rights are no part; behind a
-    /// PROXY header nobody may use it. Default `[]`.
+    /// PROXY header nobody may use it. As narrow as `relay.networks` must be. Default `[]`.
     #[serde(default)]
     pub xclient_from: Vec<String>,
     /// Connections at a time; more are answered with 421. 1 to 1,000,000. Default 10,000.
     #[serde(default = "connections_max")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections_max: u32,
-    /// Connections at a time of one client address. 1 to 1,000,000. Default 100.
+    /// Connections at a time of one client: an IPv4 address or an IPv6 /64, behind a PROXY header the one it names. 1 to 1,000,000. Default 100.
     #[serde(default = "connections_per_client_max")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections_per_client_max: u32,
@@ -175,7 +175,8 @@ impl Default for Limits {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {
-    /// Mechanisms that are offered, of `SCRAM-SHA-256-PLUS`, `SCRAM-SHA-256`, `CRAM-MD5`, `PLAIN`, `LOGIN`.
+    /// Mechanisms that are offered, of `SCRAM-SHA-256-PLUS`, `SCRAM-SHA-256`, `CRAM-MD5`, `PLAIN`, `LOGIN`. `CRAM-MD5` is
+    /// offered without TLS only: only devices have a secret for it, and under TLS a client might choose it before `PLAIN`.
     /// Default `["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"]`.
     pub mechanisms: Vec<String>,
     /// Whether POP3 offers APOP (for device secrets). Default `true`.

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 pub struct Spool {
     /// Folder of the queue. Default `"spool"`.
     pub path: String,
-    /// Size at which a segment is closed and the next one begun, in octets. 1,048,576 to 4,294,967,296. Default 67,108,864.
-    #[schemars(range(min = 1_048_576, max = 4_294_967_296_u64))]
+    /// Size at which a segment is closed and the next one begun, in octets; at least four times `inline_octets`.
+    /// 1,048,576 to 1,073,741,824. Default 67,108,864.
+    #[schemars(range(min = 1_048_576, max = 1_073_741_824))]
     pub segment_octets: u64,
     /// Largest message that is written into a segment, in octets; larger ones get a file of their own.
-    /// 4,096 to 16,777,216. Default 262,144.
-    #[schemars(range(min = 4_096, max = 16_777_216))]
+    /// 4,096 to 1,048,576. Default 262,144.
+    #[schemars(range(min = 4_096, max = 1_048_576))]
     pub inline_octets: u64,
     /// Space that stays free on the disk, in octets; below it new mail is answered with 452. 0 to 1,099,511,627,776.
     /// Default 104,857,600.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Relay {
     /// Networks whose hosts may relay, as narrow as possible: `ADDRESS` or `ADDRESS/PREFIX`. What would let strangers relay
-    /// (a wide public network, a whole private class) does not start. No network is trusted by default, loopback neither.
-    /// Default `[]`.
+    /// (a public network wider than /24, or /48 in IPv6, or more than a private network) does not start. No network is
+    /// trusted by default, loopback neither. Default `[]`.
     pub networks: Vec<String>,
     /// Single clients that may relay, each by address or by forward-confirmed name. Default `[]`.
     pub clients: Vec<Client>,

@@ -5,6 +5,7 @@ use crate::config::{
     file::{self, AuthOffer, Protocol, TlsOffer},
     settings::{Auth, Limits, Listener},
 };
+use guard::policy;
 use ipnet::IpNet;
 use std::{net::SocketAddr, time::Duration};
 
@@ -71,13 +72,27 @@ fn networks(texts: &[String], path: &str, meaning: &mut Meaning<'_>) -> Vec<IpNe
     for (index, text) in texts.iter().enumerate() {
         let path = format!("{path}[{index}]");
         let Some(net) = meaning.parsed(&path, value::network(text)) else { continue };
-        // Who may tell us a client's address can take on any right: everybody may not.
-        if net.prefix_len() == 0 {
-            meaning.wrong(&path, format!("`{path}`: everybody could take on any address"), "list the hosts themselves");
+        if let Err(why) = policy::check_network(&net.to_string()) {
+            let (why, hint) = told(&why);
+            meaning.wrong(&path, format!("`{path}`: \"{text}\" {why}"), &hint);
         }
         networks.push(net.trunc());
     }
     networks
+}
+
+/// Why a network is too wide to be trusted with naming clients, and what to write instead.
+fn told(why: &policy::Why) -> (String, String) {
+    let (reason, hint) = super::split_hint(&why.to_string());
+    match why {
+        policy::Why::Everybody | policy::Why::TooWide(_) | policy::Why::BeyondPrivate(_) => {
+            // The guard speaks of relay clients.
+            let reason = reason.split(':').next().unwrap_or_default();
+            let hint = "list the hosts themselves: who names a client's address can take on any right";
+            (reason.to_owned(), hint.to_owned())
+        }
+        _ => (reason, hint),
+    }
 }
 
 fn check_tls(entry: &file::Listener, path: &str, meaning: &mut Meaning<'_>, has_tls: bool) {

@@ -12,9 +12,9 @@ pub(super) fn spool(spool: &file::Spool, meaning: &mut Meaning<'_>, data_dir: &P
         let message = "`spool.retry_first_secs` is longer than `spool.retry_max_secs`";
         meaning.wrong("spool.retry_first_secs", message, "waits grow from the first to the longest");
     }
-    if spool.inline_octets > spool.segment_octets {
-        let message = "`spool.inline_octets` is larger than `spool.segment_octets`";
-        meaning.wrong("spool.inline_octets", message, "what is written into a segment must fit in it");
+    if spool.segment_octets / 4 < spool.inline_octets {
+        let message = "`spool.segment_octets` is less than four times `spool.inline_octets`";
+        meaning.wrong("spool.segment_octets", message, "a segment holds several messages");
     }
     Spool {
         path: below(data_dir, &spool.path),
