@@ -22,6 +22,8 @@ pub struct Incoming {
     id: QueueId,
     octets: u64,
     pieces: Vec<Vec<u8>>,
+    /// Nothing is kept in memory.
+    write_through: bool,
     large: Option<Large>,
 }
 
@@ -64,7 +66,7 @@ impl Large {
 impl Incoming {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let id = QueueId(shared.ids.next());
-        Self { shared, id, octets: 0, pieces: Vec::new(), large: None }
+        Self { shared, id, octets: 0, pieces: Vec::new(), write_through: false, large: None }
     }
 
     /// The id it will have, for the `Received:` line.
@@ -77,12 +79,17 @@ impl Incoming {
         self.octets
     }
 
-    /// Takes the next piece. Touches the disk only when the mail grows beyond `inline_octets`.
+    /// From now on every piece goes to the mail's own file at once, however small the mail: for want of memory.
+    pub fn write_through(&mut self) {
+        self.write_through = true;
+    }
+
+    /// Takes the next piece. Touches the disk only when the mail grows beyond `inline_octets`, or must not be in memory.
     /// After an error the mail cannot be completed; drop it.
     pub async fn write(&mut self, piece: Vec<u8>) -> Result<(), AcceptError> {
         self.octets += piece.len() as u64;
         self.pieces.push(piece);
-        if self.large.is_none() && self.octets <= self.shared.config.inline_octets as u64 {
+        if self.large.is_none() && !self.write_through && self.octets <= self.shared.config.inline_octets as u64 {
             return Ok(());
         }
         self.spill().await

@@ -104,24 +104,51 @@ fn the_directory_goes_by_the_configuration() {
     assert_eq!((terms.postmaster.as_deref(), terms.detail_delimiter), (Some("alice@example.test"), None));
 }
 
+/// Gives a message of so many octets, up to its end.
+async fn gives_message(site: &Site, octets: usize) -> Peer {
+    let mut peer = site.greeted("smtp").await;
+    peer.says("MAIL FROM:<x@outside.example>", "250").await;
+    peer.says("RCPT TO:<alice@example.test>", "250").await;
+    peer.says("DATA", "354").await;
+    peer.send(&format!("Subject: x\r\n\r\n{}.\r\n", "0123456789\r\n".repeat(octets / 12))).await;
+    peer
+}
+
 /// `limits.memory_octets`: a message for which there is no memory waits, and is taken when there is.
 #[tokio::test]
 async fn messages_wait_for_memory() {
     let site = Site::new(&["smtp"], &["limits.memory_octets=4194304"]).await;
-    for octets in [100, 200_000] {
+    for octets in [100, 400_000] {
         let border = Arc::clone(site.server.border());
         let all = border.memory.hold(4_194_304, Duration::ZERO).await.expect("nobody holds any");
-        let mut peer = site.greeted("smtp").await;
-        peer.says("MAIL FROM:<x@outside.example>", "250").await;
-        peer.says("RCPT TO:<alice@example.test>", "250").await;
-        peer.says("DATA", "354").await;
-        peer.send(&format!("Subject: x\r\n\r\n{}.\r\n", "0123456789\r\n".repeat(octets / 12))).await;
+        let mut peer = gives_message(&site, octets).await;
         let waits = tokio::time::timeout(Duration::from_millis(50), peer.stream.fill_buf()).await;
         assert!(waits.is_err(), "{octets} octets were taken without memory");
         drop(all);
         peer.hears("250").await;
         assert!(border.memory.hold(4_194_304, PATIENCE).await.is_some(), "all of it came back");
     }
+    site.server.stop().await;
+}
+
+/// Who sends large messages slowly holds memory for as long as he likes, and stops nobody: not even other large messages.
+#[tokio::test]
+async fn slow_messages_stop_nobody() {
+    let site = Site::new(&["smtp"], &["limits.memory_octets=4194304"]).await;
+    let border = Arc::clone(site.server.border());
+    let slow = |last| border.memory.hold_coming(1_048_576, std::net::IpAddr::from([192, 0, 2, last]));
+    let slow: Vec<_> = (0..4).filter_map(slow).collect();
+    assert_eq!(slow.len(), 3, "all that there is for what comes in");
+    let mut peers = Vec::new();
+    for octets in [100, 100_000, 200_000, 400_000, 100] {
+        peers.push(gives_message(&site, octets).await);
+    }
+    for mut peer in peers {
+        peer.hears("250").await;
+    }
+    drop(slow);
+    gives_message(&site, 200_000).await.hears("250").await;
+    assert_eq!(border.memory.hold_coming(1_048_576, [127, 0, 0, 1].into()).map(drop), Some(()), "it came back");
     site.server.stop().await;
 }
 

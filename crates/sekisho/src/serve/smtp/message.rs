@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use super::header::{Header, Hop};
 use super::talk::{Talk, Transaction};
 use crate::lookup::route;
-use crate::serve::memory::Held;
+use crate::serve::memory::{Held, HeldComing};
 
 /// What our header fields above a message take, in octets; nearly always enough.
 const ABOVE_OCTETS: usize = 512;
@@ -26,8 +26,9 @@ pub(super) struct Arriving {
     /// Why it cannot be taken; told at its end, when the client listens.
     failed: Option<Reply>,
     declared_size: Option<u64>,
-    /// Its part of the memory for messages, from its first octets on.
-    held: Option<Held>,
+    /// Its part of the memory for messages, and how many octets it may have there; without one it goes to its file piece
+    /// by piece.
+    held: Option<(HeldComing, u64)>,
 }
 
 impl Talk {
@@ -60,31 +61,46 @@ impl Talk {
         arriving: &mut Arriving,
         recipients: &(Option<String>, usize),
     ) -> Result<(), Reply> {
-        let settings = &self.client.site.settings;
-        let (inline, chunk) = (settings.spool.inline_octets, settings.limits.body_chunk_octets as u64);
         let piece = match arriving.header {
             None => {
-                // In memory is what is not yet in a file of its own, twice when its pieces are joined.
-                let whole = arriving.declared_size.unwrap_or(u64::MAX).min(inline);
-                self.hold(arriving, whole * 2 + chunk).await?;
+                arriving.held = self.hold_coming(arriving.declared_size);
                 self.with_header(&piece, arriving, recipients)
             }
             Some(_) => piece,
         };
+        let on_its_way = self.hold(arriving, piece.len()).await?;
+        if on_its_way.is_some() {
+            arriving.incoming.write_through();
+        }
         arriving.incoming.write(piece).await.map_err(|error| refusal(&error))?;
-        if arriving.incoming.octets() > inline
-            && let Some(held) = arriving.held.as_mut()
-        {
-            held.shrink_to(chunk * 2);
+        if on_its_way.is_some() {
+            // All of it is in its file.
+            arriving.held = None;
         }
         Ok(())
     }
 
-    /// Waits until there is memory for the message; the client waits with us, since we do not read meanwhile.
-    async fn hold(&self, arriving: &mut Arriving, octets: u64) -> Result<(), Reply> {
+    /// Memory for a message that is coming in, if it shall be there and there is some.
+    fn hold_coming(&self, declared_size: Option<u64>) -> Option<(HeldComing, u64)> {
+        let inline = self.client.site.settings.spool.inline_octets;
+        let whole = declared_size.map_or(inline, |declared| declared.saturating_add(ABOVE_OCTETS as u64));
+        if whole > inline {
+            return None;
+        }
+        // Twice, since its pieces are joined at the end.
+        Some((self.client.border.memory.hold_coming(whole * 2, self.ip)?, whole))
+    }
+
+    /// Waits until there is memory for what goes to the disk now, beyond what the message has; the client waits with us,
+    /// since we do not read meanwhile.
+    async fn hold(&self, arriving: &Arriving, more: usize) -> Result<Option<Held>, Reply> {
+        let octets = arriving.incoming.octets() + more as u64;
+        if arriving.held.as_ref().is_some_and(|(_, most)| octets <= *most) {
+            return Ok(None);
+        }
         let wait = self.client.site.settings.limits.data_timeout;
-        arriving.held = self.client.border.memory.hold(octets, wait).await;
-        if arriving.held.is_some() { Ok(()) } else { Err(replies::disk_full()) }
+        let held = self.client.border.memory.hold(more as u64, wait).await;
+        held.map(Some).ok_or_else(replies::disk_full)
     }
 
     /// The last piece: 250 only once the message is durable.
@@ -101,11 +117,13 @@ impl Talk {
         if let Some(reply) = arriving.failed {
             return Answer::Refuse(reply);
         }
+        // Until it is durable.
+        let _on_its_way = match self.hold(&arriving, last.len() + ABOVE_OCTETS).await {
+            Ok(held) => held,
+            Err(reply) => return Answer::Refuse(reply),
+        };
         let last = match arriving.header {
-            None => match self.hold(&mut arriving, (last.len() + ABOVE_OCTETS) as u64).await {
-                Ok(()) => self.with_header(&last, &mut arriving, &recipients),
-                Err(reply) => return Answer::Refuse(reply),
-            },
+            None => self.with_header(&last, &mut arriving, &recipients),
             Some(_) => last,
         };
         let hops = arriving.header.as_ref().map_or(0, |header| header.received);
