@@ -52,6 +52,12 @@ impl Routes {
         unknown.map(|_| Resolution::nothing(Hosting::UnknownUser))
     }
 
+    /// What was known of a name before the database stopped to answer.
+    fn known_before(&self, name: &str, memory: Memory) -> Option<Resolution> {
+        let known = self.known.find(name).filter(|_| memory == Memory::WithoutDatabase);
+        known.map(|known| known.value.clone())
+    }
+
     fn keep(&self, name: String, generation: u64, value: &Resolution) {
         if value.hosting == Hosting::UnknownUser {
             self.unknown.insert(name, generation);
@@ -66,7 +72,7 @@ impl Directory {
     /// `routing` says that the grammar found the local part to be an address or route in itself: it is nobody's then, and
     /// no catch-all's either.
     pub async fn resolve(&self, local_part: &str, domain: &str, routing: bool) -> Result<Resolution> {
-        self.lookup(Asked::new(local_part, domain), routing, Memory::Used).await
+        self.lookup(Asked::new(local_part, domain), routing, Memory::WithoutDatabase).await
     }
 
     /// The logins that may send by an address: the accounts it leads to, but for a catch-all. While the database cannot be
@@ -93,12 +99,15 @@ impl Directory {
         if routing || asked.name.len() > NAME_OCTETS_MAX {
             return Ok(Resolution::nothing(Hosting::UnknownUser));
         }
-        if memory == Memory::Used
+        if memory != Memory::PassedBy
             && let Some(found) = self.routes.find(&asked.name, domains.generation)
         {
             return Ok(found);
         }
-        let found = self.expand(&domains.value, &asked.name).await?;
+        let found = match self.expand(&domains.value, &asked.name).await {
+            Ok(found) => found,
+            Err(error) => return self.routes.known_before(&asked.name, memory).ok_or(error),
+        };
         self.routes.keep(asked.name, domains.generation, &found);
         Ok(found)
     }
@@ -120,7 +129,7 @@ impl Directory {
     async fn hosted(&self, memory: Memory) -> Result<Arc<Stamped<Domains>>> {
         let current = || {
             let kept = self.routes.domains.load_full();
-            kept.filter(|kept| memory == Memory::Used && kept.generation == self.generations.routing())
+            kept.filter(|kept| memory != Memory::PassedBy && kept.generation == self.generations.routing())
         };
         if let Some(domains) = current() {
             return Ok(domains);
@@ -130,7 +139,14 @@ impl Directory {
             return Ok(domains);
         }
         let generation = self.generations.routing();
-        let domains = Arc::new(Stamped { generation, value: self.store.domains().await? });
+        let value = match self.store.domains().await {
+            Ok(value) => value,
+            Err(error) => {
+                let kept = self.routes.domains.load_full();
+                return kept.filter(|_| memory == Memory::WithoutDatabase).ok_or(error);
+            }
+        };
+        let domains = Arc::new(Stamped { generation, value });
         self.routes.domains.store(Some(Arc::clone(&domains)));
         Ok(domains)
     }
@@ -139,7 +155,10 @@ impl Directory {
 /// Whether a remembered answer will do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Memory {
+    /// If nothing changed since.
     Used,
+    /// That, and an older one while the database does not answer: mail for those who are known is still taken.
+    WithoutDatabase,
     PassedBy,
 }
 

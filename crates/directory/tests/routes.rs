@@ -188,6 +188,13 @@ async fn what_is_known_is_still_answered_when_the_database_does_not() {
     assert_eq!(ask(&directory, "alice@example.test").await.0, Hosting::Mailbox);
     directory.close().await;
     assert_eq!(ask(&directory, "alice@example.test").await.0, Hosting::Mailbox);
+    // A change that was seen while the database is away makes what is known old, not unknown.
+    directory.set_settings(Settings { default_domain: "example.test".to_owned(), ..Settings::default() }).unwrap();
+    assert_eq!(ask(&directory, "alice@example.test").await.0, Hosting::Mailbox);
+    assert!(
+        directory.owners("alice", "example.test", false).await.unwrap_err().is_temporary(),
+        "a right must be fresh"
+    );
     assert!(directory.resolve("bob", "example.test", false).await.unwrap_err().is_temporary());
 }
 
