@@ -305,6 +305,25 @@ async fn a_device_with_a_limit_earns_no_pop_grant() {
     site.server.stop().await;
 }
 
+/// RFC 6531 §4.3: `Received:` tells that the addresses may be in UTF-8.
+#[tokio::test]
+async fn received_says_utf8smtp() {
+    // Nobody is there to take it, so it stays in the queue.
+    let site = Site::new(&["smtp"], &["delivery.local=lmtp:127.0.0.1:1"]).await;
+    let mut peer = site.greeted("smtp").await;
+    for (parameter, with) in [(" SMTPUTF8", " with UTF8SMTP id "), ("", " with ESMTP id ")] {
+        peer.says(&format!("MAIL FROM:<x@outside.example>{parameter}"), "250").await;
+        peer.says("RCPT TO:<alice@example.test>", "250").await;
+        peer.says("DATA", "354").await;
+        let reply = peer.says("Subject: x\r\n\r\nx\r\n.", "250").await;
+        let id = reply.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
+        let (_, body) = site.server.border.spool.read(id).await.expect("it is queued");
+        let text = String::from_utf8_lossy(body.bytes().expect("it is small")).into_owned();
+        assert!(text.contains(with), "{text}");
+    }
+    site.server.stop().await;
+}
+
 fn base64(text: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(text)

@@ -192,12 +192,33 @@ pub struct Envelope<R> {
 }
 
 impl<R> Envelope<R> {
-    /// The word for `with` in `Received:` (RFC 3848, RFC 6531 §4.3).
+    /// The word for `with` in `Received:`.
     pub fn protocol(&self) -> &'static str {
-        if self.helo.verb == HeloVerb::Helo && !self.tls && !self.authenticated {
+        let Self { helo, mail, tls, authenticated, .. } = self;
+        With { verb: helo.verb, smtputf8: mail.smtputf8, tls: *tls, authenticated: *authenticated }.protocol()
+    }
+}
+
+/// How a message came in, as `with` in `Received:` tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct With {
+    /// How the client introduced itself.
+    pub verb: HeloVerb,
+    /// MAIL had `SMTPUTF8`.
+    pub smtputf8: bool,
+    /// TLS was up.
+    pub tls: bool,
+    /// The client had authenticated.
+    pub authenticated: bool,
+}
+
+impl With {
+    /// The word for it (RFC 3848, RFC 6531 §4.3).
+    pub fn protocol(self) -> &'static str {
+        if self.verb == HeloVerb::Helo && !self.tls && !self.authenticated {
             return "SMTP";
         }
-        match (self.mail.smtputf8, self.tls, self.authenticated) {
+        match (self.smtputf8, self.tls, self.authenticated) {
             (false, false, false) => "ESMTP",
             (false, true, false) => "ESMTPS",
             (false, false, true) => "ESMTPA",

@@ -19,7 +19,8 @@ mod xclient;
 
 pub use config::{AuthOffer, Flavour, Limits, Offer, Peer, ServerConfig, TlsFacts};
 pub use envelope::{
-    Accepted, BodyKind, Envelope, Helo, HeloVerb, Mail, MailParams, Notify, Rcpt, RcptParams, Ret, SubmittedBy, XClient,
+    Accepted, BodyKind, Envelope, Helo, HeloVerb, Mail, MailParams, Notify, Rcpt, RcptParams, Ret, SubmittedBy, With,
+    XClient,
 };
 pub use interface::{Answer, Drained, Input, Output, Question};
 

@@ -163,6 +163,7 @@ impl Transaction {
         Self {
             reverse_path,
             declared: params.size,
+            smtputf8: params.smtputf8,
             owners,
             pop_recipients: 0,
             device_charged: false,

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use guard::Recipient;
 use smtp::replies;
 use smtp::reply::Reply;
-use smtp::server::{Answer, Envelope, Flavour};
+use smtp::server::{Answer, Envelope, Flavour, HeloVerb, With};
 use spool::{AcceptError, Incoming, Origin, Target};
 use tracing::{error, info, warn};
 
@@ -47,10 +47,11 @@ impl Talk {
     /// A piece that is not the last one.
     pub(super) async fn take_piece(&mut self, piece: Vec<u8>) {
         let Some(mut transaction) = self.transaction.take() else { return };
-        if let Some(arriving) = transaction.arriving.as_mut().filter(|arriving| arriving.failed.is_none())
-            && let Err(reply) = self.keep_piece(piece, arriving, &transaction.recipients).await
-        {
-            arriving.failed = Some(reply);
+        if let Some(mut arriving) = transaction.arriving.take() {
+            if arriving.failed.is_none() {
+                arriving.failed = self.keep_piece(piece, &mut arriving, &transaction).await.err();
+            }
+            transaction.arriving = Some(arriving);
         }
         self.transaction = Some(transaction);
     }
@@ -59,12 +60,12 @@ impl Talk {
         &self,
         piece: Vec<u8>,
         arriving: &mut Arriving,
-        recipients: &(Option<String>, usize),
+        transaction: &Transaction,
     ) -> Result<(), Reply> {
         let piece = match arriving.header {
             None => {
                 arriving.held = self.hold_coming(arriving.declared_size);
-                self.with_header(&piece, arriving, recipients)
+                self.with_header(&piece, arriving, transaction)
             }
             Some(_) => piece,
         };
@@ -109,43 +110,45 @@ impl Talk {
         envelope: Box<Envelope<Recipient>>,
         last: Vec<u8>,
     ) -> Answer<Recipient> {
-        let arriving = self.transaction.take().and_then(|transaction| {
-            let Transaction { recipients, arriving, .. } = *transaction;
-            arriving.map(|arriving| (arriving, recipients))
-        });
-        let Some((mut arriving, recipients)) = arriving else { return Answer::Refuse(replies::internal_fault()) };
+        let Some(transaction) = self.transaction.take() else { return Answer::Refuse(replies::internal_fault()) };
+        match self.store(&envelope, transaction, last).await {
+            Ok((id, octets)) => {
+                self.log_accepted(&envelope, id, octets);
+                Answer::Accepted(replies::queued(&id))
+            }
+            Err(reply) => Answer::Refuse(reply),
+        }
+    }
+
+    /// Makes the message durable; its id and its octets.
+    async fn store(
+        &self,
+        envelope: &Envelope<Recipient>,
+        mut transaction: Box<Transaction>,
+        last: Vec<u8>,
+    ) -> Result<(spool::QueueId, u64), Reply> {
+        let Some(mut arriving) = transaction.arriving.take() else { return Err(replies::internal_fault()) };
         if let Some(reply) = arriving.failed {
-            return Answer::Refuse(reply);
+            return Err(reply);
         }
         // Until it is durable.
-        let _on_its_way = match self.hold(&arriving, last.len() + ABOVE_OCTETS).await {
-            Ok(held) => held,
-            Err(reply) => return Answer::Refuse(reply),
-        };
+        let _on_its_way = self.hold(&arriving, last.len() + ABOVE_OCTETS).await?;
         let last = match arriving.header {
-            None => self.with_header(&last, &mut arriving, &recipients),
+            None => self.with_header(&last, &mut arriving, &transaction),
             Some(_) => last,
         };
         let hops = arriving.header.as_ref().map_or(0, |header| header.received);
         if hops > self.client.site.settings.limits.hops {
-            return Answer::Refuse(self.loops(&envelope, hops));
+            return Err(self.loops(envelope, hops));
         }
         let octets = arriving.incoming.octets() + last.len() as u64;
-        let queued = match self.queued_envelope(&envelope, octets).await {
-            Ok(queued) => queued,
-            Err(reply) => return Answer::Refuse(reply),
-        };
-        match arriving.incoming.commit(queued, last).await {
-            Ok(id) => {
-                self.log_accepted(&envelope, id, octets);
-                Answer::Accepted(replies::queued(&id))
-            }
-            Err(error) => Answer::Refuse(self.not_stored(&error)),
-        }
+        let queued = self.queued_envelope(envelope, octets).await?;
+        let id = arriving.incoming.commit(queued, last).await.map_err(|error| self.not_stored(&error))?;
+        Ok((id, octets))
     }
 
     /// Reads the header at the start of the message and puts ours above it.
-    fn with_header(&self, piece: &[u8], arriving: &mut Arriving, recipients: &(Option<String>, usize)) -> Vec<u8> {
+    fn with_header(&self, piece: &[u8], arriving: &mut Arriving, transaction: &Transaction) -> Vec<u8> {
         let header = Header::scan(piece);
         let date = self.client.border.dates.now();
         let id = arriving.incoming.id().to_string();
@@ -156,9 +159,9 @@ impl Talk {
             client: self.ip,
             tls: self.tls.as_deref(),
             hostname: &self.client.site.settings.hostname,
-            protocol: self.protocol(),
+            protocol: self.with(transaction).protocol(),
             queue_id: &id,
-            recipient: recipients.0.as_deref().filter(|_| recipients.1 == 1),
+            recipient: transaction.recipients.0.as_deref().filter(|_| transaction.recipients.1 == 1),
             date: &date,
         }
         .write_to(&mut above);
@@ -181,15 +184,13 @@ impl Talk {
         whole
     }
 
-    /// The word behind `with` (RFC 3848), before the envelope is complete.
-    fn protocol(&self) -> &'static str {
-        let old = self.helo.as_ref().is_some_and(|helo| helo.verb == smtp::server::HeloVerb::Helo);
-        match (self.tls.is_some(), self.proved.is_some()) {
-            (false, false) if old => "SMTP",
-            (false, false) => "ESMTP",
-            (true, false) => "ESMTPS",
-            (false, true) => "ESMTPA",
-            (true, true) => "ESMTPSA",
+    /// How the message comes in, before the envelope is complete.
+    fn with(&self, transaction: &Transaction) -> With {
+        With {
+            verb: self.helo.as_ref().map_or(HeloVerb::Ehlo, |helo| helo.verb),
+            smtputf8: transaction.smtputf8,
+            tls: self.tls.is_some(),
+            authenticated: self.proved.is_some(),
         }
     }
 

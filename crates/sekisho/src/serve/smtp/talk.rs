@@ -34,6 +34,8 @@ pub(super) struct Transaction {
     pub(super) reverse_path: ReversePath,
     /// `SIZE=`.
     pub(super) declared: Option<u64>,
+    /// `SMTPUTF8`.
+    pub(super) smtputf8: bool,
     pub(super) owners: Option<guard::Fact<Vec<String>>>,
     /// Recipients that a POP grant carries so far.
     pub(super) pop_recipients: u32,
