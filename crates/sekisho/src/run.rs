@@ -35,9 +35,14 @@ impl Life {
     /// Reads the configuration again. What is wrong with it is told, and the old one stays in force.
     async fn reload(&self) -> Result<(), String> {
         let loaded = config::read(&self.source.file, &self.source.sets).map_err(|error| error.to_string())?;
-        let log = loaded.settings.log.clone();
-        self.server.lock().await.reload(loaded.settings).map_err(|error| error.to_string())?;
-        self.logger.apply(&log).map_err(|error| format!("log: {error}"))
+        let mut server = self.server.lock().await;
+        let before = server.border().site.load_full();
+        // A log that does not open must not leave half a reload behind, nor may a refused reload leave a new log.
+        self.logger.apply(&loaded.settings.log).map_err(|error| format!("log: {error}"))?;
+        server.reload(loaded.settings).map_err(|error| {
+            let restored = self.logger.apply(&before.settings.log);
+            restored.err().map_or_else(|| error.to_string(), |log| format!("{error}\nlog: {log}"))
+        })
     }
 }
 

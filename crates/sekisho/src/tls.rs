@@ -1,4 +1,4 @@
-//! TLS for the listeners: the certificate and key as files, reloadable, and the self-signed one that `demo` and `init` make.
+//! TLS for the listeners: the certificate and key as files, and the self-signed one that `demo` and `init` make.
 //!
 //! Answers for which certificate is shown and which protocol versions are spoken (TLS 1.2 and 1.3, by rustls).
 //! What TLS proves to a session (version, cipher, channel binding) is handed on as [`smtp::server::TlsFacts`].
@@ -8,14 +8,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Why a certificate cannot be used; the one in force stays.
+/// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A PEM file could not be read or holds no such item.
@@ -46,44 +43,8 @@ pub enum TlsError {
     },
 }
 
-/// The certificate now in force, shared by every listener.
-#[derive(Debug)]
-pub struct Certificate {
-    current: ArcSwap<CertifiedKey>,
-}
-
-impl Certificate {
-    /// Reads the chain and the key.
-    pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
-        let pair = read_pair(certificate, key)?;
-        Ok(Arc::new(Self { current: ArcSwap::from_pointee(pair) }))
-    }
-
-    /// Reads them again; handshakes from now on show the new one, running sessions go on.
-    pub fn reload(&self, certificate: &Path, key: &Path) -> Result<(), TlsError> {
-        self.current.store(Arc::new(read_pair(certificate, key)?));
-        Ok(())
-    }
-
-    /// The rustls configuration that shows this certificate.
-    pub fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, rustls::Error> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let versions = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let mut config =
-            versions.with_no_client_auth().with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
-        // Mail clients seldom resume, and tickets would keep a key per process for nothing.
-        config.send_tls13_tickets = 0;
-        Ok(Arc::new(config))
-    }
-}
-
-impl ResolvesServerCert for Certificate {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load_full())
-    }
-}
-
-fn read_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+/// Reads the chain and the key, and makes the rustls configuration that shows them.
+pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     let pem = |path: &Path, why: String| TlsError::Pem { path: path.to_path_buf(), why };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -92,12 +53,23 @@ fn read_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
         return Err(pem(certificate, "no CERTIFICATE in it".to_owned()));
     }
     let private = PrivateKeyDer::from_pem_file(key).map_err(|e| pem(key, e.to_string()))?;
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    CertifiedKey::from_der(chain, private, &provider).map_err(|source| TlsError::Pair {
+    showing(chain, private).map_err(|source| TlsError::Pair {
         certificate: certificate.to_path_buf(),
         key: key.to_path_buf(),
         source,
     })
+}
+
+fn showing(
+    chain: Vec<CertificateDer<'static>>,
+    private: PrivateKeyDer<'static>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let mut config = versions.with_no_client_auth().with_single_cert(chain, private)?;
+    // Mail clients seldom resume, and tickets would keep a key per process for nothing.
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(config))
 }
 
 /// Makes a self-signed certificate for `names` unless both files are there already. The key is readable by its owner only.
@@ -130,19 +102,16 @@ mod tests {
         let before = std::fs::read(&cert).unwrap();
         ensure_self_signed(&cert, &key, &["other.example.test".to_owned()]).unwrap();
         assert_eq!(before, std::fs::read(&cert).unwrap(), "an existing pair is kept");
-        let loaded = Certificate::load(&cert, &key).unwrap();
-        loaded.server_config().unwrap();
-        loaded.reload(&cert, &key).unwrap();
+        server_config(&cert, &key).unwrap();
     }
 
     #[test]
-    fn a_broken_pair_names_its_file_and_the_old_one_stays() {
+    fn a_broken_pair_names_its_file() {
         let dir = tempfile::tempdir().unwrap();
         let (cert, key) = (dir.path().join("c.pem"), dir.path().join("k.pem"));
         ensure_self_signed(&cert, &key, &["a.test".to_owned()]).unwrap();
-        let loaded = Certificate::load(&cert, &key).unwrap();
         std::fs::write(&cert, "nothing").unwrap();
-        let error = loaded.reload(&cert, &key).unwrap_err().to_string();
+        let error = server_config(&cert, &key).unwrap_err().to_string();
         assert!(error.contains("c.pem") && error.contains("no CERTIFICATE"), "{error}");
     }
 }

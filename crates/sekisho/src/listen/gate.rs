@@ -45,15 +45,12 @@ impl Default for Gate {
 impl Gate {
     /// Takes a place for `client`, of at most `total_max` in all and `client_max` for each client.
     pub fn enter(self: &Arc<Self>, client: IpAddr, total_max: usize, client_max: usize) -> Result<Pass, Refused> {
+        let client = one_client(client);
         let mut held = self.lock();
         if held.total >= total_max {
             return Err(Refused::Full);
         }
-        let of_client = held.by_client.entry(client).or_insert(0);
-        if *of_client >= client_max {
-            return Err(Refused::ClientFull);
-        }
-        *of_client += 1;
+        held.take(client, client_max)?;
         held.total += 1;
         drop(held);
         Ok(Pass { gate: Arc::clone(self), client })
@@ -81,16 +78,49 @@ impl Gate {
     }
 }
 
-impl Drop for Pass {
-    fn drop(&mut self) {
+impl Pass {
+    /// The place is another client's from now on: the one that a proxy named. Refused, it stays as it is.
+    pub fn hand_to(&mut self, client: IpAddr, client_max: usize) -> Result<(), Refused> {
+        let client = one_client(client);
         let mut held = self.gate.lock();
-        held.total = held.total.saturating_sub(1);
-        if let Entry::Occupied(mut of_client) = held.by_client.entry(self.client) {
+        held.take(client, client_max)?;
+        held.give_back(self.client);
+        drop(held);
+        self.client = client;
+        Ok(())
+    }
+}
+
+impl Held {
+    fn take(&mut self, client: IpAddr, client_max: usize) -> Result<(), Refused> {
+        let of_client = self.by_client.entry(client).or_insert(0);
+        if *of_client >= client_max {
+            return Err(Refused::ClientFull);
+        }
+        *of_client += 1;
+        Ok(())
+    }
+
+    fn give_back(&mut self, client: IpAddr) {
+        if let Entry::Occupied(mut of_client) = self.by_client.entry(client) {
             *of_client.get_mut() -= 1;
             if *of_client.get() == 0 {
                 of_client.remove();
             }
         }
+    }
+}
+
+/// What counts as one client: an IPv4 address, an IPv6 /64, of which a single host has all the addresses it wants.
+fn one_client(ip: IpAddr) -> IpAddr {
+    guard::cut_ipv6(ip, 64)
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut held = self.gate.lock();
+        held.total = held.total.saturating_sub(1);
+        held.give_back(self.client);
         if held.total == 0 {
             self.gate.emptied.notify_waiters();
         }
@@ -113,5 +143,31 @@ mod tests {
         drop((first, second, third));
         assert_eq!(gate.held(), 0);
         assert!(gate.lock().by_client.is_empty(), "a client that left is forgotten");
+    }
+
+    #[test]
+    fn an_ipv6_client_is_its_64() {
+        let gate = Arc::new(Gate::default());
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let _held = gate.enter(ip("2001:db8:1:2::1"), 9, 1).unwrap();
+        assert_eq!(gate.enter(ip("2001:db8:1:2:ffff::9"), 9, 1).unwrap_err(), Refused::ClientFull);
+        let _held = gate.enter(ip("2001:db8:1:3::1"), 9, 1).unwrap();
+        let _held = gate.enter(ip("::ffff:192.0.2.1"), 9, 1).unwrap();
+        assert_eq!(gate.enter(ip("192.0.2.1"), 9, 1).unwrap_err(), Refused::ClientFull);
+    }
+
+    #[test]
+    fn a_proxy_s_place_is_handed_to_its_client() {
+        let gate = Arc::new(Gate::default());
+        let (proxy, client) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([192, 0, 2, 2]));
+        let mut first = gate.enter(proxy, 2, 2).unwrap();
+        let mut second = gate.enter(proxy, 2, 2).unwrap();
+        first.hand_to(client, 1).unwrap();
+        assert_eq!(second.hand_to(client, 1).unwrap_err(), Refused::ClientFull);
+        assert_eq!(gate.held(), 2);
+        drop(first);
+        second.hand_to(client, 1).unwrap();
+        drop(second);
+        assert!(gate.lock().by_client.is_empty());
     }
 }

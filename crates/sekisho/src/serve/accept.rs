@@ -1,7 +1,7 @@
 //! Takes connections from a listener's socket and gives each to its protocol.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use super::border::{Border, Client};
 use super::site::{ListenerSite, Site};
 use super::{pop3, smtp as smtp_service};
-use crate::listen::{Gate, Pass, Refused, Stream, proxy};
+use crate::listen::{Pass, Refused, Stream, proxy};
 
 /// How long a proxy may take for its header, and a client for the first TLS handshake.
 const PREAMBLE_WAIT: Duration = Duration::from_secs(30);
@@ -24,10 +24,8 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 pub struct Door {
     /// The socket.
     pub socket: TcpListener,
-    /// The listener's name, by which each new configuration is looked up.
-    pub name: Arc<str>,
-    /// Counts its connections; shared by the sockets of a listener.
-    pub gate: Arc<Gate>,
+    /// Where it listens, by which each new configuration is looked up.
+    pub address: SocketAddr,
 }
 
 impl Door {
@@ -37,7 +35,7 @@ impl Door {
             tokio::select! {
                 accepted = self.socket.accept() => match accepted {
                     Ok((tcp, peer)) => self.admit(&border, tcp, (peer.ip(), &stop)),
-                    Err(error) => pause_after(&error, &self.name).await,
+                    Err(error) => pause_after(&error, self.address).await,
                 },
                 changed = stop.changed() => {
                     if changed.is_err() || *stop.borrow() {
@@ -50,14 +48,13 @@ impl Door {
 
     fn admit(&self, border: &Arc<Border>, tcp: TcpStream, (peer, stop): (IpAddr, &watch::Receiver<bool>)) {
         let site = border.site.load_full();
-        let Some(listener) = site.listeners.iter().find(|listener| listener.settings.name == self.name) else { return };
-        let listener = Arc::clone(listener);
+        let Some(listener) = site.at(self.address).map(Arc::clone) else { return };
         let peer = guard::canonical_ip(peer);
         let limits = &listener.settings;
         // A proxy brings many clients: each is counted once its header names it.
         let proxied = limits.proxy_from.iter().any(|net| net.contains(&peer));
         let per_client = if proxied { limits.connections_max } else { limits.connections_per_client_max };
-        match self.gate.enter(peer, limits.connections_max, per_client) {
+        match listener.gate.enter(peer, limits.connections_max, per_client) {
             Ok(pass) => {
                 let _ = tcp.set_nodelay(true);
                 let arrival = Arrival { border: Arc::clone(border), site, listener, peer, proxied, pass };
@@ -67,6 +64,9 @@ impl Door {
         }
     }
 }
+
+/// A connection at its first word, its client, and what TLS told.
+type Begun = (Stream, IpAddr, Option<smtp::server::TlsFacts>);
 
 /// A connection that has its place.
 struct Arrival {
@@ -79,16 +79,17 @@ struct Arrival {
 }
 
 impl Arrival {
-    async fn serve(self, tcp: TcpStream, stop: watch::Receiver<bool>) {
+    async fn serve(mut self, tcp: TcpStream, stop: watch::Receiver<bool>) {
         let protocol = self.listener.settings.protocol;
         let begun = if self.proxied || protocol.implicit_tls() {
             // Boxed: only these connections need room for it.
             Box::pin(tokio::time::timeout(PREAMBLE_WAIT, self.preamble(tcp))).await
         } else {
-            Ok(Ok((Stream::Plain(tcp), self.peer, None)))
+            Ok(Ok(Some((Stream::Plain(tcp), self.peer, None))))
         };
         let (stream, ip, tls) = match begun {
-            Ok(Ok(begun)) => begun,
+            Ok(Ok(Some(begun))) => begun,
+            Ok(Ok(None)) => return,
             Ok(Err(error)) => return self.failed(&error),
             Err(_) => return self.failed(&io::Error::from(io::ErrorKind::TimedOut)),
         };
@@ -102,15 +103,22 @@ impl Arrival {
         }
     }
 
-    /// What comes before the first word: the PROXY header, the TLS handshake.
-    async fn preamble(&self, mut tcp: TcpStream) -> io::Result<(Stream, IpAddr, Option<smtp::server::TlsFacts>)> {
+    /// What comes before the first word: the PROXY header, the TLS handshake. `None`: the client was turned away.
+    async fn preamble(&mut self, mut tcp: TcpStream) -> io::Result<Option<Begun>> {
         let ip = if self.proxied { proxy::client_behind(&mut tcp).await.map_err(io::Error::other)? } else { self.peer };
-        if !self.listener.settings.protocol.implicit_tls() {
-            return Ok((Stream::Plain(tcp), ip, None));
+        let limits = &self.listener.settings;
+        if self.proxied
+            && let Err(refused) = self.pass.hand_to(ip, limits.connections_per_client_max)
+        {
+            turn_away(&tcp, &self.listener, (ip, refused));
+            return Ok(None);
+        }
+        if !limits.protocol.implicit_tls() {
+            return Ok(Some((Stream::Plain(tcp), ip, None)));
         }
         let tls = self.listener.tls.clone().ok_or_else(|| io::Error::other("no certificate"))?;
         let (stream, facts) = Stream::Plain(tcp).start_tls(tls).await?;
-        Ok((stream, ip, Some(facts)))
+        Ok(Some((stream, ip, Some(facts))))
     }
 
     fn failed(&self, error: &io::Error) {
@@ -122,7 +130,10 @@ impl Arrival {
 /// Says why and closes; nobody waits for a client that is turned away.
 fn turn_away(tcp: &TcpStream, listener: &ListenerSite, (peer, refused): (IpAddr, Refused)) {
     let mut line = Vec::new();
-    if listener.settings.protocol.is_smtp() {
+    let protocol = listener.settings.protocol;
+    if protocol.implicit_tls() {
+        // In clear it would mean nothing to the client.
+    } else if protocol.is_smtp() {
         match refused {
             Refused::Full => replies::overloaded().write_to(&mut line),
             Refused::ClientFull => replies::too_many_connections().write_to(&mut line),
@@ -135,10 +146,10 @@ fn turn_away(tcp: &TcpStream, listener: &ListenerSite, (peer, refused): (IpAddr,
     debug!(listener = &*listener.settings.name, client = %peer, ?refused, "turned away");
 }
 
-async fn pause_after(error: &io::Error, listener: &str) {
+async fn pause_after(error: &io::Error, address: SocketAddr) {
     // A client that left before we took it is no fault of ours.
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
-        warn!(listener, cause = %error, "connections cannot be taken for a moment");
+        warn!(%address, cause = %error, "connections cannot be taken for a moment");
         tokio::time::sleep(EXHAUSTED_PAUSE).await;
     }
 }

@@ -16,7 +16,6 @@ use super::site::{ListenerSite, Site};
 use super::smtp::header::DateClock;
 use crate::listen::Pass;
 use crate::lookup::resolver::Resolver;
-use crate::tls::Certificate;
 
 /// The running server, as its sessions see it.
 pub struct Border {
@@ -30,8 +29,6 @@ pub struct Border {
     pub spool: Arc<Spool>,
     /// For messages on their way into it.
     pub memory: Memory,
-    /// The certificate in force, if there is one.
-    pub certificate: Option<Arc<Certificate>>,
     /// Names of clients.
     pub resolver: Resolver,
     /// Dates for header fields.

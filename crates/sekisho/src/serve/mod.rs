@@ -9,6 +9,7 @@ pub mod border;
 pub mod deliver;
 pub mod memory;
 pub mod pop3;
+mod reload;
 pub mod site;
 pub mod smtp;
 
@@ -34,7 +35,6 @@ use self::site::{Site, SiteError};
 use crate::config::Settings;
 use crate::listen::{Gate, socket};
 use crate::lookup::resolver::Resolver;
-use crate::tls::Certificate;
 
 /// How long running sessions may take to end after the server was told to stop.
 const SESSIONS_GRACE: Duration = Duration::from_secs(10);
@@ -47,9 +47,6 @@ pub enum StartError {
     /// The configuration cannot be served.
     #[error(transparent)]
     Site(#[from] SiteError),
-    /// The certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] crate::tls::TlsError),
     /// The accounts cannot be opened.
     #[error(transparent)]
     Directory(#[from] directory::OpenError),
@@ -62,6 +59,12 @@ pub enum StartError {
     /// Delivery does not start.
     #[error(transparent)]
     Deliver(#[from] deliver::DeliverError),
+    /// The directory cannot go by the configuration.
+    #[error(transparent)]
+    Settings(#[from] directory::DirectoryError),
+    /// A reload would change what is only read at the start.
+    #[error("{}: a change needs a restart; nothing was changed", .0.join(", "))]
+    NeedsRestart(Vec<&'static str>),
     /// An address cannot be listened at.
     #[error("listener {listener}: {address}: {source}")]
     Bind {
@@ -82,12 +85,27 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// Whether it is the configuration that is to be changed: trying again later would not help.
+    pub fn is_of_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::Site(_)
+                | Self::Settings(_)
+                | Self::NeedsRestart(_)
+                | Self::Spool(spool::OpenError::Settings(_))
+                | Self::Deliver(deliver::DeliverError::Password { .. })
+        )
+    }
+}
+
 /// A running server.
 pub struct Server {
     border: Arc<Border>,
     delivery: delivery::Delivery,
-    doors: HashMap<SocketAddr, (Arc<str>, JoinHandle<()>)>,
-    gates: HashMap<Arc<str>, Arc<Gate>>,
+    doors: HashMap<SocketAddr, JoinHandle<()>>,
+    /// Of all listeners that have connections, those of earlier configurations too.
+    gates: Vec<Arc<Gate>>,
     stop: watch::Sender<bool>,
 }
 
@@ -97,10 +115,14 @@ impl Server {
         let border = Arc::new(open(settings).await?);
         let delivery = deliver::start(&border)?;
         let (stop, _) = watch::channel(false);
-        let mut server = Self { border, delivery, doors: HashMap::new(), gates: HashMap::new(), stop };
-        if let Err(error) = server.open_doors() {
-            server.stop().await;
-            return Err(error);
+        let mut server = Self { border, delivery, doors: HashMap::new(), gates: Vec::new(), stop };
+        let site = server.border.site.load_full();
+        match server.bind(&site) {
+            Ok(opened) => server.open_doors(&site, opened),
+            Err(error) => {
+                server.stop().await;
+                return Err(error);
+            }
         }
         Ok(server)
     }
@@ -110,63 +132,64 @@ impl Server {
         &self.border
     }
 
-    /// Takes a new configuration over, or keeps the old one whole. Sessions that run go on with theirs.
+    /// Takes a new configuration over whole, or keeps the old one whole. Sessions that run go on with theirs.
     pub fn reload(&mut self, settings: Settings) -> Result<(), StartError> {
-        if let (Some(certificate), Some(tls)) = (&self.border.certificate, &settings.tls) {
-            certificate.reload(&tls.certificate, &tls.key)?;
+        let old = self.border.site.load_full();
+        let fixed = reload::needing_a_restart(&old.settings, &settings);
+        if !fixed.is_empty() {
+            return Err(StartError::NeedsRestart(fixed));
         }
-        let site = Site::new(settings, self.border.certificate.as_ref())?;
-        let old = self.border.site.swap(Arc::new(site));
-        if let Err(error) = self.open_doors() {
-            self.border.site.store(old);
-            return Err(error);
-        }
-        let site = self.border.site.load_full();
-        if let Err(error) = self.border.directory.set_settings(directory_settings(&site.settings)) {
-            warn!(%error, "the directory keeps its old settings");
-        }
+        let site = Arc::new(Site::new(settings, Some(&old))?);
+        let opened = self.bind(&site)?;
+        self.border.directory.set_settings(directory_settings(&site.settings))?;
+        // From here on nothing can fail.
+        self.border.site.store(Arc::clone(&site));
         self.border.memory.resize(site.settings.limits.memory_octets);
+        self.open_doors(&site, opened);
         self.close_doors(&site);
         info!(file = &*site.settings.file, "reloaded");
         Ok(())
     }
 
-    /// Listens at every address of the settings where it does not yet.
-    fn open_doors(&mut self) -> Result<(), StartError> {
-        let site = self.border.site.load_full();
+    /// Takes every address of a site that we do not have yet. No connection is taken there before the door opens.
+    fn bind(&self, site: &Site) -> Result<Vec<Door>, StartError> {
         let mut opened = Vec::new();
         for listener in site.listeners.iter().map(|listener| &listener.settings) {
             for &address in listener.bind.iter().filter(|address| !self.doors.contains_key(address)) {
-                let bound = socket::listen(address);
-                let socket = bound.map_err(|source| StartError::Bind {
+                let socket = socket::listen(address).map_err(|source| StartError::Bind {
                     listener: Arc::clone(&listener.name),
                     address,
                     source,
                 })?;
-                let gate = Arc::clone(self.gates.entry(Arc::clone(&listener.name)).or_default());
-                opened.push((address, Door { socket, name: Arc::clone(&listener.name), gate }));
+                opened.push(Door { socket, address });
             }
         }
-        // Only now that every address is ours does any of them take connections.
-        for (address, door) in opened {
-            let name = Arc::clone(&door.name);
-            let serving = tokio::spawn(door.serve(Arc::clone(&self.border), self.stop.subscribe()));
-            info!(listener = &*name, %address, "listening");
-            self.doors.insert(address, (name, serving));
-        }
-        Ok(())
+        Ok(opened)
     }
 
-    /// Stops listening where the settings do not want it any more. The sessions that came in there go on.
+    fn open_doors(&mut self, site: &Site, opened: Vec<Door>) {
+        self.gates.retain(|gate| gate.held() > 0);
+        for gate in site.listeners.iter().map(|listener| &listener.gate) {
+            if !self.gates.iter().any(|known| Arc::ptr_eq(known, gate)) {
+                self.gates.push(Arc::clone(gate));
+            }
+        }
+        for door in opened {
+            let address = door.address;
+            let serving = tokio::spawn(door.serve(Arc::clone(&self.border), self.stop.subscribe()));
+            let listener = site.at(address).map_or("", |listener| &*listener.settings.name);
+            info!(listener, %address, "listening");
+            self.doors.insert(address, serving);
+        }
+    }
+
+    /// Stops listening where no listener of the site is. The sessions that came in there go on.
     fn close_doors(&mut self, site: &Site) {
-        self.doors.retain(|address, (name, serving)| {
-            let wanted = site
-                .listeners
-                .iter()
-                .any(|listener| listener.settings.name == *name && listener.settings.bind.contains(address));
+        self.doors.retain(|&address, serving| {
+            let wanted = site.at(address).is_some();
             if !wanted {
                 serving.abort();
-                info!(listener = &**name, %address, "listening no more");
+                info!(%address, "listening no more");
             }
             wanted
         });
@@ -175,11 +198,11 @@ impl Server {
     /// Ends in order: no new connections, sessions finish their reply, deliveries on their way end, the disk has it all.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        for (_, (_, serving)) in self.doors {
+        for serving in self.doors.into_values() {
             serving.abort();
         }
         let sessions = async {
-            for gate in self.gates.values() {
+            for gate in &self.gates {
                 gate.emptied().await;
             }
         };
@@ -200,8 +223,7 @@ impl Server {
 /// Opens accounts, evidence and queue.
 async fn open(settings: Settings) -> Result<Border, StartError> {
     make_dir(&settings.data_dir)?;
-    let certificate = settings.tls.as_ref().map(|tls| Certificate::load(&tls.certificate, &tls.key)).transpose()?;
-    let site = Site::new(settings, certificate.as_ref())?;
+    let site = Site::new(settings, None)?;
     let settings = &site.settings;
     let key = ServerKey::load_or_create(&settings.directory.key)?;
     let directory = Directory::open(&settings.directory.path, &key, directory_settings(settings)).await?;
@@ -221,7 +243,6 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
         state: Arc::new(state),
         spool,
         memory: Memory::new(settings.limits.memory_octets),
-        certificate,
         dates: smtp::header::DateClock::default(),
         sessions: SessionId::first(),
         decoy_key: *key.derive("sasl-decoy"),

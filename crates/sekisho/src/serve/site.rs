@@ -2,6 +2,7 @@
 //!
 //! A session keeps the site that it began with, so that a reload changes nothing under its feet.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use guard::RelayPolicy;
@@ -9,7 +10,8 @@ use sasl::Mechanism;
 use smtp::server::{Flavour, Limits, Offer, ServerConfig};
 
 use crate::config::{self, AuthOffer, Protocol, Settings, TlsOffer};
-use crate::tls::Certificate;
+use crate::listen::Gate;
+use crate::tls::{self, TlsError};
 
 /// One configuration, ready to be served.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct ListenerSite {
     pub pop3: Arc<pop3::Config>,
     /// What a TLS handshake shows; `None` without a certificate.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Counts its connections, those from before a reload too.
+    pub gate: Arc<Gate>,
 }
 
 /// Why a configuration that reads well cannot be served.
@@ -43,20 +47,17 @@ pub enum SiteError {
     Dangers(Vec<guard::Danger>),
     /// The certificate cannot be used.
     #[error(transparent)]
-    Tls(#[from] crate::tls::TlsError),
-    /// rustls refuses the configuration.
-    #[error("tls: {0}")]
-    Rustls(#[from] rustls::Error),
+    Tls(#[from] TlsError),
     /// TLS is asked for and there is no certificate.
     #[error("listener {0}: TLS is wanted and [tls] names no certificate")]
     NoCertificate(Arc<str>),
 }
 
 impl Site {
-    /// Makes everything that the sessions need. `certificate` is the one in force, if there is one.
-    pub fn new(settings: Settings, certificate: Option<&Arc<Certificate>>) -> Result<Self, SiteError> {
+    /// Makes everything that the sessions need, the certificate read anew. `before` is the site that it follows on.
+    pub fn new(settings: Settings, before: Option<&Self>) -> Result<Self, SiteError> {
         let policy = settings.relay_policy().map_err(SiteError::Dangers)?;
-        let tls = certificate.map(Certificate::server_config).transpose()?;
+        let tls = settings.tls.as_ref().map(|tls| tls::server_config(&tls.certificate, &tls.key)).transpose()?;
         let mut listeners = Vec::with_capacity(settings.listeners.len());
         for listener in &settings.listeners {
             let wanted = listener.protocol.implicit_tls() || listener.tls != TlsOffer::Off;
@@ -68,9 +69,22 @@ impl Site {
                 smtp: Arc::new(smtp_config(&settings, listener)),
                 pop3: Arc::new(pop3_config(&settings, listener)),
                 tls: tls.clone().filter(|_| wanted),
+                gate: before
+                    .and_then(|site| site.named(&listener.name))
+                    .map(|it| Arc::clone(&it.gate))
+                    .unwrap_or_default(),
             }));
         }
         Ok(Self { settings, policy, listeners })
+    }
+
+    /// The listener at an address: each address has one.
+    pub fn at(&self, address: SocketAddr) -> Option<&Arc<ListenerSite>> {
+        self.listeners.iter().find(|listener| listener.settings.bind.contains(&address))
+    }
+
+    fn named(&self, name: &str) -> Option<&Arc<ListenerSite>> {
+        self.listeners.iter().find(|listener| &*listener.settings.name == name)
     }
 }
 

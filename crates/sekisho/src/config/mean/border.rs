@@ -26,7 +26,7 @@ pub(super) fn listeners(written: &[file::Listener], has_tls: bool, meaning: &mut
                 "each name once",
             );
         }
-        for (at, addr) in listener.bind.iter().enumerate().filter(|(_, addr)| addr.port() != 0) {
+        for (at, addr) in listener.bind.iter().enumerate() {
             if listeners.iter().flat_map(|other| &other.bind).chain(&listener.bind[..at]).any(|other| other == addr) {
                 meaning.wrong(
                     &format!("{path}.bind[{at}]"),
@@ -62,7 +62,12 @@ fn listener(entry: &file::Listener, path: &str, meaning: &mut Meaning<'_>) -> Li
 fn bind(texts: &[String], path: &str, meaning: &mut Meaning<'_>) -> Vec<SocketAddr> {
     let mut bind = Vec::new();
     for (index, text) in texts.iter().enumerate() {
-        bind.extend(meaning.parsed(&format!("{path}.bind[{index}]"), value::socket_addr(text, None)));
+        let path = format!("{path}.bind[{index}]");
+        let address = meaning.parsed(&path, value::socket_addr(text, None));
+        if address.is_some_and(|address| address.port() == 0) {
+            meaning.wrong(&path, format!("`{path}`: nobody would find port 0"), "as in \"0.0.0.0:25\"");
+        }
+        bind.extend(address);
     }
     bind
 }
