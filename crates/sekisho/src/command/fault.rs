@@ -3,7 +3,7 @@
 use crate::{
     admin::wire::{Problem, ProblemKind},
     config::ConfigError,
-    serve::site::SiteError,
+    serve::StartError,
 };
 use annotate_snippets::Renderer;
 use std::process::ExitCode;
@@ -50,7 +50,8 @@ impl Fault {
 
 impl From<anyhow::Error> for Fault {
     fn from(error: anyhow::Error) -> Self {
-        let bad_configuration = error.is::<ConfigError>() || error.is::<SiteError>();
+        let start = error.downcast_ref::<StartError>();
+        let bad_configuration = error.is::<ConfigError>() || start.is_some_and(StartError::is_of_configuration);
         Self { exit: if bad_configuration { Exit::Usage } else { Exit::Temporary }, error }
     }
 }
