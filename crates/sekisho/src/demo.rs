@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -93,11 +93,7 @@ impl Demo {
     /// Makes folder, certificate, configuration and accounts, as far as they are missing.
     pub async fn prepare(options: &Options) -> Result<Self> {
         let temporary = options.dir.is_none();
-        let dir = options
-            .dir
-            .clone()
-            .unwrap_or_else(|| std::env::temp_dir().join(format!("sekisho-demo-{}", std::process::id())));
-        fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
+        let dir = folder(options.dir.as_deref())?;
         let dir = dir.canonicalize()?;
         let (certificate, key) = (dir.join("certificate.pem"), dir.join("key.pem"));
         let names = ["localhost", "mail.example.test", "127.0.0.1"].map(str::to_owned);
@@ -223,6 +219,15 @@ impl Demo {
     }
 }
 
+/// The folder as given, or a new one below the temporary directory, where others could have laid one ready for us.
+fn folder(given: Option<&Path>) -> Result<PathBuf> {
+    let dir =
+        given.map_or_else(|| std::env::temp_dir().join(format!("sekisho-demo-{}", std::process::id())), Path::to_owned);
+    let made = fs::DirBuilder::new().mode(0o700).recursive(given.is_some()).create(&dir);
+    made.with_context(|| format!("making {}", dir.display()))?;
+    Ok(dir)
+}
+
 fn configuration(port_base: Option<u16>) -> String {
     let mut text = format!(
         "# Written by `sekisho demo`, anew at each start.\n\
@@ -291,17 +296,38 @@ fn password() -> Result<String> {
     Ok(octets.iter().map(|octet| char::from(ALPHABET[usize::from(octet % 32)])).collect())
 }
 
-/// Writes a file that only its owner may read.
+/// Writes a file that only its owner may read, an existing one too.
 pub(crate) fn private(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut options = fs::OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    let file = options.write(true).create(true).mode(0o600).open(path);
     let mut file = file.with_context(|| format!("writing {}", path.display()))?;
-    file.write_all(bytes).with_context(|| format!("writing {}", path.display()))
+    // Before anything is in it: `mode` is only for a file that is new.
+    let ours = file.set_permissions(fs::Permissions::from_mode(0o600)).and_then(|()| file.set_len(0));
+    ours.and_then(|()| file.write_all(bytes)).with_context(|| format!("writing {}", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_private_is_nobody_else_s() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        fs::write(&file, "longer than before").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        private(&file, b"secret").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"secret");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let mode = |dir: &Path| fs::metadata(dir).unwrap().permissions().mode() & 0o777;
+        let given = dir.path().join("a/b");
+        assert_eq!(mode(&folder(Some(&given)).unwrap()), 0o700);
+        folder(Some(&given)).unwrap();
+        let fresh = folder(None).unwrap();
+        assert_eq!(mode(&fresh), 0o700);
+        assert!(folder(None).is_err(), "one that is there already may be another's");
+        fs::remove_dir(fresh).unwrap();
+    }
 
     #[test]
     fn the_configuration_is_one() {
