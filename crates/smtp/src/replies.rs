@@ -116,6 +116,8 @@ fixed! {
 
     /// The limit `recipients` (RFC 5321 §4.5.3.1.10).
     too_many_recipients: 452 4 . 5 . 3 "Too many recipients; send the others in another mail";
+    /// So many addresses are behind the recipients' aliases that the message cannot be queued; never less by trying again.
+    too_many_targets: 554 5 . 5 . 3 "Too many recipients behind these addresses; send the mail to fewer at a time";
     /// The limit `message_octets`.
     message_too_big: 552 5 . 3 . 4 "Message too big";
     /// The limit `text_line_octets`.
