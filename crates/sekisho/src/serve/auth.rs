@@ -89,7 +89,7 @@ impl Origin {
                 true
             }
             AuthGate::Locked(_) => {
-                self.log("throttled", login, "too many failures");
+                self.log("throttled", shown(login), "too many failures");
                 false
             }
         }
@@ -100,12 +100,12 @@ impl Origin {
         info!(session = %self.session, listener = &*self.listener, client = %self.ip, login = ?login, way, "login");
     }
 
-    fn failed(&self, login: &str, guess: &[u8], (way, why): (&str, &dyn std::fmt::Display)) {
+    fn failed(&self, login: &str, guess: &[u8], (way, why): (&str, &Denial)) {
         let login_key = folded(login);
         let guess = guess_hash(&self.border.guess_key, &login_key, guess);
         let failed = FailedLogin { addr: self.ip, login: &login_key, guess };
         self.border.state.auth_failed(&failed, SystemTime::now());
-        self.log(way, login, why);
+        self.log(way, if why.is_of_known_login() { login } else { shown(login) }, why);
     }
 
     fn log(&self, way: &str, login: &str, why: impl std::fmt::Display) {
@@ -131,7 +131,7 @@ impl Origin {
                 Outcome::Proved(Proved::new(identity), None)
             }
             Ok(AuthOutcome::Denied(why)) => {
-                self.failed(login, password, (way, &why));
+                self.failed(login, password, (way, &Denial::Directory(why)));
                 Outcome::Denied
             }
             Err(error) => self.unavailable(&error),
@@ -155,7 +155,7 @@ impl Origin {
         }
         let why = why.unwrap_or(directory::Why::WrongPassword);
         // Every digest differs, since the banner does: the login alone tells whether it is the same device again.
-        self.failed(login, b"apop", ("APOP", &why));
+        self.failed(login, b"apop", ("APOP", &Denial::Directory(why)));
         Outcome::Denied
     }
 
@@ -262,7 +262,7 @@ impl Auth {
     fn failed(&self, failure: sasl::Failure) -> Outcome {
         let way = self.exchange.mechanism().name();
         if failure.is_syntax() {
-            self.origin.log(way, &self.login, failure);
+            self.origin.log(way, shown(&self.login), failure);
             self.origin.border.state.auth_abused(self.origin.ip, SystemTime::now());
             return Outcome::Malformed;
         }
@@ -272,12 +272,34 @@ impl Auth {
             Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => &self.nonce[..],
             _ => way.as_bytes(),
         };
-        match self.denied {
-            Some(why) => self.origin.failed(&self.login, guess, (way, &why)),
-            None => self.origin.failed(&self.login, guess, (way, &failure)),
-        }
+        let why = self.denied.map_or(Denial::Exchange(failure), Denial::Directory);
+        self.origin.failed(&self.login, guess, (way, &why));
         Outcome::Denied
     }
+}
+
+/// Why a login failed.
+#[derive(Debug, thiserror::Error)]
+enum Denial {
+    /// The directory says so.
+    #[error(transparent)]
+    Directory(directory::Why),
+    /// The proof was wrong; there was a secret to prove.
+    #[error(transparent)]
+    Exchange(sasl::Failure),
+}
+
+impl Denial {
+    fn is_of_known_login(&self) -> bool {
+        !matches!(self, Self::Directory(directory::Why::UnknownLogin))
+    }
+}
+
+/// What the log shows of a login that nobody is known to have: people type their password where the login should be.
+fn shown(login: &str) -> &str {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"@._+-".contains(&octet);
+    let is_address = login.len() <= 64 && login.contains('@') && login.bytes().all(plain);
+    if is_address { login } else { "?" }
 }
 
 /// A keyed hash of a guess: enough to see the same one again, useless for anything else. `login` is in lower case.
@@ -304,4 +326,22 @@ fn fits_apop(secret: &sasl::StoredSecret, banner: &str, digest: &[u8; 16]) -> bo
 /// Logins are the same in any case.
 fn folded(login: &str) -> String {
     login.to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_shows_no_password_typed_as_login() {
+        for login in ["alice@example.test", "alice-plc@example.test", "a.b+c_d@example.test"] {
+            assert_eq!(shown(login), login);
+        }
+        let long = format!("{}@example.test", "a".repeat(60));
+        for login in ["hunter2", "", "p@ss word", "p@ss!", "p\u{e4}ss@w", &long] {
+            assert_eq!(shown(login), "?", "{login}");
+        }
+        assert!(!Denial::Directory(directory::Why::UnknownLogin).is_of_known_login());
+        assert!(Denial::Directory(directory::Why::WrongPassword).is_of_known_login());
+    }
 }
