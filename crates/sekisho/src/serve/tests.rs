@@ -324,6 +324,35 @@ async fn received_says_utf8smtp() {
     site.server.stop().await;
 }
 
+/// Who tells no size learns at the end that the mailbox is too full for the message; nothing is queued and then held.
+#[tokio::test]
+async fn what_does_not_fit_a_mailbox_is_refused_at_its_end() {
+    let site = Site::new(&["smtp"], &["delivery.quota_octets=4096"]).await;
+    gives_message(&site, 8_000).await.hears("552 5.2.2").await;
+    gives_message(&site, 80_000).await.hears("552 5.2.2").await;
+    assert!(site.server.border.spool.is_empty());
+    gives_message(&site, 800).await.hears("250").await;
+    site.server.stop().await;
+}
+
+/// Aliases may lead to more recipients than a message can have in the queue.
+#[tokio::test]
+async fn too_many_recipients_behind_aliases() {
+    let site = Site::new(&["smtp"], &[]).await;
+    let targets: Vec<String> = (0..900).map(|number| format!("x{number}@outside.example")).collect();
+    for alias in 0..12 {
+        site.server.border.directory.add_alias(&format!("all{alias}@example.test"), &targets).await.unwrap();
+    }
+    let mut peer = site.greeted("smtp").await;
+    peer.says("MAIL FROM:<x@outside.example>", "250").await;
+    for alias in 0..12 {
+        peer.says(&format!("RCPT TO:<all{alias}@example.test>"), "250").await;
+    }
+    peer.says("DATA", "354").await;
+    peer.says("Subject: x\r\n\r\nx\r\n.", "554 5.5.3").await;
+    site.server.stop().await;
+}
+
 fn base64(text: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(text)

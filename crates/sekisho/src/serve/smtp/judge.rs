@@ -5,12 +5,12 @@
 use std::time::SystemTime;
 
 use guard::{
-    Fact, MailFacts, MailJudgement, Need, RcptFacts, RcptJudgement, Reason, Recipient, Refusal, Trace, judge_mail,
-    judge_rcpt,
+    Fact, MailFacts, MailJudgement, Need, RcptFacts, RcptJudgement, Reason, Recipient, Refusal, Right, Trace,
+    judge_mail, judge_rcpt,
 };
 use smtp::reply::Reply;
 use smtp::server::{Answer, Mail, Rcpt};
-use smtp::{ReversePath, replies};
+use smtp::{ForwardPath, ReversePath, replies};
 use tracing::info;
 
 use super::talk::{Talk, Transaction};
@@ -58,15 +58,23 @@ impl Talk {
         let judgement = self.within_device_limit(judgement, &mut transaction);
         let answer = match judgement {
             RcptJudgement::Accept(Recipient::Hosted(hosted)) if self.is_full(&hosted, transaction.declared).await => {
-                self.refuse_rcpt(Reason::MailboxFull.into(), &rcpt, &transaction)
+                Answer::Refuse(self.refuse_rcpt(Reason::MailboxFull.into(), &rcpt.forward_path, &transaction))
             }
             RcptJudgement::Accept(recipient) => {
                 transaction.accepted(&recipient);
+                if let Recipient::Relayed(_, grant) = &recipient {
+                    self.log_relayed(grant.right(), &rcpt, &transaction);
+                }
                 Answer::Recipient(recipient)
             }
-            RcptJudgement::Refuse(refusal) => self.refuse_rcpt(refusal, &rcpt, &transaction),
+            RcptJudgement::Refuse(refusal) => {
+                Answer::Refuse(self.refuse_rcpt(refusal, &rcpt.forward_path, &transaction))
+            }
             // More needs than the guard has: a fault of ours, and so no.
-            RcptJudgement::Need(_) => self.refuse_rcpt(Reason::AuthorityUnavailable.into(), &rcpt, &transaction),
+            RcptJudgement::Need(_) => {
+                let unknown = Reason::AuthorityUnavailable.into();
+                Answer::Refuse(self.refuse_rcpt(unknown, &rcpt.forward_path, &transaction))
+            }
         };
         self.transaction = Some(transaction);
         answer
@@ -121,6 +129,21 @@ impl Talk {
         }
     }
 
+    /// Every right to relay that was used can be found, with the way to it. Mail to our own mailboxes has no such line.
+    fn log_relayed(&self, right: &Right, rcpt: &Rcpt, transaction: &Transaction) {
+        info!(
+            session = %self.client.session,
+            client = %self.ip,
+            login = self.proved.as_ref().map(|proved| proved.login.as_str()).or(right.login()),
+            reverse_path = ?transaction.reverse_path.to_string(),
+            forward_path = ?rcpt.forward_path.to_string(),
+            right = right.code(),
+            line = right.line().map(tracing::field::display),
+            trace = %transaction.trace,
+            "relayed"
+        );
+    }
+
     fn refuse_mail(&self, refusal: Refusal, reverse_path: &ReversePath, trace: &Trace) -> Answer<Recipient> {
         let id = lookup::explain_id();
         let reply = refusal_reply(refusal.reason, &reverse_path, id);
@@ -138,22 +161,23 @@ impl Talk {
         Answer::Refuse(reply)
     }
 
-    fn refuse_rcpt(&self, refusal: Refusal, rcpt: &Rcpt, transaction: &Transaction) -> Answer<Recipient> {
+    /// The reply to a recipient that is refused, at RCPT or at the end of the message.
+    pub(super) fn refuse_rcpt(&self, refusal: Refusal, forward_path: &ForwardPath, transaction: &Transaction) -> Reply {
         let id = lookup::explain_id();
-        let reply = refusal_reply(refusal.reason, &rcpt.forward_path, id);
+        let reply = refusal_reply(refusal.reason, forward_path, id);
         info!(
             session = %self.client.session,
             client = %self.ip,
             login = self.proved.as_ref().map(|proved| proved.login.as_str()),
             reverse_path = ?transaction.reverse_path.to_string(),
-            forward_path = ?rcpt.forward_path.to_string(),
+            forward_path = ?forward_path.to_string(),
             reply = %reply,
             reason = refusal.reason.code(),
             explain = %id,
             trace = %transaction.trace,
             "recipient refused"
         );
-        Answer::Refuse(reply)
+        reply
     }
 }
 

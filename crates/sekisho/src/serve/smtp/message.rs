@@ -16,7 +16,10 @@ use crate::lookup::route;
 use crate::serve::memory::{Held, HeldComing};
 
 /// What our header fields above a message take, in octets; nearly always enough.
-const ABOVE_OCTETS: usize = 512;
+pub(super) const ABOVE_OCTETS: usize = 512;
+
+/// Recipients of one message once aliases are replaced by what is behind them; far below what the spool can hold.
+const TARGETS_MAX: usize = 10_000;
 
 /// A message that is coming in.
 pub(super) struct Arriving {
@@ -142,6 +145,7 @@ impl Talk {
             return Err(self.loops(envelope, hops));
         }
         let octets = arriving.incoming.octets() + last.len() as u64;
+        self.fits(envelope, &transaction, octets).await?;
         let queued = self.queued_envelope(envelope, octets).await?;
         let id = arriving.incoming.commit(queued, last).await.map_err(|error| self.not_stored(&error))?;
         Ok((id, octets))
@@ -215,6 +219,9 @@ impl Talk {
                     recipients.extend(targets.into_iter().map(|(path, target)| more(path, target)));
                 }
             }
+        }
+        if recipients.len() > TARGETS_MAX {
+            return Err(replies::too_many_targets());
         }
         let arrived = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(spool::Envelope {

@@ -1,13 +1,17 @@
-//! Whether a recipient's mailbox has room, asked at RCPT: the sender learns of a full mailbox at once, and from us.
+//! Whether a recipient's mailbox has room, asked at RCPT, and at the end of a message that is larger than it was told to
+//! be: the sender learns of a full mailbox at once, and from us.
 
 use std::path::PathBuf;
 
-use guard::HostedPath;
+use guard::{HostedPath, Reason, Recipient};
 use maildir::quota::{self, Quota, Usage};
 use smtp::Host;
+use smtp::reply::Reply;
+use smtp::server::{Accepted, Envelope};
 use tracing::warn;
 
-use super::talk::Talk;
+use super::message::ABOVE_OCTETS;
+use super::talk::{Talk, Transaction};
 use crate::config::Local;
 
 /// A mailbox with a bound.
@@ -33,16 +37,31 @@ impl Talk {
                 match quota::has_room(maildir, quota, more) {
                     Ok(room) => !room,
                     // A mailbox that was not made yet holds nothing, and delivery makes it.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => more.octets > *octets,
                     Err(error) => {
-                        if error.kind() != std::io::ErrorKind::NotFound {
-                            warn!(session = %session, maildir = %maildir.display(), %error, "quota not known");
-                        }
+                        warn!(session = %session, maildir = %maildir.display(), %error, "quota not known");
                         false
                     }
                 }
             })
         });
         counted.await.unwrap_or(false)
+    }
+
+    /// Asks again once the message is here, `octets` long: a client that told no size, or a smaller one, learns only now that
+    /// it does not fit. With several recipients the one reply would speak for all: there delivery decides for each.
+    pub(super) async fn fits(
+        &self,
+        envelope: &Envelope<Recipient>,
+        transaction: &Transaction,
+        octets: u64,
+    ) -> Result<(), Reply> {
+        let [Accepted { proof: Recipient::Hosted(hosted), .. }] = &*envelope.recipients else { return Ok(()) };
+        let told = transaction.declared.is_some_and(|declared| octets <= declared.saturating_add(ABOVE_OCTETS as u64));
+        if told || !self.is_full(hosted, Some(octets)).await {
+            return Ok(());
+        }
+        Err(self.refuse_rcpt(Reason::MailboxFull.into(), hosted.path(), transaction))
     }
 
     /// The mailboxes behind a recipient, if each of them has a bound; else there is room in one.
