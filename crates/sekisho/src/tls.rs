@@ -24,14 +24,14 @@ pub enum TlsError {
         why: String,
     },
     /// Certificate and key are no pair, or rustls refuses them.
-    #[error("tls: certificate {certificate} with key {key}: {source}")]
+    #[error("tls: certificate {certificate} with key {key}: {error}")]
     Pair {
         /// The certificate chain's file.
         certificate: PathBuf,
         /// The private key's file.
         key: PathBuf,
         /// What rustls says.
-        source: rustls::Error,
+        error: rustls::Error,
     },
     /// A self-signed certificate could not be made or written.
     #[error("tls: {path}: a self-signed certificate could not be made: {why}")]
@@ -53,10 +53,10 @@ pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>
         return Err(pem(certificate, "no CERTIFICATE in it".to_owned()));
     }
     let private = PrivateKeyDer::from_pem_file(key).map_err(|e| pem(key, e.to_string()))?;
-    showing(chain, private).map_err(|source| TlsError::Pair {
+    showing(chain, private).map_err(|error| TlsError::Pair {
         certificate: certificate.to_path_buf(),
         key: key.to_path_buf(),
-        source,
+        error,
     })
 }
 

@@ -26,12 +26,12 @@ pub enum DeliverError {
         why: String,
     },
     /// The sink.
-    #[error("delivery.sink {path}: {source}")]
+    #[error("delivery.sink {path}: {error}")]
     Sink {
         /// Its Maildir.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
     /// TLS cannot be set up.
     #[error("delivery: tls: {0}")]
@@ -45,7 +45,7 @@ pub enum DeliverError {
 pub fn start(border: &Arc<Border>) -> Result<Delivery, DeliverError> {
     let site = border.site.load_full();
     if let Remote::Sink(path) = &site.settings.delivery.remote {
-        ensure_maildir(path).map_err(|source| DeliverError::Sink { path: path.clone(), source })?;
+        ensure_maildir(path).map_err(|error| DeliverError::Sink { path: path.clone(), error })?;
     }
     let config = config(&site.settings)?;
     Ok(Delivery::start(config, Arc::clone(&border.spool), lookups(border), Arc::new(tell))?)

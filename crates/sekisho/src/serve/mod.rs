@@ -66,22 +66,22 @@ pub enum StartError {
     #[error("{}: a change needs a restart; nothing was changed", .0.join(", "))]
     NeedsRestart(Vec<&'static str>),
     /// An address cannot be listened at.
-    #[error("listener {listener}: {address}: {source}")]
+    #[error("listener {listener}: {address}: {error}")]
     Bind {
         /// The listener.
         listener: Arc<str>,
         /// The address.
         address: SocketAddr,
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
     /// A folder cannot be made, or there are no random octets.
-    #[error("{what}: {source}")]
+    #[error("{what}: {error}")]
     Io {
         /// What was tried.
         what: String,
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -156,10 +156,10 @@ impl Server {
         let mut opened = Vec::new();
         for listener in site.listeners.iter().map(|listener| &listener.settings) {
             for &address in listener.bind.iter().filter(|address| !self.doors.contains_key(address)) {
-                let socket = socket::listen(address).map_err(|source| StartError::Bind {
+                let socket = socket::listen(address).map_err(|error| StartError::Bind {
                     listener: Arc::clone(&listener.name),
                     address,
-                    source,
+                    error,
                 })?;
                 opened.push(Door { socket, address });
             }
@@ -236,7 +236,7 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
     info!(messages = recovery.messages, segments = recovery.segments, grants = state.opened().grants, "opened");
     let mut guess_key = [0; 32];
     getrandom::fill(&mut guess_key)
-        .map_err(|error| StartError::Io { what: "random octets".to_owned(), source: io::Error::other(error) })?;
+        .map_err(|error| StartError::Io { what: "random octets".to_owned(), error: io::Error::other(error) })?;
     Ok(Border {
         resolver: Resolver::new(&settings.dns),
         directory: Arc::new(directory),
@@ -270,7 +270,7 @@ async fn forget_the_locked(directory: &Directory, state: &Embedded) {
 fn make_dir(dir: &std::path::Path) -> Result<(), StartError> {
     use std::os::unix::fs::DirBuilderExt as _;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|source| StartError::Io { what: dir.display().to_string(), source })
+    made.map_err(|error| StartError::Io { what: dir.display().to_string(), error })
 }
 
 /// What the configuration says of the directory: the same for the server and for the commands that open it themselves.
