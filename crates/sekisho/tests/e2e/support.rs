@@ -249,13 +249,23 @@ fn spawn(arguments: &[String], environment: &[(&'static str, String)], dir: &Pat
         .unwrap()
 }
 
-/// A base such that it and the next ports are free now. Tests run side by side, each in its process: the start is spread by pid.
+/// A base such that it and the next ports are free, and stay this process's own: tests run side by side, each in its
+/// process, and a port that is free now may be somebody else's when the server binds it.
 pub(crate) fn free_ports() -> u16 {
     let seed = u16::try_from(std::process::id() % 1500).unwrap();
     (0..1500u16)
         .map(|n| 10_000 + ((seed + n) % 1500) * (PORTS + 2))
-        .find(|base| (0..PORTS).all(|n| TcpListener::bind((Ipv4Addr::LOCALHOST, base + n)).is_ok()))
+        .find(|base| claim(*base) && (0..PORTS).all(|n| TcpListener::bind((Ipv4Addr::LOCALHOST, base + n)).is_ok()))
         .expect("some ports are free")
+}
+
+/// Takes a base for as long as this process lives.
+fn claim(base: u16) -> bool {
+    let claims = std::env::temp_dir().join("sekisho-test-ports");
+    fs::create_dir_all(&claims).unwrap();
+    let file = fs::File::create(claims.join(base.to_string())).unwrap();
+    // The lock goes with the process; a file that is closed would give it back at once.
+    file.try_lock().is_ok() && std::mem::ManuallyDrop::new(file).metadata().is_ok()
 }
 
 /// Runs a command to its end; a failure shows what it said.
