@@ -1,8 +1,9 @@
 //! What the sessions, delivery and the writer share: the index, and the writer's inbox.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
@@ -10,6 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::id::IdSource;
 use crate::index::Index;
 use crate::record::BodyPlace;
+use crate::schedule::micros;
 use crate::space::Space;
 use crate::{AcceptError, Envelope, QueueId, SpoolConfig};
 
@@ -114,6 +116,9 @@ pub(crate) struct Shared {
     pub(crate) ids: IdSource,
     inbox: Mutex<Inbox>,
     inbox_bell: Condvar,
+    began: Instant,
+    /// When mail was made durable last, in microseconds since `began`.
+    accepted_at: AtomicU64,
 }
 
 impl Shared {
@@ -127,7 +132,19 @@ impl Shared {
             ids: IdSource::new(highest_id),
             inbox: Mutex::default(),
             inbox_bell: Condvar::new(),
+            began: Instant::now(),
+            accepted_at: AtomicU64::new(0),
         }
+    }
+
+    /// Notes that mail has just been made durable.
+    pub(crate) fn note_accepted(&self) {
+        self.accepted_at.store(micros(self.began.elapsed()), Ordering::Relaxed);
+    }
+
+    /// How long ago mail was made durable last.
+    pub(crate) fn idle_for(&self) -> Duration {
+        self.began.elapsed().saturating_sub(Duration::from_micros(self.accepted_at.load(Ordering::Relaxed)))
     }
 
     pub(crate) fn index(&self) -> MutexGuard<'_, Index> {

@@ -47,6 +47,11 @@ impl Spool {
         self.shared.space.check(octets)
     }
 
+    /// How long ago mail was accepted last: a short time means that it is pouring in.
+    pub fn idle_for(&self) -> Duration {
+        self.shared.idle_for()
+    }
+
     /// Waits for a message to be due and leases it; `None` when the spool is closing. `now` is the time of the call.
     ///
     /// Cancel-safe. May be called by several tasks at once.

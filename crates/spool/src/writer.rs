@@ -338,6 +338,7 @@ impl Writer {
             }
         }
         if !replies.is_empty() {
+            self.shared.note_accepted();
             self.shared.due_bell.notify_one();
         }
         for (id, reply) in replies {
