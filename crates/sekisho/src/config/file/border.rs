@@ -143,7 +143,8 @@ pub struct Limits {
     /// Piece in which a message is handed from the session to the spool, in octets. 4,096 to 1,048,576. Default 65,536.
     #[schemars(range(min = 4_096, max = 1_048_576))]
     pub body_chunk_octets: u32,
-    /// Memory for messages that are on their way to the disk, in octets, all sessions together; new ones wait.
+    /// Memory for messages that are on their way to the disk, in octets, all sessions together. A quarter of it is for those
+    /// that are all here, which wait for each other; one that is still coming in goes to a file when there is none left.
     /// 4,194,304 to 68,719,476,736. Default 268,435,456.
     #[schemars(range(min = 4_194_304, max = 68_719_476_736_u64))]
     pub memory_octets: u64,
