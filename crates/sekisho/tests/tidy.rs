@@ -15,11 +15,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("spool", &[]),
     ("maildir", &[]),
     ("delivery", &["smtp", "sasl", "spool", "maildir"]),
-    ("sekisho", &["smtp", "pop3", "sasl", "guard", "state", "directory", "spool", "maildir", "delivery"]),
+    ("drac", &[]),
+    ("libdrac", &["drac"]),
+    ("interop", &["smtp"]),
+    (
+        "sekisho",
+        &["smtp", "pop3", "sasl", "guard", "state", "directory", "spool", "maildir", "delivery", "drac", "interop"],
+    ),
 ];
 
 /// Crates that know no socket, no file and no runtime.
-const PURE: &[&str] = &["smtp", "pop3", "sasl", "guard"];
+const PURE: &[&str] = &["smtp", "pop3", "sasl", "guard", "interop"];
 
 /// Traps that other servers fell into; each is a test by its name (`t06_…`).
 const TRAPS: &[u8] = &[3, 4, 6, 7, 8, 12, 13, 14, 15, 16, 20, 25, 26, 34, 37, 38, 42, 44, 45];

@@ -1,0 +1,1 @@
+//! Dovecot's authentication policy: what its reports say, and what is answered.

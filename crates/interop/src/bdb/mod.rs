@@ -1,0 +1,1 @@
+//! Berkeley DB files, btree and hash, read and written whole.

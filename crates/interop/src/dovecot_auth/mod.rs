@@ -1,0 +1,1 @@
+//! Dovecot's authentication protocol (client to server, version 1), the server's side.

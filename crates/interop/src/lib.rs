@@ -1,0 +1,20 @@
+//! Codecs of other mail programs' interfaces, and the files that they read. No I/O: octets and text come in, values go
+//! out, and the other way round.
+//!
+//! | folder | what it speaks |
+//! |---|---|
+//! | `policy` | Postfix's policy delegation |
+//! | `socketmap` | look-ups by sendmail and Postfix |
+//! | `milter` | sendmail's mail filter protocol, version 6 |
+//! | `dovecot_auth` | Dovecot's authentication protocol, the server's side |
+//! | `auth_policy` | Dovecot's authentication policy reports |
+//! | `map` | access maps and allow lists of Postfix, sendmail and their ancestors |
+//! | `bdb` | Berkeley DB files, btree and hash |
+
+pub mod auth_policy;
+pub mod bdb;
+pub mod dovecot_auth;
+pub mod map;
+pub mod milter;
+pub mod policy;
+pub mod socketmap;

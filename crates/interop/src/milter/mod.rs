@@ -1,0 +1,1 @@
+//! sendmail's mail filter protocol, version 6.

@@ -1,0 +1,1 @@
+//! Postfix's policy delegation protocol.
