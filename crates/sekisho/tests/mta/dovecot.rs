@@ -1,0 +1,1 @@
+//! Dovecot beside a demo: its POP logins give the right to relay.

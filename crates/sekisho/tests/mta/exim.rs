@@ -1,0 +1,1 @@
+//! Exim beside a demo.

@@ -1,0 +1,1 @@
+//! Postfix beside a demo.

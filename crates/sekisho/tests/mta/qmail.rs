@@ -1,0 +1,1 @@
+//! qmail-like servers beside a demo: tcpserver with mailfront, qpsmtpd.

@@ -1,0 +1,1 @@
+//! dracd and a real rpcbind.

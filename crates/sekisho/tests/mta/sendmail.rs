@@ -1,0 +1,1 @@
+//! sendmail beside a demo.
