@@ -128,6 +128,8 @@ pub struct RcptFacts<'a> {
     pub hosting: Option<Fact<Hosting>>,
     /// Logins that own the reverse-path.
     pub reverse_path_owners: Option<Fact<Vec<String>>>,
+    /// Whether the domain of the reverse-path is one of ours.
+    pub reverse_path_hosted: Option<Fact<bool>>,
     /// The client's forward-confirmed name; inner `None`: it has none.
     pub client_name: Option<Fact<Option<ConfirmedName>>>,
     /// POP logins seen at [`crate::RelayPolicy::pop_key`] of the client.
@@ -150,6 +152,7 @@ impl<'a> RcptFacts<'a> {
             pop_recipients_before: 0,
             hosting: None,
             reverse_path_owners: mail.reverse_path_owners.clone(),
+            reverse_path_hosted: None,
             client_name: None,
             pop: None,
             charge: None,

@@ -10,6 +10,7 @@
 //! | `authority` | the makers of grants: SMTP AUTH, network, client map, POP login, and the relay domains |
 //! | `hosting` | who answers for a recipient here, and the proof of it |
 //! | `relay` | the judgement at MAIL and at RCPT |
+//! | `rules` | what entries of access maps take away |
 //! | `verdict` | what a judgement says |
 //! | `trace` | how it came about |
 
@@ -19,16 +20,18 @@ pub mod hosting;
 pub mod ip;
 pub mod policy;
 pub mod relay;
+pub mod rules;
 pub mod trace;
 pub mod verdict;
 
 pub use authority::{
-    ChargeKey, ConfirmedName, Device, Login, PopEvidence, PopSource, RecipientScope, RelayGrant, Right,
+    ChargeKey, ConfirmedName, Device, Login, PopEvidence, PopSource, RecipientScope, RelayGrant, Right, Subject,
 };
 pub use fact::{Charge, Fact, Fault, MailFacts, RcptFacts};
 pub use hosting::{HostedPath, Hosting};
 pub use ip::{canonical_ip, cut_ipv6};
-pub use policy::{ConfigLine, Danger, RelayPolicy, RelayPolicySpec};
+pub use policy::{ConfigLine, Danger, DracSenders, RelayPolicy, RelayPolicySpec, SenderPattern};
 pub use relay::{judge_mail, judge_rcpt};
+pub use rules::{RuleVerdict, judge_rules};
 pub use trace::{ExplainId, Trace};
 pub use verdict::{MailJudgement, Need, RcptJudgement, Reason, Recipient, Refusal};

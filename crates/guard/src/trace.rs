@@ -10,6 +10,7 @@ use crate::authority::Right;
 use crate::fact::{Charge, Fault};
 use crate::hosting::Hosting;
 use crate::policy::ConfigLine;
+use crate::rules::Stage;
 use crate::verdict::Reason;
 
 /// The question of one step.
@@ -33,6 +34,8 @@ pub enum Asked {
     DeviceScope,
     /// Does the reverse-path belong to who asks.
     Owner,
+    /// May a grant that names no account send with this reverse-path.
+    SenderHosting,
     /// Is the client in a relay network.
     Network,
     /// Is its address in the client map.
@@ -43,6 +46,8 @@ pub enum Asked {
     Pop,
     /// Does it fit the quota of the grant.
     Charge,
+    /// Has an access map an entry for it.
+    Access(Stage),
     /// The end.
     Verdict,
 }
@@ -60,11 +65,16 @@ impl Asked {
             Self::Auth => "auth",
             Self::DeviceScope => "device-scope",
             Self::Owner => "owner",
+            Self::SenderHosting => "sender-hosting",
             Self::Network => "network",
             Self::ClientAddress => "client-address",
             Self::ClientName => "client-name",
             Self::Pop => "pop",
             Self::Charge => "charge",
+            Self::Access(Stage::Client) => "access-client",
+            Self::Access(Stage::Helo) => "access-helo",
+            Self::Access(Stage::Sender) => "access-sender",
+            Self::Access(Stage::Recipient) => "access-recipient",
             Self::Verdict => "verdict",
         }
     }

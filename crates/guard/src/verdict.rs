@@ -43,6 +43,8 @@ pub enum Need {
     Hosting,
     /// `reverse_path_owners`.
     Owners,
+    /// `RcptFacts::reverse_path_hosted`.
+    SenderHosting,
     /// `RcptFacts::client_name`.
     ClientName,
     /// `RcptFacts::pop` for this address or prefix.
@@ -111,13 +113,17 @@ pub enum Reason {
     LiteralRefused,
     /// The device may not send to this recipient: 550 5.7.1.
     RecipientOutOfScope,
+    /// An entry of an access map refuses it: 550, or what the entry says.
+    AccessDenied,
+    /// An entry of an access map puts it off: 450, or what the entry says.
+    AccessDeferred,
     /// Every mailbox of the recipient is over its quota: 552 5.2.2. No judgement of the guard: said once it accepted.
     MailboxFull,
 }
 
 impl Reason {
     /// Every reason, for documents and tests.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::RelayDenied,
         Self::UnknownUser,
         Self::SenderNotYours,
@@ -128,6 +134,8 @@ impl Reason {
         Self::RoutingRefused,
         Self::LiteralRefused,
         Self::RecipientOutOfScope,
+        Self::AccessDenied,
+        Self::AccessDeferred,
         Self::MailboxFull,
     ];
 
@@ -144,13 +152,15 @@ impl Reason {
             Self::RoutingRefused => "routing-refused",
             Self::LiteralRefused => "literal-refused",
             Self::RecipientOutOfScope => "recipient-out-of-scope",
+            Self::AccessDenied => "access-denied",
+            Self::AccessDeferred => "access-deferred",
             Self::MailboxFull => "mailbox-full",
         }
     }
 
     /// Whether the refusal passes by itself.
     pub fn is_temporary(self) -> bool {
-        matches!(self, Self::AuthorityUnavailable | Self::GrantExhausted)
+        matches!(self, Self::AuthorityUnavailable | Self::GrantExhausted | Self::AccessDeferred)
     }
 }
 
@@ -165,13 +175,13 @@ mod tests {
             codes.join(" "),
             "relay-denied unknown-user sender-not-yours sender-not-granted null-sender-not-granted \
              authority-unavailable grant-exhausted routing-refused literal-refused recipient-out-of-scope \
-             mailbox-full"
+             access-denied access-deferred mailbox-full"
         );
     }
 
     #[test]
     fn only_our_own_faults_and_quotas_are_temporary() {
         let temporary: Vec<_> = Reason::ALL.into_iter().filter(|reason| reason.is_temporary()).collect();
-        assert_eq!(temporary, [Reason::AuthorityUnavailable, Reason::GrantExhausted]);
+        assert_eq!(temporary, [Reason::AuthorityUnavailable, Reason::GrantExhausted, Reason::AccessDeferred]);
     }
 }

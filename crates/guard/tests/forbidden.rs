@@ -27,7 +27,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("pub fn f() -> guard::Login<'static> { guard::Login { login: \"a\", device: None } }", "E0451"),
     ("pub fn f(d: smtp::Domain) -> guard::ConfirmedName { guard::ConfirmedName(d) }", "E0423"),
     ("pub fn f() -> guard::Fact<bool> { Default::default() }", "E0277"),
-    ("pub fn f(e: &mut guard::PopEvidence) { e.login.clear(); }", "E0616"),
+    ("pub fn f(e: &mut guard::PopEvidence) { e.shared = true; }", "E0616"),
 ];
 
 /// What everybody may do; it shows that the names above are spelt right.

@@ -33,6 +33,7 @@ const TRAPS: &[u8] = &[3, 4, 6, 7, 8, 12, 13, 14, 15, 16, 20, 25, 26, 34, 37, 38
 /// Who can vouch for evidence that the guard cannot check itself, and the only places that do.
 const VOUCHERS: &[(&str, &str)] = &[
     ("attest_authenticated", "crates/sekisho/src/serve/auth.rs"),
+    ("attest_drac_grant", "crates/state/src/table.rs"),
     ("attest_forward_confirmed", "crates/sekisho/src/lookup/resolver.rs"),
     ("attest_pop_login", "crates/state/src/table.rs"),
 ];

@@ -243,17 +243,24 @@ fn decode(key: &[u8], value: &[u8]) -> Option<Record> {
     })
 }
 
+/// By the numbers that stand on disk.
+const SOURCES: [PopSource; 6] = [
+    PopSource::Pop3,
+    PopSource::Operator,
+    PopSource::Drac,
+    PopSource::AuthPolicy,
+    PopSource::DovecotAuth,
+    PopSource::Log,
+];
+
 fn source_number(source: PopSource) -> u8 {
-    match source {
-        PopSource::Pop3 => 0,
-        PopSource::Operator => 1,
-        PopSource::Drac => 2,
-        PopSource::AuthPolicy => 3,
-    }
+    let place = SOURCES.iter().position(|one| *one == source);
+    // Every source stands in the list; another number would be read as damage.
+    place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
 }
 
 fn number_source(number: u8) -> Option<PopSource> {
-    [PopSource::Pop3, PopSource::Operator, PopSource::Drac, PopSource::AuthPolicy].get(usize::from(number)).copied()
+    SOURCES.get(usize::from(number)).copied()
 }
 
 #[cfg(test)]
@@ -264,7 +271,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_record_is_read_as_it_was_written(
-            addr: IpAddr, login in "[a-z@.]{1,40}", numbers: (u64, u64, u64, u32, u32), source in 0u8..4
+            addr: IpAddr, login in "[a-z@.]{1,40}", numbers: (u64, u64, u64, u32, u32), source in 0u8..6
         ) {
             let (granted, expires, window_until, messages, recipients) = numbers;
             let (addr, login) = (guard::canonical_ip(addr), Arc::from(login));

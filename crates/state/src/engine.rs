@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use guard::{ChargeKey, PopEvidence, canonical_ip};
+use guard::{ChargeKey, PopEvidence, Subject, canonical_ip};
 use tokio::sync::oneshot;
 
 use crate::device::Devices;
 use crate::disk::{self, Disk, Opener, Record};
-use crate::table::{Table, duration_micros, micros};
+use crate::table::{Table, duration_micros, micros, subject_text};
 use crate::throttle::{AuthGate, Counted, Throttle};
 use crate::writer::{Job, Revocation, Shared, Writer};
 use crate::{ChargeOutcome, FailedLogin, Opened, PopLimits, PopLogin, Recorded, Revoke, StateConfig, StateError};
@@ -225,12 +225,14 @@ impl std::fmt::Debug for Embedded {
 }
 
 fn record(login: PopLogin, granted: u64, expires: u64) -> Result<Record, StateError> {
-    if login.login.is_empty() || login.login.len() > LOGIN_OCTETS_MAX {
+    let subject = subject_text(&login.subject);
+    let is_forged = matches!(login.subject, Subject::Account(_)) && subject.starts_with('[');
+    if subject.is_empty() || subject.len() > LOGIN_OCTETS_MAX || is_forged {
         return Err(StateError::BadLogin);
     }
     Ok(Record {
         addr: canonical_ip(login.addr),
-        login: login.login.into(),
+        login: subject.into(),
         source: login.source,
         granted,
         expires,

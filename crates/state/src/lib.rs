@@ -23,7 +23,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use guard::{Fault, PopSource};
+use guard::{Fault, PopSource, Subject};
 
 pub use engine::Embedded;
 pub use throttle::{AuthGate, AuthLimits, Counted, FailedLogin};
@@ -33,8 +33,8 @@ pub use throttle::{AuthGate, AuthLimits, Counted, FailedLogin};
 pub struct PopLogin {
     /// The key under which it counts, see `guard::RelayPolicy::pop_key`.
     pub addr: IpAddr,
-    /// The account in the directory's form; 1 to 320 octets.
-    pub login: String,
+    /// Whose it was. An account in the directory's form, 1 to 320 octets; not `[ADDRESS]`, which stands for a server.
+    pub subject: Subject,
     /// Who told.
     pub source: PopSource,
 }

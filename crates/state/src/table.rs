@@ -1,5 +1,6 @@
 //! The map in memory: which accounts logged in from an address. Sharded, bounded, swept by time of expiry.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use guard::{ChargeKey, PopEvidence};
+use guard::{ChargeKey, PopEvidence, PopSource, Subject};
 
 use crate::disk::{Change, Record};
 use crate::{ChargeOutcome, PopLimits, Recorded, Revoke};
@@ -226,7 +227,8 @@ impl Table {
         let addr = guard::canonical_ip(key.addr);
         let mut shard = self.shard(addr);
         let grants = shard.grants.get_mut(&addr);
-        let grant = grants.and_then(|grants| grants.iter_mut().find(|one| *one.record.login == *key.login));
+        let subject = subject_text(&key.subject);
+        let grant = grants.and_then(|grants| grants.iter_mut().find(|one| *one.record.login == *subject));
         let Some(grant) = grant.filter(|grant| grant.is_alive(now)) else { return ChargeOutcome::NoEvidence };
         let record = &mut grant.record;
         let fresh = now >= record.window_until;
@@ -368,13 +370,24 @@ fn revoke<'g>(
     count
 }
 
+/// The key of whose evidence it is: an account's login, or `[ADDRESS]` of the server that told.
+pub(crate) fn subject_text(subject: &Subject) -> Cow<'_, str> {
+    match subject {
+        Subject::Account(login) => Cow::Borrowed(login),
+        Subject::Server(server) => Cow::Owned(format!("[{server}]")),
+    }
+}
+
+fn server(record: &Record) -> Option<IpAddr> {
+    record.login.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
 fn attest(record: &Record, shared: bool) -> PopEvidence {
-    let evidence = PopEvidence::attest_pop_login(
-        record.login.to_string(),
-        record.addr,
-        time(record.granted),
-        time(record.expires),
-    );
+    let (granted, expires) = (time(record.granted), time(record.expires));
+    if let Some(server) = server(record).filter(|_| record.source == PopSource::Drac) {
+        return PopEvidence::attest_drac_grant(server, record.addr, granted, expires);
+    }
+    let evidence = PopEvidence::attest_pop_login(record.login.to_string(), record.addr, granted, expires);
     evidence.told_by(record.source, shared)
 }
 

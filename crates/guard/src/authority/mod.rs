@@ -2,8 +2,8 @@
 //!
 //! Authorities give, rules only take away: no rule, no map entry `OK`, no greeting name and no header can make a
 //! grant. What this crate cannot check itself enters by a constructor named `attest_…`; those who call one vouch for
-//! it. There are three: [`Login::attest_authenticated`], [`PopEvidence::attest_pop_login`] and
-//! [`ConfirmedName::attest_forward_confirmed`].
+//! it. There are four: [`Login::attest_authenticated`], [`PopEvidence::attest_pop_login`],
+//! [`PopEvidence::attest_drac_grant`] and [`ConfirmedName::attest_forward_confirmed`].
 
 pub mod auth;
 pub mod client_map;
@@ -16,7 +16,7 @@ use std::time::SystemTime;
 
 pub use auth::{Device, Login, RecipientScope};
 pub use client_map::ConfirmedName;
-pub use pop::{ChargeKey, PopEvidence, PopSource};
+pub use pop::{ChargeKey, PopEvidence, PopSource, Subject};
 
 use crate::fact::{Fault, RcptFacts};
 use crate::policy::{ConfigLine, RelayPolicy};
@@ -78,8 +78,8 @@ pub enum Right {
     ClientMap(ConfigLine),
     /// A POP login.
     Pop {
-        /// The account.
-        login: String,
+        /// The account, or the server that vouched by DRAC.
+        subject: Subject,
         /// The address or prefix it logged in from.
         addr: IpAddr,
         /// Until when.
@@ -100,11 +100,11 @@ impl Right {
         }
     }
 
-    /// The account behind it; networks and map lines have none.
+    /// The account behind it; networks, map lines and what DRAC told have none.
     pub fn login(&self) -> Option<&str> {
         match self {
-            Self::Auth { login, .. } | Self::Pop { login, .. } => Some(login),
-            Self::Network(_) | Self::ClientMap(_) => None,
+            Self::Auth { login, .. } | Self::Pop { subject: Subject::Account(login), .. } => Some(login),
+            Self::Network(_) | Self::ClientMap(_) | Self::Pop { .. } => None,
         }
     }
 

@@ -56,8 +56,42 @@ pub struct Entry {
 pub struct PopSpec {
     /// IPv6 evidence counts for the first so many bits of the address: 64 to 128. Default 128: the address alone.
     pub ipv6_prefix_bits: u8,
+    /// With which reverse-paths an address may relay that a DRAC server named: it names no account.
+    pub drac_senders: DracSenders,
     /// The line that switched it on.
     pub line: ConfigLine,
+}
+
+/// Reverse-paths that a grant without an account may use.
+#[derive(Debug, Clone, Default)]
+pub enum DracSenders {
+    /// Those of our own domains.
+    #[default]
+    Hosted,
+    /// Those of a list.
+    Listed(Vec<SenderPattern>),
+    /// All.
+    Any,
+}
+
+/// One reverse-path, or all of one domain (not of its subdomains).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SenderPattern {
+    /// This one; the local part's case does not matter.
+    Mailbox(Mailbox),
+    /// All of this domain.
+    Domain(Domain),
+}
+
+impl SenderPattern {
+    pub(crate) fn matches(&self, mailbox: &Mailbox) -> bool {
+        match self {
+            Self::Domain(domain) => matches!(&mailbox.host, Host::Domain(host) if host == domain),
+            Self::Mailbox(one) => {
+                one.host == mailbox.host && one.local_part.as_str().eq_ignore_ascii_case(mailbox.local_part.as_str())
+            }
+        }
+    }
 }
 
 /// Who may relay, as written. The empty one lets nobody but SMTP AUTH.

@@ -154,7 +154,8 @@ fn names_match_by_label() {
 #[test]
 fn a_pop_prefix_is_between_64_and_128() {
     for (bits, fine) in [(0, false), (48, false), (63, false), (64, true), (128, true), (129, false)] {
-        let pop = Some(PopSpec { ipv6_prefix_bits: bits, line: ConfigLine::new("c", 1) });
+        let pop =
+            Some(PopSpec { ipv6_prefix_bits: bits, drac_senders: DracSenders::Any, line: ConfigLine::new("c", 1) });
         assert_eq!(RelayPolicy::new(RelayPolicySpec { pop, ..RelayPolicySpec::default() }).is_ok(), fine, "{bits}");
     }
 }

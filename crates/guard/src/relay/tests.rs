@@ -7,8 +7,10 @@ use smtp::address::{Domain, ReversePath};
 use super::*;
 use crate::authority::{ConfirmedName, Device, Login, PopEvidence, PopSource, RecipientScope, Right};
 use crate::fact::{Charge, Fault};
-use crate::policy::{ConfigLine, Entry, PopSpec, RelayPolicySpec};
+use crate::policy::{ConfigLine, DracSenders, Entry, PopSpec, RelayPolicySpec};
 use crate::verdict::Refusal;
+
+mod drac;
 
 fn noon() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_790_000_000)
@@ -31,7 +33,7 @@ fn policy() -> RelayPolicy {
         networks: entries(10, &["198.51.100.0/28"]),
         client_map: entries(20, &["203.0.113.5", "mx.partner.example"]),
         relay_domains: entries(30, &["relay.example", ".sub.example"]),
-        pop: Some(PopSpec { ipv6_prefix_bits: 128, line: line(40) }),
+        pop: Some(PopSpec { ipv6_prefix_bits: 128, drac_senders: DracSenders::Hosted, line: line(40) }),
         own_literals: entries(50, &["192.0.2.25"]),
         default_domain: Some(Domain::parse("example.test").unwrap()),
     })
@@ -47,6 +49,7 @@ struct World {
     to: String,
     hosting: Fact<Hosting>,
     owners: Fact<Vec<String>>,
+    sender_hosted: Fact<bool>,
     name: Fact<Option<ConfirmedName>>,
     pop: Fact<Vec<PopEvidence>>,
     charge: Fact<Charge>,
@@ -63,6 +66,7 @@ fn stranger() -> World {
         to: "<b@elsewhere.example>".to_owned(),
         hosting: Fact::Known(Hosting::NotHosted),
         owners: Fact::Known(vec!["alice@example.test".to_owned()]),
+        sender_hosted: Fact::Known(true),
         name: Fact::Known(None),
         pop: Fact::Known(Vec::new()),
         charge: Fact::Known(Charge::Within),
@@ -134,6 +138,7 @@ fn rule(policy: &RelayPolicy, world: &World) -> Ruling {
                 match &need {
                     Need::Hosting => facts.hosting = Some(world.hosting.clone()),
                     Need::Owners => facts.reverse_path_owners = Some(world.owners.clone()),
+                    Need::SenderHosting => facts.reverse_path_hosted = Some(world.sender_hosted.clone()),
                     Need::ClientName => facts.client_name = Some(world.name.clone()),
                     Need::PopEvidence(_) => facts.pop = Some(world.pop.clone()),
                     Need::Charge(_) => facts.charge = Some(world.charge.clone()),
@@ -149,6 +154,7 @@ fn need_names(needs: &[Need]) -> Vec<&'static str> {
     let name = |need: &Need| match need {
         Need::Hosting => "hosting",
         Need::Owners => "owners",
+        Need::SenderHosting => "sender-hosting",
         Need::ClientName => "name",
         Need::PopEvidence(_) => "pop",
         Need::Charge(_) => "charge",
@@ -360,7 +366,10 @@ fn only_the_first_recipient_is_charged_as_a_message() {
     for (before, messages) in [(0, 1), (1, 0), (99, 0)] {
         let ruling = rule(&policy(), &World { before, ..pop_user() });
         let Some(Need::Charge(key)) = ruling.needs.last() else { panic!() };
-        assert_eq!((key.messages, key.recipients, key.login.as_str()), (messages, 1, "alice@example.test"));
+        assert_eq!(
+            (key.messages, key.recipients, key.subject.to_string().as_str()),
+            (messages, 1, "alice@example.test")
+        );
     }
 }
 
@@ -391,7 +400,7 @@ fn ipv6_evidence_is_for_the_address_unless_configured() {
         ..stranger()
     };
     assert_eq!(rule(&policy(), &other).reason(), Some("relay-denied"));
-    let pop = Some(PopSpec { ipv6_prefix_bits: 64, line: line(1) });
+    let pop = Some(PopSpec { ipv6_prefix_bits: 64, drac_senders: DracSenders::Hosted, line: line(1) });
     let wide = RelayPolicy::new(RelayPolicySpec { pop, ..RelayPolicySpec::default() }).unwrap();
     let key = wide.pop_key(ip("2001:db8::1")).to_string();
     let same = World { pop: Fact::Known(vec![evidence("alice@example.test", &key)]), ..other };
@@ -517,7 +526,7 @@ proptest! {
             prop_assert_ne!(from, "<>");
             prop_assert!(matches!(&owners, Fact::Known(owners) if owners.iter().any(|owner| owner == login)));
             prop_assert_eq!(charge, Fact::Known(Charge::Within));
-            prop_assert!(pop.iter().any(|one| one.login() == login && one.addr() == ip("192.0.2.7") && now < one.expires_at()));
+            prop_assert!(pop.iter().any(|one| one.login() == Some(login) && one.addr() == ip("192.0.2.7") && now < one.expires_at()));
         }
     }
 }

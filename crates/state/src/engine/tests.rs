@@ -20,8 +20,12 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+fn account(login: &str) -> Subject {
+    Subject::Account(login.to_owned())
+}
+
 fn alice() -> PopLogin {
-    PopLogin { addr: ip("192.0.2.7"), login: "alice@example.test".to_owned(), source: PopSource::Pop3 }
+    PopLogin { addr: ip("192.0.2.7"), subject: account("alice@example.test"), source: PopSource::Pop3 }
 }
 
 fn limits() -> PopLimits {
@@ -29,7 +33,7 @@ fn limits() -> PopLimits {
 }
 
 fn key() -> ChargeKey {
-    ChargeKey { addr: ip("192.0.2.7"), login: "alice@example.test".to_owned(), messages: 1, recipients: 1 }
+    ChargeKey { addr: ip("192.0.2.7"), subject: account("alice@example.test"), messages: 1, recipients: 1 }
 }
 
 /// A file whose writes fail while told so.
@@ -92,7 +96,7 @@ async fn what_was_answered_is_there_after_a_restart() {
     assert_eq!(state.opened(), Opened { fresh: false, grants: 1 });
     let evidence = state.pop_evidence(ip("::ffff:192.0.2.7"), noon()).await.unwrap();
     assert_eq!(evidence.len(), 1);
-    assert_eq!((evidence[0].login(), evidence[0].expires_at()), ("alice@example.test", noon() + LIFE));
+    assert_eq!((evidence[0].login(), evidence[0].expires_at()), (Some("alice@example.test"), noon() + LIFE));
     for _ in 0..2 {
         assert_eq!(state.charge_pop(&key(), limits(), noon()).await.unwrap(), ChargeOutcome::Within);
     }
@@ -141,7 +145,7 @@ async fn after_a_failed_write_everything_is_unknown_until_one_succeeds() {
     let state = open_faulty(dir.path(), &broken);
     state.record_pop_login(alice(), LIFE, noon()).await.unwrap();
     broken.store(true, Ordering::SeqCst);
-    let bob = PopLogin { addr: ip("192.0.2.8"), login: "bob@example.test".to_owned(), source: PopSource::Pop3 };
+    let bob = PopLogin { addr: ip("192.0.2.8"), subject: account("bob@example.test"), source: PopSource::Pop3 };
     assert!(matches!(state.record_pop_login(bob.clone(), LIFE, noon()).await, Err(StateError::WriteFailed)));
     let unknown = |error: StateError| Fault::from(error) == Fault::Unavailable("state");
     assert!(unknown(state.pop_evidence(ip("192.0.2.7"), noon()).await.unwrap_err()));
@@ -154,7 +158,7 @@ async fn after_a_failed_write_everything_is_unknown_until_one_succeeds() {
     state.record_pop_login(bob, LIFE, noon()).await.unwrap();
     drop(state);
     let state = Embedded::open(dir.path()).unwrap();
-    let logins: Vec<_> = state.grants(noon()).await.unwrap().iter().map(|one| one.login().to_owned()).collect();
+    let logins: Vec<_> = state.grants(noon()).await.unwrap().iter().map(|one| one.subject().to_string()).collect();
     assert_eq!(logins, ["bob@example.test"], "the file was made equal to the memory");
 }
 
@@ -227,7 +231,8 @@ async fn a_login_has_a_name_of_bounded_length() {
     let dir = tempfile::tempdir().unwrap();
     let state = Embedded::open(dir.path()).unwrap();
     for login in [String::new(), "x".repeat(321)] {
-        let result = state.record_pop_login(PopLogin { login, ..alice() }, LIFE, noon()).await;
+        let result =
+            state.record_pop_login(PopLogin { subject: Subject::Account(login), ..alice() }, LIFE, noon()).await;
         assert!(matches!(result, Err(StateError::BadLogin)));
     }
 }

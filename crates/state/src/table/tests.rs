@@ -24,7 +24,7 @@ fn insert(table: &Table, record: &Record) -> Vec<Change> {
 }
 
 fn charge(table: &Table, limits: PopLimits, now: u64) -> ChargeOutcome {
-    let key = ChargeKey { addr: ip(1), login: "alice".to_owned(), messages: 1, recipients: 2 };
+    let key = ChargeKey { addr: ip(1), subject: Subject::Account("alice".to_owned()), messages: 1, recipients: 2 };
     table.charge(&key, limits, now)
 }
 
@@ -189,7 +189,7 @@ proptest! {
                 _ => drop(table.sweep(now, 1_000)),
             }
             for addr in 0..6 {
-                let mut found: Vec<_> = table.evidence(ip(addr), now).iter().map(|one| one.login().to_owned()).collect();
+                let mut found: Vec<_> = table.evidence(ip(addr), now).iter().map(|one| one.subject().to_string()).collect();
                 found.sort();
                 let alive = model.iter().filter(|((at, _), expires)| *at == addr && now < **expires);
                 let expected: Vec<_> = alive.map(|((_, name), _)| name.to_string()).collect();
