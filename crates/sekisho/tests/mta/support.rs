@@ -38,22 +38,15 @@ pub(crate) fn until<T>(what: &str, told: &dyn Fn() -> String, mut condition: imp
     }
 }
 
-/// A configuration of `docs/examples/` with its placeholders `@NAME@` filled; each value must be wanted, and none
-/// may be missing.
-pub(crate) fn example(path: &str, values: &[(&str, &str)]) -> String {
+/// A configuration of `docs/examples/` as it stands there, with the addresses and paths of this test in the place of the
+/// documented ones: `("127.0.0.1:10031", "127.0.0.1:23456")`. Each must stand in it.
+pub(crate) fn example(path: &str, places: &[(&str, &str)]) -> String {
     let file = root().join("docs/examples").join(path);
     let mut text = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-    for (name, value) in values {
-        let place = format!("@{name}@");
-        assert!(text.contains(&place), "{path} has no {place}");
-        text = text.replace(&place, value);
+    for (documented, here) in places {
+        assert!(text.contains(documented), "{path} has no {documented}");
+        text = text.replace(documented, here);
     }
-    let left = text.split_whitespace().find(|word| {
-        let mut parts = word.split('@').skip(1);
-        parts.next().is_some_and(|name| !name.is_empty() && name.bytes().all(|c| c.is_ascii_uppercase() || c == b'_'))
-            && parts.next().is_some()
-    });
-    assert!(left.is_none(), "{path}: {left:?} is not filled");
     text
 }
 
@@ -393,11 +386,25 @@ pub(crate) struct Mail<'a> {
     pub(crate) subject: &'a str,
 }
 
-/// A POP login at the demo, by APOP with the account's device; the address that it came from may then relay.
+/// A POP login at the demo from [`CLIENT`], by APOP with the account's device; the address may then relay.
 pub(crate) fn pop_login(demo: &Demo, account: &Account) {
+    pop_login_from(CLIENT, demo, account);
+}
+
+/// The same from another address of the loopback.
+pub(crate) fn pop_login_from(client: Ipv4Addr, demo: &Demo, account: &Account) {
     let login = format!("{}:{}", account.device_login, account.device_secret);
     let url = format!("pop3://127.0.0.1:{}/", demo.port("pop3"));
-    run(Command::new("curl").args(["-sS", "--login-options", "AUTH=+APOP", "-u", &login, &url]));
+    run(Command::new("curl").args([
+        "-sS",
+        "--interface",
+        &client.to_string(),
+        "--login-options",
+        "AUTH=+APOP",
+        "-u",
+        &login,
+        &url,
+    ]));
 }
 
 /// A mail server beside the demo, as the story sees it.
@@ -451,36 +458,46 @@ impl Server<'_> {
 /// The whole story: stranger refused, login, accepted, taken back, refused; guard away: put off, never relayed; guard
 /// back: accepted again.
 pub(crate) fn story(demo: &mut Demo, server: &Server<'_>) {
+    story_from(CLIENT, demo, server);
+}
+
+/// The same for a server that trusts [`CLIENT`] whatever it is told; its `login` comes from `client` then.
+pub(crate) fn story_from(client: Ipv4Addr, demo: &mut Demo, server: &Server<'_>) {
     let (alice, bob) = (demo.account("alice"), demo.account("bob"));
     let mail = |subject| Mail { from: &alice.address, to: OUTSIDE, subject };
-    server.refuses(CLIENT, mail("before the login"));
+    server.refuses(client, mail("before the login"));
     (server.login)(demo, &alice);
-    server.relays(CLIENT, mail("after the login"));
+    server.relays(client, mail("after the login"));
     server.refuses(STRANGER, mail("from elsewhere"));
-    server.refuses(CLIENT, Mail { from: &bob.address, to: OUTSIDE, subject: "in another name" });
-    demo.ruled(&["grant", "revoke", "--address", &CLIENT.to_string()]);
-    server.refuses(CLIENT, mail("after it was taken back"));
+    server.refuses(client, Mail { from: &bob.address, to: OUTSIDE, subject: "in another name" });
+    demo.ruled(&["grant", "revoke", "--address", &client.to_string()]);
+    server.refuses(client, mail("after it was taken back"));
     (server.login)(demo, &alice);
-    server.relays(CLIENT, mail("after the second login"));
+    server.relays(client, mail("after the second login"));
     assert!(demo.stop(), "the guard ends well");
-    server.defers(CLIENT, mail("without the guard"));
+    server.defers(client, mail("without the guard"));
     server.defers(STRANGER, mail("a stranger without the guard"));
     demo.restart();
-    server.relays(CLIENT, mail("with the guard again"));
+    server.relays(client, mail("with the guard again"));
     server.refuses(STRANGER, mail("a stranger again"));
     server.has_relayed(&["after the login", "after the second login", "with the guard again"]);
 }
 
 /// A right ends by itself when its time is over; the demo has `relay.pop.minutes=1`.
 pub(crate) fn expiry(demo: &Demo, server: &Server<'_>) {
+    expiry_from(CLIENT, demo, server);
+}
+
+/// The same from another address.
+pub(crate) fn expiry_from(client: Ipv4Addr, demo: &Demo, server: &Server<'_>) {
     let alice = demo.account("alice");
     let mail = |subject| Mail { from: &alice.address, to: OUTSIDE, subject };
     (server.login)(demo, &alice);
     let logged_in = Instant::now();
-    server.relays(CLIENT, mail("in time"));
+    server.relays(client, mail("in time"));
     // Nothing but time ends it.
     std::thread::sleep(Duration::from_secs(61).saturating_sub(logged_in.elapsed()));
-    server.refuses(CLIENT, mail("too late"));
+    server.refuses(client, mail("too late"));
     server.has_relayed(&["in time"]);
 }
 
