@@ -1,0 +1,1 @@
+//! Conversations with mail servers, octet by octet.
