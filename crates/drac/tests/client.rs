@@ -92,7 +92,7 @@ fn a_lost_call_is_sent_again() {
         vec![Vec::new(), b"noise".to_vec(), request.to_vec(), Reply::word(other, 1).octets().to_vec()]
     };
     let answered = |request: &[u8]| vec![Reply::word(xid(request), 0).octets().to_vec()];
-    let answers: Vec<Answer> = vec![Box::new(lost), Box::new(strange), Box::new(answered)];
+    let answers: Vec<Scripted> = vec![Box::new(lost), Box::new(strange), Box::new(answered)];
     let (target, served) = serve(answers);
     assert_eq!(client::add(&target, ip("192.0.2.1"), LONG).unwrap(), AddResult::Succeeded);
     let seen = served.join().unwrap();
