@@ -39,7 +39,7 @@ const SERVICES: [(&str, u16); 12] = [
     ("console", 8025),
 ];
 /// So many of them exist.
-const SERVICES_THERE: usize = 5;
+const SERVICES_THERE: usize = 11;
 
 /// What was asked for on the command line.
 #[derive(Debug, Clone)]
@@ -234,15 +234,21 @@ fn configuration(port_base: Option<u16>) -> String {
          hostname = \"mail.{DOMAIN}\"\ndata_dir = \".\"\n\n[domains]\ndefault = \"{DOMAIN}\"\n\
          postmaster = \"{first}@{DOMAIN}\"\n\n\
          [tls]\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"\n\n\
-         [relay.pop]\nenabled = true\n\n[delivery]\nremote = \"sink\"\nsink = \"sink\"\n\n\
+         [relay.pop]\nenabled = true\n\n[relay.drac]\nrpcbind = \"off\"\nloopback = true\n\n[delivery]\nremote = \"sink\"\nsink = \"sink\"\n\n\
          [spool]\nfree_octets_min = 1048576\n",
         first = ACCOUNTS[0]
     );
     for (index, (name, port)) in SERVICES.iter().take(SERVICES_THERE).enumerate() {
         let offset = u16::try_from(index).unwrap_or(u16::MAX);
         let port = port_base.map_or(*port, |base| base.saturating_add(offset));
-        let _ =
-            write!(text, "\n[[listener]]\nname = \"{name}\"\nprotocol = \"{name}\"\nbind = [\"127.0.0.1:{port}\"]\n");
+        let protocol = name.replace('_', "-");
+        let _ = write!(
+            text,
+            "\n[[listener]]\nname = \"{name}\"\nprotocol = \"{protocol}\"\nbind = [\"127.0.0.1:{port}\"]\n"
+        );
+        if ["policy", "socketmap", "milter"].contains(name) {
+            text += "relay = \"permit\"\n";
+        }
         // One address stands for all the clients of a demo.
         text += "connections_max = 60000\nconnections_per_client_max = 60000\n";
     }
@@ -336,7 +342,7 @@ mod tests {
         let text = config::Text { name: "demo", text: &text, base_dir: dir.path() };
         let loaded = config::parse(&text, &["limits.errors=7".to_owned()]).unwrap_or_else(|report| panic!("{report}"));
         let ports: Vec<u16> = loaded.settings.listeners.iter().map(|l| l.bind[0].port()).collect();
-        assert_eq!(ports, [40_000, 40_001, 40_002, 40_003, 40_004]);
+        assert_eq!(ports, (40_000..40_011).collect::<Vec<u16>>());
         assert!(loaded.settings.relay.networks.is_empty(), "loopback is a stranger");
         assert_eq!(loaded.settings.limits.errors, 7);
     }

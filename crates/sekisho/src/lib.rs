@@ -1,16 +1,18 @@
 //! Sekisho, a mail border server that is never abused: the program around the crates.
 //!
-//! A mail comes in by `listen`, is served by `serve` with facts from `lookup`, and lies in the spool. `config` says what is
-//! meant, `command` is the command line, `admin` the API by which commands rule a running server, `log` the one line per
+//! A mail comes in by `listen`, is served by `serve` and judged by `judge` with facts from `lookup` and `tables`, and lies in the
+//! spool. `config` says what is meant, `command` is the command line, `admin` the API by which commands rule a running server, `log` the one line per
 //! event, `run` the server's life as a process, `demo` the server to try.
 
 pub mod admin;
 pub mod command;
 pub mod config;
 pub mod demo;
+pub mod judge;
 pub mod listen;
 pub mod log;
 pub mod lookup;
 pub mod run;
 pub mod serve;
+pub mod tables;
 pub mod tls;

@@ -50,7 +50,7 @@ impl PopSource {
     }
 
     /// Whether the account may be one that our directory does not know: another server checked the password.
-    fn is_foreign(self) -> bool {
+    pub fn is_foreign(self) -> bool {
         matches!(self, Self::AuthPolicy | Self::Log)
     }
 }

@@ -160,6 +160,11 @@ impl RelayPolicy {
         cut_ipv6(client, self.pop.as_ref().map_or(128, |pop| pop.ipv6_prefix_bits))
     }
 
+    /// Whether a mailbox lies in a relay domain.
+    pub fn is_relay_domain(&self, mailbox: &Mailbox) -> bool {
+        mailbox.host.domain().and_then(|domain| self.relay_domains.find(domain)).is_some()
+    }
+
     /// Whether POP logins grant anything here.
     pub fn pop_enabled(&self) -> bool {
         self.pop.is_some()

@@ -6,7 +6,7 @@ use axum::{
     extract::{Query, State},
     http::StatusCode,
 };
-use guard::{PopEvidence, PopSource};
+use guard::{PopEvidence, PopSource, Subject};
 use serde::Deserialize;
 use state::{PopLogin, Revoke};
 use std::{
@@ -46,11 +46,12 @@ pub(super) async fn add(
     let login = backend.directory.account(&new.login).await?.login;
     let lifetime = new.minutes.map_or(pop.lifetime, |minutes| Duration::from_secs(u64::from(minutes) * 60));
     let now = SystemTime::now();
-    let evidence = PopLogin { addr, login: login.clone(), source: PopSource::Operator };
+    let evidence = PopLogin { addr, subject: Subject::Account(login.clone()), source: PopSource::Operator };
     let recorded = server.state.record_pop_login(evidence, lifetime, now).await?;
     let grant = wire::Grant {
         address: addr.to_string(),
-        login,
+        login: Some(login),
+        server: None,
         granted_at: wire::system_time(now),
         expires_at: wire::system_time(recorded.expires_at),
         shared: recorded.shared,
@@ -102,7 +103,11 @@ fn address(text: &str) -> Result<IpAddr, ApiError> {
 fn grant(evidence: &PopEvidence) -> wire::Grant {
     wire::Grant {
         address: evidence.addr().to_string(),
-        login: evidence.login().to_owned(),
+        login: evidence.login().map(str::to_owned),
+        server: match evidence.subject() {
+            Subject::Server(server) => Some(server.to_string()),
+            Subject::Account(_) => None,
+        },
         granted_at: wire::system_time(evidence.granted_at()),
         expires_at: wire::system_time(evidence.expires_at()),
         shared: evidence.is_shared(),

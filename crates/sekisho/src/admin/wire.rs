@@ -185,20 +185,24 @@ pub struct AliasTargets {
     pub targets: Vec<String>,
 }
 
-/// Evidence of a POP login: while it lives, its address may relay as its account.
+/// Evidence of a POP login: while it lives, its address may relay as its account, or, when DRAC told of it, with the reverse-paths
+/// of `relay.drac.senders`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Grant {
     /// The client's address.
     pub address: String,
-    /// Who logged in.
-    pub login: String,
+    /// Who logged in; none when DRAC told of it.
+    pub login: Option<String>,
+    /// The server that told of it by DRAC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
     /// When.
     pub granted_at: String,
     /// Until when it counts.
     pub expires_at: String,
     /// Other accounts logged in from the address too.
     pub shared: bool,
-    /// `pop3`, `operator`, `drac`, `auth-policy`.
+    /// `pop3`, `operator`, `drac`, `auth-policy`, `dovecot-auth`, `log`.
     pub source: String,
 }
 

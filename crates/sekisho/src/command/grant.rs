@@ -15,14 +15,16 @@ pub(super) async fn run(command: Grant, global: &Global) -> Result<(), Fault> {
         Grant::Add { address, login, minutes } => {
             let new = wire::NewGrant { address: address.to_string(), login, minutes };
             let grant: wire::Grant = client.ask(Method::POST, "/v1/grants", Some(&new)).await?;
-            show(global.json, &grant, |it| format!("{} may relay as {} until {}.", it.address, it.login, it.expires_at))
+            show(global.json, &grant, |it| {
+                format!("{} may relay as {} until {}.", it.address, whose(it), it.expires_at)
+            })
         }
         Grant::List => {
             let grants: Vec<wire::Grant> = client.get("/v1/grants").await?;
             show(global.json, &grants, |grants| {
                 let row = |it: &wire::Grant| {
                     let shared = yes(it.shared);
-                    [it.address.clone(), it.login.clone(), it.expires_at.clone(), it.source.clone(), shared]
+                    [it.address.clone(), whose(it), it.expires_at.clone(), it.source.clone(), shared]
                 };
                 table(["ADDRESS", "LOGIN", "UNTIL", "BY", "SHARED"], grants.iter().map(row))
             })
@@ -41,4 +43,10 @@ pub(super) async fn run(command: Grant, global: &Global) -> Result<(), Fault> {
             }
         }
     }
+}
+
+/// The account, or the server that told of somebody's login there.
+fn whose(grant: &wire::Grant) -> String {
+    let of_server = || grant.server.as_ref().map(|server| format!("(somebody at {server})"));
+    grant.login.clone().or_else(of_server).unwrap_or_default()
 }

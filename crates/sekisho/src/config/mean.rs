@@ -1,15 +1,15 @@
 //! From what is written to what is meant: `config::file` parsed into `config::Settings`, and checked across sections.
 
+mod access;
 mod border;
 mod mail;
+mod relay;
 mod value;
 
 use super::{
     file,
     report::Mistake,
-    settings::{
-        Admin, Client, ClientWho, Directory, Dns, Domains, Log, Network, Pop, Relay, RelayDomain, Settings, Tls,
-    },
+    settings::{Admin, Directory, Dns, Log, MapEntries, Settings, Tls},
     source::{Place, Sources},
     tree::Tree,
 };
@@ -54,9 +54,11 @@ pub(crate) fn settings(file: &file::File, meaning: &mut Meaning<'_>) -> Settings
     Settings {
         file: meaning.place("hostname").file,
         hostname: hostname(&file.hostname, meaning),
-        domains: domains(&file.domains, meaning),
-        listeners: border::listeners(&file.listener, tls.is_some(), meaning),
-        relay: relay(&file.relay, meaning),
+        domains: relay::domains(&file.domains, meaning, &data_dir),
+        listeners: border::listeners(&file.listener, meaning, (tls.is_some(), &data_dir)),
+        relay: relay::relay(&file.relay, meaning, &data_dir),
+        access: access::rules(&file.access, meaning, &data_dir),
+        watch: access::watches(&file.watch, meaning),
         limits: border::limits(&file.limits, meaning),
         auth: border::auth(&file.auth, meaning),
         directory: Directory { path: data_dir.join(&file.directory.path), key: data_dir.join(&file.directory.key) },
@@ -82,7 +84,7 @@ fn hostname(name: &str, meaning: &mut Meaning<'_>) -> String {
 
 /// What would relay for strangers, each at its entry.
 pub(crate) fn dangers(settings: &Settings, meaning: &mut Meaning<'_>) {
-    let Err(dangers) = settings.relay_policy() else { return };
+    let Err(dangers) = settings.relay_policy(&MapEntries::default()) else { return };
     for danger in dangers {
         let path = danger_path(settings, &danger);
         let (why, hint) = split_hint(&danger.why.to_string());
@@ -128,65 +130,6 @@ fn tls(tls: &file::Tls, meaning: &mut Meaning<'_>, data_dir: &Path) -> Option<Tl
             None
         }
     }
-}
-
-fn domains(domains: &file::Domains, meaning: &mut Meaning<'_>) -> Domains {
-    let default = domains.default.as_ref().and_then(|name| meaning.parsed("domains.default", value::domain(name)));
-    let mut relay: Vec<RelayDomain> = Vec::new();
-    for (index, entry) in domains.relay.iter().enumerate() {
-        let at = |key: &str| format!("domains.relay[{index}].{key}");
-        let domain = meaning.parsed(&at("domain"), value::domain(&entry.domain));
-        let next_hop = meaning.parsed(&at("next_hop"), value::host_port(&entry.next_hop, 25));
-        let (Some(domain), Some(next_hop)) = (domain, next_hop) else { continue };
-        if relay.iter().any(|other| other.domain == domain) {
-            meaning.wrong(&at("domain"), format!("`{}` is there twice", domain.as_str()), "one next hop a domain");
-        }
-        relay.push(RelayDomain { domain, next_hop, place: meaning.place(&at("domain")) });
-    }
-    let postmaster = &domains.postmaster;
-    let postmaster =
-        postmaster.as_ref().and_then(|address| meaning.parsed("domains.postmaster", value::mailbox(address)));
-    let delimiter = value::delimiter(&domains.detail_delimiter);
-    let detail_delimiter = meaning.parsed("domains.detail_delimiter", delimiter).flatten();
-    Domains { default, postmaster, detail_delimiter, relay }
-}
-
-fn relay(relay: &file::Relay, meaning: &mut Meaning<'_>) -> Relay {
-    let mut networks = Vec::new();
-    for (index, text) in relay.networks.iter().enumerate() {
-        let path = format!("relay.networks[{index}]");
-        let place = meaning.place(&path);
-        networks.extend(meaning.parsed(&path, value::network(text)).map(|net| Network { net, place }));
-    }
-    let clients = relay.clients.iter().enumerate().filter_map(|(index, entry)| client(entry, index, meaning)).collect();
-    let pop = Pop {
-        enabled: relay.pop.enabled,
-        lifetime: minutes(relay.pop.minutes),
-        messages_per_hour: relay.pop.messages_per_hour,
-        recipients_per_hour: relay.pop.recipients_per_hour,
-        ipv6_prefix: relay.pop.ipv6_prefix,
-        place: meaning.place("relay.pop.enabled"),
-    };
-    Relay { networks, clients, pop }
-}
-
-fn client(client: &file::Client, index: usize, meaning: &mut Meaning<'_>) -> Option<Client> {
-    let path = format!("relay.clients[{index}]");
-    let place = meaning.place(&path);
-    let who = match (&client.ip, &client.name) {
-        (Some(ip), None) => ClientWho::Net(meaning.parsed(&format!("{path}.ip"), value::network(ip))?),
-        (None, Some(name)) => {
-            let below = name.strip_prefix('.');
-            let host = meaning.parsed(&format!("{path}.name"), value::domain(below.unwrap_or(name)))?;
-            let host = host.as_str();
-            ClientWho::Name(if below.is_some() { format!(".{host}") } else { host.to_owned() })
-        }
-        _ => {
-            meaning.wrong(&path, "a relay client has either `ip` or `name`", "give exactly one of the two");
-            return None;
-        }
-    };
-    Some(Client { who, place })
 }
 
 fn dns(dns: &file::Dns, meaning: &mut Meaning<'_>) -> Dns {

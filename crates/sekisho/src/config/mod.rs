@@ -13,7 +13,9 @@ mod shape;
 mod source;
 mod tree;
 
-pub use file::{AuthOffer, LogFormat, LogLevel, Protocol, SmarthostTls, TlsOffer};
+pub use file::{
+    AuthOffer, LogFormat, LogLevel, Protocol, RelayMode, Rpcbind, SmarthostTls, Stage, TlsOffer, WatchFormat,
+};
 pub use report::{Mistake, Report};
 pub use settings::*;
 pub use source::Place;

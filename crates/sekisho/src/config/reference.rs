@@ -77,6 +77,9 @@ fn collect(path: &str, schema: &Value, sections: &mut Vec<Section>) {
 }
 
 fn kind(schema: &Value) -> String {
+    if let Some(variants) = schema["anyOf"].as_array() {
+        return variants.iter().map(kind).collect::<Vec<_>>().join(" | ");
+    }
     let choices = shape::choices(schema);
     if !choices.is_empty() {
         return choices.iter().map(|choice| format!("\"{choice}\"")).collect::<Vec<_>>().join(" | ");

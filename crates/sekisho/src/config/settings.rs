@@ -2,12 +2,21 @@
 //!
 //! Plain data; `config::mean` makes it. The meaning of each field is told at the key of the same name in `config::file`.
 
-use super::file::{AuthOffer, LogFormat, LogLevel, Protocol, SmarthostTls, TlsOffer};
+use super::file::{
+    AuthOffer, LogFormat, LogLevel, Protocol, RelayMode, Rpcbind, SmarthostTls, Stage, TlsOffer, WatchFormat,
+};
 use super::source::Place;
-use guard::{ConfigLine, Danger, RelayPolicy, RelayPolicySpec, policy};
+use guard::{ConfigLine, Danger, DracSenders, RelayPolicy, RelayPolicySpec, policy};
+use interop::map::Kind;
 use ipnet::IpNet;
 use smtp::address::{Domain, Mailbox};
-use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Everything the server was told.
 #[derive(Debug, Clone)]
@@ -22,6 +31,8 @@ pub struct Settings {
     /// `None`: no certificate, and so no TLS.
     pub tls: Option<Tls>,
     pub relay: Relay,
+    pub access: Vec<Access>,
+    pub watch: Vec<Watch>,
     pub limits: Limits,
     pub auth: Auth,
     pub directory: Directory,
@@ -45,6 +56,8 @@ pub struct Domains {
     pub detail_delimiter: Option<char>,
     /// Domains handed to a next hop.
     pub relay: Vec<RelayDomain>,
+    /// Files that name more of them.
+    pub maps: Vec<MapFile>,
 }
 
 /// `[[domains.relay]]`
@@ -52,8 +65,8 @@ pub struct Domains {
 pub struct RelayDomain {
     /// The domain itself, not those below it.
     pub domain: Domain,
-    /// Who takes its mail.
-    pub next_hop: HostPort,
+    /// Who takes its mail; `None`: the mail server that asks us.
+    pub next_hop: Option<HostPort>,
     /// The entry.
     pub place: Place,
 }
@@ -74,6 +87,12 @@ pub struct Listener {
     pub name: Arc<str>,
     pub protocol: Protocol,
     pub bind: Vec<SocketAddr>,
+    /// The `unix:` sockets, and their permissions.
+    pub unix: Vec<PathBuf>,
+    pub socket_mode: u32,
+    /// Empty: everybody.
+    pub peers: Vec<IpNet>,
+    pub relay: RelayMode,
     pub auth: AuthOffer,
     pub auth_required: bool,
     pub tls: TlsOffer,
@@ -98,7 +117,72 @@ pub struct Tls {
 pub struct Relay {
     pub networks: Vec<Network>,
     pub clients: Vec<Client>,
+    pub maps: Vec<MapFile>,
     pub pop: Pop,
+    pub drac: Drac,
+    pub export: Option<Export>,
+}
+
+/// A file of another mail server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapFile {
+    /// Its form.
+    pub kind: Kind,
+    /// Its path; a relative one is meant from the configuration's folder of data.
+    pub path: PathBuf,
+    /// Where it is named.
+    pub place: Place,
+}
+
+/// `[[access]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The map.
+    pub map: MapFile,
+    /// What is looked up; `None`: the map's entries say it.
+    pub at: Option<Stage>,
+    /// It is only told what it would do.
+    pub observe: bool,
+}
+
+/// `[[watch]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// Whose lines.
+    pub format: WatchFormat,
+    /// Where they are.
+    pub source: WatchSource,
+}
+
+/// Where a log is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WatchSource {
+    /// A file.
+    File(PathBuf),
+    /// A unit of the system's journal.
+    Unit(String),
+}
+
+/// `[relay.drac]`
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "told at the keys of the same name in `config::file`")]
+pub struct Drac {
+    pub senders: DracSenders,
+    pub allow: Option<PathBuf>,
+    pub udp_from_others: bool,
+    pub adds_per_second: u32,
+    pub rpcbind: Rpcbind,
+    pub never: Vec<IpAddr>,
+    pub loopback: bool,
+}
+
+/// `relay.export`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// A hash, not a btree.
+    pub hash: bool,
+    /// The file.
+    pub path: PathBuf,
 }
 
 /// One of `relay.networks`.
@@ -293,18 +377,59 @@ pub struct Admin {
 }
 
 impl Settings {
-    /// Who may relay. A configuration that was read without mistakes has no dangers; they are what `config::mean` asks for.
-    pub fn relay_policy(&self) -> Result<RelayPolicy, Vec<Danger>> {
+    /// Who may relay through our own listeners: what is written here, and what the files of `more` give.
+    pub fn relay_policy(&self, more: &MapEntries) -> Result<RelayPolicy, Vec<Danger>> {
+        let with_next_hop = |it: &&RelayDomain| it.next_hop.is_some();
+        let written = self.domains.relay.iter().filter(with_next_hop).map(|it| entry(&it.domain, &it.place));
+        self.policy(more, written.chain(more.domains_with_next_hop()).collect())
+    }
+
+    /// The same for the mail servers that ask us: their own domains are no relaying either.
+    pub fn beside_policy(&self, more: &MapEntries) -> Result<RelayPolicy, Vec<Danger>> {
+        let written = self.domains.relay.iter().map(|it| entry(&it.domain, &it.place));
+        self.policy(more, written.chain(more.domains.iter().map(|domain| domain.entry.clone())).collect())
+    }
+
+    fn policy(&self, more: &MapEntries, relay_domains: Vec<policy::Entry>) -> Result<RelayPolicy, Vec<Danger>> {
         let networks = self.relay.networks.iter().map(|it| entry(&it.net, &it.place)).collect();
-        let client_map = self.relay.clients.iter().map(|it| entry(&it.who, &it.place)).collect();
-        let relay_domains = self.domains.relay.iter().map(|it| entry(&it.domain, &it.place)).collect();
+        let clients = self.relay.clients.iter().map(|it| entry(&it.who, &it.place));
+        let client_map = clients.chain(more.clients.iter().cloned()).collect();
         let pop = &self.relay.pop;
-        let pop = pop.enabled.then(|| policy::PopSpec { ipv6_prefix_bits: pop.ipv6_prefix, line: pop.place.line() });
-        let bound = self.listeners.iter().flat_map(|listener| &listener.bind).map(SocketAddr::ip);
+        let pop = pop.enabled.then(|| policy::PopSpec {
+            ipv6_prefix_bits: pop.ipv6_prefix,
+            drac_senders: self.relay.drac.senders.clone(),
+            line: pop.place.line(),
+        });
+        let mail = self.listeners.iter().filter(|listener| !listener.protocol.is_beside());
+        let bound = mail.flat_map(|listener| &listener.bind).map(SocketAddr::ip);
         let start = Place { file: self.file.clone(), line: 1, column: 1 };
         let own_literals = bound.filter(|addr| !addr.is_unspecified()).map(|addr| entry(&addr, &start)).collect();
         let default_domain = self.domains.default.clone();
         RelayPolicy::new(RelayPolicySpec { networks, client_map, relay_domains, pop, own_literals, default_domain })
+    }
+}
+
+/// What files of other mail servers add to who may relay.
+#[derive(Debug, Clone, Default)]
+pub struct MapEntries {
+    /// Clients by address, network or name, as `relay.clients` writes them.
+    pub clients: Vec<policy::Entry>,
+    /// Domains.
+    pub domains: Vec<MapDomain>,
+}
+
+/// A domain that a file names.
+#[derive(Debug, Clone)]
+pub struct MapDomain {
+    /// As `domains.relay` writes it, and where.
+    pub entry: policy::Entry,
+    /// Who takes its mail, if a file says so.
+    pub next_hop: Option<HostPort>,
+}
+
+impl MapEntries {
+    fn domains_with_next_hop(&self) -> impl Iterator<Item = policy::Entry> {
+        self.domains.iter().filter(|domain| domain.next_hop.is_some()).map(|domain| domain.entry.clone())
     }
 }
 
@@ -336,7 +461,17 @@ impl Protocol {
 
     /// SMTP of any kind.
     pub fn is_smtp(self) -> bool {
-        !matches!(self, Self::Pop3 | Self::Pop3s)
+        matches!(self, Self::Smtp | Self::Submission | Self::Submissions)
+    }
+
+    /// POP3 of any kind.
+    pub fn is_pop3(self) -> bool {
+        matches!(self, Self::Pop3 | Self::Pop3s)
+    }
+
+    /// An interface for other mail servers: no client of ours, and believed in what it tells.
+    pub fn is_beside(self) -> bool {
+        !self.is_smtp() && !self.is_pop3()
     }
 
     /// Mail of our users.
@@ -352,6 +487,12 @@ impl Protocol {
             Self::Submissions => "submissions",
             Self::Pop3 => "pop3",
             Self::Pop3s => "pop3s",
+            Self::Dracd => "dracd",
+            Self::Policy => "policy",
+            Self::Socketmap => "socketmap",
+            Self::Milter => "milter",
+            Self::DovecotAuth => "dovecot-auth",
+            Self::AuthPolicy => "auth-policy",
         }
     }
 }

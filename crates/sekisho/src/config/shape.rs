@@ -73,7 +73,7 @@ impl Walk<'_> {
     }
 
     fn value(&mut self, value: &Spanned<DeValue<'_>>, schema: &Value, at: &At) {
-        let (_, schema) = unwrap_optional(schema);
+        let schema = variant(schema, value.get_ref());
         match (type_of(schema), value.get_ref()) {
             ("object", DeValue::Table(table)) => self.table(table, schema, at),
             ("array", DeValue::Array(items)) => {
@@ -145,6 +145,18 @@ pub(crate) fn unwrap_optional(schema: &Value) -> (bool, &Value) {
     };
     let null = |it: &&Value| it["type"] == "null";
     (variants.iter().any(|it| null(&it)), variants.iter().find(|it| !null(it)).unwrap_or(schema))
+}
+
+/// The alternative of a schema that a value is meant for: the one of its type, else the first.
+fn variant<'s>(schema: &'s Value, value: &DeValue<'_>) -> &'s Value {
+    let wanted = match value {
+        DeValue::Array(_) => "array",
+        DeValue::Table(_) => "object",
+        DeValue::String(_) => "string",
+        _ => "",
+    };
+    let variants = schema["anyOf"].as_array().into_iter().flatten();
+    variants.into_iter().find(|it| type_of(it) == wanted).unwrap_or(unwrap_optional(schema).1)
 }
 
 /// The JSON type that a schema asks for.

@@ -3,11 +3,14 @@
 //! Answers for who is connected and on which socket; not for what is said there (see `serve`).
 
 pub mod gate;
+pub mod link;
 pub mod proxy;
 pub mod socket;
 pub mod stream;
 pub mod wire;
 
 pub use gate::{Gate, Pass, Refused};
+pub use link::Link;
+pub use socket::Address;
 pub use stream::Stream;
 pub use wire::{Heard, Wire};

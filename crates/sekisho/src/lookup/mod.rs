@@ -8,12 +8,11 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use directory::Directory;
-use guard::{ChargeKey, Fact, Fault, Hosting, PopEvidence};
+use guard::{ChargeKey, Fact, Fault, Hosting, PopEvidence, RelayPolicy};
 use smtp::{Host, Mailbox, ReversePath};
 use state::{Embedded, PopLimits};
 
 use crate::config::Pop;
-use crate::serve::site::Site;
 
 /// How long accounts and evidence may take: they are on this machine.
 const LOCAL_WAIT: Duration = Duration::from_secs(5);
@@ -21,9 +20,9 @@ const LOCAL_WAIT: Duration = Duration::from_secs(5);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Who answers for a mailbox here.
-pub async fn hosting(directory: &Directory, site: &Site, mailbox: &Mailbox) -> Fact<Hosting> {
+pub async fn hosting(directory: &Directory, policy: &RelayPolicy, mailbox: &Mailbox) -> Fact<Hosting> {
     let Host::Domain(domain) = &mailbox.host else { return Fact::Known(Hosting::NotHosted) };
-    if site.settings.domains.relay.iter().any(|relay| relay.domain == *domain) {
+    if policy.is_relay_domain(mailbox) {
         return Fact::Known(Hosting::RelayDomain);
     }
     let resolved = directory.resolve(mailbox.local_part.as_str(), domain.as_str(), mailbox.routing().is_some());
@@ -41,6 +40,16 @@ pub async fn owners(directory: &Directory, reverse_path: &ReversePath) -> Fact<V
     let Host::Domain(domain) = &mailbox.host else { return Fact::Known(Vec::new()) };
     let found = directory.owners(mailbox.local_part.as_str(), domain.as_str(), mailbox.routing().is_some());
     asked(found).await.map(|logins| logins.iter().map(ToString::to_string).collect())
+}
+
+/// Whether the domain of a reverse-path is one of ours.
+pub async fn is_own_domain(directory: &Directory, policy: &RelayPolicy, reverse_path: &ReversePath) -> Fact<bool> {
+    let ReversePath::Mailbox(mailbox) = reverse_path else { return Fact::Known(false) };
+    let Host::Domain(domain) = &mailbox.host else { return Fact::Known(false) };
+    if policy.is_relay_domain(mailbox) {
+        return Fact::Known(true);
+    }
+    asked(directory.is_hosted(domain.as_str())).await
 }
 
 /// The POP logins seen at an address.

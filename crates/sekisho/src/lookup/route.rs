@@ -39,8 +39,9 @@ pub async fn mailbox_targets(
     let Host::Domain(domain) = &mailbox.host else { return Ok(Vec::new()) };
     let settings = &site.settings;
     if let Some(relay) = settings.domains.relay.iter().find(|relay| relay.domain == *domain) {
-        let server = format!("{}:{}", relay.next_hop.host, relay.next_hop.port);
-        return Ok(vec![(mailbox.to_string(), Target::NextHop { server })]);
+        // Without one it is another server's to deliver, and no listener of ours took mail for it.
+        let Some(hop) = &relay.next_hop else { return Ok(Vec::new()) };
+        return Ok(vec![(mailbox.to_string(), Target::NextHop { server: format!("{}:{}", hop.host, hop.port) })]);
     }
     let local_part = mailbox.local_part.as_str();
     let found = directory.resolve(local_part, domain.as_str(), mailbox.routing().is_some()).await?;

@@ -1,19 +1,20 @@
 //! Takes connections from a listener's socket and gives each to its protocol.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use smtp::replies;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use super::beside::{self, Visit};
 use super::border::{Border, Client};
 use super::site::{ListenerSite, Site};
 use super::{pop3, smtp as smtp_service};
-use crate::listen::{Pass, Refused, Stream, proxy};
+use crate::listen::{Address, Link, Pass, Refused, Stream, proxy};
 
 /// How long a proxy may take for its header, and a client for the first TLS handshake.
 const PREAMBLE_WAIT: Duration = Duration::from_secs(30);
@@ -23,45 +24,111 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// One socket that is being served.
 pub struct Door {
     /// The socket.
-    pub socket: TcpListener,
+    pub socket: Socket,
     /// Where it listens, by which each new configuration is looked up.
-    pub address: SocketAddr,
+    pub address: Address,
+}
+
+/// A socket of one of the kinds that we listen to.
+pub enum Socket {
+    /// Connections.
+    Tcp(TcpListener),
+    /// Connections from this host.
+    Unix(UnixListener),
+    /// Datagrams.
+    Udp(UdpSocket),
 }
 
 impl Door {
     /// Serves until `stop` turns true or the listener is in no configuration any more.
-    pub async fn serve(self, border: Arc<Border>, mut stop: watch::Receiver<bool>) {
-        loop {
-            tokio::select! {
-                accepted = self.socket.accept() => match accepted {
-                    Ok((tcp, peer)) => self.admit(&border, tcp, (peer.ip(), &stop)),
-                    Err(error) => pause_after(&error, self.address).await,
-                },
-                changed = stop.changed() => {
-                    if changed.is_err() || *stop.borrow() {
-                        return;
-                    }
+    pub async fn serve(self, border: Arc<Border>, stop: watch::Receiver<bool>) {
+        match self.socket {
+            Socket::Tcp(socket) => connections(&socket, &self.address, (border, stop)).await,
+            Socket::Unix(socket) => local_connections(&socket, &self.address, (border, stop)).await,
+            Socket::Udp(socket) => beside::datagrams(socket, self.address, (border, stop)).await,
+        }
+    }
+}
+
+async fn local_connections(
+    socket: &UnixListener,
+    address: &Address,
+    (border, mut stop): (Arc<Border>, watch::Receiver<bool>),
+) {
+    loop {
+        tokio::select! {
+            accepted = socket.accept() => match accepted {
+                Ok((unix, _)) => admit_local(&border, unix, (address, &stop)),
+                Err(error) => pause_after(&error, address).await,
+            },
+            changed = stop.changed() => {
+                if changed.is_err() || *stop.borrow() {
+                    return;
                 }
             }
         }
     }
+}
 
-    fn admit(&self, border: &Arc<Border>, tcp: TcpStream, (peer, stop): (IpAddr, &watch::Receiver<bool>)) {
-        let site = border.site.load_full();
-        let Some(listener) = site.at(self.address).map(Arc::clone) else { return };
-        let peer = guard::canonical_ip(peer);
-        let limits = &listener.settings;
-        // A proxy brings many clients: each is counted once its header names it.
-        let proxied = limits.proxy_from.iter().any(|net| net.contains(&peer));
-        let per_client = if proxied { limits.connections_max } else { limits.connections_per_client_max };
-        match listener.gate.enter(peer, limits.connections_max, per_client) {
-            Ok(pass) => {
-                let _ = tcp.set_nodelay(true);
-                let arrival = Arrival { border: Arc::clone(border), site, listener, peer, proxied, pass };
-                tokio::spawn(arrival.serve(tcp, stop.clone()));
-            }
-            Err(refused) => turn_away(&tcp, &listener, (peer, refused)),
+/// The permissions of the socket say who may connect.
+fn admit_local(border: &Arc<Border>, unix: UnixStream, (address, stop): (&Address, &watch::Receiver<bool>)) {
+    let site = border.site.load_full();
+    let Some(listener) = site.at(address).map(Arc::clone) else { return };
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    match listener.gate.enter(here, listener.settings.connections_max, listener.settings.connections_max) {
+        Ok(pass) => {
+            let visit = Visit::new(Arc::clone(border), &listener, (here, pass));
+            tokio::spawn(beside::serve(visit, Link::Unix(unix), stop.clone()));
         }
+        Err(refused) => debug!(listener = &*listener.settings.name, ?refused, "turned away"),
+    }
+}
+
+async fn connections(
+    socket: &TcpListener,
+    address: &Address,
+    (border, mut stop): (Arc<Border>, watch::Receiver<bool>),
+) {
+    loop {
+        tokio::select! {
+        accepted = socket.accept() => match accepted {
+            Ok((tcp, peer)) => admit(&border, tcp, (address, peer.ip(), &stop)),
+            Err(error) => pause_after(&error, address).await,
+        },
+            changed = stop.changed() => {
+                if changed.is_err() || *stop.borrow() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Gives a connection its task, if there is room for it.
+fn admit(border: &Arc<Border>, tcp: TcpStream, (address, peer, stop): (&Address, IpAddr, &watch::Receiver<bool>)) {
+    let site = border.site.load_full();
+    let Some(listener) = site.at(address).map(Arc::clone) else { return };
+    let peer = guard::canonical_ip(peer);
+    let limits = &listener.settings;
+    if !limits.peers.is_empty() && !limits.peers.iter().any(|net| net.contains(&peer)) {
+        return info!(listener = &*limits.name, client = %peer, cause = "not one of its peers", "connection not begun");
+    }
+    // A proxy brings many clients: each is counted once its header names it. A mail server that asks us speaks for many.
+    let proxied = limits.proxy_from.iter().any(|net| net.contains(&peer));
+    let of_many = proxied || limits.protocol.is_beside();
+    let per_client = if of_many { limits.connections_max } else { limits.connections_per_client_max };
+    match listener.gate.enter(peer, limits.connections_max, per_client) {
+        Ok(pass) => {
+            let _ = tcp.set_nodelay(true);
+            if limits.protocol.is_beside() {
+                let visit = Visit::new(Arc::clone(border), &listener, (peer, pass));
+                tokio::spawn(beside::serve(visit, Link::Tcp(tcp), stop.clone()));
+                return;
+            }
+            let arrival = Arrival { border: Arc::clone(border), site, listener, peer, proxied, pass };
+            tokio::spawn(arrival.serve(tcp, stop.clone()));
+        }
+        Err(refused) => turn_away(&tcp, &listener, (peer, refused)),
     }
 }
 
@@ -133,6 +200,8 @@ fn turn_away(tcp: &TcpStream, listener: &ListenerSite, (peer, refused): (IpAddr,
     let protocol = listener.settings.protocol;
     if protocol.implicit_tls() {
         // In clear it would mean nothing to the client.
+    } else if protocol.is_beside() {
+        // Each of them tries again by itself.
     } else if protocol.is_smtp() {
         match refused {
             Refused::Full => replies::overloaded().write_to(&mut line),
@@ -146,7 +215,7 @@ fn turn_away(tcp: &TcpStream, listener: &ListenerSite, (peer, refused): (IpAddr,
     debug!(listener = &*listener.settings.name, client = %peer, ?refused, "turned away");
 }
 
-async fn pause_after(error: &io::Error, address: SocketAddr) {
+async fn pause_after(error: &io::Error, address: &Address) {
     // A client that left before we took it is no fault of ours.
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         warn!(%address, cause = %error, "connections cannot be taken for a moment");

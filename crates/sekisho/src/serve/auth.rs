@@ -17,6 +17,7 @@ use state::throttle::FailedLogin;
 use tracing::{info, warn};
 
 use super::border::{Border, Client, SessionId};
+use crate::config::Settings;
 
 /// What an exchange came to, or what it wants next.
 pub enum Outcome {
@@ -78,6 +79,11 @@ impl Origin {
     pub fn new(client: &Client, ip: IpAddr) -> Self {
         let (border, listener) = (Arc::clone(&client.border), Arc::clone(&client.listener.settings.name));
         Self { border, session: client.session, listener, ip }
+    }
+
+    /// That of a client of another mail server, which tells us its address.
+    pub fn beside(border: &Arc<Border>, session: SessionId, (listener, ip): (&Arc<str>, IpAddr)) -> Self {
+        Self { border: Arc::clone(border), session, listener: Arc::clone(listener), ip }
     }
 
     /// Waits as the throttle says; false: not now.
@@ -179,13 +185,12 @@ pub struct Auth {
 impl Auth {
     /// An exchange that has not begun. `binding`: the TLS channel's `tls-exporter` octets.
     pub fn new(
-        client: &Client,
-        (ip, mechanism): (IpAddr, Mechanism),
-        binding: Option<[u8; 32]>,
+        settings: &Settings,
+        origin: Origin,
+        (mechanism, binding): (Mechanism, Option<[u8; 32]>),
     ) -> Result<Self, getrandom::Error> {
         let mut nonce = [0; 24];
         getrandom::fill(&mut nonce)?;
-        let settings = &client.site.settings;
         let plus = Mechanism::ScramSha256Plus.name();
         let context = Context {
             hostname: settings.hostname.clone(),
@@ -193,9 +198,8 @@ impl Auth {
             plus_offered: binding.is_some() && settings.auth.mechanisms.iter().any(|name| name == plus),
             nonce,
             unix_secs: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            decoy_key: client.border.decoy_key,
+            decoy_key: origin.border.decoy_key,
         };
-        let origin = Origin::new(client, ip);
         let exchange = Exchange::new(mechanism, context);
         Ok(Self { exchange, origin, identity: None, denied: None, login: String::new(), nonce })
     }

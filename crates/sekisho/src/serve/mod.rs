@@ -1,10 +1,11 @@
 //! The running server: opens what a mail passes, listens, reloads, stops.
 //!
-//! `accept` takes connections, `smtp` and `pop3` serve them, `auth` checks logins, `deliver` sets delivery up; `border` is
+//! `accept` takes connections, `smtp`, `pop3` and (for other mail servers) `beside` serve them, `auth` checks logins, `deliver` sets delivery up; `border` is
 //! what all of them share, `site` one configuration of it.
 
 pub mod accept;
 pub mod auth;
+pub mod beside;
 pub mod border;
 pub mod deliver;
 pub mod memory;
@@ -15,7 +16,6 @@ pub mod smtp;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -28,12 +28,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
-use self::accept::Door;
+use self::accept::{Door, Socket};
 use self::border::{Border, SessionId};
 use self::memory::Memory;
 use self::site::{Site, SiteError};
-use crate::config::Settings;
-use crate::listen::{Gate, socket};
+use crate::config::{Listener, Protocol, Settings};
+use crate::listen::{Address, Gate, socket};
 use crate::lookup::resolver::Resolver;
 
 /// How long running sessions may take to end after the server was told to stop.
@@ -71,7 +71,7 @@ pub enum StartError {
         /// The listener.
         listener: Arc<str>,
         /// The address.
-        address: SocketAddr,
+        address: Address,
         /// What the system says.
         error: io::Error,
     },
@@ -103,7 +103,7 @@ impl StartError {
 pub struct Server {
     border: Arc<Border>,
     delivery: delivery::Delivery,
-    doors: HashMap<SocketAddr, JoinHandle<()>>,
+    doors: HashMap<Address, JoinHandle<()>>,
     /// Of all listeners that have connections, those of earlier configurations too.
     gates: Vec<Arc<Gate>>,
     stop: watch::Sender<bool>,
@@ -155,13 +155,13 @@ impl Server {
     fn bind(&self, site: &Site) -> Result<Vec<Door>, StartError> {
         let mut opened = Vec::new();
         for listener in site.listeners.iter().map(|listener| &listener.settings) {
-            for &address in listener.bind.iter().filter(|address| !self.doors.contains_key(address)) {
-                let socket = socket::listen(address).map_err(|error| StartError::Bind {
-                    listener: Arc::clone(&listener.name),
-                    address,
-                    error,
-                })?;
-                opened.push(Door { socket, address });
+            for address in addresses(listener).filter(|address| !self.doors.contains_key(address)) {
+                match open_socket(&address, listener.socket_mode) {
+                    Ok(socket) => opened.push(Door { socket, address }),
+                    Err(error) => {
+                        return Err(StartError::Bind { listener: Arc::clone(&listener.name), address, error });
+                    }
+                }
             }
         }
         Ok(opened)
@@ -175,9 +175,9 @@ impl Server {
             }
         }
         for door in opened {
-            let address = door.address;
+            let address = door.address.clone();
             let serving = tokio::spawn(door.serve(Arc::clone(&self.border), self.stop.subscribe()));
-            let listener = site.at(address).map_or("", |listener| &*listener.settings.name);
+            let listener = site.at(&address).map_or("", |listener| &*listener.settings.name);
             info!(listener, %address, "listening");
             self.doors.insert(address, serving);
         }
@@ -185,10 +185,11 @@ impl Server {
 
     /// Stops listening where no listener of the site is. The sessions that came in there go on.
     fn close_doors(&mut self, site: &Site) {
-        self.doors.retain(|&address, serving| {
+        self.doors.retain(|address, serving| {
             let wanted = site.at(address).is_some();
             if !wanted {
                 serving.abort();
+                remove_socket(address);
                 info!(%address, "listening no more");
             }
             wanted
@@ -198,8 +199,9 @@ impl Server {
     /// Ends in order: no new connections, sessions finish their reply, deliveries on their way end, the disk has it all.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        for serving in self.doors.into_values() {
+        for (address, serving) in self.doors {
             serving.abort();
+            remove_socket(&address);
         }
         let sessions = async {
             for gate in &self.gates {
@@ -217,6 +219,28 @@ impl Server {
             error!("the state engine did not close in order");
         }
         info!("stopped");
+    }
+}
+
+/// Where a listener listens. DRAC's clients come by UDP nearly always.
+fn addresses(listener: &Listener) -> impl Iterator<Item = Address> {
+    let datagrams = listener.bind.iter().filter(|_| listener.protocol == Protocol::Dracd);
+    let unix = listener.unix.iter().cloned().map(Address::Unix);
+    listener.bind.iter().copied().map(Address::Inet).chain(datagrams.copied().map(Address::Udp)).chain(unix)
+}
+
+fn open_socket(address: &Address, mode: u32) -> io::Result<Socket> {
+    match address {
+        Address::Inet(address) => socket::listen(*address).map(Socket::Tcp),
+        Address::Udp(address) => socket::datagrams(*address).map(Socket::Udp),
+        Address::Unix(path) => socket::listen_unix(path, mode).map(Socket::Unix),
+    }
+}
+
+fn remove_socket(address: &Address) {
+    if let Address::Unix(path) = address {
+        // The next start takes it away, too.
+        let _ = std::fs::remove_file(path);
     }
 }
 
@@ -255,8 +279,10 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
 /// that cannot be asked about now.
 async fn forget_the_locked(directory: &Directory, state: &Embedded) {
     let now = SystemTime::now();
-    let mut logins: Vec<String> =
-        state.grants(now).await.unwrap_or_default().iter().map(|grant| grant.login().to_owned()).collect();
+    let grants = state.grants(now).await.unwrap_or_default();
+    // Those of another server's accounts are not ours to know.
+    let ours = grants.iter().filter(|grant| !grant.source().is_foreign());
+    let mut logins: Vec<String> = ours.filter_map(|grant| grant.login().map(str::to_owned)).collect();
     logins.sort_unstable();
     logins.dedup();
     for login in logins {

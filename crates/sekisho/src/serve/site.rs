@@ -2,7 +2,6 @@
 //!
 //! A session keeps the site that it began with, so that a reload changes nothing under its feet.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use guard::RelayPolicy;
@@ -10,7 +9,8 @@ use sasl::Mechanism;
 use smtp::server::{Flavour, Limits, Offer, ServerConfig};
 
 use crate::config::{self, AuthOffer, Protocol, Settings, TlsOffer};
-use crate::listen::Gate;
+use crate::listen::{Address, Gate};
+use crate::tables::Tables;
 use crate::tls::{self, TlsError};
 
 /// One configuration, ready to be served.
@@ -18,8 +18,12 @@ use crate::tls::{self, TlsError};
 pub struct Site {
     /// The settings it was made from.
     pub settings: Settings,
-    /// Who may relay.
+    /// Who may relay through us.
     pub policy: RelayPolicy,
+    /// The same for the mail servers that ask us, whose own domains are no relaying either.
+    pub beside: RelayPolicy,
+    /// Access maps, and what the files of other mail servers give.
+    pub tables: Tables,
     /// The listeners, by the order of the settings.
     pub listeners: Vec<Arc<ListenerSite>>,
 }
@@ -45,6 +49,9 @@ pub enum SiteError {
     /// It would relay for strangers.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Dangers(Vec<guard::Danger>),
+    /// A map cannot be read.
+    #[error("{}", .0.join("\n"))]
+    Maps(Vec<String>),
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -56,7 +63,9 @@ pub enum SiteError {
 impl Site {
     /// Makes everything that the sessions need, the certificate read anew. `before` is the site that it follows on.
     pub fn new(settings: Settings, before: Option<&Self>) -> Result<Self, SiteError> {
-        let policy = settings.relay_policy().map_err(SiteError::Dangers)?;
+        let tables = Tables::load(&settings).map_err(SiteError::Maps)?;
+        let policy = settings.relay_policy(&tables.entries).map_err(SiteError::Dangers)?;
+        let beside = settings.beside_policy(&tables.entries).map_err(SiteError::Dangers)?;
         let tls = settings.tls.as_ref().map(|tls| tls::server_config(&tls.certificate, &tls.key)).transpose()?;
         let mut listeners = Vec::with_capacity(settings.listeners.len());
         for listener in &settings.listeners {
@@ -75,15 +84,22 @@ impl Site {
                     .unwrap_or_default(),
             }));
         }
-        Ok(Self { settings, policy, listeners })
+        Ok(Self { settings, policy, beside, tables, listeners })
     }
 
     /// The listener at an address: each address has one.
-    pub fn at(&self, address: SocketAddr) -> Option<&Arc<ListenerSite>> {
-        self.listeners.iter().find(|listener| listener.settings.bind.contains(&address))
+    pub fn at(&self, address: &Address) -> Option<&Arc<ListenerSite>> {
+        self.listeners.iter().find(|listener| match address {
+            Address::Inet(address) => listener.settings.bind.contains(address),
+            Address::Udp(address) => {
+                listener.settings.protocol == Protocol::Dracd && listener.settings.bind.contains(address)
+            }
+            Address::Unix(path) => listener.settings.unix.contains(path),
+        })
     }
 
-    fn named(&self, name: &str) -> Option<&Arc<ListenerSite>> {
+    /// The listener of a name.
+    pub fn named(&self, name: &str) -> Option<&Arc<ListenerSite>> {
         self.listeners.iter().find(|listener| &*listener.settings.name == name)
     }
 }

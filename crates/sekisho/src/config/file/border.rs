@@ -12,9 +12,22 @@ pub struct Listener {
     /// What is spoken there. Required.
     pub protocol: Protocol,
     /// Where it listens: `ADDRESS:PORT`, `[ADDRESS]:PORT` for IPv6. `[::]:PORT` is IPv6 only; give `0.0.0.0:PORT` beside it.
+    /// The interfaces for other mail servers (`policy`, `socketmap`, `milter`, `dovecot-auth`) also listen at `unix:PATH`.
     /// Required.
     #[schemars(length(min = 1))]
     pub bind: Vec<String>,
+    /// Networks that may connect at all. Default `[]`: everybody; for the interfaces for other mail servers, which believe what
+    /// they are told of a client, loopback, and nothing wider than `relay.networks` may be.
+    #[serde(default)]
+    pub peers: Vec<String>,
+    /// For `policy`, `milter` and `socketmap`: who decides about relaying. `"permit"`: this server; a grant answers OK, and a
+    /// recipient that is not ours is refused without one. In Postfix the policy service must then stand before
+    /// `reject_unauth_destination`. `"restrict"`: the mail server that asks; we only take away. Default `"restrict"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<RelayMode>,
+    /// Permissions of the `unix:` sockets, octal. Default `"0660"`.
+    #[serde(default = "socket_mode")]
+    pub socket_mode: String,
     /// When a login is offered: never, only under TLS (plain-text mechanisms) or always. Default `"never"` for `smtp`,
     /// `"tls"` for the others; mechanisms that do not show the password are offered without TLS too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,6 +62,10 @@ pub struct Listener {
     pub greet_pause_ms: u32,
 }
 
+fn socket_mode() -> String {
+    "0660".to_owned()
+}
+
 fn connections_max() -> u32 {
     10_000
 }
@@ -59,7 +76,7 @@ fn connections_per_client_max() -> u32 {
 
 /// `listener.protocol`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// Mail from other servers, port 25.
     Smtp,
@@ -71,6 +88,28 @@ pub enum Protocol {
     Pop3,
     /// Mailboxes, TLS from the first octet, port 995.
     Pop3s,
+    /// DRAC over UDP and TCP: other POP servers tell of logins. Who may add stands in `[relay.drac]`.
+    Dracd,
+    /// Postfix's policy delegation.
+    Policy,
+    /// Look-ups by sendmail, Postfix and Exim.
+    Socketmap,
+    /// sendmail's mail filter protocol.
+    Milter,
+    /// Dovecot's authentication protocol: SMTP AUTH of Postfix and Exim from our accounts.
+    DovecotAuth,
+    /// Dovecot's authentication policy over HTTP: its logins become grants, its failures count as ours do.
+    AuthPolicy,
+}
+
+/// `listener.relay`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RelayMode {
+    /// We decide.
+    Permit,
+    /// The mail server that asks decides.
+    Restrict,
 }
 
 /// `listener.auth`

@@ -4,13 +4,15 @@
 //! are what `sekisho config schema` and the checker go by. Nothing here is interpreted: that is `config::mean`'s work, and
 //! the program itself sees only `config::Settings`.
 
+mod access;
 mod border;
 mod mail;
 mod relay;
 
-pub use border::{Auth, AuthOffer, Limits, Listener, Protocol, TlsOffer};
+pub use access::{Access, Mode, Stage, Watch, WatchFormat};
+pub use border::{Auth, AuthOffer, Limits, Listener, Protocol, RelayMode, TlsOffer};
 pub use mail::{Delivery, RemoteKind, Smarthost, SmarthostTls, Spool};
-pub use relay::{Client, Pop, Relay};
+pub use relay::{Client, Drac, Pop, Relay, Rpcbind, Senders, SendersWord};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,12 @@ pub struct File {
     /// Who may relay, that is: have mail taken for domains that are not ours. Nobody, unless it is said here.
     #[serde(default)]
     pub relay: Relay,
+    /// Maps whose entries refuse, in the order in which they are asked. Asked at RCPT, when everything is known.
+    #[serde(default)]
+    pub access: Vec<Access>,
+    /// Logs of other POP and IMAP servers that tell of logins, for those who can change nothing at all there.
+    #[serde(default)]
+    pub watch: Vec<Watch>,
     /// Bounds on what a peer may cost. Each has its own reply.
     #[serde(default)]
     pub limits: Limits,
@@ -90,11 +98,14 @@ pub struct Domains {
     pub detail_delimiter: String,
     /// Domains whose mail is taken and handed to a next hop. Default `[]`.
     pub relay: Vec<RelayDomain>,
+    /// Files of other mail servers that name domains, as `TYPE:FILE`: `local-host-names` and `relay-domains` (like `domains.relay`
+    /// without a next hop), `mailertable` (next hops for them). Default `[]`.
+    pub maps: Vec<String>,
 }
 
 impl Default for Domains {
     fn default() -> Self {
-        Self { default: None, postmaster: None, detail_delimiter: "+".to_owned(), relay: Vec::new() }
+        Self { default: None, postmaster: None, detail_delimiter: "+".to_owned(), relay: Vec::new(), maps: Vec::new() }
     }
 }
 
@@ -104,8 +115,10 @@ impl Default for Domains {
 pub struct RelayDomain {
     /// The domain. Its subdomains are not meant; give each. Required.
     pub domain: String,
-    /// Host that takes its mail, `HOST` or `HOST:PORT` (port 25 if not given); `[ADDRESS]:PORT` for IPv6. Required.
-    pub next_hop: String,
+    /// Host that takes its mail, `HOST` or `HOST:PORT` (port 25 if not given); `[ADDRESS]:PORT` for IPv6. Default none: the mail
+    /// server that asks us by `policy`, `milter` or `socketmap` delivers it, and our own SMTP listeners do not take it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_hop: Option<String>,
 }
 
 /// `[tls]`

@@ -2,21 +2,29 @@
 
 use super::{Meaning, minutes, secs, value};
 use crate::config::{
-    file::{self, AuthOffer, Protocol, TlsOffer},
+    file::{self, AuthOffer, Protocol, RelayMode, TlsOffer},
     settings::{Auth, Limits, Listener},
 };
 use guard::policy;
 use ipnet::IpNet;
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Mechanisms that `auth.mechanisms` may name, strongest first.
 const MECHANISMS: [&str; 5] = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"];
 
-pub(super) fn listeners(written: &[file::Listener], has_tls: bool, meaning: &mut Meaning<'_>) -> Vec<Listener> {
+pub(super) fn listeners(
+    written: &[file::Listener],
+    meaning: &mut Meaning<'_>,
+    (has_tls, data_dir): (bool, &Path),
+) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
     for (index, entry) in written.iter().enumerate() {
         let path = format!("listener[{index}]");
-        let listener = listener(entry, &path, meaning);
+        let listener = listener(entry, meaning, (&path, data_dir));
         check_tls(entry, &path, meaning, has_tls);
         check_protocol(&listener, &path, meaning);
         if listeners.iter().any(|other| other.name == listener.name) {
@@ -35,19 +43,25 @@ pub(super) fn listeners(written: &[file::Listener], has_tls: bool, meaning: &mut
                 );
             }
         }
-        let tls = entry.tls.unwrap_or(if has_tls { TlsOffer::Offered } else { TlsOffer::Off });
+        let may = has_tls && !listener.protocol.is_beside();
+        let tls = entry.tls.unwrap_or(if may { TlsOffer::Offered } else { TlsOffer::Off });
         listeners.push(Listener { tls, ..listener });
     }
     listeners
 }
 
-fn listener(entry: &file::Listener, path: &str, meaning: &mut Meaning<'_>) -> Listener {
+fn listener(entry: &file::Listener, meaning: &mut Meaning<'_>, (path, data_dir): (&str, &Path)) -> Listener {
     let protocol = entry.protocol;
     let auth = entry.auth.unwrap_or(if protocol == Protocol::Smtp { AuthOffer::Never } else { AuthOffer::Tls });
+    let (bind, unix) = bind(&entry.bind, meaning, (path, protocol, data_dir));
     Listener {
         name: entry.name.as_str().into(),
         protocol,
-        bind: bind(&entry.bind, path, meaning),
+        bind,
+        unix,
+        socket_mode: mode(&entry.socket_mode, path, meaning),
+        peers: peers(entry, path, meaning),
+        relay: entry.relay.unwrap_or(RelayMode::Restrict),
         auth,
         auth_required: entry.auth_required.unwrap_or(protocol.is_submission()),
         tls: TlsOffer::Off,
@@ -59,17 +73,61 @@ fn listener(entry: &file::Listener, path: &str, meaning: &mut Meaning<'_>) -> Li
     }
 }
 
-fn bind(texts: &[String], path: &str, meaning: &mut Meaning<'_>) -> Vec<SocketAddr> {
-    let mut bind = Vec::new();
+fn bind(
+    texts: &[String],
+    meaning: &mut Meaning<'_>,
+    (path, protocol, data_dir): (&str, Protocol, &Path),
+) -> (Vec<SocketAddr>, Vec<PathBuf>) {
+    let (mut bind, mut unix) = (Vec::new(), Vec::new());
     for (index, text) in texts.iter().enumerate() {
         let path = format!("{path}.bind[{index}]");
+        if let Some(socket) = text.strip_prefix("unix:") {
+            if !has_unix(protocol) || socket.is_empty() {
+                meaning.wrong(
+                    &path,
+                    format!("`{path}`: {} does not listen at Unix sockets", protocol.name()),
+                    "ADDRESS:PORT",
+                );
+            }
+            unix.push(data_dir.join(socket));
+            continue;
+        }
         let address = meaning.parsed(&path, value::socket_addr(text, None));
         if address.is_some_and(|address| address.port() == 0) {
             meaning.wrong(&path, format!("`{path}`: nobody would find port 0"), "as in \"0.0.0.0:25\"");
         }
         bind.extend(address);
     }
-    bind
+    (bind, unix)
+}
+
+fn has_unix(protocol: Protocol) -> bool {
+    protocol.is_beside() && protocol != Protocol::Dracd
+}
+
+fn mode(text: &str, path: &str, meaning: &mut Meaning<'_>) -> u32 {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+    if mode.is_none() {
+        meaning.wrong(&format!("{path}.socket_mode"), format!("`{path}.socket_mode` is octal permissions"), "\"0660\"");
+    }
+    mode.unwrap_or(0o600)
+}
+
+/// Who may connect. Who speaks an interface for mail servers names clients, and is believed.
+fn peers(entry: &file::Listener, path: &str, meaning: &mut Meaning<'_>) -> Vec<IpNet> {
+    let path = format!("{path}.peers");
+    if !entry.protocol.is_beside() {
+        let parsed = entry.peers.iter().enumerate().map(|(index, text)| (format!("{path}[{index}]"), text));
+        return parsed
+            .filter_map(|(path, text)| meaning.parsed(&path, value::network(text)))
+            .map(|net| net.trunc())
+            .collect();
+    }
+    if entry.peers.is_empty() && entry.protocol != Protocol::Dracd {
+        let loopback = [IpNet::new([127, 0, 0, 0].into(), 8), IpNet::new(std::net::Ipv6Addr::LOCALHOST.into(), 128)];
+        return loopback.into_iter().flatten().collect();
+    }
+    networks(&entry.peers, &path, meaning)
 }
 
 fn networks(texts: &[String], path: &str, meaning: &mut Meaning<'_>) -> Vec<IpNet> {
@@ -110,6 +168,9 @@ fn check_tls(entry: &file::Listener, path: &str, meaning: &mut Meaning<'_>, has_
 }
 
 fn check_protocol(listener: &Listener, path: &str, meaning: &mut Meaning<'_>) {
+    if listener.protocol.is_beside() {
+        return check_beside(listener, path, meaning);
+    }
     if !listener.protocol.is_smtp() {
         if !listener.xclient_from.is_empty() {
             meaning.wrong(&format!("{path}.xclient_from"), "XCLIENT is a command of SMTP", "remove it");
@@ -128,6 +189,18 @@ fn check_protocol(listener: &Listener, path: &str, meaning: &mut Meaning<'_>) {
             "a login is required but never offered",
             "\"tls\", or auth_required = false",
         );
+    }
+}
+
+fn check_beside(listener: &Listener, path: &str, meaning: &mut Meaning<'_>) {
+    let name = listener.protocol.name();
+    if !listener.proxy_from.is_empty() || !listener.xclient_from.is_empty() {
+        let key = if listener.proxy_from.is_empty() { "xclient_from" } else { "proxy_from" };
+        meaning.wrong(&format!("{path}.{key}"), format!("{name} tells of clients in its own words"), "remove it");
+    }
+    let decides = matches!(listener.protocol, Protocol::Policy | Protocol::Milter | Protocol::Socketmap);
+    if listener.relay == RelayMode::Permit && !decides {
+        meaning.wrong(&format!("{path}.relay"), format!("{name} does not decide about recipients"), "remove it");
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use directory::RecipientScope;
-use guard::PopSource;
+use guard::{PopSource, Subject};
 use pop3::{Answer, Question, Reply, Secret, replies};
 use sasl::Mechanism;
 use smtp::server::TlsFacts;
@@ -81,7 +81,7 @@ impl Talk {
     async fn auth_start(&mut self, mechanism: &'static str, initial: Option<Secret>) -> Answer {
         let Some(mechanism) = Mechanism::parse(mechanism) else { return Answer::Refuse(replies::no_such_mechanism()) };
         let binding = self.tls.as_ref().and_then(|tls| tls.exporter);
-        let Ok(auth) = Auth::new(&self.client, (self.client.ip, mechanism), binding) else {
+        let Ok(auth) = Auth::new(&self.client.site.settings, self.origin(), (mechanism, binding)) else {
             return Answer::Refuse(replies::auth_unavailable());
         };
         let mut auth = Box::new(auth);
@@ -142,7 +142,7 @@ impl Talk {
             return;
         }
         let addr = policy.pop_key(self.client.ip);
-        let login = PopLogin { addr, login: proved.login.clone(), source: PopSource::Pop3 };
+        let login = PopLogin { addr, subject: Subject::Account(proved.login.clone()), source: PopSource::Pop3 };
         let lifetime = self.client.site.settings.relay.pop.lifetime;
         let recorded = self.client.border.state.record_pop_login(login, lifetime, SystemTime::now()).await;
         match recorded {

@@ -23,11 +23,11 @@ impl Talk {
         match self.client.border.state.charge_device(&device.login, per_hour, SystemTime::now()) {
             ChargeOutcome::Within => {
                 transaction.device_charged = true;
-                transaction.trace.limited(Charge::Within);
+                transaction.ledger.trace.limited(Charge::Within);
                 judgement
             }
             ChargeOutcome::Exceeded { .. } | ChargeOutcome::NoEvidence => {
-                transaction.trace.limited(Charge::Exceeded);
+                transaction.ledger.trace.limited(Charge::Exceeded);
                 RcptJudgement::Refuse(Reason::GrantExhausted.into())
             }
         }

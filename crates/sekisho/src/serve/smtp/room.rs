@@ -61,7 +61,7 @@ impl Talk {
         if told || !self.is_full(hosted, Some(octets)).await {
             return Ok(());
         }
-        Err(self.refuse_rcpt(Reason::MailboxFull.into(), hosted.path(), transaction))
+        Err(self.refuse_late(Reason::MailboxFull, hosted.path(), transaction))
     }
 
     /// The mailboxes behind a recipient, if each of them has a bound; else there is room in one.

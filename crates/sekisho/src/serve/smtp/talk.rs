@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use guard::{Recipient, Trace};
+use guard::Recipient;
 use smtp::reply::Reply;
 use smtp::server::{Answer, Helo, Question, TlsFacts, XClient};
 use smtp::{ReversePath, replies};
 use tracing::info;
 
 use super::message::Arriving;
-use crate::serve::auth::{Auth, Outcome, Proved};
+use crate::judge::Ledger;
+use crate::serve::auth::{Auth, Origin, Outcome, Proved};
 use crate::serve::border::Client;
 
 /// One session's side of the conversation. Small while nothing happens: what a login or a message needs is boxed.
@@ -36,15 +37,13 @@ pub(super) struct Transaction {
     pub(super) declared: Option<u64>,
     /// `SMTPUTF8`.
     pub(super) smtputf8: bool,
-    pub(super) owners: Option<guard::Fact<Vec<String>>>,
-    /// Recipients that a POP grant carries so far.
-    pub(super) pop_recipients: u32,
+    /// What the judge knows of it.
+    pub(super) ledger: Ledger,
     /// The message is counted for the device that sends it.
     pub(super) device_charged: bool,
     /// The first accepted recipient, and how many there are.
     pub(super) recipients: (Option<String>, usize),
     pub(super) arriving: Option<Arriving>,
-    pub(super) trace: Trace,
 }
 
 #[derive(Default)]
@@ -144,10 +143,11 @@ impl Talk {
             return Answer::Refuse(replies::mechanism_unknown());
         };
         let binding = self.tls.as_ref().and_then(|tls| tls.exporter);
-        let mut auth = match Auth::new(&self.client, (self.ip, mechanism), binding) {
-            Ok(auth) => Box::new(auth),
-            Err(_) => return Answer::Refuse(replies::auth_unavailable()),
-        };
+        let mut auth =
+            match Auth::new(&self.client.site.settings, Origin::new(&self.client, self.ip), (mechanism, binding)) {
+                Ok(auth) => Box::new(auth),
+                Err(_) => return Answer::Refuse(replies::auth_unavailable()),
+            };
         let outcome = auth.start(initial.as_deref()).await;
         self.auth = Some(auth);
         self.conclude(outcome)

@@ -1,0 +1,303 @@
+//! One brain for every interface: gathers the facts that the guard asks for, and says what it judged. SMTP, policy
+//! delegation, milter and socketmap all come here, and so share one set of counters.
+//!
+//! Decides nothing: `guard::judge_mail`, `guard::judge_rcpt` and `guard::judge_rules` do.
+
+pub mod words;
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use guard::rules::Said;
+use guard::{
+    Fact, MailFacts, MailJudgement, Need, RcptFacts, RcptJudgement, Reason, Recipient, Refusal, RelayPolicy, Right,
+    Trace, judge_mail, judge_rcpt, judge_rules,
+};
+use smtp::{ForwardPath, ReversePath};
+use tracing::info;
+
+use crate::lookup;
+use crate::serve::auth::Proved;
+use crate::serve::border::{Border, SessionId};
+use crate::serve::site::Site;
+use crate::tables::Subjects;
+
+/// Facts asked for one command; the guard needs fewer, so reaching it is a fault of ours.
+const NEEDS_MAX: usize = 10;
+
+/// Who asks to send, and by which interface we heard of it.
+#[derive(Clone, Copy)]
+pub struct Party<'a> {
+    /// Accounts, evidence, counters.
+    pub border: &'a Border,
+    /// The configuration.
+    pub site: &'a Site,
+    /// Who may relay here: the site's own policy, or the one for mail servers that ask.
+    pub policy: &'a RelayPolicy,
+    /// The client.
+    pub ip: IpAddr,
+    /// The listener's name.
+    pub listener: &'a str,
+    /// The session's id in the log.
+    pub session: SessionId,
+    /// What the client called itself.
+    pub helo: Option<&'a str>,
+    /// Who proved himself in this session.
+    pub proved: Option<&'a Proved>,
+}
+
+/// What is known of one transaction, over its recipients.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// Logins that own the reverse-path.
+    owners: Option<Fact<Vec<String>>>,
+    /// Whether the reverse-path's domain is ours.
+    sender_hosted: Option<Fact<bool>>,
+    /// Recipients that a POP grant carries so far; the first is charged as a message.
+    pop_recipients: u32,
+    /// What access rules ask for besides refusing.
+    pub effects: Effects,
+    /// How the last judgement came about.
+    pub trace: Trace,
+}
+
+/// What is to be done with a message that is taken.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Effects {
+    /// Throw it away.
+    pub discard: bool,
+    /// Keep it for a person to look at.
+    pub hold: bool,
+    /// Header fields to put above it.
+    pub prepend: Vec<String>,
+}
+
+/// No, with the words of the access map if it was one that said so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// The map's words.
+    pub said: Option<Said>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, said: None }
+    }
+}
+
+impl From<Reason> for Refused {
+    fn from(reason: Reason) -> Self {
+        Refusal::from(reason).into()
+    }
+}
+
+/// A recipient as it was asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct AskedRcpt<'a> {
+    /// RFC 5321 §4.1.1.2.
+    pub reverse_path: &'a ReversePath,
+    /// RFC 5321 §4.1.1.3, already without a source route.
+    pub forward_path: &'a ForwardPath,
+    /// There was a source route.
+    pub had_source_route: bool,
+}
+
+impl Party<'_> {
+    /// Whether the transaction may begin.
+    pub async fn mail(&self, reverse_path: &ReversePath, ledger: &mut Ledger) -> Result<(), Refused> {
+        let device = self.proved.map(Proved::device_facts);
+        let mut facts = MailFacts {
+            client_ip: self.ip,
+            listener: self.listener,
+            login: self.proved.zip(device.as_ref()).map(|(proved, device)| proved.attest(device)),
+            reverse_path,
+            reverse_path_owners: None,
+        };
+        let mut judgement = judge_mail(&facts, &mut ledger.trace);
+        if judgement == MailJudgement::Need(Need::Owners) {
+            facts.reverse_path_owners = Some(lookup::owners(&self.border.directory, reverse_path).await);
+            judgement = judge_mail(&facts, &mut ledger.trace);
+        }
+        ledger.owners = facts.reverse_path_owners.take();
+        match judgement {
+            MailJudgement::Accept => Ok(()),
+            MailJudgement::Refuse(refusal) => Err(refusal.into()),
+            // Only the owners are asked at MAIL, and they were told.
+            MailJudgement::Need(_) => Err(Reason::AuthorityUnavailable.into()),
+        }
+    }
+
+    /// Whether a recipient may enter the envelope: first what the rules take away, then by what right.
+    pub async fn rcpt(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Result<Recipient, Refused> {
+        self.rules(Some(asked.reverse_path), Some(asked.forward_path), ledger).await?;
+        match self.judge(asked, ledger).await {
+            RcptJudgement::Accept(recipient) => {
+                let by_pop =
+                    matches!(&recipient, Recipient::Relayed(_, grant) if matches!(grant.right(), Right::Pop { .. }));
+                ledger.pop_recipients += u32::from(by_pop);
+                Ok(recipient)
+            }
+            RcptJudgement::Refuse(refusal) => Err(refusal.into()),
+            // More needs than the guard has: a fault of ours, and so no.
+            RcptJudgement::Need(_) => Err(Reason::AuthorityUnavailable.into()),
+        }
+    }
+
+    /// What access rules say of the client, its greeting and as much of the envelope as is known. Who proved himself is not
+    /// judged by his address and greeting: a user on a listed dial-up network is still that user.
+    pub async fn rules(
+        &self,
+        reverse_path: Option<&ReversePath>,
+        forward_path: Option<&ForwardPath>,
+        ledger: &mut Ledger,
+    ) -> Result<(), Refused> {
+        let tables = &self.site.tables;
+        if tables.is_empty() {
+            return Ok(());
+        }
+        let client = self.proved.is_none().then_some(self.ip);
+        let name = match client {
+            Some(ip) if tables.asks_names() => self.client_name(ip).await,
+            _ => None,
+        };
+        let subjects = Subjects {
+            client,
+            name: name.as_deref(),
+            helo: self.helo.filter(|_| self.proved.is_none()),
+            reverse_path,
+            forward_path,
+        };
+        let verdict = judge_rules(self.ip, tables.hits(&subjects), &mut ledger.trace);
+        for hit in &verdict.noted {
+            info!(session = %self.session, client = %self.ip, stage = hit.stage.code(), line = %hit.line, action = ?hit.action, "rule observed");
+        }
+        if let Some((refusal, said)) = verdict.refused {
+            return Err(Refused { refusal, said: Some(said) });
+        }
+        ledger.effects.discard |= verdict.discard;
+        ledger.effects.hold |= verdict.hold;
+        for header in verdict.prepend {
+            if !ledger.effects.prepend.contains(&header) {
+                ledger.effects.prepend.push(header);
+            }
+        }
+        Ok(())
+    }
+
+    /// A name that DNS does not tell is none: rules only take away, and what is unknown weighs nothing.
+    async fn client_name(&self, ip: IpAddr) -> Option<String> {
+        match self.border.resolver.confirmed_name(ip).await {
+            Fact::Known(Some(name)) => Some(name.domain().to_string()),
+            Fact::Known(None) | Fact::Unknown(_) => None,
+        }
+    }
+
+    async fn judge(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> RcptJudgement {
+        let device = self.proved.map(Proved::device_facts);
+        let mail = MailFacts {
+            client_ip: self.ip,
+            listener: self.listener,
+            login: self.proved.zip(device.as_ref()).map(|(proved, device)| proved.attest(device)),
+            reverse_path: asked.reverse_path,
+            reverse_path_owners: ledger.owners.take(),
+        };
+        let mut facts = RcptFacts::new(&mail, asked.forward_path, SystemTime::now());
+        facts.had_source_route = asked.had_source_route;
+        facts.pop_recipients_before = ledger.pop_recipients;
+        facts.reverse_path_hosted = ledger.sender_hosted.take();
+        let mut judgement = RcptJudgement::Refuse(Reason::AuthorityUnavailable.into());
+        for _ in 0..NEEDS_MAX {
+            match judge_rcpt(self.policy, &facts, &mut ledger.trace) {
+                RcptJudgement::Need(need) => self.gather(need, &mut facts).await,
+                decided => {
+                    judgement = decided;
+                    break;
+                }
+            }
+        }
+        ledger.owners = facts.reverse_path_owners.take();
+        ledger.sender_hosted = facts.reverse_path_hosted.take();
+        judgement
+    }
+
+    /// Looks one fact up; a look-up that fails or is late is *unknown*.
+    async fn gather(&self, need: Need, facts: &mut RcptFacts<'_>) {
+        let border = self.border;
+        match need {
+            Need::Hosting => {
+                let mailbox = self.policy.directory_mailbox(facts.forward_path);
+                facts.hosting = match mailbox {
+                    Some(mailbox) => Some(lookup::hosting(&border.directory, self.policy, &mailbox).await),
+                    None => Some(Fact::Known(guard::Hosting::NotHosted)),
+                };
+            }
+            Need::Owners => {
+                facts.reverse_path_owners = Some(lookup::owners(&border.directory, facts.reverse_path).await);
+            }
+            Need::SenderHosting => {
+                facts.reverse_path_hosted =
+                    Some(lookup::is_own_domain(&border.directory, self.policy, facts.reverse_path).await);
+            }
+            Need::ClientName => facts.client_name = Some(border.resolver.confirmed_name(self.ip).await),
+            Need::PopEvidence(addr) => facts.pop = Some(lookup::pop_evidence(&border.state, addr, facts.now).await),
+            Need::Charge(key) => {
+                let pop = &self.site.settings.relay.pop;
+                facts.charge = Some(lookup::charge(&border.state, &key, (pop, facts.now)).await);
+            }
+        }
+    }
+
+    /// Every right to relay that was used can be found, with the way to it.
+    pub fn log_relayed(&self, right: &Right, asked: AskedRcpt<'_>, trace: &Trace) {
+        info!(
+            session = %self.session,
+            client = %self.ip,
+            login = self.proved.map(|proved| proved.login.as_str()).or(right.login()),
+            reverse_path = ?asked.reverse_path.to_string(),
+            forward_path = ?asked.forward_path.to_string(),
+            right = right.code(),
+            line = right.line().map(tracing::field::display),
+            trace = %trace,
+            "relayed"
+        );
+    }
+
+    /// The reply to a reverse-path that is refused; the log has its id and how it came about.
+    pub fn refuse_mail(&self, refused: &Refused, reverse_path: &ReversePath, trace: &Trace) -> smtp::Reply {
+        let id = lookup::explain_id();
+        let reply = words::reply(refused, &reverse_path, id);
+        info!(
+            session = %self.session,
+            client = %self.ip,
+            login = self.proved.map(|proved| proved.login.as_str()),
+            reverse_path = ?reverse_path.to_string(),
+            reply = %reply,
+            reason = refused.refusal.reason.code(),
+            explain = %id,
+            trace = %trace,
+            "mail refused"
+        );
+        reply
+    }
+
+    /// The reply to a recipient that is refused, at RCPT or at the end of the message.
+    pub fn refuse_rcpt(&self, refused: &Refused, asked: AskedRcpt<'_>, trace: &Trace) -> smtp::Reply {
+        let id = lookup::explain_id();
+        let reply = words::reply(refused, asked.forward_path, id);
+        info!(
+            session = %self.session,
+            client = %self.ip,
+            login = self.proved.map(|proved| proved.login.as_str()),
+            reverse_path = ?asked.reverse_path.to_string(),
+            forward_path = ?asked.forward_path.to_string(),
+            reply = %reply,
+            reason = refused.refusal.reason.code(),
+            explain = %id,
+            trace = %trace,
+            "recipient refused"
+        );
+        reply
+    }
+}

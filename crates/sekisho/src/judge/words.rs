@@ -1,0 +1,64 @@
+//! The words of a refusal: codes and texts stand in `smtp::replies`, or in the access map that said no.
+
+use std::fmt::Display;
+
+use guard::rules::Said;
+use guard::{ExplainId, Reason};
+use smtp::replies;
+use smtp::reply::{Enhanced, Reply};
+
+use super::Refused;
+
+/// The reply to a refusal.
+pub fn reply(refused: &Refused, path: &dyn Display, id: ExplainId) -> Reply {
+    match refused.refusal.reason {
+        Reason::RelayDenied | Reason::SenderNotGranted | Reason::NullSenderNotGranted | Reason::LiteralRefused => {
+            replies::relay_denied(path, &id)
+        }
+        Reason::UnknownUser => replies::unknown_user(path, &id),
+        Reason::SenderNotYours => replies::sender_not_yours(path, &id),
+        Reason::AuthorityUnavailable => replies::authority_unavailable(path, &id),
+        Reason::GrantExhausted => replies::grant_exhausted(path, &id),
+        Reason::RoutingRefused => replies::routing_refused(path, &id),
+        Reason::RecipientOutOfScope => replies::recipient_out_of_scope(path, &id),
+        Reason::MailboxFull => replies::mailbox_full(path, &id),
+        Reason::AccessDenied | Reason::AccessDeferred => access(refused.said.as_ref(), path, id),
+    }
+}
+
+/// The map's own code and words, with our id behind them.
+fn access(said: Option<&Said>, path: &dyn Display, id: ExplainId) -> Reply {
+    let Some(said) = said else { return replies::policy_refused(path, &id) };
+    let class = if said.code < 500 { 4 } else { 5 };
+    let given = said.enhanced.as_deref().and_then(enhanced).filter(|code| code.0 == class);
+    let text = format!("{path}: {} [{id}]", said.text);
+    Reply::new(said.code, given.unwrap_or(Enhanced(class, 7, 1)), text)
+}
+
+/// `5.7.1`.
+fn enhanced(text: &str) -> Option<Enhanced> {
+    let mut parts = text.split('.');
+    let code = Enhanced(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    parts.next().is_none().then_some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_s_words_are_kept() {
+        let said = |code, enhanced: Option<&str>| Said {
+            code,
+            enhanced: enhanced.map(str::to_owned),
+            text: "Go away".to_owned(),
+        };
+        let told = |said| {
+            let refused = Refused { refusal: Reason::AccessDenied.into(), said: Some(said) };
+            reply(&refused, &"<a@b.example>", ExplainId::from_random(1)).to_string()
+        };
+        assert!(told(said(550, None)).starts_with("550 5.7.1 <a@b.example>: Go away ["), "{}", told(said(550, None)));
+        assert!(told(said(554, Some("5.1.8"))).starts_with("554 5.1.8 "));
+        assert!(told(said(450, Some("5.1.8"))).starts_with("450 4.7.1 "), "the class must fit the code");
+    }
+}

@@ -1,0 +1,10 @@
+//! The mail filter for sendmail and Postfix.
+
+use super::{Served, Visit};
+use crate::listen::Link;
+
+/// Serves one connection.
+#[expect(clippy::unused_async, reason = "not there yet")]
+pub async fn serve(_visit: &Visit, _link: Link) -> Served {
+    Err(std::io::ErrorKind::Unsupported.into())
+}

@@ -1,0 +1,10 @@
+//! Postfix's policy delegation: each question is judged like a command of SMTP.
+
+use super::{Served, Visit};
+use crate::listen::Link;
+
+/// Serves one connection.
+#[expect(clippy::unused_async, reason = "not there yet")]
+pub async fn serve(_visit: &Visit, _link: Link) -> Served {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
