@@ -212,6 +212,30 @@ fn nothing_of_the_login_is_printed() {
     assert!(printed.contains("a@example.test") && !printed.contains("alice"), "{printed}");
 }
 
+/// What decoding and answering costs, without any judgement: `cargo test --release -p interop -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+#[expect(clippy::disallowed_methods, reason = "measures time; is not part of the codec")]
+fn requests_per_second() {
+    const REQUESTS: u32 = 500_000;
+    let pieces: Vec<_> = RCPT.repeat(20).chunks(16_384).map(<[u8]>::to_vec).collect();
+    let (mut decoder, mut answered, mut out) = (Decoder::default(), 0, Vec::new());
+    let begin = std::time::Instant::now();
+    while answered < REQUESTS {
+        for piece in &pieces {
+            decoder.push(piece);
+            out.clear();
+            while let Some(request) = decoder.next_request().unwrap() {
+                assert!(request.client_address().is_some() && request.stage() == Some(Stage::Rcpt));
+                Reply::Reject { code: 550, enhanced: Enhanced(5, 7, 1), text: "we do not relay".into() }
+                    .write_to(&mut out);
+                answered += 1;
+            }
+        }
+    }
+    println!("{:.0} policy requests/s", f64::from(answered) / begin.elapsed().as_secs_f64());
+}
+
 /// Some lines, fit or not.
 fn lines() -> impl Strategy<Value = Vec<u8>> {
     let line = prop_oneof![
