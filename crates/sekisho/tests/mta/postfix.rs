@@ -34,13 +34,15 @@ pub(crate) struct Postfix {
     process: Process,
     folder: Folder,
     outside: Outside,
-    pub(crate) port: u16,
+    port: u16,
+    submission: u16,
 }
 
 impl Postfix {
     /// One with these lines in its `main.cf`, after what any has.
     pub(crate) fn start(demo: &Demo, lines: &str) -> Self {
         let (folder, outside, port) = (Folder::new(), Outside::start(), free_ports());
+        let submission = port + 1;
         folder.folder_of("data", "postfix");
         fs::create_dir(folder.join("queue")).unwrap();
         let at = folder.text();
@@ -54,14 +56,17 @@ impl Postfix {
             outside.port()
         );
         folder.write("main.cf", &main);
-        folder.write("master.cf", &format!("{port} inet n - n - - smtpd\n{MASTER}"));
+        let login = example("postfix/master-submission.cf", &[("submission inet", &format!("{submission} inet"))]);
+        // Without `sasl.cf` there is nobody to ask for logins, and the service would not start.
+        let login = if lines.contains("smtpd_sasl_path") { &login } else { "" };
+        folder.write("master.cf", &format!("{port} inet n - n - - smtpd\n{login}{MASTER}"));
         // It makes the folders of the queue, with their owners.
         run(Command::new("postfix").arg("-c").arg(folder.path()).arg("check"));
         let mut master = Command::new("/usr/lib/postfix/sbin/master");
         // Its end ends its process group, which must not be ours.
         master.args(["-d", "-c"]).arg(folder.path()).process_group(0);
         let process = Process::start(&mut master, &folder.join("said")).listening(port);
-        Self { process, folder, outside, port }
+        Self { process, folder, outside, port, submission }
     }
 
     pub(crate) fn log(&self) -> String {
@@ -221,44 +226,73 @@ fn a_milter_takes_away_what_postfix_permits() {
     closed.tell("Relay access denied", |server| server.refuses(CLIENT, to_outside(&alice, "by the milter alone")));
 }
 
+/// A certificate for Postfix, the demo's.
+fn tls(demo: &Demo) -> String {
+    let certificate = demo.certificate();
+    let key = certificate.with_file_name("key.pem");
+    format!(
+        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = {}\nsmtpd_tls_key_file = {}\n",
+        certificate.display(),
+        key.display()
+    )
+}
+
+/// A conversation with port 587 under TLS, and what it offers there.
+fn under_tls(demo: &Demo, postfix: &Postfix) -> (Dialogue, String) {
+    let mut smtp = Dialogue::connect(CLIENT, postfix.submission).greeted();
+    assert!(smtp.say("STARTTLS").starts_with("220"), "{}", postfix.log());
+    let mut smtp = smtp.start_tls(demo.certificate());
+    let offered = smtp.say("EHLO client.example");
+    (smtp, offered)
+}
+
+fn plain(account: &Account, password: &str) -> String {
+    format!("AUTH PLAIN {}", base64(&format!("\0{}\0{password}", account.login)))
+}
+
 #[test]
 #[ignore = "needs the dovecot-auth listener"]
 fn a_login_at_postfix_is_checked_by_sekisho() {
     let mut demo = Demo::start();
     let alice = demo.account("alice");
-    let tls = format!(
-        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = {}\nsmtpd_tls_key_file = {}\n",
-        demo.certificate().display(),
-        demo.certificate().with_file_name("key.pem").display()
-    );
-    let postfix = Postfix::start(&demo, &(tls + &snippet(&demo, "sasl.cf")));
-    let clear = postfix.dial().say("EHLO client.example");
-    assert!(!clear.contains("AUTH"), "no login in clear: {clear}");
-    let under_tls = || {
-        let mut smtp = postfix.dial();
-        assert!(smtp.say("STARTTLS").starts_with("220"), "{}", postfix.log());
-        let mut smtp = smtp.start_tls(demo.certificate());
-        let offered = smtp.say("EHLO client.example");
-        (smtp, offered)
-    };
-    let (mut smtp, offered) = under_tls();
+    let postfix = Postfix::start(&demo, &(tls(&demo) + &snippet(&demo, "sasl.cf")));
+    let clear = Dialogue::connect(CLIENT, postfix.submission).greeted().say("EHLO client.example");
+    assert!(clear.contains("STARTTLS") && !clear.contains("AUTH"), "no login in clear: {clear}");
+    let (mut smtp, offered) = under_tls(&demo, &postfix);
     assert!(offered.contains("AUTH") && offered.contains("PLAIN"), "{offered}\n{}", postfix.log());
-    let login = |password: &str| format!("AUTH PLAIN {}", base64(&format!("\0{}\0{password}", alice.login)));
-    let wrong = smtp.say(&login("wrong"));
+    let wrong = smtp.say(&plain(&alice, "wrong"));
     assert!(wrong.starts_with("535"), "{wrong}");
     assert!(smtp.rcpt(&alice.address, OUTSIDE).starts_with("554"));
     smtp.say("RSET");
-    let right = smtp.say(&login(&alice.password));
+    let right = smtp.say(&plain(&alice, &alice.password));
     assert!(right.starts_with("235"), "{right}\n{}", postfix.log());
     let taken = smtp.mail(&alice.address, OUTSIDE, "Subject: with a login\r\n\r\nhello\r\n");
     assert!(taken.starts_with("250"), "{taken}");
     until("the mail", &|| postfix.log(), || (postfix.outside.mails().len() == 1).then_some(()));
-    let (mut smtp, _) = under_tls();
+    let (mut smtp, _) = under_tls(&demo, &postfix);
     assert!(demo.stop());
-    let away = smtp.say(&login(&alice.password));
+    let away = smtp.say(&plain(&alice, &alice.password));
     assert!(away.starts_with("454"), "{away}\n{}", postfix.log());
     let away = smtp.rcpt(&alice.address, OUTSIDE);
     assert!(away.starts_with("554"), "{away}");
+    // Port 25 asks for no login, so it is there without the guard.
+    assert!(postfix.dial().say("NOOP").starts_with("250"));
+}
+
+/// Logged in as Alice, nobody writes as Bob, where the guard is asked at RCPT as well.
+#[test]
+#[ignore = "needs the dovecot-auth and policy listeners"]
+fn a_login_at_postfix_sends_in_its_own_name() {
+    let demo = Demo::start_with(&["listener.policy.relay=restrict"]);
+    let (alice, bob) = (demo.account("alice"), demo.account("bob"));
+    let lines = tls(&demo) + &snippet(&demo, "sasl.cf") + &snippet(&demo, "restrict.cf");
+    let postfix = Postfix::start(&demo, &lines);
+    let (mut smtp, _) = under_tls(&demo, &postfix);
+    assert!(smtp.say(&plain(&alice, &alice.password)).starts_with("235"), "{}", postfix.log());
+    let forged = smtp.rcpt(&bob.address, OUTSIDE);
+    assert!(forged.starts_with('5'), "{forged}\n{}", postfix.log());
+    let own = smtp.rcpt(&alice.address, OUTSIDE);
+    assert!(own.starts_with("250"), "{own}\n{}", postfix.log());
 }
 
 /// A file cannot say that nobody keeps it: so the guard empties it at its end.
@@ -297,4 +331,20 @@ fn until_listed(table: &str, listed: bool) {
     until("the exported database", &|| String::from_utf8_lossy(&query().stderr).into_owned(), || {
         (query().status.success() == listed).then_some(())
     });
+}
+
+/// The listeners of the documents stand in a configuration that loads.
+#[test]
+fn the_documented_listeners_are_a_configuration() {
+    for file in ["postfix/sekisho.toml", "dovecot/sekisho.toml"] {
+        let folder = Folder::new();
+        let sekisho = || Command::new(env!("CARGO_BIN_EXE_sekisho"));
+        let made = ["init", "--hostname", "mail.example.test", "--domain", "example.test", "--dir"];
+        let password = fs::File::open(folder.write("password", "first secret\n")).unwrap();
+        run(sekisho().args(made).arg(folder.join("server")).stdin(password));
+        let config = folder.join("server/sekisho.toml");
+        let whole = fs::read_to_string(&config).unwrap() + "\n" + &example(file, &[]);
+        fs::write(&config, whole).unwrap();
+        run(sekisho().arg("-c").arg(&config).args(["config", "check"]));
+    }
 }
