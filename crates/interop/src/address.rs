@@ -7,7 +7,7 @@ const TEXT_OCTETS_MAX: usize = 80;
 
 /// Reads an address: plain, in brackets, with sendmail's `IPv6:` in front, with a zone behind. A mapped IPv4 address
 /// becomes IPv4, so that no second spelling of an address stands beside the first. `None`: `unknown`, empty, none at all.
-pub(crate) fn parse(octets: &[u8]) -> Option<IpAddr> {
+pub fn parse(octets: &[u8]) -> Option<IpAddr> {
     if octets.len() > TEXT_OCTETS_MAX {
         return None;
     }

@@ -3,6 +3,7 @@
 //!
 //! | folder | what it speaks |
 //! |---|---|
+//! | `address` | addresses of hosts, in the spellings of all these |
 //! | `policy` | Postfix's policy delegation |
 //! | `socketmap` | look-ups by sendmail and Postfix |
 //! | `milter` | sendmail's mail filter protocol, version 6 |
@@ -12,7 +13,7 @@
 //! | `map` | access maps and allow lists of Postfix, sendmail and their ancestors |
 //! | `bdb` | Berkeley DB files, btree and hash |
 
-mod address;
+pub mod address;
 pub mod auth_policy;
 pub mod bdb;
 pub mod dovecot_auth;
