@@ -1,12 +1,16 @@
 //! Dovecot beside a demo, with accounts of its own: its POP logins give the right to relay through Postfix.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use crate::demo::{Account, Demo, Dialogue, free_ports};
 use crate::postfix::{Postfix, snippet};
-use crate::support::{CLIENT, Folder, Mail, OUTSIDE, Process, example, expiry, file_text, group_id, story, user_id};
+use crate::support::{
+    CLIENT, Folder, Mail, OUTSIDE, Process, STRANGER, example, expiry, file_text, group_id, story, user_id,
+};
 
 /// What every account's password at Dovecot is; the demo's own differ.
 const PASSWORD: &str = "at-dovecot";
@@ -117,4 +121,34 @@ fn failed_logins_at_dovecot_give_nothing_and_dovecot_needs_no_guard() {
     assert!(demo.stop());
     let answer = dovecot.answer(CLIENT, &alice.login, PASSWORD);
     assert!(answer.starts_with("+OK"), "{answer}\n{}", dovecot.log());
+}
+
+/// DRAC knows the address alone: any sender of the own domains may use it, and no other.
+#[test]
+#[ignore = "needs dracd and the policy listener"]
+fn a_script_after_the_login_tells_dracd() {
+    let demo = Demo::start();
+    let scripts = Folder::new();
+    // Dovecot runs it as a user who may not enter every folder that a build lies in.
+    let program = scripts.join("sekisho");
+    fs::copy(env!("CARGO_BIN_EXE_sekisho"), &program).unwrap();
+    let call = format!("{} drac add --port {} 127.0.0.1", program.display(), demo.port("dracd"));
+    let script = example("dovecot/drac-login", &[("sekisho drac add 127.0.0.1", &call)]);
+    let script = scripts.write("drac-login", &script);
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let place = [("/usr/local/lib/sekisho/drac-login", script.to_str().unwrap())];
+    let dovecot = Dovecot::start(&demo, &example("dovecot/drac.conf", &place));
+    let postfix = Postfix::start(&demo, &snippet(&demo, "policy.cf"));
+    let (alice, bob) = (demo.account("alice"), demo.account("bob"));
+    let mail = |from, subject| Mail { from, to: OUTSIDE, subject };
+    postfix.tell_with("", &|_, _| (), |server| {
+        server.refuses(CLIENT, mail(&alice.address, "before the login"));
+        let answer = dovecot.answer(CLIENT, &alice.login, PASSWORD);
+        assert!(answer.starts_with("+OK"), "{answer}\n{}", dovecot.log());
+        server.relays(CLIENT, mail(&alice.address, "after the login"));
+        server.relays(CLIENT, mail(&bob.address, "in another name of the house"));
+        server.refuses(CLIENT, mail("x@elsewhere.example", "in a foreign name"));
+        server.refuses(STRANGER, mail(&alice.address, "from elsewhere"));
+        server.has_relayed(&["after the login", "in another name of the house"]);
+    });
 }
