@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::rpc::{NoCall, Procedure, Program, Reply, put_call, put_reply, read_call};
+use crate::server::SERVED;
 use crate::xdr::{Malformed, Reader, put_string, put_word};
 use crate::{PROGRAM, Version};
 
@@ -88,7 +89,7 @@ pub struct Asked {
     pub ports: Ports,
 }
 
-/// Appends the reply to `message` to `out`; nothing, if it is not to be answered. No reply is longer than 400 octets.
+/// Appends the reply to `message` to `out`; nothing, if it is not to be answered. No reply is longer than 700 octets.
 pub fn answer(message: &[u8], asked: Asked, out: &mut Vec<u8>) {
     let call = match read_call(message, PORTMAP) {
         Ok(call) => call,
@@ -123,13 +124,20 @@ pub fn answer(message: &[u8], asked: Asked, out: &mut Vec<u8>) {
     }
 }
 
+/// The port mapper tells of itself too: `rpcinfo` looks it up before it asks it anything.
+fn port_of(program: u32, transport: Transport, ports: Ports) -> Option<u16> {
+    match program {
+        PROGRAM => ports.of(transport),
+        _ => (program == PORTMAP.number).then_some(PORT),
+    }
+}
+
 /// 0 is "not registered". As with rpcbind the version does not matter: the program itself answers with those it has.
 fn get_port(mut arguments: Reader<'_>, ports: Ports) -> Result<u16, Malformed> {
     let (program, _version, protocol, _port) =
         (arguments.word()?, arguments.word()?, arguments.word()?, arguments.word()?);
     let transport = Transport::ALL.into_iter().find(|transport| transport.protocol() == protocol);
-    let port = transport.filter(|_| program == PROGRAM).and_then(|transport| ports.of(transport));
-    Ok(port.unwrap_or(0))
+    Ok(transport.and_then(|transport| port_of(program, transport, ports)).unwrap_or(0))
 }
 
 /// The empty string is "not registered".
@@ -140,7 +148,7 @@ fn get_address(mut arguments: Reader<'_>, asked: Asked) -> Result<String, Malfor
     let _owner = arguments.opaque(STRING_OCTETS_MAX)?;
     let local = asked.local.to_canonical();
     let transport = Transport::ALL.into_iter().find(|transport| transport.network_id(local).as_bytes() == network_id);
-    let Some(port) = transport.filter(|_| program == PROGRAM).and_then(|transport| asked.ports.of(transport)) else {
+    let Some(port) = transport.and_then(|transport| port_of(program, transport, asked.ports)) else {
         return Ok(String::new());
     };
     // The client says which of our addresses it reached, so it can reach us there again.
@@ -150,25 +158,32 @@ fn get_address(mut arguments: Reader<'_>, asked: Asked) -> Result<String, Malfor
 }
 
 fn dump(version: u32, asked: Asked, out: &mut Vec<u8>) {
-    let local = asked.local.to_canonical();
-    let any = if local.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
-    for version_served in Version::ALL {
-        for transport in Transport::ALL {
-            let Some(port) = asked.ports.of(transport) else { continue };
-            put_word(out, 1);
-            put_word(out, PROGRAM);
-            put_word(out, version_served.number());
-            if version == VERSION_2 {
-                put_word(out, transport.protocol());
-                put_word(out, port.into());
-            } else {
-                put_string(out, transport.network_id(any));
-                put_string(out, &universal_address(SocketAddr::new(any, port)));
-                put_string(out, OWNER);
+    for program in [PORTMAP, SERVED] {
+        for program_version in program.low..=program.high {
+            for transport in Transport::ALL {
+                let Some(port) = port_of(program.number, transport, asked.ports) else { continue };
+                put_word(out, 1);
+                put_word(out, program.number);
+                put_word(out, program_version);
+                put_entry(out, version, (transport, port, asked.local));
             }
         }
     }
     put_word(out, 0);
+}
+
+/// The rest of an entry, in the words of the port mapper's version.
+fn put_entry(out: &mut Vec<u8>, version: u32, (transport, port, local): (Transport, u16, IpAddr)) {
+    if version == VERSION_2 {
+        put_word(out, transport.protocol());
+        put_word(out, port.into());
+        return;
+    }
+    let any =
+        if local.to_canonical().is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
+    put_string(out, transport.network_id(any));
+    put_string(out, &universal_address(SocketAddr::new(any, port)));
+    put_string(out, OWNER);
 }
 
 /// An address and port in the notation of RFC 5665 §5.2.3.3: "192.0.2.1.0.111".
@@ -293,7 +308,9 @@ mod tests {
             let told = read_reply(&reply, 7).unwrap().unwrap().opaque(99).unwrap();
             assert_eq!(told, address.as_bytes(), "{network_id}");
         }
-        for (protocol, program, port) in [(17, PROGRAM, 2900), (6, PROGRAM, 2901), (17, 100_005, 0), (1, PROGRAM, 0)] {
+        for (protocol, program, port) in
+            [(17, PROGRAM, 2900), (6, PROGRAM, 2901), (6, 100_000, 111), (17, 100_005, 0), (1, PROGRAM, 0)]
+        {
             let mut arguments = Vec::new();
             for word in [program, 1, protocol, 0] {
                 put_word(&mut arguments, word);
@@ -305,9 +322,9 @@ mod tests {
 
     #[test]
     fn the_list_is_told_on_this_machine_only() {
-        for (version, octets) in
-            [(2, 24 + 4 * 20 + 4), (3, 24 + 4 * (12 + 8 + 20 + 16) + 4), (4, 24 + 4 * (12 + 8 + 20 + 16) + 4)]
-        {
+        // An entry has 20 octets in version 2; in the others 12 and three strings.
+        let entries = 6 * (12 + 8 + 20 + 16) + 4 * (12 + 8 + 20 + 16);
+        for (version, octets) in [(2, 24 + 10 * 20 + 4), (3, 24 + entries + 4), (4, 24 + entries + 4)] {
             let request = call_of(version, DUMP, b"");
             assert_eq!(ask(&request, "127.0.0.1").len(), octets);
             assert_eq!(ask(&request, "::ffff:127.0.0.1").len(), octets);
