@@ -4,12 +4,12 @@
 /// over and the connection is to be closed; the server then does what it was configured to do without a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MilterError {
-    /// A packet announces a length that its command cannot have; nothing of it is kept.
+    /// A packet announces a length that it cannot have; nothing of it is kept.
     #[error("packet of {octets} octets, at most {max} are taken")]
     Length {
         /// Announced: command and data.
         octets: u32,
-        /// The limit for this command.
+        /// The limit.
         max: usize,
     },
     /// No command of the protocol.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 pub enum Event {
     /// A client connected.
     Connect {
-        /// Its name as the server knows it; without one Postfix says `unknown`, sendmail the address in brackets.
+        /// Its name as the server knows it; without one, its address in brackets.
         hostname: Vec<u8>,
         /// Its address, a v4-mapped one as IPv4; `None` for a Unix socket, standard input or an unknown family.
         addr: Option<IpAddr>,

@@ -46,6 +46,6 @@ pub use error::{MilterError, Misuse};
 pub use event::{Event, path_text};
 pub use macros::{MACRO_OCTETS_MAX, MACROS_MAX, Stage};
 pub use negotiation::{Actions, Config, Negotiated, Steps, VERSION_MAX, VERSION_MIN};
-pub use packet::{DATA_OCTETS_MAX, HEADER_DATA_OCTETS_MAX, INPUT_OCTETS_MAX};
+pub use packet::{DATA_OCTETS_MAX, INPUT_OCTETS_MAX};
 pub use reply::{Modification, Reply};
 pub use session::Session;

@@ -102,7 +102,8 @@ pub struct Config {
     /// Steps wanted. Others are not told; where a server cannot be told so, the session lets them pass.
     pub steps: Steps,
     /// Macros wanted per step, names divided by spaces, longer ones in braces. A step that is not named has what the server
-    /// is configured to send, and so have all if the server is older than version 6.
+    /// is configured to send, and so have all if the server is older than version 6. sendmail 8.17 heeds no list for the
+    /// end of the message.
     pub macros: Vec<(Stage, &'static str)>,
     /// Most octets of names and values of one message's headers. Default 4 MiB.
     pub header_octets_max: usize,
@@ -123,7 +124,6 @@ impl Default for Config {
                 (Stage::Connect, client),
                 (Stage::Mail, login),
                 (Stage::Rcpt, "{rcpt_mailer} {rcpt_host} {rcpt_addr}"),
-                (Stage::EndOfMessage, "i"),
             ],
             header_octets_max: 4 << 20,
         }
@@ -186,4 +186,73 @@ fn macro_lists(config: &Config) -> Vec<u8> {
         lists.push(0);
     }
     lists
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agreed(config: &Config, words: [u32; 3]) -> Result<(Negotiated, Vec<u8>), MilterError> {
+        let data = words.map(u32::to_be_bytes);
+        let mut out = Vec::new();
+        let agreed = answer(config, Offer::parse(data.as_flattened())?, &mut out)?;
+        Ok((agreed, out))
+    }
+
+    fn words(answer: &[u8]) -> Vec<u32> {
+        assert_eq!(answer[4], packet::NEGOTIATE);
+        let (words, _) = answer[5..].as_chunks::<4>();
+        words.iter().take(3).map(|word| u32::from_be_bytes(*word)).collect()
+    }
+
+    #[test]
+    fn both_sides_meet() {
+        let plain = Config { actions: Actions::ADD_HEADERS, steps: Steps::RCPT, macros: vec![], header_octets_max: 0 };
+        // Version, actions, protocol: offered and answered.
+        let table: &[([u32; 3], [u32; 3])] = &[
+            // Everything, from a server as new as we are, and from a newer one.
+            ([6, 0x1ff, 0x001f_ffff], [6, 0x01, 0x377]),
+            ([9, 0xffff_ffff, 0xffff_ffff], [6, 0x01, 0x377]),
+            // Older ones cannot be told not to send what they never send.
+            ([4, 0x3f, 0x3ff], [4, 0x01, 0x377]),
+            ([3, 0x3f, 0x17f], [3, 0x01, 0x177]),
+            ([2, 0x3f, 0x7f], [2, 0x01, 0x77]),
+            ([2, 0, 0], [2, 0, 0]),
+        ];
+        for (offered, expected) in table {
+            let (_, out) = agreed(&plain, *offered).unwrap();
+            assert_eq!(words(&out), expected, "{offered:?}");
+            assert_eq!(out.len(), 17);
+        }
+        assert_eq!(agreed(&plain, [1, 0x0f, 0x3f]), Err(MilterError::Version(1)));
+        assert_eq!(agreed(&plain, [0, 0, 0]), Err(MilterError::Version(0)));
+        assert!(Offer::parse(b"\0\0\0\x02\0\0\0\x0f").is_err());
+    }
+
+    #[test]
+    fn what_is_understood_besides_is_only_taken_if_offered() {
+        let config = Config { steps: Steps::BODY.or(Steps::SKIP).or(Steps::REFUSED_RCPT), ..Config::default() };
+        let (newest, out) = agreed(&config, [6, 0x1ff, 0x001f_ffff]).unwrap();
+        assert_eq!(words(&out)[2], 0x36f | 0xc00);
+        assert!(newest.steps.contains(config.steps));
+        let (older, out) = agreed(&config, [6, 0x1ff, 0x0000_077f]).unwrap();
+        assert_eq!(words(&out)[2], 0x36f | 0x400);
+        assert!(older.steps.contains(Steps::SKIP) && !older.steps.contains(Steps::REFUSED_RCPT));
+        let (oldest, _) = agreed(&config, [2, 0x3f, 0x7f]).unwrap();
+        assert!(!oldest.steps.contains(Steps::SKIP) && oldest.steps.contains(Steps::BODY));
+    }
+
+    #[test]
+    fn macros_are_asked_for_where_that_is_possible() {
+        let macros = vec![(Stage::Connect, "j {client_addr}"), (Stage::EndOfHeaders, "i")];
+        let config = Config { macros, ..Config::default() };
+        let (agreed_on, out) = agreed(&config, [6, 0x1ff, 0x001f_ffff]).unwrap();
+        assert_eq!(words(&out)[1], 0x121);
+        assert_eq!(&out[17..], b"\0\0\0\0j {client_addr}\0\0\0\0\x06i\0");
+        assert_eq!(agreed_on.actions, Actions::ADD_HEADERS.or(Actions::QUARANTINE), "the request is no action");
+        let (_, out) = agreed(&config, [6, 0xff, 0x001f_ffff]).unwrap();
+        assert_eq!((words(&out)[1], out.len()), (0x21, 17));
+        let (_, out) = agreed(&config, [5, 0x1ff, 0x001f_ffff]).unwrap();
+        assert_eq!((words(&out)[1], out.len()), (0x21, 17));
+    }
 }

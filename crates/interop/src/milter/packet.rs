@@ -2,12 +2,13 @@
 
 use super::MilterError;
 
-/// Most data of a packet, in octets, the command not counted (`MILTER_MAX_DATA_SIZE`).
+/// Most data of a packet, in octets, the command not counted (`MILTER_MAX_DATA_SIZE`). Postfix cuts headers to fit,
+/// whatever its `header_size_limit` is.
 pub const DATA_OCTETS_MAX: usize = 65_535;
-/// Most data of a header, in octets: Postfix takes headers of 102,400 octets (`header_size_limit`) and sends them whole.
-pub const HEADER_DATA_OCTETS_MAX: usize = 131_072;
-/// Most input that waits, in octets: the longest packet and what one reading may bring behind it.
-pub const INPUT_OCTETS_MAX: usize = 5 + HEADER_DATA_OCTETS_MAX + 65_536;
+/// Most octets of a packet behind its length: a command and data.
+const PACKET_OCTETS_MAX: usize = 1 + DATA_OCTETS_MAX;
+/// Most input that waits, in octets: a packet, and what one reading may bring behind it.
+pub const INPUT_OCTETS_MAX: usize = 3 * PACKET_OCTETS_MAX;
 
 pub(super) const ABORT: u8 = b'A';
 pub(super) const BODY: u8 = b'B';
@@ -51,10 +52,12 @@ impl PacketReader {
         };
         let [a, b, c, d, command] = *header;
         let octets = u32::from_be_bytes([a, b, c, d]);
-        let max = 1 + data_octets_max(command)?;
+        if !is_command(command) {
+            return Err(MilterError::UnknownCommand(command));
+        }
         let length = usize::try_from(octets).unwrap_or(usize::MAX);
-        if length == 0 || length > max {
-            return Err(MilterError::Length { octets, max });
+        if length == 0 || length > PACKET_OCTETS_MAX {
+            return Err(MilterError::Length { octets, max: PACKET_OCTETS_MAX });
         }
         let Some(data) = rest.get(..length - 1) else { return Ok(None) };
         self.taken += 4 + length;
@@ -68,13 +71,25 @@ impl PacketReader {
     }
 }
 
-fn data_octets_max(command: u8) -> Result<usize, MilterError> {
-    match command {
-        HEADER => Ok(HEADER_DATA_OCTETS_MAX),
-        ABORT | BODY | CONNECT | MACRO | END_OF_MESSAGE | HELO | QUIT_NEW_CONNECTION | MAIL | END_OF_HEADERS
-        | NEGOTIATE | QUIT | RCPT | DATA | UNKNOWN => Ok(DATA_OCTETS_MAX),
-        other => Err(MilterError::UnknownCommand(other)),
-    }
+fn is_command(octet: u8) -> bool {
+    matches!(
+        octet,
+        ABORT
+            | BODY
+            | CONNECT
+            | MACRO
+            | END_OF_MESSAGE
+            | HELO
+            | QUIT_NEW_CONNECTION
+            | HEADER
+            | MAIL
+            | END_OF_HEADERS
+            | NEGOTIATE
+            | QUIT
+            | RCPT
+            | DATA
+            | UNKNOWN
+    )
 }
 
 /// Appends a packet whose data are `parts` one behind the other, which the caller keeps below [`DATA_OCTETS_MAX`].
@@ -104,9 +119,7 @@ mod tests {
             (b"\0\0\0\0A", Err(MilterError::Length { octets: 0, max: 65_536 })),
             (b"\0\x01\0\x01B", Err(MilterError::Length { octets: 65_537, max: 65_536 })),
             (b"\0\x01\0\0B", Ok(None)),
-            (b"\0\x02\0\x01L", Ok(None)),
-            (b"\0\x02\0\x02L", Err(MilterError::Length { octets: 131_074, max: 131_073 })),
-            (b"\xff\xff\xff\xffL", Err(MilterError::Length { octets: u32::MAX, max: 131_073 })),
+            (b"\xff\xff\xff\xffL", Err(MilterError::Length { octets: u32::MAX, max: 65_536 })),
             (b"\0\0\0\x01Z", Err(MilterError::UnknownCommand(b'Z'))),
             (b"GET / HTTP/1.0\r\n", Err(MilterError::UnknownCommand(b'/'))),
         ];

@@ -241,3 +241,116 @@ fn header<'a>(name: &'a str, value: &'a str) -> Result<[&'a [u8]; 4], Misuse> {
 fn one_line(text: &str) -> Result<&[u8], Misuse> {
     if text.contains(['\0', '\r', '\n']) { Err(Misuse::Text) } else { Ok(text.as_bytes()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smtp::Enhanced;
+
+    fn written(modification: &Modification<'_>) -> Result<Vec<u8>, Misuse> {
+        let mut out = Vec::new();
+        let result = modification.write(&mut out);
+        assert!(result.is_ok() || out.is_empty(), "nothing is written if not all");
+        result.map(|()| out)
+    }
+
+    #[test]
+    fn replies_where_they_fit() {
+        use Asked::{Body, Client, End, Rcpt, Transaction, Unknown};
+        let all = [Client, Unknown, Rcpt, Body, End, Transaction];
+        let refusal = Reply::Refuse(smtp::Reply::new(550, Enhanced(5, 7, 1), "no"));
+        let everywhere = [Reply::Continue, Reply::Reject, Reply::Tempfail, refusal];
+        let fits = |reply: &Reply| -> Vec<Asked> {
+            all.into_iter().filter(|asked| asked.check(reply, Steps::SKIP).is_ok()).collect()
+        };
+        for reply in &everywhere {
+            assert_eq!(fits(reply), all, "{reply:?}");
+        }
+        assert_eq!(fits(&Reply::Accept), [Client, Rcpt, Body, End, Transaction]);
+        assert_eq!(fits(&Reply::Discard), [Rcpt, Body, End, Transaction]);
+        assert_eq!(fits(&Reply::Skip), [Body]);
+        assert_eq!(Body.check(&Reply::Skip, Steps::BODY), Err(Misuse::NotNegotiated));
+        assert_eq!(Rcpt.check(&Reply::Skip, Steps::SKIP), Err(Misuse::WrongStep));
+    }
+
+    #[test]
+    fn a_refusal_refuses_and_its_codes_agree() {
+        let check = |reply: smtp::Reply| Asked::Rcpt.check(&Reply::Refuse(reply), Steps::NONE);
+        assert_eq!(check(smtp::Reply::new(550, Enhanced(5, 7, 1), "no")), Ok(()));
+        assert_eq!(check(smtp::Reply::new(451, Enhanced(4, 3, 0), "not now")), Ok(()));
+        assert_eq!(check(smtp::Reply::plain(421, "bye")), Ok(()));
+        assert_eq!(check(smtp::Reply::new(250, Enhanced(2, 0, 0), "yes")), Err(Misuse::ReplyCode(250)));
+        assert_eq!(check(smtp::Reply::plain(354, "go on")), Err(Misuse::ReplyCode(354)));
+        assert_eq!(check(smtp::Reply::new(550, Enhanced(4, 7, 1), "no")), Err(Misuse::ReplyCode(550)));
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_percent_signs_and_its_lines() {
+        let refuse = |lines: &[&str]| {
+            let lines = lines.iter().map(|line| (*line).to_owned().into()).collect();
+            let mut out = Vec::new();
+            Reply::Refuse(smtp::Reply::lines(450, Some(Enhanced(4, 7, 1)), lines)).write(&mut out).unwrap();
+            out
+        };
+        assert_eq!(refuse(&["50% %s"]), b"\0\0\0\x14y450 4.7.1 50%% %%s\0");
+        assert_eq!(refuse(&["a", "b"]), b"\0\0\0\x1ay450-4.7.1 a\r\n450 4.7.1 b\0");
+        assert_eq!(refuse(&["a\r\n250 ok\0"]), b"\0\0\0\x16y450 4.7.1 a??250 ok?\0");
+        assert_eq!(refuse(&[""]), b"\0\0\0\x0by450 4.7.1\0");
+        let mut out = Vec::new();
+        let long = smtp::Reply::lines(450, None, vec!["x".repeat(500).into(); 200]);
+        assert_eq!(Reply::Refuse(long).write(&mut out), Err(Misuse::TooLong));
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn modifications_octet_by_octet() {
+        let table: &[(Modification<'_>, &[u8])] = &[
+            (Modification::AddHeader { name: "A", value: "b" }, b"\0\0\0\x05hA\0b\0"),
+            (Modification::AddHeader { name: "A", value: "" }, b"\0\0\0\x04hA\0\0"),
+            (Modification::InsertHeader { index: 1, name: "A", value: "b\n\tc" }, b"\0\0\0\x0ci\0\0\0\x01A\0b\n\tc\0"),
+            (Modification::ChangeHeader { index: 2, name: "A", value: "" }, b"\0\0\0\x08m\0\0\0\x02A\0\0"),
+            (Modification::ChangeFrom { path: "<>", params: "" }, b"\0\0\0\x04e<>\0"),
+            (Modification::ChangeFrom { path: "<a@b>", params: "RET=HDRS" }, b"\0\0\0\x10e<a@b>\0RET=HDRS\0"),
+            (Modification::AddRecipient { path: "<a@b>", params: "" }, b"\0\0\0\x07+<a@b>\0"),
+            (Modification::AddRecipient { path: "<a@b>", params: "NOTIFY=NEVER" }, b"\0\0\0\x142<a@b>\0NOTIFY=NEVER\0"),
+            (Modification::DeleteRecipient { path: "<a@b>" }, b"\0\0\0\x07-<a@b>\0"),
+            (Modification::ReplaceBody(b"a\0b"), b"\0\0\0\x04ba\0b"),
+            (Modification::ReplaceBody(b""), b"\0\0\0\x01b"),
+            (Modification::Quarantine { reason: "why" }, b"\0\0\0\x05qwhy\0"),
+        ];
+        for (modification, octets) in table {
+            assert_eq!(written(modification).as_deref(), Ok(*octets), "{modification:?}");
+        }
+    }
+
+    #[test]
+    fn text_stays_in_its_place() {
+        let bad_names = ["", "A:", "A b", "A\r", "A\n", "A\0", "\u{e4}"];
+        for name in bad_names {
+            assert_eq!(written(&Modification::AddHeader { name, value: "" }), Err(Misuse::Text), "{name:?}");
+        }
+        for value in ["a\nB: c", "a\n", "a\n\n b", "a\n \n b", "a\r\n b", "a\0b"] {
+            assert_eq!(written(&Modification::AddHeader { name: "A", value }), Err(Misuse::Text), "{value:?}");
+        }
+        for path in ["", "<a@b>\0<c@d>", "<a@b>\n", "<a@b>\r"] {
+            assert_eq!(written(&Modification::AddRecipient { path, params: "" }), Err(Misuse::Text), "{path:?}");
+            assert_eq!(written(&Modification::DeleteRecipient { path }), Err(Misuse::Text), "{path:?}");
+            assert_eq!(written(&Modification::ChangeFrom { path, params: "" }), Err(Misuse::Text), "{path:?}");
+        }
+        assert_eq!(written(&Modification::AddRecipient { path: "<a@b>", params: "A\0B" }), Err(Misuse::Text));
+        assert_eq!(written(&Modification::Quarantine { reason: "a\nb" }), Err(Misuse::Text));
+    }
+
+    #[test]
+    fn long_bodies_go_in_pieces_and_nothing_else_does() {
+        let body = vec![b'x'; 2 * DATA_OCTETS_MAX + 1];
+        let packets = written(&Modification::ReplaceBody(&body)).unwrap();
+        assert_eq!(packets.len(), body.len() + 3 * 5);
+        assert_eq!(&packets[..5], b"\0\x01\0\0b");
+        assert_eq!(&packets[packets.len() - 6..], b"\0\0\0\x02bx");
+        let value = "x".repeat(DATA_OCTETS_MAX - 3);
+        assert!(written(&Modification::AddHeader { name: "A", value: &value }).is_ok());
+        let value = "x".repeat(DATA_OCTETS_MAX - 2);
+        assert_eq!(written(&Modification::AddHeader { name: "A", value: &value }), Err(Misuse::TooLong));
+    }
+}

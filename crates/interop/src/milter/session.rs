@@ -181,7 +181,8 @@ impl Session {
     }
 
     /// A macro's value, by its name with or without braces: `j`, `client_addr`, `{auth_authen}`. Those of a transaction are
-    /// gone after its end. A macro that was not sent is `None`; the server sends none that has no value.
+    /// gone after its end. `None` if it was not sent, as one is that has no meaning here: `auth_authen` without a login. An
+    /// IPv6 address in `client_addr` has `IPv6:` before it; [`Event::Connect`] has the address itself.
     pub fn macro_value(&self, name: &str) -> Option<&[u8]> {
         self.macros.value(name)
     }
@@ -211,5 +212,235 @@ impl Session {
         self.phase = Phase::Closed;
         self.asked = None;
         self.reader.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::milter::Actions;
+
+    const OFFER: &[u8] = b"\0\0\0\x06\0\0\x01\xff\0\x1f\xff\xff";
+    const CLIENT: &[u8] = b"h\x004\x04\xd2192.0.2.7\0";
+
+    /// A session that has taken these packets, all of them answered with "continue".
+    fn after(config: Config, packets: &[(u8, &[u8])]) -> Result<(Session, Vec<Event>), MilterError> {
+        let (mut session, mut events) = (Session::new(config), Vec::new());
+        for (command, data) in packets {
+            let (mut input, mut out) = (Vec::new(), Vec::new());
+            packet::write(*command, &[data], &mut input);
+            session.push(&input)?;
+            while let Some(event) = session.next(&mut out)? {
+                if event.wants_reply() {
+                    session.reply(&Reply::Continue, &mut out)?;
+                }
+                events.push(event);
+            }
+        }
+        Ok((session, events))
+    }
+
+    fn all_steps() -> Config {
+        let more = [Steps::HEADERS, Steps::END_OF_HEADERS, Steps::BODY, Steps::UNKNOWN];
+        let base = Config::default();
+        Config { steps: more.into_iter().fold(base.steps, Steps::or), ..base }
+    }
+
+    /// Data that fit a command.
+    fn packet_of(command: u8) -> (u8, &'static [u8]) {
+        let data: &[u8] = match command {
+            b'O' => OFFER,
+            b'C' => CLIENT,
+            b'D' => b"Mi\0A1\0",
+            b'H' | b'M' | b'R' | b'U' => b"x\0",
+            b'L' => b"a\0b\0",
+            _ => b"",
+        };
+        (command, data)
+    }
+
+    #[test]
+    fn steps_come_in_order() {
+        // What came, what may come then, and what may not.
+        let table: &[(&str, &str, &str)] = &[
+            ("", "OQ", "CDHMRTLNBEUAK"),
+            ("O", "CDAKQ", "OHMRTLNBEU"),
+            ("OC", "DHMUAKQ", "OCRTLNBE"),
+            ("OCH", "DHMUAKQ", "OCRTLNBE"),
+            ("OCM", "DHMRTLNBEUAKQ", "OC"),
+            ("OCMR", "DHMRTLNBEUAKQ", "OC"),
+            ("OCMRT", "DHMLNBEUAKQ", "OCRT"),
+            ("OCMRTL", "DHMLNBEUAKQ", "OCRT"),
+            ("OCMRTLN", "DHMBEUAKQ", "OCRTLN"),
+            ("OCMRTLNB", "DHMBEUAKQ", "OCRTLN"),
+            ("OCMRTLNBE", "DHMUAKQ", "OCRTLNBE"),
+            ("OCMRA", "DHMUAKQ", "OCRTLNBE"),
+            ("OCMRH", "DHMUAKQ", "OCRTLNBE"),
+            ("OCMRM", "DHMRTLNBEUAKQ", "OC"),
+            ("OCMRK", "CDAKQ", "OHMRTLNBEU"),
+        ];
+        for (came, may, may_not) in table {
+            for (commands, fits) in [(may, true), (may_not, false)] {
+                for command in commands.bytes() {
+                    let packets: Vec<_> = came.bytes().chain([command]).map(packet_of).collect();
+                    let result = after(all_steps(), &packets).map(|_| ());
+                    let expected = if fits { Ok(()) } else { Err(MilterError::OutOfOrder(command)) };
+                    assert_eq!(result, expected, "{} after {came}", command.escape_ascii());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn steps_that_are_not_wanted_are_not_missed_and_not_told() {
+        let config = Config { steps: Steps::RCPT, ..Config::default() };
+        let declined: Vec<_> = "ORREQ".bytes().map(packet_of).collect();
+        let (_, events) = after(config.clone(), &declined).unwrap();
+        assert_eq!(events.len(), 4);
+        // A server that cannot leave a step out.
+        let mut told: Vec<_> = "OCHMRTLNBEQ".bytes().map(packet_of).collect();
+        told[0].1 = b"\0\0\0\x02\0\0\0\0\0\0\0\0";
+        let (_, events) = after(config, &told).unwrap();
+        let rcpt = Event::Rcpt { path: b"x".to_vec(), params: vec![], refused: false };
+        assert_eq!(events, [rcpt, Event::EndOfMessage(vec![]), Event::Quit]);
+        let end_at_once = |steps| after(Config { steps, ..Config::default() }, &[packet_of(b'O'), packet_of(b'E')]);
+        assert_eq!(end_at_once(Steps::NONE).unwrap().1, [Event::EndOfMessage(vec![])]);
+        assert!(end_at_once(Steps::CONNECT).is_err() && end_at_once(Steps::MAIL).is_err());
+    }
+
+    #[test]
+    fn macros_go_with_their_client_and_their_transaction() {
+        let rcpt: &[(u8, &[u8])] = &[
+            (b'O', OFFER),
+            (b'D', b"Cj\0mx.example\0{client_name}\0c.example\0"),
+            (b'C', CLIENT),
+            (b'D', b"Mi\0A1\0{auth_authen}\0alice\0"),
+            (b'M', b"<a@b>\0"),
+            (b'D', b"R{rcpt_mailer}\0local\0"),
+            (b'R', b"<c@d>\0"),
+        ];
+        let values = |session: &Session| {
+            let there = |name: &&str| session.macro_value(name).is_some();
+            ["j", "client_name", "i", "auth_authen", "rcpt_mailer"].into_iter().filter(there).collect::<Vec<_>>()
+        };
+        let with = |packets: &[(u8, &'static [u8])]| after(all_steps(), &[rcpt, packets].concat()).unwrap().0;
+        assert_eq!(values(&with(&[])), ["j", "client_name", "i", "auth_authen", "rcpt_mailer"]);
+        assert_eq!(values(&with(&[(b'R', b"<e@f>\0")])), ["j", "client_name", "i", "auth_authen"]);
+        for end in [b'A', b'E', b'H', b'M'] {
+            assert_eq!(values(&with(&[packet_of(end)])), ["j", "client_name"], "{}", end.escape_ascii());
+        }
+        assert!(values(&with(&[(b'K', b"")])).is_empty());
+        assert!(values(&with(&[(b'K', b""), (b'C', CLIENT)])).is_empty());
+        assert!(values(&with(&[(b'Q', b"")])).is_empty());
+    }
+
+    #[test]
+    fn recipients_that_the_server_refuses_are_told_apart() {
+        let packets: &[(u8, &[u8])] = &[
+            (b'O', OFFER),
+            (b'C', CLIENT),
+            (b'M', b"<a@b>\0"),
+            (b'D', b"R{rcpt_mailer}\0error\0"),
+            (b'R', b"<c@d>\0"),
+            (b'R', b"<e@f>\0"),
+        ];
+        let refused = |config: Config| -> Vec<bool> {
+            let (_, events) = after(config, packets).unwrap();
+            let refused = |event: &Event| if let Event::Rcpt { refused, .. } = event { Some(*refused) } else { None };
+            events.iter().filter_map(refused).collect()
+        };
+        assert_eq!(refused(Config::default()), [true, false]);
+        let without = Config { steps: Steps::CONNECT.or(Steps::MAIL).or(Steps::RCPT), ..Config::default() };
+        assert_eq!(refused(without), [false, false], "a mailer of that name means nothing if it was not agreed on");
+    }
+
+    fn asked(commands: &str) -> (Session, Vec<u8>) {
+        let (last, before) = commands.as_bytes().split_last().unwrap();
+        let packets: Vec<_> = before.iter().copied().map(packet_of).collect();
+        let (mut session, _) = after(all_steps(), &packets).unwrap();
+        let (command, data) = packet_of(*last);
+        let (mut input, mut out) = (Vec::new(), Vec::new());
+        packet::write(command, &[data], &mut input);
+        session.push(&input).unwrap();
+        assert!(session.next(&mut out).unwrap().unwrap().wants_reply());
+        (session, out)
+    }
+
+    #[test]
+    fn one_reply_to_each_event() {
+        let (mut session, mut out) = asked("OCM");
+        assert_eq!(session.next(&mut out), Err(Misuse::ReplyOwed.into()));
+        assert_eq!(session.reply(&Reply::Skip, &mut out), Err(Misuse::WrongStep));
+        assert!(out.is_empty());
+        assert_eq!(session.reply(&Reply::Tempfail, &mut out), Ok(()));
+        assert_eq!(out, b"\0\0\0\x01t");
+        assert_eq!(session.reply(&Reply::Tempfail, &mut out), Err(Misuse::NothingAsked));
+        assert_eq!(session.next(&mut out), Ok(None));
+        assert_eq!(out, b"\0\0\0\x01t");
+    }
+
+    #[test]
+    fn what_was_refused_is_over() {
+        let refusals = [Reply::Accept, Reply::Reject, Reply::Tempfail, Reply::Discard];
+        let goes_on = |commands: &str, reply: &Reply, next: u8| {
+            let (mut session, mut out) = asked(commands);
+            session.reply(reply, &mut out).unwrap();
+            let mut input = Vec::new();
+            packet::write(next, &[packet_of(next).1], &mut input);
+            session.push(&input).unwrap();
+            session.next(&mut out).is_ok()
+        };
+        for reply in &refusals {
+            assert!(!goes_on("OCM", reply, b'R') && goes_on("OCM", reply, b'M'), "{reply:?}");
+            assert!(!goes_on("OCMRT", reply, b'L') && goes_on("OCMRT", reply, b'A'), "{reply:?}");
+            assert!(!goes_on("OCMRTLNBE", reply, b'B') && goes_on("OCMRTLNBE", reply, b'M'), "{reply:?}");
+            assert_eq!(goes_on("OCMR", reply, b'R'), matches!(reply, Reply::Reject | Reply::Tempfail), "{reply:?}");
+        }
+        assert!(goes_on("OC", &Reply::Reject, b'H'), "Postfix lets a client go on that it refuses later");
+        assert!(goes_on("OCMU", &Reply::Reject, b'R'), "an unknown command changes nothing");
+    }
+
+    #[test]
+    fn modifications_only_at_the_end_and_only_if_granted() {
+        let (session, mut out) = asked("OCMR");
+        let header = Modification::AddHeader { name: "A", value: "b" };
+        assert_eq!(session.modify(&header, &mut out), Err(Misuse::WrongStep));
+        assert_eq!(session.progress(&mut out), Err(Misuse::WrongStep));
+        assert_eq!(Session::new(all_steps()).modify(&header, &mut out), Err(Misuse::NothingAsked));
+        assert!(out.is_empty());
+        let (mut session, mut out) = asked("OCMRTLNBE");
+        assert_eq!(session.negotiated().unwrap().actions, Actions::ADD_HEADERS.or(Actions::QUARANTINE));
+        let body = Modification::ReplaceBody(b"x");
+        assert_eq!(session.modify(&body, &mut out), Err(Misuse::NotNegotiated));
+        assert_eq!(session.modify(&header, &mut out), Ok(()));
+        assert_eq!(session.progress(&mut out), Ok(()));
+        assert_eq!(session.reply(&Reply::Continue, &mut out), Ok(()));
+        assert_eq!(out, b"\0\0\0\x05hA\0b\0\0\0\0\x01p\0\0\0\x01c");
+        assert_eq!(session.modify(&header, &mut out), Err(Misuse::NothingAsked));
+    }
+
+    #[test]
+    fn headers_of_a_message_are_bounded() {
+        let config = || Config { header_octets_max: 5, ..all_steps() };
+        let twice = |between: &[(u8, &'static [u8])]| {
+            let begin: &[(u8, &[u8])] = &[(b'O', OFFER), (b'C', CLIENT), (b'M', b"x\0")];
+            let header: &[(u8, &[u8])] = &[(b'L', b"ab\0c\0")];
+            after(config(), &[begin, header, between, header].concat()).map(|_| ())
+        };
+        assert_eq!(twice(&[]), Err(MilterError::HeadersTooLong { max: 5 }));
+        assert_eq!(twice(&[(b'A', b""), (b'M', b"x\0")]), Ok(()));
+    }
+
+    #[test]
+    fn nothing_is_read_behind_the_end() {
+        let (mut session, events) = after(all_steps(), &[packet_of(b'O'), packet_of(b'Q')]).unwrap();
+        assert_eq!(events, [Event::Quit]);
+        let mut out = Vec::new();
+        session.push(b"\0\0\0\x01A").unwrap();
+        assert!(session.is_closed() && session.next(&mut out) == Ok(None) && out.is_empty());
+        let mut session = Session::new(all_steps());
+        session.push(b"\0\0\0\0A").unwrap();
+        assert!(session.next(&mut out).is_err() && session.is_closed());
+        assert_eq!(session.next(&mut out), Ok(None));
     }
 }
