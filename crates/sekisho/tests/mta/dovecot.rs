@@ -132,7 +132,7 @@ fn a_script_after_the_login_tells_dracd() {
     // Dovecot runs it as a user who may not enter every folder that a build lies in.
     let program = scripts.join("sekisho");
     fs::copy(env!("CARGO_BIN_EXE_sekisho"), &program).unwrap();
-    let call = format!("{} drac add --port {} 127.0.0.1", program.display(), demo.port("dracd"));
+    let call = format!("{} drac add 127.0.0.1:{}", program.display(), demo.port("dracd"));
     let script = example("dovecot/drac-login", &[("sekisho drac add 127.0.0.1", &call)]);
     let script = scripts.write("drac-login", &script);
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
