@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::demo::{Account, Demo, Dialogue, base64, free_ports, run};
 use crate::support::{CLIENT, Folder, Mail, OUTSIDE, Outside, Process, STRANGER, Server, example, expiry, file_text};
-use crate::support::{pop_login, story, until};
+use crate::support::{pop_login, root, story, until};
 
 /// What Debian's own `main.cf` would say, for a Postfix in a folder that relays everything to one host.
 const MASTER: &str = "\
@@ -26,6 +26,12 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 tlsmgr unix - - n 1000? 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
+";
+
+/// Postfix permits whoever is on this machine, as Debian's `main.cf` does.
+const PERMITTING: &str = "\
+mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 ";
 
 /// A Postfix of our own on loopback: it answers for nothing itself, hands the demo's domain to the demo and all else
@@ -158,6 +164,28 @@ fn t39_a_guard_that_comes_back_is_asked_again_in_the_same_session() {
     assert!(again.starts_with("250"), "{again}\n{}", postfix.log());
 }
 
+/// A guard that is there and says nothing is no guard: Postfix does not wait long, and relays nothing.
+#[test]
+#[ignore = "needs the policy and milter listeners"]
+fn t39_a_guard_that_hangs_lets_nothing_through() {
+    let demo = Demo::start();
+    let alice = demo.account("alice");
+    let by_policy = snippet(&demo, "policy.cf") + "smtpd_policy_service_timeout = 1s\n";
+    let by_milter = PERMITTING.to_owned() + &snippet(&demo, "milter.cf") + "milter_command_timeout = 1s\n";
+    for lines in [by_policy, by_milter] {
+        let postfix = Postfix::start(&demo, &lines);
+        pop_login(&demo, &alice);
+        postfix.tell("", |server| {
+            let signal = |name: &str| run(Command::new("kill").args([name, &demo.pid().to_string()]));
+            signal("-STOP");
+            server.defers(CLIENT, to_outside(&alice, "while it hangs"));
+            signal("-CONT");
+            server.relays(CLIENT, to_outside(&alice, "while it answers"));
+            server.has_relayed(&["while it answers"]);
+        });
+    }
+}
+
 /// With `relay = "restrict"` Postfix's own permits stand, and the guard only takes away from them.
 #[test]
 #[ignore = "needs the policy listener"]
@@ -219,8 +247,7 @@ fn the_story_by_socketmap_and_milter() {
 fn a_milter_takes_away_what_postfix_permits() {
     let mut demo = Demo::start();
     let alice = demo.account("alice");
-    let open = "mynetworks = 127.0.0.0/8\nsmtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n";
-    let postfix = Postfix::start(&demo, &(open.to_owned() + &snippet(&demo, "milter.cf")));
+    let postfix = Postfix::start(&demo, &(PERMITTING.to_owned() + &snippet(&demo, "milter.cf")));
     postfix.tell("we do not relay", |server| story(&mut demo, server));
     let closed = Postfix::start(&demo, &snippet(&demo, "milter.cf"));
     closed.tell("Relay access denied", |server| server.refuses(CLIENT, to_outside(&alice, "by the milter alone")));
@@ -346,5 +373,18 @@ fn the_documented_listeners_are_a_configuration() {
         let whole = fs::read_to_string(&config).unwrap() + "\n" + &example(file, &[]);
         fs::write(&config, whole).unwrap();
         run(sekisho().arg("-c").arg(&config).args(["config", "check"]));
+    }
+}
+
+/// Both languages lead to every file.
+#[test]
+fn every_example_is_in_the_documents() {
+    for name in ["postfix", "dovecot"] {
+        for entry in fs::read_dir(root().join("docs/examples").join(name)).unwrap() {
+            let link = format!("](examples/{name}/{})", entry.unwrap().file_name().into_string().unwrap());
+            for document in [format!("docs/{name}.md"), format!("docs/{name}.ja.md")] {
+                assert!(fs::read_to_string(root().join(&document)).unwrap().contains(&link), "{document}: {link}");
+            }
+        }
     }
 }
