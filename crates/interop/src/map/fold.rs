@@ -1,0 +1,40 @@
+//! How keys are made comparable: by Unicode's case folding, as Postfix does it where SMTPUTF8 is on.
+
+use std::borrow::Cow;
+
+/// The same for all ways of writing a key in upper and lower case. What comes out is for comparing, not for showing.
+pub(super) fn fold(key: &str) -> Cow<'_, str> {
+    if key.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+        Cow::Borrowed(key)
+    } else if key.is_ascii() {
+        Cow::Owned(key.to_ascii_lowercase())
+    } else {
+        Cow::Owned(key.chars().flat_map(folded).collect())
+    }
+}
+
+/// A character's full case folding, up to the choice of the one that stands for all: lower, upper, lower makes ß and ẞ
+/// `ss`, and both sigmas one. Only the dotless ı must not become the i that its upper case is shared with.
+fn folded(c: char) -> impl Iterator<Item = char> {
+    let lower = c.to_lowercase();
+    let dotless = c == 'ı';
+    lower.flat_map(move |l| {
+        let upper: Vec<char> = if dotless { vec![l] } else { l.to_uppercase().collect() };
+        upper.into_iter().flat_map(move |u| if dotless { vec![u] } else { u.to_lowercase().collect() })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_of_writing_one_key_are_one() {
+        for (a, b) in [("AbC@X.Org", "abc@x.org"), ("Straße", "STRASSE"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("ÄÖ", "äö")]
+        {
+            assert_eq!(fold(a), fold(b), "{a}");
+        }
+        assert_ne!(fold("ı"), fold("i"));
+        assert!(matches!(fold("abc"), Cow::Borrowed(_)));
+    }
+}

@@ -1,0 +1,333 @@
+//! One rule: `daemons : clients [: option]…`, and its patterns.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::super::mistake::{Notes, shown};
+use super::super::relay::{ClientPattern, network};
+use super::{HostName, Request, Role};
+
+/// A rule.
+#[derive(Debug, Clone)]
+pub(super) struct Rule {
+    pub(super) line: u32,
+    daemons: List<Pattern>,
+    clients: List<Pattern>,
+    pub(super) permits: bool,
+    /// It sets `RELAYCLIENT`.
+    pub(super) relays: bool,
+}
+
+impl Rule {
+    pub(super) fn matches(&self, request: Request<'_>) -> bool {
+        self.daemons.matches(&|pattern| pattern.is(request.daemon))
+            && self.clients.matches(&|pattern| pattern.is_host(request))
+    }
+
+    /// Its clients as entries of a list, where all of them are plain.
+    pub(super) fn patterns(&self) -> Option<Vec<ClientPattern>> {
+        let List { these, except: None } = &self.clients else { return None };
+        these.iter().map(Pattern::as_entry).collect()
+    }
+}
+
+/// `a b EXCEPT c EXCEPT d`: of the first those that are not of the rest.
+#[derive(Debug, Clone)]
+struct List<P> {
+    these: Vec<P>,
+    except: Option<Box<List<P>>>,
+}
+
+impl<P> List<P> {
+    fn matches(&self, one: &impl Fn(&P) -> bool) -> bool {
+        // Not by recursion: a line can be long.
+        let mut list = Some(self);
+        let mut sign = true;
+        while let Some(part) = list {
+            if !part.these.iter().any(one) {
+                return !sign;
+            }
+            sign = !sign;
+            list = part.except.as_deref();
+        }
+        !sign
+    }
+}
+
+/// What a word of a list stands for.
+#[derive(Debug, Clone)]
+enum Pattern {
+    All,
+    Local,
+    Known,
+    /// `unknown`, `paranoid`: names that a name can have when it has none.
+    Word(String),
+    /// `.domain`.
+    Below(String),
+    /// `192.168.1.`
+    Octets(String),
+    /// With `*` and `?`.
+    Wild(String),
+    Net(IpNet),
+}
+
+impl Pattern {
+    /// Against one text: a daemon, a name or an address. Patterns are lower case.
+    fn is(&self, text: &str) -> bool {
+        let text = text.to_ascii_lowercase();
+        match self {
+            Self::All => true,
+            Self::Known => text != "unknown",
+            Self::Local | Self::Net(_) => false,
+            Self::Word(word) => *word == text,
+            Self::Below(domain) => text.len() > domain.len() && text.ends_with(domain.as_str()),
+            Self::Octets(octets) => text.starts_with(octets.as_str()),
+            Self::Wild(glob) => wild(glob.as_bytes(), text.as_bytes()),
+        }
+    }
+
+    fn is_host(&self, request: Request<'_>) -> bool {
+        match self {
+            Self::Known => matches!(request.name, HostName::Known(_)),
+            Self::Local => matches!(request.name, HostName::Known(name) if !name.contains('.')),
+            Self::Net(net) => net.contains(&request.addr),
+            _ => self.is(&request.addr.to_string()) || (self.is_of_names() && self.is(request.name.text())),
+        }
+    }
+
+    /// What is made of digits and dots cannot match a name.
+    fn is_of_names(&self) -> bool {
+        let (Self::Word(text) | Self::Below(text) | Self::Octets(text) | Self::Wild(text)) = self else { return true };
+        text.bytes().any(|b| !b.is_ascii_digit() && b != b'.')
+    }
+
+    fn as_entry(&self) -> Option<ClientPattern> {
+        match self {
+            Self::Net(net) => Some(ClientPattern::Net(*net)),
+            Self::Octets(octets) => network(octets.trim_end_matches('.')).map(ClientPattern::Net),
+            Self::Below(domain) => Some(ClientPattern::Name(domain.clone())),
+            Self::Word(word) if word == "unknown" || word == "paranoid" => None,
+            Self::Word(word) => Some(
+                word.parse::<IpAddr>()
+                    .map_or_else(|_| ClientPattern::Name(word.clone()), |addr| ClientPattern::Net(IpNet::from(addr))),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// `*` is any text, `?` one octet. Linear in the text for each `*`.
+fn wild(glob: &[u8], text: &[u8]) -> bool {
+    let (mut g, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match glob.get(g) {
+            Some(b'*') => {
+                star = Some((g, t));
+                g += 1;
+            }
+            Some(c) if *c == b'?' || *c == text[t] => {
+                g += 1;
+                t += 1;
+            }
+            _ => match star {
+                Some((star_g, star_t)) => {
+                    star = Some((star_g, star_t + 1));
+                    g = star_g + 1;
+                    t = star_t + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    glob[g..].iter().all(|c| *c == b'*')
+}
+
+/// All rules of a file. A backslash at the end of a line joins it with the next.
+pub(super) fn read(role: Role, text: &str, notes: &mut Notes) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    let mut lines = (1_u32..).zip(text.split_inclusive('\n'));
+    while let Some((number, first)) = lines.next() {
+        let mut whole = first.to_owned();
+        while whole.ends_with("\\\n") {
+            whole.truncate(whole.len() - 2);
+            match lines.next() {
+                Some((_, next)) => whole.push_str(next),
+                None => break,
+            }
+        }
+        if whole.starts_with('#') || whole.trim().is_empty() {
+            continue;
+        }
+        if !whole.ends_with('\n') {
+            let column = u32::try_from(whole.chars().count()).unwrap_or(u32::MAX).saturating_add(1);
+            notes.mistake((number, column), "the last line has no line end", "end it, or tcpd overlooks it");
+            continue;
+        }
+        rules.extend(rule(role, number, whole.trim_end(), notes));
+    }
+    rules
+}
+
+/// Splits at colons outside of brackets; `\:` is none.
+fn fields(text: &str) -> Vec<(usize, String)> {
+    let mut fields = vec![(0, String::new())];
+    let mut brackets = false;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            ':' if !brackets => {
+                fields.push((at + 1, String::new()));
+                continue;
+            }
+            '\\' if chars.peek().is_some_and(|(_, next)| *next == ':') => {
+                chars.next();
+                push(&mut fields, ':');
+                continue;
+            }
+            '[' => brackets = true,
+            ']' => brackets = false,
+            _ => {}
+        }
+        push(&mut fields, c);
+    }
+    fields
+}
+
+fn push(fields: &mut [(usize, String)], c: char) {
+    if let Some((_, last)) = fields.last_mut() {
+        last.push(c);
+    }
+}
+
+fn rule(role: Role, line: u32, text: &str, notes: &mut Notes) -> Option<Rule> {
+    let fields = fields(text);
+    let column = |at: usize| u32::try_from(text[..at].chars().count()).unwrap_or(u32::MAX).saturating_add(1);
+    let [(_, daemons), (clients_at, clients), options @ ..] = fields.as_slice() else {
+        notes.mistake((line, 1), "no colon between services and clients", "write SERVICES : CLIENTS");
+        return None;
+    };
+    let daemons = list((line, 1), daemons, notes, daemon)?;
+    let clients = list((line, column(*clients_at)), clients, notes, client)?;
+    let mut read = Rule { line, daemons, clients, permits: role == Role::Allow, relays: false };
+    for (number, (at, text)) in options.iter().enumerate() {
+        let last = number + 1 == options.len();
+        option(&mut read, (line, column(*at)), (text, last), notes)?;
+    }
+    Some(read)
+}
+
+/// One option; those that only set something about the connection are named and left.
+fn option(rule: &mut Rule, place: (u32, u32), (text, last): (&str, bool), notes: &mut Notes) -> Option<()> {
+    let text = text.trim();
+    let end = text.find([' ', '\t', '=']).unwrap_or(text.len());
+    let (word, value) = (text[..end].to_ascii_lowercase(), text[end..].trim_start_matches([' ', '\t', '=']));
+    match word.as_str() {
+        "allow" | "deny" if !last => {
+            notes.mistake(place, format!("{word} before the end of the rule"), "put it last");
+            return None;
+        }
+        "allow" => rule.permits = true,
+        "deny" => rule.permits = false,
+        "setenv" => rule.relays |= value.split([' ', '\t', '=']).next() == Some("RELAYCLIENT"),
+        "severity" | "keepalive" | "linger" | "rfc931" | "banners" | "nice" | "umask" | "user" => {
+            notes.warn(place.0, || format!("{word} has no effect here"));
+        }
+        _ => {
+            let what = format!("{} would run a command", shown(text));
+            notes.mistake(place, what, "nothing is run here: take it out, or write the rule without it");
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// A list, at a place; its words are divided by blanks and commas.
+fn list(
+    (line, column): (u32, u32),
+    text: &str,
+    notes: &mut Notes,
+    pattern: fn(&str) -> Result<Pattern, (String, &'static str)>,
+) -> Option<List<Pattern>> {
+    let mut parts = vec![Vec::new()];
+    for word in text.split([' ', '\t', ',', '\r', '\n']).filter(|word| !word.is_empty()) {
+        if word.eq_ignore_ascii_case("EXCEPT") {
+            parts.push(Vec::new());
+            continue;
+        }
+        match pattern(word) {
+            Ok(pattern) => parts.last_mut()?.push(pattern),
+            Err((what, hint)) => {
+                let before = word.as_ptr() as usize - text.as_ptr() as usize;
+                let characters = u32::try_from(text[..before].chars().count()).unwrap_or(u32::MAX);
+                notes.mistake((line, column.saturating_add(characters)), what, hint);
+                return None;
+            }
+        }
+    }
+    if parts.iter().any(Vec::is_empty) {
+        notes.mistake((line, column), "an empty list", "name at least one, or ALL");
+        return None;
+    }
+    let rest = parts.drain(1..).rev().fold(None, |except, these| Some(Box::new(List { these, except })));
+    Some(List { these: parts.pop()?, except: rest })
+}
+
+fn daemon(word: &str) -> Result<Pattern, (String, &'static str)> {
+    if word.contains('@') {
+        return Err((format!("{} depends on our own address", shown(word)), "name the service alone"));
+    }
+    Ok(text_pattern(&word.to_ascii_lowercase()))
+}
+
+fn client(word: &str) -> Result<Pattern, (String, &'static str)> {
+    if word.starts_with('@') {
+        return Err((format!("{} is a netgroup", shown(word)), "list its hosts"));
+    }
+    if word.contains('@') {
+        return Err((format!("{} asks for a user by ident", shown(word)), "name the host alone"));
+    }
+    if word.starts_with('/') {
+        return Err((format!("{} is another file", shown(word)), "list here what is in it"));
+    }
+    let lower = word.to_ascii_lowercase();
+    if lower == "local" {
+        return Ok(Pattern::Local);
+    }
+    if lower.starts_with('[') || lower.contains('/') {
+        let net = masked(&lower)
+            .ok_or_else(|| (format!("{} is no network", shown(word)), "write NET/BITS, NET/MASK or [NET6]/BITS"))?;
+        return Ok(Pattern::Net(net));
+    }
+    Ok(text_pattern(&lower))
+}
+
+fn text_pattern(lower: &str) -> Pattern {
+    match lower {
+        "all" => Pattern::All,
+        "known" => Pattern::Known,
+        _ if lower.contains(['*', '?']) => Pattern::Wild(lower.to_owned()),
+        _ if lower.starts_with('.') => Pattern::Below(lower.to_owned()),
+        _ if lower.ends_with('.') => Pattern::Octets(lower.to_owned()),
+        _ => Pattern::Word(lower.to_owned()),
+    }
+}
+
+/// `n.n.n.n/m.m.m.m`, `n.n.n.n/bits`, `[addr]`, `[addr]/bits`.
+fn masked(text: &str) -> Option<IpNet> {
+    if let Some(inner) = text.strip_prefix('[') {
+        let (addr, bits) = inner.split_once(']')?;
+        let addr: Ipv6Addr = addr.parse().ok()?;
+        let bits: u8 = if bits.is_empty() { 128 } else { bits.strip_prefix('/')?.parse().ok()? };
+        return Some(IpNet::V6(Ipv6Net::new(addr, bits).ok()?.trunc()));
+    }
+    let (addr, mask) = text.split_once('/')?;
+    let addr: Ipv4Addr = addr.parse().ok()?;
+    let net = match mask.parse::<u8>() {
+        Ok(bits) => Ipv4Net::new(addr, bits).ok()?,
+        Err(_) => Ipv4Net::with_netmask(addr, mask.parse().ok()?).ok()?,
+    };
+    // With host bits it matches nothing there; a network that nobody can be in was not meant.
+    (net.addr() == net.network()).then_some(IpNet::V4(net))
+}

@@ -1,0 +1,410 @@
+//! PCRE2's patterns without UTF, as Postfix compiles them, written for our engine.
+
+use std::fmt::{self, Write as _};
+
+use fancy_regex::RegexBuilder;
+
+use super::class::{self, Item, literal};
+use super::{Dialect, Wrong, octets};
+
+/// What stands for `\h`, `\v` and their opposites within brackets.
+const BLANKS: &str = "\\t\\x20\\xA0";
+const NO_BLANKS: &str = "\\x00-\\x08\\x0A-\\x1F\\x21-\\x9F\\xA1-\\xFF";
+const LINE_ENDS: &str = "\\n\\x0B\\f\\r\\x85";
+const NO_LINE_ENDS: &str = "\\x00-\\x09\\x0E-\\x84\\x86-\\xFF";
+
+/// A pattern and its flags, ready to be compiled.
+pub(super) fn builder(pattern: &str, flags: &str, warn: &mut dyn FnMut(String)) -> Result<RegexBuilder, Wrong> {
+    let (mut caseless, mut multi_line, mut dot_all, mut extended) = (true, false, true, false);
+    let (mut anchored, mut ungreedy) = (false, false);
+    for (at, flag) in flags.char_indices() {
+        let flag_of = match flag {
+            'i' => &mut caseless,
+            'm' => &mut multi_line,
+            's' => &mut dot_all,
+            'x' => &mut extended,
+            'A' => &mut anchored,
+            'U' => &mut ungreedy,
+            // `$` is the end alone anyway: keys have no line end.
+            'E' => continue,
+            'X' => {
+                warn("flag X is overlooked, as PCRE2 does".to_owned());
+                continue;
+            }
+            _ => {
+                return Err(Wrong::new(
+                    pattern.len() + 1 + at,
+                    format!("no flag {flag:?}"),
+                    "flags are i m s x A E U X",
+                ));
+            }
+        };
+        *flag_of = !*flag_of;
+    }
+    let mut writer = Writer { pattern: pattern.as_bytes(), at: 0, out: String::new(), groups: 0, ungreedy, extended };
+    writer.all()?;
+    let text = if anchored { format!("\\A(?:{})", writer.out) } else { writer.out };
+    let mut builder = octets(&text);
+    builder.case_insensitive(caseless).multi_line(multi_line).dot_matches_new_line(dot_all).ignore_whitespace(extended);
+    Ok(builder)
+}
+
+struct Writer<'p> {
+    pattern: &'p [u8],
+    at: usize,
+    out: String,
+    /// Opened so far.
+    groups: usize,
+    ungreedy: bool,
+    extended: bool,
+}
+
+fn unsupported(at: usize, what: &str) -> Wrong {
+    Wrong::new(at, format!("{what} is not understood here"), "write it in another way")
+}
+
+impl Writer<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.pattern.get(self.at).copied()
+    }
+
+    fn all(&mut self) -> Result<(), Wrong> {
+        while let Some(octet) = self.peek() {
+            let begins = self.at;
+            self.at += 1;
+            match octet {
+                b'\\' => self.escape()?,
+                b'[' => self.at = class::class(Dialect::Pcre, self.pattern, self.at, (&mut self.out, false))?,
+                b'(' => self.group()?,
+                b'*' | b'+' | b'?' => {
+                    self.out.push(octet as char);
+                    self.greed();
+                }
+                b'{' => self.brace(begins),
+                b'.' | b'^' | b'$' | b')' | b'|' => self.out.push(octet as char),
+                b'#' if self.extended => {
+                    while self.peek().is_some_and(|b| b != b'\n') {
+                        self.at += 1;
+                    }
+                }
+                _ if self.extended && super::is_space(octet) => {}
+                _ => literal(&mut self.out, octet),
+            }
+        }
+        Ok(())
+    }
+
+    /// What follows a quantifier.
+    fn greed(&mut self) {
+        match self.peek() {
+            Some(b'+') => {
+                self.out.push('+');
+                self.at += 1;
+            }
+            Some(b'?') => {
+                self.at += 1;
+                if !self.ungreedy {
+                    self.out.push('?');
+                }
+            }
+            _ if self.ungreedy => self.out.push('?'),
+            _ => {}
+        }
+    }
+
+    /// `{n}`, `{n,}`, `{n,m}`; any other brace is a character.
+    fn brace(&mut self, begins: usize) {
+        let inner = &self.pattern[self.at..];
+        let end = inner.iter().position(|b| *b == b'}');
+        let text = end.and_then(|end| str::from_utf8(&inner[..end]).ok()).unwrap_or("");
+        let digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
+        let quantifier = match text.split_once(',') {
+            Some((low, high)) => !low.is_empty() && digits(low) && digits(high),
+            None => !text.is_empty() && digits(text),
+        };
+        if quantifier {
+            self.out.push('{');
+            self.out.push_str(text);
+            self.out.push('}');
+            self.at = begins + text.len() + 2;
+            self.greed();
+        } else {
+            literal(&mut self.out, b'{');
+        }
+    }
+
+    fn put(&mut self, text: fmt::Arguments<'_>) {
+        // A String takes everything.
+        let _ = self.out.write_fmt(text);
+    }
+
+    /// Up to a delimiter, which is taken too.
+    fn until(&mut self, delimiter: u8) -> Result<String, Wrong> {
+        let rest = &self.pattern[self.at..];
+        let end = rest.iter().position(|b| *b == delimiter);
+        let end = end.ok_or_else(|| Wrong::new(self.at, "something is not closed", "close it"))?;
+        let text = String::from_utf8_lossy(&rest[..end]).into_owned();
+        self.at += end + 1;
+        Ok(text)
+    }
+
+    fn name(&mut self, delimiter: u8) -> Result<String, Wrong> {
+        let at = self.at;
+        let name = self.until(delimiter)?;
+        let fine = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && name.bytes().next().is_some_and(|b| !b.is_ascii_digit());
+        if fine { Ok(name) } else { Err(Wrong::new(at, "no name of a group", "use letters, digits and _")) }
+    }
+
+    /// Behind an opening parenthesis.
+    fn group(&mut self) -> Result<(), Wrong> {
+        let begins = self.at - 1;
+        match self.peek() {
+            Some(b'*') => return Err(unsupported(begins, "a verb (*…)")),
+            Some(b'?') => {}
+            _ => {
+                self.groups += 1;
+                self.out.push('(');
+                return Ok(());
+            }
+        }
+        self.at += 1;
+        let kind = self.peek();
+        let after = self.pattern.get(self.at + 1).copied();
+        self.at += 1;
+        match (kind, after) {
+            (Some(b'#'), _) => {
+                self.until(b')')?;
+            }
+            (Some(c @ (b':' | b'=' | b'!' | b'>')), _) => {
+                self.out.push_str("(?");
+                self.out.push(c as char);
+            }
+            (Some(b'<'), Some(c @ (b'=' | b'!'))) => {
+                self.at += 1;
+                self.out.push_str("(?<");
+                self.out.push(c as char);
+            }
+            (Some(b'<'), _) => self.named_group(b'>')?,
+            (Some(b'\''), _) => self.named_group(b'\'')?,
+            (Some(b'P'), Some(b'<')) => {
+                self.at += 1;
+                self.named_group(b'>')?;
+            }
+            (Some(b'P'), Some(b'=')) => {
+                self.at += 1;
+                let name = self.name(b')')?;
+                self.put(format_args!("\\k<{name}>"));
+            }
+            (Some(b'('), Some(c)) if c.is_ascii_digit() => {
+                let number = self.until(b')')?;
+                self.put(format_args!("(?({number})"));
+            }
+            (Some(c), _) if c.is_ascii_lowercase() || c == b'-' => {
+                self.at -= 1;
+                self.inline_flags(begins)?;
+            }
+            _ => return Err(unsupported(begins, "this kind of group")),
+        }
+        Ok(())
+    }
+
+    fn named_group(&mut self, delimiter: u8) -> Result<(), Wrong> {
+        let name = self.name(delimiter)?;
+        self.groups += 1;
+        self.put(format_args!("(?P<{name}>"));
+        Ok(())
+    }
+
+    /// `(?i)`, `(?s-m:`.
+    fn inline_flags(&mut self, begins: usize) -> Result<(), Wrong> {
+        let rest = &self.pattern[self.at..];
+        let end = rest.iter().position(|b| !matches!(b, b'i' | b'm' | b's' | b'-')).unwrap_or(rest.len());
+        let flags = String::from_utf8_lossy(&rest[..end]).into_owned();
+        match rest.get(end) {
+            Some(c @ (b':' | b')')) if flags.matches('-').count() <= 1 => {
+                self.at += end + 1;
+                self.put(format_args!("(?{flags}{}", *c as char));
+                Ok(())
+            }
+            _ => Err(unsupported(begins, "these flags within a pattern")),
+        }
+    }
+
+    /// Behind a backslash.
+    fn escape(&mut self) -> Result<(), Wrong> {
+        let begins = self.at - 1;
+        let Some(octet) = self.peek() else {
+            return Err(Wrong::new(begins, "a backslash at the end", "write \\\\ for a backslash"));
+        };
+        self.at += 1;
+        match octet {
+            b'Q' => {
+                while self.at < self.pattern.len() && !self.pattern[self.at..].starts_with(b"\\E") {
+                    literal(&mut self.out, self.pattern[self.at]);
+                    self.at += 1;
+                }
+                self.at = (self.at + 2).min(self.pattern.len());
+            }
+            b'E' => {}
+            b'd' | b'D' | b'w' | b'W' | b's' | b'S' | b'b' | b'B' | b'A' | b'z' | b'G' | b'K' => {
+                self.out.push('\\');
+                self.out.push(octet as char);
+            }
+            b'Z' => self.out.push_str("(?=\\n?\\z)"),
+            b'N' => self.out.push_str("[^\\n]"),
+            b'R' => self.out.push_str("(?>\\r\\n|[\\n\\x0B\\f\\r\\x85])"),
+            b'h' | b'H' | b'v' | b'V' => {
+                let set = set(octet);
+                self.put(format_args!("[{set}]"));
+            }
+            b'1'..=b'9' => self.back_reference_or_octal(octet)?,
+            b'g' => self.back_reference()?,
+            b'k' => {
+                let delimiter = match self.peek() {
+                    Some(b'<') => b'>',
+                    Some(b'{') => b'}',
+                    Some(b'\'') => b'\'',
+                    _ => return Err(unsupported(begins, "\\k without a name")),
+                };
+                self.at += 1;
+                let name = self.name(delimiter)?;
+                self.put(format_args!("\\k<{name}>"));
+            }
+            _ => {
+                let octet = simple(self.pattern, &mut self.at, octet)
+                    .ok_or_else(|| unsupported(begins, &format!("\\{}", octet as char)))?;
+                literal(&mut self.out, octet);
+            }
+        }
+        Ok(())
+    }
+
+    fn reference(&mut self, number: usize) {
+        // In a group of its own: a digit may follow.
+        self.put(format_args!("(?:\\{number})"));
+    }
+
+    fn back_reference_or_octal(&mut self, first: u8) -> Result<(), Wrong> {
+        let begins = self.at - 1;
+        let rest = &self.pattern[begins..];
+        let end = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
+        let number: usize = str::from_utf8(&rest[..end]).ok().and_then(|t| t.parse().ok()).unwrap_or(usize::MAX);
+        if number < 10 || number <= self.groups {
+            self.at = begins + end;
+            self.reference(number);
+            return Ok(());
+        }
+        if first >= b'8' {
+            return Err(Wrong::new(begins, "a reference to a group that is not there", "count the brackets"));
+        }
+        self.at = begins;
+        let octet = octal(self.pattern, &mut self.at, 3);
+        let octet = u8::try_from(octet).map_err(|_| Wrong::new(begins, "an octal number above 377", "write \\xHH"))?;
+        literal(&mut self.out, octet);
+        Ok(())
+    }
+
+    /// `\g1`, `\g{1}`, `\g{-1}`, `\g{name}`.
+    fn back_reference(&mut self) -> Result<(), Wrong> {
+        let begins = self.at - 2;
+        let text = if self.peek() == Some(b'{') {
+            self.at += 1;
+            self.until(b'}')?
+        } else {
+            let rest = &self.pattern[self.at..];
+            let end = rest.iter().position(|b| !b.is_ascii_digit() && *b != b'-').unwrap_or(rest.len());
+            self.at += end;
+            String::from_utf8_lossy(&rest[..end]).into_owned()
+        };
+        let number = match text.strip_prefix('-') {
+            Some(back) => back.parse().ok().and_then(|back: usize| (self.groups + 1).checked_sub(back)),
+            None => text.parse().ok(),
+        };
+        match number {
+            Some(number @ 1..) => self.reference(number),
+            _ if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
+                self.put(format_args!("\\k<{text}>"));
+            }
+            _ => return Err(unsupported(begins, "this reference")),
+        }
+        Ok(())
+    }
+}
+
+fn set(letter: u8) -> &'static str {
+    match letter {
+        b'h' => BLANKS,
+        b'H' => NO_BLANKS,
+        b'v' => LINE_ENDS,
+        _ => NO_LINE_ENDS,
+    }
+}
+
+/// An escape within brackets; `at` is behind the backslash.
+pub(super) fn class_escape(pattern: &[u8], at: &mut usize) -> Result<Item, Wrong> {
+    let begins = *at - 1;
+    let octet = pattern[*at];
+    *at += 1;
+    Ok(match octet {
+        b'd' | b'D' | b'w' | b'W' | b's' | b'S' => Item::Set(format!("\\{}", octet as char)),
+        b'h' | b'H' | b'v' | b'V' => Item::Set(set(octet).to_owned()),
+        b'b' => Item::Octet(8),
+        b'E' => Item::Set(String::new()),
+        b'1'..=b'7' => {
+            *at -= 1;
+            let octet = u8::try_from(octal(pattern, at, 3));
+            Item::Octet(octet.map_err(|_| Wrong::new(begins, "an octal number above 377", "write \\xHH"))?)
+        }
+        _ => {
+            Item::Octet(simple(pattern, at, octet).ok_or_else(|| unsupported(begins, &format!("\\{}", octet as char)))?)
+        }
+    })
+}
+
+/// An escape that stands for one octet; `at` is behind its letter.
+fn simple(pattern: &[u8], at: &mut usize, letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'a' => 7,
+        b'e' => 0x1B,
+        b'f' => 0x0C,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'0' => u8::try_from(octal(pattern, at, 2)).ok()?,
+        b'c' => {
+            let of = pattern.get(*at).filter(|b| (0x20..0x7F).contains(*b))?;
+            *at += 1;
+            of.to_ascii_uppercase() ^ 0x40
+        }
+        b'o' => u8::from_str_radix(&braced(pattern, at)?, 8).ok()?,
+        b'x' if pattern.get(*at) == Some(&b'{') => u8::from_str_radix(&braced(pattern, at)?, 16).ok()?,
+        b'x' => {
+            let digits = pattern[*at..].iter().take(2).take_while(|b| b.is_ascii_hexdigit()).count();
+            let text = str::from_utf8(&pattern[*at..*at + digits]).ok()?;
+            *at += digits;
+            if text.is_empty() { 0 } else { u8::from_str_radix(text, 16).ok()? }
+        }
+        _ if !letter.is_ascii_alphanumeric() => letter,
+        _ => return None,
+    })
+}
+
+fn braced(pattern: &[u8], at: &mut usize) -> Option<String> {
+    let rest = pattern[*at..].strip_prefix(b"{")?;
+    let end = rest.iter().position(|b| *b == b'}')?;
+    *at += end + 2;
+    str::from_utf8(&rest[..end]).ok().map(str::to_owned)
+}
+
+fn octal(pattern: &[u8], at: &mut usize, digits_max: usize) -> u16 {
+    let mut number = 0;
+    for _ in 0..digits_max {
+        match pattern.get(*at) {
+            Some(digit @ b'0'..=b'7') => number = number * 8 + u16::from(digit - b'0'),
+            _ => break,
+        }
+        *at += 1;
+    }
+    number
+}

@@ -1,0 +1,247 @@
+//! POSIX regular expressions, extended and basic, as glibc reads them in the C locale, written for our engine.
+//!
+//! Whether a key matches is the same in both. Of the parts, POSIX takes the longest where an alternative leaves the
+//! choice; a pattern whose parts are asked for is therefore matched for the longest whole.
+
+use std::fmt::{self, Write as _};
+
+use fancy_regex::RegexBuilder;
+
+use super::class::{self, literal};
+use super::{Dialect, Wrong, octets};
+
+/// So often something may be repeated: `RE_DUP_MAX`.
+const REPEATED_MAX: u32 = 0x7fff;
+
+/// A pattern and its flags, ready to be compiled. `parts`: the result takes parts of the key.
+pub(super) fn builder(pattern: &str, flags: &str, parts: bool) -> Result<RegexBuilder, Wrong> {
+    let (mut caseless, mut newline, mut extended) = (true, false, true);
+    for (at, flag) in flags.char_indices() {
+        let flag_of = match flag {
+            'i' => &mut caseless,
+            'm' => &mut newline,
+            'x' => &mut extended,
+            _ => return Err(Wrong::new(pattern.len() + 1 + at, format!("no flag {flag:?}"), "flags are i m x")),
+        };
+        *flag_of = !*flag_of;
+    }
+    let mut writer = Writer {
+        pattern: pattern.as_bytes(),
+        at: 0,
+        extended,
+        newline,
+        out: String::new(),
+        atom: None,
+        repeated: false,
+        open: Vec::new(),
+        closed: 0,
+        choices: false,
+    };
+    writer.all()?;
+    let mut builder = octets(&writer.out);
+    builder.case_insensitive(caseless).multi_line(newline).dot_matches_new_line(!newline);
+    if parts && writer.choices {
+        builder.leftmost_longest(true);
+    }
+    Ok(builder)
+}
+
+/// What a pattern consists of, in both syntaxes.
+#[derive(Clone, Copy)]
+enum Token {
+    Octet(u8),
+    Open,
+    Close,
+    Or,
+    /// At least, at most.
+    Repeat(u32, Option<u32>),
+    Bracket,
+    Dot,
+    Reference(u8),
+    /// Something with a width that our engine writes so.
+    Atom(&'static str),
+    /// Something without.
+    Anchor(&'static str),
+}
+
+#[expect(clippy::struct_excessive_bools, reason = "two are flags of the pattern, two are of its state")]
+struct Writer<'p> {
+    pattern: &'p [u8],
+    at: usize,
+    extended: bool,
+    newline: bool,
+    out: String,
+    /// Where in the output begins what a repetition would repeat.
+    atom: Option<usize>,
+    repeated: bool,
+    open: Vec<usize>,
+    closed: u8,
+    choices: bool,
+}
+
+impl Writer<'_> {
+    fn all(&mut self) -> Result<(), Wrong> {
+        while self.at < self.pattern.len() {
+            let begins = self.at;
+            let token = self.token()?;
+            self.write(begins, token)?;
+        }
+        match self.open.pop() {
+            Some(_) => Err(Wrong::new(0, "a parenthesis ( that is not closed", "close it, or escape it by \\")),
+            None => Ok(()),
+        }
+    }
+
+    fn token(&mut self) -> Result<Token, Wrong> {
+        let begins = self.at;
+        let octet = self.pattern[begins];
+        self.at += 1;
+        let at_start =
+            begins == 0 || self.pattern[..begins].ends_with(b"\\(") || self.pattern[..begins].ends_with(b"\\|");
+        let at_end = self.at == self.pattern.len()
+            || self.pattern[self.at..].starts_with(b"\\)")
+            || self.pattern[self.at..].starts_with(b"\\|");
+        Ok(match octet {
+            b'\\' => self.escaped()?,
+            b'[' => Token::Bracket,
+            b'.' => Token::Dot,
+            b'*' if self.extended || self.atom.is_some() => Token::Repeat(0, None),
+            b'^' if self.extended || at_start => Token::Anchor("^"),
+            b'$' if self.extended || at_end => Token::Anchor("$"),
+            b'(' if self.extended => Token::Open,
+            b')' if self.extended && !self.open.is_empty() => Token::Close,
+            b'|' if self.extended => Token::Or,
+            b'+' if self.extended => Token::Repeat(1, None),
+            b'?' if self.extended => Token::Repeat(0, Some(1)),
+            b'{' if self.extended => self.interval(b"}")?,
+            _ => Token::Octet(octet),
+        })
+    }
+
+    /// Behind a backslash.
+    fn escaped(&mut self) -> Result<Token, Wrong> {
+        let begins = self.at - 1;
+        let Some(octet) = self.pattern.get(self.at).copied() else {
+            return Err(Wrong::new(begins, "a backslash at the end", "write \\\\ for a backslash"));
+        };
+        self.at += 1;
+        Ok(match octet {
+            b'(' if !self.extended => Token::Open,
+            b')' if !self.extended => Token::Close,
+            b'|' if !self.extended => Token::Or,
+            b'+' if !self.extended => Token::Repeat(1, None),
+            b'?' if !self.extended => Token::Repeat(0, Some(1)),
+            b'{' if !self.extended => self.interval(b"\\}")?,
+            b'1'..=b'9' => Token::Reference(octet - b'0'),
+            b'w' => Token::Atom("[A-Za-z0-9_]"),
+            b'W' => Token::Atom("[^A-Za-z0-9_]"),
+            b's' => Token::Atom("[\\x20\\t-\\r]"),
+            b'S' => Token::Atom("[^\\x20\\t-\\r]"),
+            b'b' => Token::Anchor("\\b"),
+            b'B' => Token::Anchor("\\B"),
+            b'<' => Token::Anchor("\\<"),
+            b'>' => Token::Anchor("\\>"),
+            b'`' => Token::Anchor("\\A"),
+            b'\'' => Token::Anchor("\\z"),
+            _ => Token::Octet(octet),
+        })
+    }
+
+    /// `{n}`, `{n,}`, `{n,m}`, `{,m}`.
+    fn interval(&mut self, close: &[u8]) -> Result<Token, Wrong> {
+        let begins = self.at - 1;
+        let rest = &self.pattern[self.at..];
+        let wrong = || Wrong::new(begins, "no numbers in braces", "write as in {2,5}, or escape the brace by \\");
+        let end = rest.windows(close.len()).position(|w| w == close).ok_or_else(wrong)?;
+        let text = str::from_utf8(&rest[..end]).map_err(|_| wrong())?;
+        self.at += end + close.len();
+        let number = |t: &str| {
+            let digits = !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
+            t.parse().ok().filter(|n: &u32| digits && *n <= REPEATED_MAX).ok_or_else(wrong)
+        };
+        match text.split_once(',') {
+            None => number(text).map(|n| Token::Repeat(n, Some(n))),
+            Some(("", "")) => Err(wrong()),
+            Some(("", high)) => Ok(Token::Repeat(0, Some(number(high)?))),
+            Some((low, "")) => Ok(Token::Repeat(number(low)?, None)),
+            Some((low, high)) => {
+                let (low, high) = (number(low)?, number(high)?);
+                if low > high { Err(wrong()) } else { Ok(Token::Repeat(low, Some(high))) }
+            }
+        }
+    }
+
+    fn write(&mut self, begins: usize, token: Token) -> Result<(), Wrong> {
+        let start = self.out.len();
+        match token {
+            Token::Repeat(low, high) => return self.repeat(begins, low, high),
+            Token::Open => {
+                self.open.push(start);
+                self.out.push('(');
+                self.atom = None;
+                return Ok(());
+            }
+            Token::Or => {
+                self.choices = true;
+                self.out.push('|');
+                self.atom = None;
+                return Ok(());
+            }
+            Token::Anchor(text) => {
+                self.out.push_str(text);
+                self.atom = None;
+                return Ok(());
+            }
+            Token::Close => {
+                let Some(opened) = self.open.pop() else {
+                    return Err(Wrong::new(begins, "a parenthesis ) without its other", "remove it"));
+                };
+                self.closed += u8::from(self.closed < u8::MAX);
+                self.out.push(')');
+                self.atom = Some(opened);
+                self.repeated = false;
+                return Ok(());
+            }
+            Token::Bracket => {
+                let no_newline = self.newline;
+                self.at = class::class(Dialect::Posix, self.pattern, self.at, (&mut self.out, no_newline))?;
+            }
+            Token::Octet(octet) => literal(&mut self.out, octet),
+            Token::Dot => self.out.push('.'),
+            Token::Atom(text) => self.out.push_str(text),
+            Token::Reference(number) if number > self.closed => {
+                return Err(Wrong::new(begins, "a reference to a group that is not there", "count the brackets"));
+            }
+            Token::Reference(number) => self.put(format_args!("(?:\\{number})")),
+        }
+        self.atom = Some(start);
+        self.repeated = false;
+        Ok(())
+    }
+
+    fn put(&mut self, text: fmt::Arguments<'_>) {
+        // A String takes everything.
+        let _ = self.out.write_fmt(text);
+    }
+
+    fn repeat(&mut self, begins: usize, low: u32, high: Option<u32>) -> Result<(), Wrong> {
+        let Some(atom) = self.atom else {
+            return Err(Wrong::new(begins, "nothing to repeat", "escape it by \\"));
+        };
+        // `a*+` would be something else to our engine.
+        if self.repeated {
+            self.out.insert_str(atom, "(?:");
+            self.out.push(')');
+        }
+        self.repeated = true;
+        self.choices |= low == 0 || high != Some(low);
+        match (low, high) {
+            (0, None) => self.out.push('*'),
+            (1, None) => self.out.push('+'),
+            (0, Some(1)) => self.out.push('?'),
+            (low, None) => self.put(format_args!("{{{low},}}")),
+            (low, Some(high)) => self.put(format_args!("{{{low},{high}}}")),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,202 @@
+//! Which keys Postfix's smtpd tries for a client, a name, or an address: access(5), in that order.
+
+use std::net::IpAddr;
+
+use super::subject::{Parents, Subject};
+use super::table::{Found, Table};
+
+/// The key for the null reverse-path: the default of `smtpd_null_access_lookup_key`.
+const NULL_SENDER: &str = "<>";
+
+/// The name of a client that has none.
+const UNKNOWN: &str = "unknown";
+
+/// A table of fixed keys is asked for the parts too.
+pub(super) fn indexed<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found<'a>> {
+    match subject {
+        Subject::Client { addr, name } => {
+            domain(table, name.unwrap_or(UNKNOWN)).or_else(|| address(table, &addr.to_canonical().to_string()))
+        }
+        Subject::Helo(name) => domain(table, name),
+        Subject::Sender("") => table.get(NULL_SENDER),
+        Subject::Sender(path) | Subject::Recipient(path) | Subject::LocalRecipient(path) => mailbox(table, path),
+    }
+}
+
+/// A table of patterns is asked for the whole only.
+pub(super) fn whole<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found<'a>> {
+    match subject {
+        Subject::Client { addr, name } => {
+            let by_name = table.get(name.unwrap_or(UNKNOWN));
+            by_name.or_else(|| table.get(&addr.to_canonical().to_string()))
+        }
+        Subject::Helo("") => None,
+        Subject::Sender("") => table.get(NULL_SENDER),
+        Subject::Helo(key) | Subject::Sender(key) | Subject::Recipient(key) | Subject::LocalRecipient(key) => {
+            table.get(key)
+        }
+    }
+}
+
+/// A name, and the domains above it, the last label too. A name that is an address has none above it.
+fn domain<'a>(table: &'a Table, name: &str) -> Option<Found<'a>> {
+    let has_parents = name.parse::<IpAddr>().is_err();
+    let mut rest = name;
+    while !rest.is_empty() {
+        if let Some(found) = table.get(rest) {
+            return Some(found);
+        }
+        // The dot that a name begins with, when it is one `.domain` of the last round, is not looked for again.
+        let dot = rest.char_indices().skip(1).find(|(_, c)| *c == '.').map(|(at, _)| at);
+        match dot {
+            Some(dot) if has_parents => rest = &rest[dot + usize::from(table.parents == Parents::Plain)..],
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// An address as it is written, and then without its last part, over and over: `2001:db8::1`, `2001:db8:`, `2001:db8`.
+pub(super) fn address<'a>(table: &'a Table, text: &str) -> Option<Found<'a>> {
+    let delimiter = if text.contains(':') { ':' } else { '.' };
+    let mut rest = text;
+    loop {
+        if let Some(found) = table.get(rest) {
+            return Some(found);
+        }
+        rest = rest.rsplit_once(delimiter)?.0;
+    }
+}
+
+/// `user+extension@domain`, `user@domain`, the domain and those above it, `user+extension@`, `user@`.
+fn mailbox<'a>(table: &'a Table, path: &str) -> Option<Found<'a>> {
+    let (local, at_domain) = path.rsplit_once('@').map_or((path, ""), |(local, domain)| (local, domain));
+    let bare = without_extension(table, local);
+    if let Some(found) = table.get(path) {
+        return Some(found);
+    }
+    if let Some(found) = bare.filter(|_| path.len() > local.len()).and_then(|b| table.get(&format!("{b}@{at_domain}")))
+    {
+        return Some(found);
+    }
+    domain(table, at_domain)
+        .or_else(|| table.get(&format!("{local}@")))
+        .or_else(|| bare.and_then(|bare| table.get(&format!("{bare}@"))))
+}
+
+/// The user without the extension, if there is one.
+fn without_extension<'l>(table: &Table, local: &'l str) -> Option<&'l str> {
+    let never = ["postmaster", "mailer-daemon", "double-bounce"];
+    if never.iter().any(|name| local.eq_ignore_ascii_case(name)) {
+        return None;
+    }
+    // `owner-list` and `list-request` are names of their own where the hyphen is the delimiter.
+    let hyphen = table.delimiters.contains('-');
+    let lower = local.to_ascii_lowercase();
+    if hyphen && (lower.starts_with("owner-") || lower.ends_with("-request")) {
+        return None;
+    }
+    let at = local.find(|c| table.delimiters.contains(c)).filter(|at| *at > 0)?;
+    Some(&local[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kind::Kind;
+    use super::*;
+
+    fn table(kind: Kind, text: &str) -> Table {
+        Table::parse(kind, "t", text).unwrap()
+    }
+
+    fn said(table: &Table, subject: Subject<'_>) -> Option<String> {
+        table.smtpd(subject).map(|found| found.value.into_owned())
+    }
+
+    fn client<'n>(addr: &str, name: Option<&'n str>) -> Subject<'n> {
+        Subject::Client { addr: addr.parse().unwrap(), name }
+    }
+
+    #[test]
+    fn a_client_is_looked_up_by_name_then_by_address() {
+        let table = table(
+            Kind::Access,
+            "mx.example.com host\nexample.com domain\ncom top\n1.2.3.4 addr\n1.2 net\n2001:db8 v6\n2001:db8:: never\n\
+             2001:db8: colon\nunknown noname\n::1 loop\n.dot.example dotted\n9.9.9.9 nine\n9.9 never\n",
+        );
+        let cases = [
+            (client("1.2.3.4", Some("mx.example.com")), Some("host")),
+            (client("1.2.3.4", Some("MX2.Example.COM")), Some("domain")),
+            (client("1.2.3.4", Some("a.org")), Some("addr")),
+            (client("1.2.9.9", Some("a.org")), Some("net")),
+            (client("::ffff:1.2.3.4", Some("a.org")), Some("addr")),
+            (client("1.2.3.4", None), Some("noname")),
+            (client("2001:db8::77", Some("a.org")), Some("colon")),
+            (client("2001:db8:1::77", Some("a.org")), Some("v6")),
+            (client("::1", Some("a.org")), Some("loop")),
+            (client("5.5.5.5", Some("x.dot.example")), None),
+            (Subject::Helo("mail.example.com"), Some("domain")),
+            (Subject::Helo("9.9.9.9"), Some("nine")),
+            (Subject::Helo("5.9.9.9.9"), Some("nine")),
+            (Subject::Helo("5.5.9.9"), None),
+            (Subject::Helo("com."), None),
+            (Subject::Helo("net.com"), Some("top")),
+        ];
+        for (subject, value) in cases {
+            assert_eq!(said(&table, subject).as_deref(), value, "{subject:?}");
+        }
+    }
+
+    #[test]
+    fn subdomains_may_want_a_dot() {
+        let table = table(Kind::Hash, ".example.com below\nexample.org itself\n").with_parents(Parents::Dotted);
+        for (name, value) in [
+            ("a.example.com", Some("below")),
+            ("b.a.example.com", Some("below")),
+            ("example.com", None),
+            ("example.org", Some("itself")),
+            ("a.example.org", None),
+        ] {
+            assert_eq!(said(&table, Subject::Helo(name)).as_deref(), value, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_looked_up_by_its_parts() {
+        let table = table(
+            Kind::Access,
+            "u+x@d.example full\nu@d.example bare\nexample domain\nv+y@ ext\nv@ user\n<> null\npostmaster@ pm\n",
+        );
+        for (path, value) in [
+            ("u+x@d.example", Some("full")),
+            ("U+Z@D.Example", Some("bare")),
+            ("u@d.example", Some("bare")),
+            ("w@d.example", Some("domain")),
+            ("v+y@a.org", Some("ext")),
+            ("v+z@a.org", Some("user")),
+            ("+v@a.org", None),
+            ("", Some("null")),
+            ("v", Some("user")),
+            ("postmaster@a.org", Some("pm")),
+        ] {
+            assert_eq!(said(&table, Subject::Sender(path)).as_deref(), value, "{path}");
+        }
+        let no_extensions = Table::parse(Kind::Access, "t", "u@ x").unwrap().with_recipient_delimiter("");
+        assert_eq!(said(&no_extensions, Subject::Recipient("u+x@a.org")), None);
+        let hyphen = Table::parse(Kind::Access, "t", "u@ x\nowner@ y").unwrap().with_recipient_delimiter("+-");
+        assert_eq!(said(&hyphen, Subject::Recipient("u-x@a.org")).as_deref(), Some("x"));
+        assert_eq!(said(&hyphen, Subject::Recipient("owner-x@a.org")), None);
+    }
+
+    #[test]
+    fn patterns_see_the_whole_only() {
+        let cidr = table(Kind::Cidr, "1.2.3.0/24 net\n");
+        assert_eq!(said(&cidr, client("1.2.3.4", Some("a.org"))).as_deref(), Some("net"));
+        assert_eq!(said(&cidr, Subject::Helo("1.2.3.4")).as_deref(), Some("net"));
+        let regexp = table(Kind::Regexp, "/^example\\.com$/ domain\n/^u@/ user\n/^<>$/ null\n");
+        assert_eq!(said(&regexp, Subject::Helo("a.example.com")), None);
+        assert_eq!(said(&regexp, Subject::Sender("u@example.com")).as_deref(), Some("user"));
+        assert_eq!(said(&regexp, Subject::Sender("v@example.com")), None);
+        assert_eq!(said(&regexp, Subject::Sender("")).as_deref(), Some("null"));
+    }
+}
