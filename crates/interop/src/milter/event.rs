@@ -53,7 +53,8 @@ pub enum Event {
     Abort,
     /// The client has gone; another's [`Connect`](Event::Connect) may follow on the same connection.
     NextConnection,
-    /// The client has gone, and the mail server will close the connection.
+    /// The client has gone, and the mail server will close the connection. It may also close without a word, as Postfix
+    /// does where the client was refused.
     Quit,
 }
 

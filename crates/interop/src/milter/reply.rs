@@ -10,7 +10,8 @@ pub enum Reply {
     /// Go on.
     Continue,
     /// Go on, and tell no more: of this connection at [`Connect`](Event::Connect) and [`Helo`](Event::Helo), else of this
-    /// message. Not an answer to [`Unknown`](Event::Unknown).
+    /// message. So at [`Rcpt`](Event::Rcpt) it lets all later recipients of the message pass unasked; a recipient that is
+    /// to pass alone is [`Continue`](Reply::Continue). Not an answer to [`Unknown`](Event::Unknown).
     Accept,
     /// Refuse for good, in the server's words: the recipient, the command, the message, or all of the connection at
     /// [`Connect`](Event::Connect).
