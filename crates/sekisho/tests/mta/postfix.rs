@@ -28,11 +28,8 @@ tlsmgr unix - - n 1000? 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 ";
 
-/// Postfix permits whoever is on this machine, as Debian's `main.cf` does.
-const PERMITTING: &str = "\
-mynetworks = 127.0.0.0/8
-smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
-";
+/// Whoever is on this machine may relay by Postfix's own restrictions, as in Debian's `main.cf`.
+const PERMITTING: &str = "mynetworks = 127.0.0.0/8\n";
 
 /// A Postfix of our own on loopback: it answers for nothing itself, hands the demo's domain to the demo and all else
 /// to the outside.
@@ -56,6 +53,7 @@ impl Postfix {
             "compatibility_level = 3.6\nqueue_directory = {at}/queue\ndata_directory = {at}/data\n\
              maillog_file = {at}/log\nmaillog_file_prefixes = {at}\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n\
              myhostname = mail.example.test\nmydestination =\nalias_maps =\nmynetworks =\n\
+             smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n\
              disable_dns_lookups = yes\nsmtpd_peername_lookup = no\n\
              relay_domains = example.test\nrelay_transport = relay:[127.0.0.1]:{}\nrelayhost = [127.0.0.1]:{}\n{lines}\n",
             demo.port("smtp"),
