@@ -10,7 +10,7 @@ pub struct Access {
     /// The map as `TYPE:FILE`: `access`, `cidr`, `pcre`, `regexp`, `hash`, `btree` as Postfix reads them, `sendmail-access`, `deny`.
     /// Required.
     pub map: String,
-    /// What is looked up. Required but for `sendmail-access` and `deny`, whose entries say it themselves.
+    /// What is looked up. Default none, which is for `sendmail-access` and `deny`, whose entries say it themselves; all others need it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Stage>,
     /// Whether it is enforced, or only told in the log what it would have done. Default `"enforce"`.
