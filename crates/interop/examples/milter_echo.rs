@@ -84,8 +84,8 @@ fn serve(mut stream: TcpStream) -> Result<(), Box<dyn Error>> {
         if trace {
             println!("< {}", input[..octets].escape_ascii());
         }
-        session.push(&input[..octets])?;
-        while let Some(event) = session.next(&mut out)? {
+        session.push(&input[..octets]);
+        while let Some(event) = session.next_event(&mut out)? {
             tell(&event, &session);
             if event.wants_reply() {
                 answer(&event, &mut session, &mut recipients, &mut out)?;

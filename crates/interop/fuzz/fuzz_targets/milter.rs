@@ -51,7 +51,7 @@ fn chosen(choice: u8) -> Reply {
 }
 
 fn answer(session: &mut Session, choice: u8, out: &mut Vec<u8>) {
-    assert_eq!(session.next(out), Err(MilterError::Misuse(Misuse::ReplyOwed)));
+    assert_eq!(session.next_event(out), Err(MilterError::Misuse(Misuse::ReplyOwed)));
     let (header, before) = (Modification::AddHeader { name: "A", value: "b" }, out.len());
     let may_change = session.modify(&header, out).is_ok();
     assert_eq!(may_change, out.len() > before);
@@ -76,8 +76,8 @@ fuzz_target!(|input: (u8, u8, Vec<u8>, Vec<&[u8]>)| {
     let (mut session, mut out) = (Session::new(config(options)), Vec::new());
     let mut choices = choices.into_iter();
     for piece in std::iter::once(STATES[usize::from(state) % STATES.len()]).chain(pieces) {
-        let Ok(()) = session.push(piece) else { break };
-        while let Ok(Some(event)) = session.next(&mut out) {
+        session.push(piece);
+        while let Ok(Some(event)) = session.next_event(&mut out) {
             if matches!(event, Event::NextConnection | Event::Quit) {
                 assert_eq!(session.macro_value("auth_authen"), None);
             }

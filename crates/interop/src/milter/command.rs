@@ -6,6 +6,7 @@ use super::macros::{MacroSet, Stage};
 use super::negotiation::Offer;
 use super::packet;
 use super::{Event, MilterError};
+use crate::address;
 
 /// One packet of the mail server.
 #[derive(Debug)]
@@ -89,25 +90,16 @@ fn connect(data: &[u8]) -> Result<Event, &'static str> {
         return Ok(Event::Connect { hostname, addr: None, port: 0 });
     }
     let (port, rest) = rest.split_first_chunk::<2>().ok_or("no port")?;
-    let (port, address) = (u16::from_be_bytes(*port), text(rest)?);
+    let (port, text) = (u16::from_be_bytes(*port), text(rest)?);
     let addr = match family {
         b'L' => return Ok(Event::Connect { hostname, addr: None, port: 0 }),
-        b'4' => ip(&address).filter(IpAddr::is_ipv4),
-        b'6' => ip(&address).filter(IpAddr::is_ipv6).map(|addr| addr.to_canonical()),
+        b'4' => address::parse(&text).filter(IpAddr::is_ipv4),
+        // A v4-mapped address is its IPv4 address.
+        b'6' => address::parse(&text).filter(|_| text.contains(&b':')),
         _ => return Err("no such address family"),
     };
     let addr = addr.ok_or("not an address of its family")?;
     Ok(Event::Connect { hostname, addr: Some(addr), port })
-}
-
-/// sendmail writes `IPv6:` before an address; an interface may stand behind it.
-fn ip(address: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(address).ok()?;
-    let bare = match text.get(..5) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("IPv6:") => &text[5..],
-        _ => text,
-    };
-    bare.split('%').next()?.parse().ok()
 }
 
 #[cfg(test)]

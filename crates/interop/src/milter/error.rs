@@ -1,11 +1,11 @@
 //! What a mail server can do wrong, and what the caller of a session can.
 
 /// The mail server does not keep to the protocol, or the caller does not. After every variant but the last the session is
-/// over and the connection is to be closed; the server then does what it was configured to do without a filter.
+/// over, says the same again, and the connection is to be closed; the server then does what it was configured to do without a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MilterError {
     /// A packet announces a length that it cannot have; nothing of it is kept.
-    #[error("packet of {octets} octets, at most {max} are taken")]
+    #[error("milter: packet of {octets} octets, at most {max} are taken")]
     Length {
         /// Announced: command and data.
         octets: u32,
@@ -13,10 +13,10 @@ pub enum MilterError {
         max: usize,
     },
     /// No command of the protocol.
-    #[error("no such command: {}", .0.escape_ascii())]
+    #[error("milter: no such command: {}", .0.escape_ascii())]
     UnknownCommand(u8),
     /// The data of a command do not have its form.
-    #[error("command {}: {what}", .command.escape_ascii())]
+    #[error("milter: command {}: {what}", .command.escape_ascii())]
     Malformed {
         /// Its octet.
         command: u8,
@@ -24,19 +24,19 @@ pub enum MilterError {
         what: &'static str,
     },
     /// A command that cannot come now.
-    #[error("command {} is out of order", .0.escape_ascii())]
+    #[error("milter: command {} is out of order", .0.escape_ascii())]
     OutOfOrder(u8),
     /// The server speaks only a version that is too old.
-    #[error("protocol version {0} is too old")]
+    #[error("milter: protocol version {0} is too old")]
     Version(u32),
     /// The headers of one message outgrew [`Config::header_octets_max`](super::Config::header_octets_max).
-    #[error("headers of more than {max} octets")]
+    #[error("milter: headers of more than {max} octets")]
     HeadersTooLong {
         /// The limit.
         max: usize,
     },
     /// More came in than anybody waits for: the server sends on without its replies.
-    #[error("more than {max} octets of input wait")]
+    #[error("milter: more than {max} octets of input wait")]
     TooMuchInput {
         /// The limit.
         max: usize,

@@ -10,8 +10,8 @@
 //! use interop::milter::{Config, Event, MilterError, Reply, Session};
 //!
 //! fn answer(session: &mut Session, octets: &[u8], out: &mut Vec<u8>) -> Result<(), MilterError> {
-//!     session.push(octets)?;
-//!     while let Some(event) = session.next(out)? {
+//!     session.push(octets);
+//!     while let Some(event) = session.next_event(out)? {
 //!         if event.wants_reply() {
 //!             session.reply(&Reply::Continue, out)?;
 //!         }

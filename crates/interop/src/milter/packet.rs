@@ -34,7 +34,7 @@ pub(super) struct PacketReader {
 }
 
 impl PacketReader {
-    /// Takes what came in.
+    /// Takes what came in, if there is room.
     pub(super) fn push(&mut self, octets: &[u8]) -> Result<(), MilterError> {
         self.input.drain(..self.taken);
         self.taken = 0;

@@ -17,6 +17,7 @@ pub struct Session {
     phase: Phase,
     macros: Macros,
     asked: Option<Asked>,
+    failed: Option<MilterError>,
     /// Of the message that comes in.
     header_octets: usize,
 }
@@ -31,33 +32,36 @@ impl Session {
             phase: Phase::New,
             macros: Macros::default(),
             asked: None,
+            failed: None,
             header_octets: 0,
         }
     }
 
     /// Takes octets from the server. The caller takes the events of one piece before it pushes the next, and does not read on
-    /// while a reply is owed: the server waits for it anyway.
-    ///
-    /// # Errors
-    /// [`MilterError::TooMuchInput`] if more than [`INPUT_OCTETS_MAX`](super::INPUT_OCTETS_MAX) octets would wait.
-    pub fn push(&mut self, octets: &[u8]) -> Result<(), MilterError> {
-        if self.phase == Phase::Closed {
-            return Ok(());
+    /// while a reply is owed: the server waits for it anyway. What comes all the same is kept up to
+    /// [`INPUT_OCTETS_MAX`](super::INPUT_OCTETS_MAX), then [`Session::next_event`] fails.
+    pub fn push(&mut self, octets: &[u8]) {
+        if self.phase != Phase::Closed
+            && let Err(error) = self.reader.push(octets)
+        {
+            self.fail(error);
         }
-        self.reader.push(octets).inspect_err(|_| self.close())
     }
 
-    /// The next event, `None` if more octets are needed or nothing comes any more. What the session answers by itself (the
-    /// negotiation, steps that the filter does not want) is appended to `out`.
+    /// The next event; `None`: more octets are needed, or nothing comes after [`Event::Quit`]. What the session answers by
+    /// itself (the negotiation, steps that the filter does not want) is appended to `out`.
     ///
     /// # Errors
     /// What the server did wrong; the connection is then to be closed, after what is in `out` was sent. [`Misuse::ReplyOwed`]
     /// if the event before wants a reply; the session goes on when that was given.
-    pub fn next(&mut self, out: &mut Vec<u8>) -> Result<Option<Event>, MilterError> {
+    pub fn next_event(&mut self, out: &mut Vec<u8>) -> Result<Option<Event>, MilterError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
         if self.asked.is_some() {
             return Err(Misuse::ReplyOwed.into());
         }
-        self.read(out).inspect_err(|_| self.close())
+        self.read(out).inspect_err(|&error| self.fail(error))
     }
 
     fn read(&mut self, out: &mut Vec<u8>) -> Result<Option<Event>, MilterError> {
@@ -208,7 +212,8 @@ impl Session {
         self.phase = phase;
     }
 
-    fn close(&mut self) {
+    fn fail(&mut self, error: MilterError) {
+        self.failed = Some(error);
         self.phase = Phase::Closed;
         self.asked = None;
         self.reader.clear();
@@ -229,8 +234,8 @@ mod tests {
         for (command, data) in packets {
             let (mut input, mut out) = (Vec::new(), Vec::new());
             packet::write(*command, &[data], &mut input);
-            session.push(&input)?;
-            while let Some(event) = session.next(&mut out)? {
+            session.push(&input);
+            while let Some(event) = session.next_event(&mut out)? {
                 if event.wants_reply() {
                     session.reply(&Reply::Continue, &mut out)?;
                 }
@@ -361,21 +366,21 @@ mod tests {
         let (command, data) = packet_of(*last);
         let (mut input, mut out) = (Vec::new(), Vec::new());
         packet::write(command, &[data], &mut input);
-        session.push(&input).unwrap();
-        assert!(session.next(&mut out).unwrap().unwrap().wants_reply());
+        session.push(&input);
+        assert!(session.next_event(&mut out).unwrap().unwrap().wants_reply());
         (session, out)
     }
 
     #[test]
     fn one_reply_to_each_event() {
         let (mut session, mut out) = asked("OCM");
-        assert_eq!(session.next(&mut out), Err(Misuse::ReplyOwed.into()));
+        assert_eq!(session.next_event(&mut out), Err(Misuse::ReplyOwed.into()));
         assert_eq!(session.reply(&Reply::Skip, &mut out), Err(Misuse::WrongStep));
         assert!(out.is_empty());
         assert_eq!(session.reply(&Reply::Tempfail, &mut out), Ok(()));
         assert_eq!(out, b"\0\0\0\x01t");
         assert_eq!(session.reply(&Reply::Tempfail, &mut out), Err(Misuse::NothingAsked));
-        assert_eq!(session.next(&mut out), Ok(None));
+        assert_eq!(session.next_event(&mut out), Ok(None));
         assert_eq!(out, b"\0\0\0\x01t");
     }
 
@@ -387,8 +392,8 @@ mod tests {
             session.reply(reply, &mut out).unwrap();
             let mut input = Vec::new();
             packet::write(next, &[packet_of(next).1], &mut input);
-            session.push(&input).unwrap();
-            session.next(&mut out).is_ok()
+            session.push(&input);
+            session.next_event(&mut out).is_ok()
         };
         for reply in &refusals {
             assert!(!goes_on("OCM", reply, b'R') && goes_on("OCM", reply, b'M'), "{reply:?}");
@@ -436,11 +441,27 @@ mod tests {
         let (mut session, events) = after(all_steps(), &[packet_of(b'O'), packet_of(b'Q')]).unwrap();
         assert_eq!(events, [Event::Quit]);
         let mut out = Vec::new();
-        session.push(b"\0\0\0\x01A").unwrap();
-        assert!(session.is_closed() && session.next(&mut out) == Ok(None) && out.is_empty());
+        session.push(b"\0\0\0\x01A");
+        assert!(session.is_closed() && session.next_event(&mut out) == Ok(None) && out.is_empty());
         let mut session = Session::new(all_steps());
-        session.push(b"\0\0\0\0A").unwrap();
-        assert!(session.next(&mut out).is_err() && session.is_closed());
-        assert_eq!(session.next(&mut out), Ok(None));
+        session.push(b"\0\0\0\0A");
+        let wrong = session.next_event(&mut out);
+        assert!(wrong.is_err() && session.is_closed());
+        session.push(b"\0\0\0\x01Q");
+        assert_eq!(session.next_event(&mut out), wrong, "nothing after it can be believed");
+    }
+
+    #[test]
+    fn a_server_that_does_not_wait_for_its_replies_is_bounded() {
+        let (mut session, mut out) = asked("OCMR");
+        for _ in 0..super::super::INPUT_OCTETS_MAX / 65_536 {
+            session.push(&vec![0; 65_536]);
+        }
+        assert_eq!(session.next_event(&mut out), Err(Misuse::ReplyOwed.into()));
+        session.push(&[0]);
+        let max = super::super::INPUT_OCTETS_MAX;
+        assert_eq!(session.next_event(&mut out), Err(MilterError::TooMuchInput { max }));
+        assert_eq!(session.reply(&Reply::Continue, &mut out), Err(Misuse::NothingAsked));
+        assert!(session.is_closed() && out.is_empty());
     }
 }

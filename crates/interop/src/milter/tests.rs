@@ -111,14 +111,14 @@ fn perform(session: &mut Session, line: &str, out: &mut Vec<u8>) {
     let (kind, text) = (&line[..2], line.get(3..).unwrap_or_default());
     match kind {
         "S:" => {
-            assert_eq!(session.next(out), Ok(None), "no event was left out before {line}");
-            session.push(&octets(text)).unwrap();
+            assert_eq!(session.next_event(out), Ok(None), "no event was left out before {line}");
+            session.push(&octets(text));
             // The negotiation is answered without an event.
             if octets(text).get(4) == Some(&b'O') {
-                assert_eq!(session.next(out), Ok(None));
+                assert_eq!(session.next_event(out), Ok(None));
             }
         }
-        "E:" => assert_eq!(session.next(out).unwrap().map(|event| shown(&event)).as_deref(), Some(text)),
+        "E:" => assert_eq!(session.next_event(out).unwrap().map(|event| shown(&event)).as_deref(), Some(text)),
         "V:" => {
             let (name, value) = text.split_once(' ').unwrap_or((text, ""));
             assert_eq!(session.macro_value(name), Some(value.as_bytes()), "{name}");
@@ -142,7 +142,7 @@ fn conversations_as_recorded() {
             perform(&mut session, line, &mut out);
             lines += 1;
         }
-        assert_eq!(session.next(&mut out), Ok(None));
+        assert_eq!(session.next_event(&mut out), Ok(None));
         assert!(out.is_empty() && lines > 40);
     }
 }
@@ -161,21 +161,21 @@ fn continued(input: &[u8], cuts: &[usize]) -> (Vec<Event>, Vec<u8>, Option<Milte
     ends.sort_unstable();
     ends.push(input.len());
     for end in ends {
-        session.push(&input[from..end]).unwrap();
+        session.push(&input[from..end]);
         from = end;
         loop {
-            match session.next(&mut out) {
+            match session.next_event(&mut out) {
                 Ok(None) => break,
                 Ok(Some(event)) => {
                     if event.wants_reply() {
-                        assert_eq!(session.next(&mut out), Err(Misuse::ReplyOwed.into()));
+                        assert_eq!(session.next_event(&mut out), Err(Misuse::ReplyOwed.into()));
                         session.reply(&Reply::Continue, &mut out).unwrap();
                     }
                     assert_eq!(session.reply(&Reply::Continue, &mut out), Err(Misuse::NothingAsked));
                     events.push(event);
                 }
                 Err(error) => {
-                    assert!(session.is_closed() && session.next(&mut out) == Ok(None));
+                    assert!(session.is_closed() && session.next_event(&mut out) == Err(error));
                     return (events, out, Some(error));
                 }
             }
