@@ -24,7 +24,7 @@ pub(super) fn demo(args: Demo, global: &Global) -> Result<(), Fault> {
     Ok(runtime()?.block_on(async {
         let demo = demo::Demo::prepare(&options).await?;
         let source = Source { file: demo.config().to_owned(), sets: options.sets.clone() };
-        let served = run::serve(demo.loaded().clone(), source, || demo.announce()).await;
+        let served = Box::pin(run::serve(demo.loaded().clone(), source, || demo.announce())).await;
         demo.clean_up();
         served
     })?)

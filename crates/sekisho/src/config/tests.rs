@@ -175,7 +175,9 @@ fn every_key_is_read_somewhere() {
     let (mut meaning, mut program) = (String::new(), String::new());
     gather(&source.join("config/mean"), &mut meaning);
     meaning += &std::fs::read_to_string(source.join("config/mean.rs")).expect("readable");
-    for part in ["admin", "command", "demo.rs", "judge", "listen", "log", "lookup", "run.rs", "serve", "tables", "tls.rs"] {
+    for part in
+        ["admin", "command", "demo.rs", "judge", "listen", "log", "lookup", "run.rs", "serve", "tables", "tls.rs"]
+    {
         gather(&source.join(part), &mut program);
     }
     let settings = std::fs::read_to_string(source.join("config/settings.rs")).expect("readable");

@@ -59,6 +59,12 @@ impl Proved {
         Some(Device { name: &device.name, reverse_path: None, scope })
     }
 
+    /// A device with bounds of its own: a POP grant is the account's, without them, and would widen what the device may do.
+    pub fn is_bounded(&self) -> bool {
+        let limits = self.identity.device.as_deref().map(|device| &device.limits);
+        limits.is_some_and(|limits| limits.recipients != RecipientScope::Anywhere || limits.messages_per_hour.is_some())
+    }
+
     /// Vouches for the login before the guard: it was proved in this very session.
     pub fn attest<'a>(&'a self, device: &Option<Device<'a>>) -> Login<'a> {
         Login::attest_authenticated(&self.login, *device)
@@ -101,9 +107,15 @@ impl Origin {
         }
     }
 
-    fn succeeded(&self, login: &str, way: &str) {
+    /// It was the right password: here, or at another server that says so.
+    pub(super) fn succeeded(&self, login: &str, way: &str) {
         self.border.state.auth_succeeded(self.ip, &folded(login), SystemTime::now());
         info!(session = %self.session, listener = &*self.listener, client = %self.ip, login = ?login, way, "login");
+    }
+
+    /// It failed at another server, which tells us a hash of what was tried.
+    pub(super) fn failed_elsewhere(&self, login: &str, guess: &[u8], way: &str) {
+        self.failed(login, guess, (way, &Denial::Elsewhere));
     }
 
     fn failed(&self, login: &str, guess: &[u8], (way, why): (&str, &Denial)) {
@@ -288,6 +300,9 @@ enum Denial {
     /// The directory says so.
     #[error(transparent)]
     Directory(directory::Why),
+    /// Another server says so.
+    #[error("refused by the server that asked")]
+    Elsewhere,
     /// The proof was wrong; there was a secret to prove.
     #[error(transparent)]
     Exchange(sasl::Failure),
@@ -295,7 +310,7 @@ enum Denial {
 
 impl Denial {
     fn is_of_known_login(&self) -> bool {
-        !matches!(self, Self::Directory(directory::Why::UnknownLogin))
+        !matches!(self, Self::Directory(directory::Why::UnknownLogin) | Self::Elsewhere)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod beside;
 pub mod border;
 pub mod deliver;
+pub mod evidence;
 pub mod memory;
 pub mod pop3;
 mod reload;

@@ -10,6 +10,7 @@ use smtp::server::{Flavour, Limits, Offer, ServerConfig};
 
 use crate::config::{self, AuthOffer, Protocol, Settings, TlsOffer};
 use crate::listen::{Address, Gate};
+use crate::serve::evidence::Outside;
 use crate::tables::Tables;
 use crate::tls::{self, TlsError};
 
@@ -22,6 +23,8 @@ pub struct Site {
     pub policy: RelayPolicy,
     /// The same for the mail servers that ask us, whose own domains are no relaying either.
     pub beside: RelayPolicy,
+    /// Who may tell of logins at other servers.
+    pub outside: Outside,
     /// Access maps, and what the files of other mail servers give.
     pub tables: Tables,
     /// The listeners, by the order of the settings.
@@ -64,6 +67,7 @@ impl Site {
     /// Makes everything that the sessions need, the certificate read anew. `before` is the site that it follows on.
     pub fn new(settings: Settings, before: Option<&Self>) -> Result<Self, SiteError> {
         let tables = Tables::load(&settings).map_err(SiteError::Maps)?;
+        let outside = Outside::load(&settings.relay.drac).map_err(|mistake| SiteError::Maps(vec![mistake]))?;
         let policy = settings.relay_policy(&tables.entries).map_err(SiteError::Dangers)?;
         let beside = settings.beside_policy(&tables.entries).map_err(SiteError::Dangers)?;
         let tls = settings.tls.as_ref().map(|tls| tls::server_config(&tls.certificate, &tls.key)).transpose()?;
@@ -84,7 +88,7 @@ impl Site {
                     .unwrap_or_default(),
             }));
         }
-        Ok(Self { settings, policy, beside, tables, listeners })
+        Ok(Self { settings, policy, beside, outside, tables, listeners })
     }
 
     /// The listener at an address: each address has one.

@@ -1,10 +1,130 @@
-//! Dovecot's authentication policy over HTTP: logins become grants, failures count as ours do.
+//! Dovecot's authentication policy over HTTP: its logins become grants, its failures count as ours do.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use guard::{PopSource, Subject};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use interop::auth_policy::{Answer, BODY_OCTETS_MAX, Command, Outcome, Request as Asked};
+use smtp::{Host, Mailbox};
+use state::AuthGate;
+use tracing::info;
 
 use super::{Served, Visit};
 use crate::listen::Link;
+use crate::serve::auth::Origin;
+use crate::serve::border::{Border, SessionId};
+use crate::serve::evidence::{self, Told};
+use crate::serve::site::Site;
+
+/// How long a request's header may take.
+const HEADER_WAIT: Duration = Duration::from_secs(30);
 
 /// Serves one connection.
-#[expect(clippy::unused_async, reason = "not there yet")]
-pub async fn serve(_visit: &Visit, _link: Link) -> Served {
-    Err(std::io::ErrorKind::Unsupported.into())
+pub async fn serve(visit: &Visit, link: Link) -> Served {
+    let listening = Arc::new(Listening {
+        border: Arc::clone(&visit.border),
+        listener: Arc::clone(&visit.listener),
+        session: visit.session,
+    });
+    let service = service_fn(move |request| {
+        let listening = Arc::clone(&listening);
+        async move { Ok::<_, Infallible>(listening.answer(request).await) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_WAIT);
+    http.serve_connection(TokioIo::new(link), service).await.map_err(io::Error::other)
+}
+
+struct Listening {
+    border: Arc<Border>,
+    listener: Arc<str>,
+    session: SessionId,
+}
+
+impl Listening {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.method() != Method::POST {
+            return told(StatusCode::METHOD_NOT_ALLOWED, "auth-policy takes POST");
+        }
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let Ok(body) = Limited::new(request.into_body(), BODY_OCTETS_MAX).collect().await else {
+            return told(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broken off");
+        };
+        match Asked::parse(&query, &body.to_bytes()) {
+            Ok(asked) => answered(&self.decide(&asked).await),
+            Err(error) => {
+                info!(session = %self.session, listener = &*self.listener, cause = ?error.to_string(), "auth policy refused");
+                told(StatusCode::BAD_REQUEST, &error.to_string())
+            }
+        }
+    }
+
+    async fn decide(&self, asked: &Asked) -> Answer {
+        let Some(remote) = asked.remote.map(guard::canonical_ip) else { return Answer::Continue };
+        let site = self.border.site.load_full();
+        let login = asked.login.to_ascii_lowercase();
+        let origin = Origin::beside(&self.border, self.session, (&self.listener, remote));
+        match &asked.command {
+            Command::Allow => match self.border.state.check_auth(remote, &login, SystemTime::now()) {
+                AuthGate::Go => Answer::Continue,
+                AuthGate::Wait(delay) => Answer::Delay(u32::try_from(delay.as_secs().max(1)).unwrap_or(u32::MAX)),
+                AuthGate::Locked(_) => Answer::Refuse("".into()),
+            },
+            // We refused it ourselves.
+            Command::Report(Outcome { policy_reject: true, .. }) => Answer::Continue,
+            Command::Report(Outcome { success: false, .. }) => {
+                origin.failed_elsewhere(&login, asked.pwhash.as_str().as_bytes(), &asked.protocol);
+                Answer::Continue
+            }
+            Command::Report(_) => {
+                origin.succeeded(&login, &asked.protocol);
+                self.record(&site, asked, &login).await;
+                Answer::Continue
+            }
+        }
+    }
+
+    /// Only who reads a mailbox is on the way to send.
+    async fn record(&self, site: &Site, asked: &Asked, login: &str) {
+        if !matches!(asked.protocol.as_str(), "pop3" | "imap") {
+            return;
+        }
+        let (Some(client), Some(account)) = (asked.remote.map(guard::canonical_ip), account(site, login)) else {
+            return;
+        };
+        let told = Told { client, subject: Subject::Account(account), source: PopSource::AuthPolicy };
+        evidence::record(&self.border, site, (self.session, told)).await;
+    }
+}
+
+/// The account's full name, which is also its own address; `None` for what is no address.
+pub fn account(site: &Site, login: &str) -> Option<String> {
+    let whole = match &site.settings.domains.default {
+        Some(domain) if !login.contains('@') => format!("{login}@{domain}"),
+        _ => login.to_owned(),
+    };
+    let mailbox = Mailbox::parse(&whole).ok()?;
+    let is_plain = matches!(mailbox.host, Host::Domain(_)) && mailbox.routing().is_none();
+    is_plain.then(|| mailbox.to_string().to_ascii_lowercase())
+}
+
+fn answered(answer: &Answer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(answer.to_json())));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn told(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(format!("{text}\n"))));
+    *response.status_mut() = status;
+    response
 }

@@ -2,19 +2,18 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use directory::RecipientScope;
 use guard::{PopSource, Subject};
 use pop3::{Answer, Question, Reply, Secret, replies};
 use sasl::Mechanism;
 use smtp::server::TlsFacts;
-use state::PopLogin;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::maildrop::{OpenMaildrop, Piece};
 use crate::serve::auth::{Auth, Origin, Outcome, Proved};
 use crate::serve::border::Client;
+use crate::serve::evidence::{self, Told};
 
 /// One session's side of the conversation.
 pub(super) struct Talk {
@@ -137,26 +136,12 @@ impl Talk {
     }
 
     async fn record(&self, proved: &Proved) {
-        let policy = &self.client.site.policy;
-        if !policy.pop_enabled() || is_bounded(proved) {
+        if proved.is_bounded() {
             return;
         }
-        let addr = policy.pop_key(self.client.ip);
-        let login = PopLogin { addr, subject: Subject::Account(proved.login.clone()), source: PopSource::Pop3 };
-        let lifetime = self.client.site.settings.relay.pop.lifetime;
-        let recorded = self.client.border.state.record_pop_login(login, lifetime, SystemTime::now()).await;
-        match recorded {
-            Ok(recorded) if recorded.renewed => {}
-            Ok(recorded) => info!(
-                session = %self.client.session,
-                client = %addr,
-                login = %proved.login,
-                shared = recorded.shared,
-                "pop grant"
-            ),
-            // The mail can be read all the same; only relaying has to wait for a better moment.
-            Err(error) => warn!(session = %self.client.session, %error, "pop login not recorded, so it grants nothing"),
-        }
+        let subject = Subject::Account(proved.login.clone());
+        let told = Told { client: self.client.ip, subject, source: PopSource::Pop3 };
+        evidence::record(&self.client.border, &self.client.site, (self.client.session, told)).await;
     }
 
     /// Message `number` from its beginning.
@@ -198,10 +183,4 @@ impl Talk {
             "disconnected"
         );
     }
-}
-
-/// A device with bounds of its own: a POP grant is the account's, without them, and would widen what the device may do.
-fn is_bounded(proved: &Proved) -> bool {
-    let limits = proved.identity.device.as_deref().map(|device| &device.limits);
-    limits.is_some_and(|limits| limits.recipients != RecipientScope::Anywhere || limits.messages_per_hour.is_some())
 }
