@@ -276,7 +276,6 @@ fn plain(account: &Account, password: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs the dovecot-auth listener"]
 fn a_login_at_postfix_is_checked_by_sekisho() {
     let mut demo = Demo::start();
     let alice = demo.account("alice");
