@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -296,6 +296,64 @@ fn postfix_reads_our_files_and_adds_to_them() {
             assert_eq!(reader.get_text(b"2001:db8::9").unwrap().as_deref(), Some(&b"OK"[..]));
             assert_eq!(reader.iter().map(Result::unwrap).count(), entries.len() + 2);
         }
+    }
+}
+
+#[test]
+fn postfix_takes_away_from_our_files() {
+    let dir = postfix_scratch("postfix-deletes");
+    for (kind, name) in KINDS {
+        let mut entries = addresses(5_000);
+        save(&dir.join("relay.db"), Options { terminated: true, ..kind.into() }, &entries);
+        let gone: Vec<_> =
+            entries.keys().enumerate().filter(|(n, _)| n % 10 != 0).map(|(_, key)| key.clone()).collect();
+        let keys: Vec<_> = gone.iter().map(|key| key.escape_ascii().to_string()).collect();
+        let (content, _, stderr) = postmap(&dir, &["-d", "-", &format!("{name}:relay")], &(keys.join("\n") + "\n"));
+        assert!(content, "{stderr}");
+        entries.retain(|key, _| !gone.contains(key));
+        verify(&dir.join("relay.db"));
+        assert!(read(&dir.join("relay.db")) == terminated(&entries), "{name}");
+    }
+}
+
+/// The module's contract for replacing: who has the old file open sees it whole, who opens it later sees the new one.
+#[test]
+fn a_reader_of_the_replaced_file_sees_it_whole() {
+    let dir = postfix_scratch("replaced");
+    let file = dir.join("relay.db");
+    for (kind, name) in KINDS {
+        let (old, new) = (addresses(5_000), addresses(20));
+        save(&file, kind, &old);
+        let mut reader = Command::new("/usr/sbin/postmap")
+            .arg("-c")
+            .arg(&dir)
+            .args(["-q", "-", &format!("{name}:relay")])
+            .current_dir(&dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the Debian package postfix has postmap");
+        let mut questions = reader.stdin.take().unwrap();
+        let mut answers = BufReader::new(reader.stdout.take().unwrap()).lines().map(Result::unwrap);
+        // It answers in blocks; a thousand questions give some, so then it has the file open.
+        let keys: Vec<_> = old.keys().map(|key| [key, &b"\n"[..]].concat()).collect();
+        let (before, after) = keys.split_at(1_000);
+        questions.write_all(&before.concat()).unwrap();
+        let mut seen = answers.next().unwrap() + "\n";
+
+        save(&dir.join("relay.db.tmp"), kind, &new);
+        fs::rename(dir.join("relay.db.tmp"), &file).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || questions.write_all(&after.concat()).unwrap());
+            for answer in answers {
+                seen += &(answer + "\n");
+            }
+        });
+        assert!(table(&seen) == old, "{name}");
+        assert!(reader.wait().unwrap().success());
+
+        let (_, all, _) = postmap(&dir, &["-s", &format!("{name}:relay")], "");
+        assert!(table(&all) == new, "{name}");
     }
 }
 

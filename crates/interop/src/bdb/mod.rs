@@ -12,11 +12,12 @@
 //!
 //! | who | writes | looks up |
 //! |---|---|---|
-//! | `postmap`, `postalias` | key and value with NUL | with NUL, then without |
-//! | `makemap`, `newaliases` | without NUL (`-N`: with) | with, then without, unless the map says `-N` or `-O` |
-//! | `exim_dbmbuild` | key and value with NUL (`-nozero`: without) | `dbm`: with; `dbmnz`: without |
+//! | Postfix | `postmap`: key and value with NUL | with and without |
+//! | sendmail | `makemap`: without NUL (`-N`: with) | with and without, unless the map says `-N` or `-O` |
+//! | Exim | `exim_dbmbuild`: key and value with NUL (`-nozero`: without) | `dbm`: with; `dbmnz`: without |
 //! | DRAC | without NUL (a build option: with) | – |
 //!
+//! A file has one habit or the other: once Postfix or sendmail found a key, they look in that way only.
 //! So [`Options::terminated`] fits a file for Exim's `dbm`; all others also read a file without. DRAC's keys are textual
 //! addresses without prefix length, its values the second of expiry since 1970, digits only: Postfix takes an all-numeric
 //! value for `OK`.

@@ -148,6 +148,48 @@ fn foreign_and_unsupported_files_are_named() {
 }
 
 #[test]
+fn hash_files_of_before_4_6_have_unsorted_pages() {
+    let entries = addresses(1_000);
+    let mut image = write(Kind::Hash, &entries).unwrap();
+    image[16] = 8;
+    for page in image.as_chunks_mut::<4_096>().0.iter_mut().skip(1) {
+        assert_eq!(page[25], 13);
+        page[25] = 2;
+        // The first two pairs change places: they have the same length, or are left.
+        let offset = |index: usize| usize::from(u16::from_le_bytes([page[26 + 2 * index], page[27 + 2 * index]]));
+        let (first, second, end) = (offset(1), offset(3), 4_096);
+        if end - first == first - second {
+            let (low, high) = page[second..].split_at_mut(first - second);
+            low.swap_with_slice(high);
+        }
+    }
+    assert_ne!(image, write(Kind::Hash, &entries).unwrap());
+    let reader = Reader::new(&image).unwrap();
+    assert_eq!(reader.iter().map(Result::unwrap).count(), entries.len());
+    for (key, value) in &entries {
+        assert_eq!(reader.get(key.as_bytes()).unwrap().as_deref(), Some(value.as_bytes()));
+    }
+}
+
+#[test]
+fn pages_never_written_are_empty_buckets() {
+    let mut image = write(Kind::Hash, &[("one", "1")]).unwrap();
+    let empty = (1..=2).find(|page| image[page * 4_096 + 20] == 0).unwrap();
+    image[empty * 4_096..(empty + 1) * 4_096].fill(0);
+    assert_eq!(read(&image).len(), 1);
+    assert_eq!(Reader::new(&image).unwrap().get(b"two").unwrap(), None);
+}
+
+#[test]
+fn deleted_items_do_not_count() {
+    let mut image = write(Kind::Btree, &[("one", "1"), ("two", "2")]).unwrap();
+    let value_of_one = 4_096 + usize::from(u16::from_le_bytes([image[4_096 + 28], image[4_096 + 29]]));
+    image[value_of_one + 2] |= 0x80;
+    assert_eq!(Reader::new(&image).unwrap().get(b"one").unwrap(), None);
+    assert_eq!(read(&image), [(b"two".to_vec(), b"2".to_vec())].into());
+}
+
+#[test]
 fn a_file_cut_short_is_damaged_not_empty() {
     for kind in KINDS {
         let image = write(kind, &addresses(1_000)).unwrap();
