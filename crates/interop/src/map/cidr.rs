@@ -61,6 +61,11 @@ pub(super) struct CidrTable {
 }
 
 impl CidrTable {
+    /// What the rules say.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.rules.iter().map(|rule| (&*rule.value, rule.line))
+    }
+
     pub(super) fn parse(text: &str, notes: &mut Notes) -> Self {
         let mut table = Self::default();
         let mut open: Vec<(u32, u32)> = Vec::new();

@@ -196,6 +196,24 @@ impl Table {
         Action::parse(self.kind, &found.value)
     }
 
+    /// What its entries say, each with its line, for a check of all of them. Of pattern tables nothing: what they say is only
+    /// known once a key has matched.
+    pub fn values(&self) -> Box<dyn Iterator<Item = (&str, u32)> + '_> {
+        match &self.form {
+            Form::Store(store) => Box::new(store.iter().map(|(_, value, line)| (value, line))),
+            Form::Cidr(cidr) => Box::new(cidr.values()),
+            Form::Rules(_) | Form::Hosts(_) => Box::new(std::iter::empty()),
+        }
+    }
+
+    /// Its keys with their lines: of a list of domains, the domains. Of tables without keys nothing.
+    pub fn keys(&self) -> Box<dyn Iterator<Item = (&str, u32)> + '_> {
+        match &self.form {
+            Form::Store(store) => Box::new(store.iter().map(|(key, _, line)| (key, line))),
+            Form::Cidr(_) | Form::Rules(_) | Form::Hosts(_) => Box::new(std::iter::empty()),
+        }
+    }
+
     /// The entries that let somebody relay. They are for the relay policy to check: one that would let the world relay is
     /// among them as it stands.
     pub fn relay_entries(&self) -> impl Iterator<Item = &RelayEntry> {

@@ -1,17 +1,36 @@
-//! Access maps in force: loaded from the files of other mail servers, asked at each recipient.
+//! Access maps in force: loaded from the files of other mail servers, asked at each recipient. What they give and where they
+//! stand is `load`'s matter; what is found here only takes away.
 
+mod load;
+
+use std::borrow::Cow;
 use std::net::IpAddr;
 
-use guard::rules::Hit;
+use guard::ConfigLine;
+use guard::rules::{Action, Hit, Said, Stage};
+use interop::map::{self, Kind, Subject, Table};
 use smtp::{ForwardPath, ReversePath};
 
 use crate::config::{MapEntries, Settings};
+
+/// What an entry without words says.
+const DEFAULT_TEXT: &str = "Access denied";
 
 /// All maps of one configuration.
 #[derive(Debug, Default)]
 pub struct Tables {
     /// What they add to who may relay.
     pub entries: MapEntries,
+    rules: Vec<Rule>,
+}
+
+/// One `[[access]]`.
+#[derive(Debug)]
+struct Rule {
+    table: Table,
+    /// `None`: the entries say it themselves, so every stage is asked.
+    at: Option<Stage>,
+    observe: bool,
 }
 
 /// What is looked up, as far as it is known.
@@ -31,22 +50,87 @@ pub struct Subjects<'a> {
 
 impl Tables {
     /// Reads every map that the settings name. A broken line refuses all of it, with file, line and column.
-    pub fn load(_settings: &Settings) -> Result<Self, Vec<String>> {
-        Ok(Self::default())
+    pub fn load(settings: &Settings) -> Result<Self, Vec<String>> {
+        load::tables(settings)
     }
 
     /// Whether there is nothing to ask.
     pub fn is_empty(&self) -> bool {
-        true
+        self.rules.is_empty()
     }
 
     /// Whether a map may have entries for names of clients.
     pub fn asks_names(&self) -> bool {
-        false
+        self.rules.iter().any(|rule| rule.is_of(Stage::Client) && rule.table.kind() != Kind::Cidr)
     }
 
-    /// The entries that match, in the order of the configuration.
-    pub fn hits(&self, _subjects: &Subjects<'_>) -> Vec<Hit> {
-        Vec::new()
+    /// The entries that match, in the order of the stages and, within one, of the configuration.
+    pub fn hits(&self, subjects: &Subjects<'_>) -> Vec<Hit> {
+        let sender = subjects.reverse_path.map(|path| match path {
+            ReversePath::Null => Cow::Borrowed(""),
+            ReversePath::Mailbox(mailbox) => Cow::Owned(mailbox.to_string()),
+        });
+        let recipient = subjects.forward_path.map(|path| match path {
+            ForwardPath::Postmaster => Cow::Borrowed("postmaster"),
+            ForwardPath::Mailbox(mailbox) => Cow::Owned(mailbox.to_string()),
+        });
+        let asked = [
+            (Stage::Client, subjects.client.map(|addr| Subject::Client { addr, name: subjects.name })),
+            (Stage::Helo, subjects.helo.map(Subject::Helo)),
+            (Stage::Sender, sender.as_deref().map(Subject::Sender)),
+            (Stage::Recipient, recipient.as_deref().map(Subject::Recipient)),
+        ];
+        let mut hits = Vec::new();
+        for (stage, subject) in asked.into_iter().filter_map(|(stage, subject)| Some((stage, subject?))) {
+            let of_stage = self.rules.iter().filter(|rule| rule.is_of(stage));
+            hits.extend(of_stage.filter_map(|rule| rule.hit(stage, subject)));
+        }
+        hits
     }
 }
+
+impl Rule {
+    fn is_of(&self, stage: Stage) -> bool {
+        self.at.is_none_or(|at| at == stage)
+    }
+
+    fn hit(&self, stage: Stage, subject: Subject<'_>) -> Option<Hit> {
+        let found = self.table.smtpd(subject)?;
+        let action = meant(self.table.action(&found))?;
+        Some(Hit { stage, action, line: ConfigLine::new(self.table.file(), found.line), observe: self.observe })
+    }
+}
+
+/// What an entry asks of us; `None`: nothing. `load` has refused what nobody here understands.
+fn meant(action: map::Action) -> Option<Action> {
+    use map::Action as Theirs;
+    Some(match action {
+        Theirs::Ok | Theirs::Relay => Action::Ok,
+        Theirs::Reject(reply) => Action::Refuse(said(reply, 550)),
+        // Whether something else would refuse or permit is not known here: refusing for now is right for both.
+        Theirs::Defer(reply) | Theirs::DeferIfPermit(reply) | Theirs::DeferIfReject(reply) => {
+            Action::Refuse(said(reply, 450))
+        }
+        Theirs::Discard(_) => Action::Discard,
+        Theirs::Hold(_) | Theirs::Quarantine(_) => Action::Hold,
+        Theirs::Prepend(header) => Action::Prepend(header),
+        Theirs::Warn(text) | Theirs::Info(text) => Action::Warn(text),
+        Theirs::Dunno
+        | Theirs::Skip
+        | Theirs::Friend
+        | Theirs::Hater
+        | Theirs::Subject
+        | Theirs::Redirect(_)
+        | Theirs::Filter(_)
+        | Theirs::Bcc(_)
+        | Theirs::Unsupported(_) => return None,
+    })
+}
+
+fn said(reply: map::Reply, code: u16) -> Said {
+    let text = if reply.text.is_empty() { DEFAULT_TEXT.to_owned() } else { reply.text };
+    Said { code: reply.code.unwrap_or(code), enhanced: reply.enhanced, text }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! Reads the files: access maps, and those that give relaying or name domains.
+
+use std::fs;
+use std::path::Path;
+
+use guard::ConfigLine;
+use guard::policy::Entry;
+use guard::rules::Stage;
+use interop::bdb;
+use interop::map::{Action, Kind, RelayWhat, Route, Subject, Table};
+use tracing::warn;
+
+use super::{Rule, Tables};
+use crate::config::{self, HostPort, MapDomain, MapEntries, MapFile, Settings};
+
+/// A map larger than this is some other file.
+const FILE_OCTETS_MAX: u64 = 1 << 30;
+/// Where a next hop listens if the mailertable does not say.
+const SMTP_PORT: u16 = 25;
+/// Mistakes that are told at once.
+const MISTAKES_MAX: usize = 100;
+
+/// All of them; every mistake is found before it gives up.
+pub(super) fn tables(settings: &Settings) -> Result<Tables, Vec<String>> {
+    let mut loading = Loading::default();
+    for access in &settings.access {
+        loading.access(access);
+    }
+    for map in &settings.relay.maps {
+        loading.relay(map);
+    }
+    // Next hops are for domains that the other files name, wherever they stand in the list.
+    let (hops, names): (Vec<_>, Vec<_>) = settings.domains.maps.iter().partition(|map| map.kind == Kind::Mailertable);
+    for map in names {
+        loading.domains(map);
+    }
+    for map in hops {
+        loading.next_hops(map);
+    }
+    if loading.mistakes.is_empty() {
+        Ok(loading.tables)
+    } else {
+        loading.mistakes.truncate(MISTAKES_MAX);
+        Err(loading.mistakes)
+    }
+}
+
+#[derive(Default)]
+struct Loading {
+    tables: Tables,
+    mistakes: Vec<String>,
+}
+
+impl Loading {
+    fn access(&mut self, access: &config::Access) {
+        let Some(table) = self.table(&access.map) else { return };
+        for (value, line) in table.values() {
+            if let Some(what) = not_here(&table, value) {
+                self.mistakes.push(format!("{}:{line}:1: {what}", table.file()));
+            }
+        }
+        let at = access.at.map(|at| match at {
+            config::Stage::Client => Stage::Client,
+            config::Stage::Helo => Stage::Helo,
+            config::Stage::Sender => Stage::Sender,
+            config::Stage::Recipient => Stage::Recipient,
+        });
+        self.tables.rules.push(Rule { table, at, observe: access.observe });
+    }
+
+    fn relay(&mut self, map: &MapFile) {
+        let Some(table) = self.table(map) else { return };
+        let entries = &mut self.tables.entries;
+        for entry in table.relay_entries() {
+            let line = ConfigLine::new(table.file(), entry.line);
+            match &entry.what {
+                RelayWhat::Client(client) => entries.clients.push(Entry { text: client.to_string(), line }),
+                RelayWhat::Domain(domain) => entries.add(domain, line),
+            }
+        }
+    }
+
+    fn domains(&mut self, map: &MapFile) {
+        let Some(table) = self.table(map) else { return };
+        for (domain, line) in table.keys() {
+            self.tables.entries.add(domain, ConfigLine::new(table.file(), line));
+        }
+    }
+
+    /// A mailertable routes mail; it makes no domain ours.
+    fn next_hops(&mut self, map: &MapFile) {
+        let Some(table) = self.table(map) else { return };
+        for domain in &mut self.tables.entries.domains {
+            let somebody = format!("postmaster@{}", domain.entry.text.trim_start_matches('.'));
+            let Some(found) = table.smtpd(Subject::Recipient(&somebody)) else { continue };
+            match found.value.parse::<Route>() {
+                Ok(Route::Host { host, .. }) => domain.next_hop = Some(host_port(&host)),
+                // Ours, or refused: sendmail's to do.
+                Ok(Route::Local(_) | Route::Error(_)) => {}
+                Err(why) => self.mistakes.push(format!("{}:{}:1: {why}", table.file(), found.line)),
+            }
+        }
+    }
+
+    fn table(&mut self, map: &MapFile) -> Option<Table> {
+        match read(map) {
+            Ok(table) => {
+                for warning in table.warnings() {
+                    warn!(%warning, "access map");
+                }
+                Some(table)
+            }
+            Err(mistakes) => {
+                self.mistakes.extend(mistakes);
+                None
+            }
+        }
+    }
+}
+
+impl MapEntries {
+    fn add(&mut self, domain: &str, line: ConfigLine) {
+        self.domains.push(MapDomain { entry: Entry { text: domain.to_owned(), line }, next_hop: None });
+    }
+}
+
+/// Words that would do something here that we do not do must not be overlooked.
+fn not_here(table: &Table, value: &str) -> Option<String> {
+    let word = match Action::parse(table.kind(), value) {
+        Action::Redirect(_) => "REDIRECT",
+        Action::Filter(_) => "FILTER",
+        Action::Bcc(_) => "BCC",
+        Action::Unsupported(what) => {
+            return Some(format!("{what:?} is no action here; write OK, DUNNO, REJECT, DEFER, …"));
+        }
+        _ => return None,
+    };
+    Some(format!("{word} is not done here; the mail server itself can do it"))
+}
+
+/// Reads one file: its source, or, for an indexed table without one, its database.
+pub(crate) fn read(map: &MapFile) -> Result<Table, Vec<String>> {
+    let name = map.path.display().to_string();
+    let compiled = map.path.with_added_extension("db");
+    if matches!(map.kind, Kind::Hash | Kind::Btree) && !map.path.exists() && compiled.exists() {
+        return read_database(map.kind, &compiled);
+    }
+    let octets = read_file(&map.path)?;
+    Table::parse_octets(map.kind, &name, &octets).map_err(told)
+}
+
+fn read_database(kind: Kind, path: &Path) -> Result<Table, Vec<String>> {
+    let name = path.display().to_string();
+    let broken = |error: bdb::BdbError| vec![format!("{name}: {error}")];
+    let octets = read_file(path)?;
+    let reader = bdb::Reader::new(&octets).map_err(broken)?;
+    let pairs = reader.iter().collect::<Result<Vec<_>, _>>().map_err(broken)?;
+    Table::from_pairs(kind, &name, pairs).map_err(told)
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Vec<String>> {
+    let failed = |error: std::io::Error| vec![format!("{}: {error}", path.display())];
+    let octets = fs::metadata(path).map_err(failed)?.len();
+    if octets > FILE_OCTETS_MAX {
+        return Err(vec![format!("{}: {octets} octets; at most {FILE_OCTETS_MAX}", path.display())]);
+    }
+    fs::read(path).map_err(failed)
+}
+
+fn told(mistakes: Vec<interop::map::Mistake>) -> Vec<String> {
+    mistakes.iter().map(ToString::to_string).collect()
+}
+
+/// `host`, or `host:port` as some write it.
+fn host_port(text: &str) -> HostPort {
+    match text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?))) {
+        Some((host, port)) => HostPort { host: host.trim_matches(['[', ']']).to_owned(), port },
+        None => HostPort { host: text.to_owned(), port: SMTP_PORT },
+    }
+}

@@ -1,0 +1,111 @@
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::config::{self, Settings};
+
+fn settings(dir: &Path, text: &str) -> Settings {
+    let text = format!("hostname = \"mail.example.test\"\ndata_dir = \".\"\n{text}");
+    let text = config::Text { name: "t.toml", text: &text, base_dir: dir };
+    config::parse(&text, &[]).unwrap_or_else(|report| panic!("{report}")).settings
+}
+
+fn load(files: &[(&str, &str)], text: &str) -> Result<Tables, Vec<String>> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        fs::write(dir.path().join(name), content).unwrap();
+    }
+    Tables::load(&settings(dir.path(), text)).map_err(|mistakes| {
+        let prefix = format!("{}/./", dir.path().display());
+        mistakes.iter().map(|mistake| mistake.replace(&prefix, "")).collect()
+    })
+}
+
+fn client(ip: &str) -> Subjects<'static> {
+    let client = Some(ip.parse().unwrap());
+    Subjects { client, name: None, helo: None, reverse_path: None, forward_path: None }
+}
+
+#[test]
+fn each_map_is_asked_at_its_stage_and_in_order() {
+    let access = "192.0.2 REJECT\n198.51.100.7 OK\n198.51.100 450 4.7.1 later\n";
+    let senders = "bad.example 554 5.7.1 not from there\n<> DUNNO\n";
+    let tables = load(
+        &[("clients", access), ("senders", senders)],
+        "[[access]]\nmap = \"access:clients\"\nat = \"client\"\n[[access]]\nmap = \"hash:senders\"\nat = \"sender\"\n",
+    )
+    .unwrap();
+    assert!(!tables.is_empty() && tables.asks_names());
+    let hit = |subjects: &Subjects<'_>| tables.hits(subjects).pop().map(|hit| (hit.stage, hit.action));
+    let refused = |code, enhanced: Option<&str>, text: &str| {
+        Action::Refuse(Said { code, enhanced: enhanced.map(str::to_owned), text: text.to_owned() })
+    };
+    assert_eq!(hit(&client("192.0.2.9")), Some((Stage::Client, refused(550, None, "Access denied"))));
+    assert_eq!(hit(&client("198.51.100.7")), Some((Stage::Client, Action::Ok)));
+    assert_eq!(hit(&client("198.51.100.8")), Some((Stage::Client, refused(450, Some("4.7.1"), "later"))));
+    assert_eq!(hit(&client("203.0.113.1")), None);
+    let from = ReversePath::Mailbox(smtp::Mailbox::parse("x@sub.bad.example").unwrap());
+    let both = Subjects { reverse_path: Some(&from), ..client("198.51.100.7") };
+    let stages: Vec<Stage> = tables.hits(&both).iter().map(|hit| hit.stage).collect();
+    assert_eq!(stages, [Stage::Client, Stage::Sender]);
+}
+
+#[test]
+fn sendmail_s_access_speaks_of_every_stage() {
+    let access =
+        "Connect:192.0.2.7\tREJECT\nFrom:spam@bad.example\tERROR:5.7.1:550 no\nTo:closed@example.test\tDISCARD\n";
+    let tables = load(&[("access", access)], "[[access]]\nmap = \"sendmail-access:access\"\n").unwrap();
+    let from = ReversePath::Mailbox(smtp::Mailbox::parse("spam@bad.example").unwrap());
+    let to = ForwardPath::Mailbox(smtp::Mailbox::parse("closed@example.test").unwrap());
+    let all = Subjects { reverse_path: Some(&from), forward_path: Some(&to), ..client("192.0.2.7") };
+    let hits = tables.hits(&all);
+    let stages: Vec<Stage> = hits.iter().map(|hit| hit.stage).collect();
+    assert_eq!(stages, [Stage::Client, Stage::Sender, Stage::Recipient]);
+    assert_eq!(hits[2].action, Action::Discard);
+    assert!(hits[0].line.to_string().ends_with("access:1"), "{}", hits[0].line);
+}
+
+#[test]
+fn what_gives_relaying_becomes_entries_with_their_lines() {
+    let tables = load(
+        &[
+            ("access", "# ours\nConnect:192.0.2.16\tRELAY\nTo:partner.example\tRELAY\n203.0.113.9\tREJECT\n"),
+            ("names", "one.example\ntwo.example\n"),
+            ("routes", "two.example\tsmtp:[192.0.2.25]\n"),
+        ],
+        "[relay]\nmaps = [\"sendmail-access:access\"]\n\
+         [domains]\nmaps = [\"mailertable:routes\", \"local-host-names:names\"]\n",
+    )
+    .unwrap();
+    let clients: Vec<_> = tables.entries.clients.iter().map(|it| (it.text.as_str(), it.line.line)).collect();
+    assert_eq!(clients, [("192.0.2.16", 2)]);
+    let domains = &tables.entries.domains;
+    let named: Vec<_> = domains.iter().map(|it| (it.entry.text.as_str(), it.next_hop.is_some())).collect();
+    assert!(named.contains(&("one.example", false)) && named.contains(&("two.example", true)), "{named:?}");
+    assert!(named.iter().any(|(name, _)| *name == "partner.example"), "{named:?}");
+    assert!(tables.is_empty(), "they refuse nothing");
+}
+
+#[test]
+fn a_broken_line_refuses_all_with_its_place() {
+    let text = "[[access]]\nmap = \"cidr:nets\"\nat = \"client\"\n[[access]]\nmap = \"access:more\"\nat = \"sender\"\n";
+    let mistakes = load(&[("nets", "192.0.2.0/33 REJECT\n"), ("more", "a.example REDIRECT b@c.example\n")], text);
+    let mistakes = mistakes.unwrap_err();
+    assert_eq!(mistakes.len(), 2, "{mistakes:?}");
+    assert!(mistakes[0].starts_with("nets:1:"), "{mistakes:?}");
+    assert!(mistakes[1].starts_with("more:1:1: REDIRECT"), "{mistakes:?}");
+    let missing = load(&[], "[[access]]\nmap = \"cidr:nets\"\nat = \"client\"\n").unwrap_err();
+    assert!(missing[0].contains("nets: "), "{missing:?}");
+}
+
+#[test]
+fn a_compiled_table_is_read_where_its_source_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = interop::bdb::Options { terminated: true, ..interop::bdb::Kind::Hash.into() };
+    let image = interop::bdb::write(options, &[("bad.example", "REJECT go away")]);
+    fs::write(dir.path().join("senders.db"), image.unwrap()).unwrap();
+    let tables = Tables::load(&settings(dir.path(), "[[access]]\nmap = \"hash:senders\"\nat = \"sender\"\n")).unwrap();
+    let from = ReversePath::Mailbox(smtp::Mailbox::parse("x@bad.example").unwrap());
+    let hits = tables.hits(&Subjects { reverse_path: Some(&from), client: None, ..client("192.0.2.1") });
+    assert_eq!(hits.len(), 1);
+}
