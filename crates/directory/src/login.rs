@@ -157,6 +157,12 @@ impl Directory {
         })
     }
 
+    /// Whose login this is, for a caller that had the password checked by somebody else; looks at no secret.
+    pub async fn identity(&self, login: &str, client_ip: IpAddr) -> Result<std::result::Result<Identity, Why>> {
+        let Some(row) = self.row(login).await? else { return Ok(Err(Why::UnknownLogin)) };
+        Ok(may_log_in(&row, client_ip).map(|()| identity(&row)))
+    }
+
     /// Where an account's mail lies, relative to the mail directory, and the octets that it may hold; `None`: no such
     /// account. Answered from memory on the way of a mail.
     pub async fn mailbox(&self, login: &str) -> Result<Option<(Arc<str>, Option<u64>)>> {
@@ -277,6 +283,36 @@ fn may_log_in(row: &LoginRow, client_ip: IpAddr) -> std::result::Result<(), Why>
 mod tests {
     use super::*;
     use crate::{Change, DeviceLimits, NewAccount, NewPassword, ServerKey, Settings};
+
+    #[tokio::test]
+    async fn a_login_checked_elsewhere_is_known_unless_it_may_not_log_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings { default_domain: "example.test".to_owned(), ..Settings::default() };
+        let path = dir.path().join("directory.sqlite");
+        let directory = Directory::open(&path, &ServerKey::from_bytes([7; 32]), settings).await.unwrap();
+        directory.add_domain("example.test").await.unwrap();
+        for login in ["alice", "locked"] {
+            let new = NewAccount { login: login.to_owned(), ..NewAccount::default() };
+            directory.create_account(new).await.unwrap();
+        }
+        directory.change_account("locked", Change::Lock).await.unwrap();
+        let limits = DeviceLimits::default().with_networks(&["192.0.2.0/28"]).unwrap();
+        let (device, _) = directory.add_device("alice", "plc", limits).await.unwrap();
+        let table = [
+            ("alice", 1, Ok((false, "alice@example.test"))),
+            ("Alice@Example.Test", 1, Ok((false, "alice@example.test"))),
+            (device.login.as_str(), 1, Ok((true, "alice@example.test"))),
+            (device.login.as_str(), 77, Err(Why::OutsideNetworks)),
+            ("locked", 1, Err(Why::Locked)),
+            ("nobody", 1, Err(Why::UnknownLogin)),
+            ("", 1, Err(Why::UnknownLogin)),
+        ];
+        for (login, last, expected) in table {
+            let found = directory.identity(login, [192, 0, 2, last].into()).await.unwrap();
+            let found = found.as_ref().map(|it| (it.device.is_some(), &*it.login)).map_err(|why| *why);
+            assert_eq!(found, expected, "{login}");
+        }
+    }
 
     /// Time is not measured here; that each failure did the same work once is what can be told for sure.
     #[tokio::test]

@@ -158,6 +158,25 @@ impl Reason {
         }
     }
 
+    /// Whether it says no more than that nothing gives the right to relay: another server may give it.
+    pub fn is_of_relaying(self) -> bool {
+        match self {
+            Self::RelayDenied
+            | Self::SenderNotGranted
+            | Self::NullSenderNotGranted
+            | Self::GrantExhausted
+            | Self::LiteralRefused => true,
+            Self::UnknownUser
+            | Self::SenderNotYours
+            | Self::AuthorityUnavailable
+            | Self::RoutingRefused
+            | Self::RecipientOutOfScope
+            | Self::AccessDenied
+            | Self::AccessDeferred
+            | Self::MailboxFull => false,
+        }
+    }
+
     /// Whether the refusal passes by itself.
     pub fn is_temporary(self) -> bool {
         matches!(self, Self::AuthorityUnavailable | Self::GrantExhausted | Self::AccessDeferred)

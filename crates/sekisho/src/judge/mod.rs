@@ -3,6 +3,7 @@
 //!
 //! Decides nothing: `guard::judge_mail`, `guard::judge_rcpt` and `guard::judge_rules` do.
 
+mod device;
 pub mod words;
 
 use std::net::IpAddr;
@@ -55,6 +56,8 @@ pub struct Ledger {
     sender_hosted: Option<Fact<bool>>,
     /// Recipients that a POP grant carries so far; the first is charged as a message.
     pop_recipients: u32,
+    /// The message is counted for the device that sends it.
+    device_charged: bool,
     /// What access rules ask for besides refusing.
     pub effects: Effects,
     /// How the last judgement came about.
@@ -70,6 +73,37 @@ pub struct Effects {
     pub hold: bool,
     /// Header fields to put above it.
     pub prepend: Vec<String>,
+}
+
+impl Ledger {
+    /// Whether a quota was charged for it: judging the same recipient again would charge twice.
+    pub fn is_charged(&self) -> bool {
+        self.pop_recipients > 0 || self.device_charged
+    }
+}
+
+impl Effects {
+    /// Whether there is nothing to be done.
+    pub fn is_empty(&self) -> bool {
+        !self.discard && !self.hold && self.prepend.is_empty()
+    }
+}
+
+/// Whether a judgement goes on to rights to relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Relaying {
+    Judged,
+    /// It ends where one would have to be looked for.
+    LeftOpen,
+}
+
+/// Where a recipient's mail is, as far as it can be said without asking who may relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Ours to answer for.
+    Hosted,
+    /// Not ours: a matter of relaying.
+    Elsewhere,
 }
 
 /// No, with the words of the access map if it was one that said so.
@@ -132,16 +166,29 @@ impl Party<'_> {
     /// Whether a recipient may enter the envelope: first what the rules take away, then by what right.
     pub async fn rcpt(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Result<Recipient, Refused> {
         self.rules(Some(asked.reverse_path), Some(asked.forward_path), ledger).await?;
-        match self.judge(asked, ledger).await {
+        match self.judge(asked, ledger, Relaying::Judged).await {
             RcptJudgement::Accept(recipient) => {
                 let by_pop =
                     matches!(&recipient, Recipient::Relayed(_, grant) if matches!(grant.right(), Right::Pop { .. }));
                 ledger.pop_recipients += u32::from(by_pop);
+                self.within_device_limit(&recipient, ledger)?;
                 Ok(recipient)
             }
             RcptJudgement::Refuse(refusal) => Err(refusal.into()),
             // More needs than the guard has: a fault of ours, and so no.
             RcptJudgement::Need(_) => Err(Reason::AuthorityUnavailable.into()),
+        }
+    }
+
+    /// What is wrong with a recipient whoever decides about relaying: access rules, and the accounts that are ours to know.
+    /// Charges nothing and gives no right.
+    pub async fn standing(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Result<Standing, Refused> {
+        self.rules(Some(asked.reverse_path), Some(asked.forward_path), ledger).await?;
+        match self.judge(asked, ledger, Relaying::LeftOpen).await {
+            RcptJudgement::Accept(Recipient::Hosted(_)) => Ok(Standing::Hosted),
+            RcptJudgement::Accept(Recipient::Relayed(..)) | RcptJudgement::Need(_) => Ok(Standing::Elsewhere),
+            RcptJudgement::Refuse(refusal) if refusal.reason.is_of_relaying() => Ok(Standing::Elsewhere),
+            RcptJudgement::Refuse(refusal) => Err(refusal.into()),
         }
     }
 
@@ -194,7 +241,7 @@ impl Party<'_> {
         }
     }
 
-    async fn judge(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> RcptJudgement {
+    async fn judge(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger, relaying: Relaying) -> RcptJudgement {
         let device = self.proved.map(Proved::device_facts);
         let mail = MailFacts {
             client_ip: self.ip,
@@ -210,7 +257,9 @@ impl Party<'_> {
         let mut judgement = RcptJudgement::Refuse(Reason::AuthorityUnavailable.into());
         for _ in 0..NEEDS_MAX {
             match judge_rcpt(self.policy, &facts, &mut ledger.trace) {
-                RcptJudgement::Need(need) => self.gather(need, &mut facts).await,
+                RcptJudgement::Need(need) if relaying == Relaying::Judged || self.is_of_recipient(&need) => {
+                    self.gather(need, &mut facts).await;
+                }
                 decided => {
                     judgement = decided;
                     break;
@@ -220,6 +269,16 @@ impl Party<'_> {
         ledger.owners = facts.reverse_path_owners.take();
         ledger.sender_hosted = facts.reverse_path_hosted.take();
         judgement
+    }
+
+    /// Whether a fact is wanted for something else than a right to relay. The owners of the reverse-path are that with a
+    /// login: it may use its own ones only.
+    fn is_of_recipient(&self, need: &Need) -> bool {
+        match need {
+            Need::Hosting => true,
+            Need::Owners => self.proved.is_some(),
+            Need::SenderHosting | Need::ClientName | Need::PopEvidence(_) | Need::Charge(_) => false,
+        }
     }
 
     /// Looks one fact up; a look-up that fails or is late is *unknown*.
@@ -262,6 +321,23 @@ impl Party<'_> {
             trace = %trace,
             "relayed"
         );
+    }
+
+    /// The reply to a client that a rule refuses before it says whose mail it has.
+    pub fn refuse_client(&self, refused: &Refused, trace: &Trace) -> smtp::Reply {
+        let id = lookup::explain_id();
+        let reply = words::reply(refused, &self.ip, id);
+        info!(
+            session = %self.session,
+            client = %self.ip,
+            helo = self.helo,
+            reply = %reply,
+            reason = refused.refusal.reason.code(),
+            explain = %id,
+            trace = %trace,
+            "client refused"
+        );
+        reply
     }
 
     /// The reply to a reverse-path that is refused; the log has its id and how it came about.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use directory::{AuthOutcome, Identity, RecipientScope, SecretUse, SecretsOutcome};
-use guard::{Device, Login};
+use guard::{Device, Fact, Fault, Login};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sasl::{Context, Exchange, Mechanism, Step};
 use sha2::Sha256;
 use state::AuthGate;
 use state::throttle::FailedLogin;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::border::{Border, Client, SessionId};
 use crate::config::Settings;
@@ -47,6 +47,22 @@ pub struct Proved {
 impl Proved {
     fn new(identity: Identity) -> Self {
         Self { login: identity.login.to_string(), identity }
+    }
+
+    /// A login that a mail server beside us has checked. It counts if it is one of ours that may log in now; of those that we
+    /// do not know nothing is said.
+    pub async fn told_by_mail_server(border: &Border, login: &str, ip: IpAddr) -> Fact<Option<Self>> {
+        match border.directory.identity(login, ip).await {
+            Ok(Ok(identity)) => Fact::Known(Some(Self::new(identity))),
+            Ok(Err(why)) => {
+                debug!(client = %ip, login = ?login, %why, "login not ours");
+                Fact::Known(None)
+            }
+            Err(error) => {
+                warn!(%error, "logins cannot be checked");
+                Fact::Unknown(Fault::Unavailable("directory"))
+            }
+        }
     }
 
     /// What the guard must know of the device; outlives the facts that borrow it.

@@ -11,6 +11,7 @@ use directory::Directory;
 use spool::Spool;
 use state::Embedded;
 
+use super::beside::policy::Messages;
 use super::memory::Memory;
 use super::site::{ListenerSite, Site};
 use super::smtp::header::DateClock;
@@ -31,6 +32,8 @@ pub struct Border {
     pub memory: Memory,
     /// Names of clients.
     pub resolver: Resolver,
+    /// What mail servers ask about more than once.
+    pub messages: Messages,
     /// Dates for header fields.
     pub dates: DateClock,
     /// Counts the sessions ([`SessionId::first`]).

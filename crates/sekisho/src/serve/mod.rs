@@ -267,6 +267,7 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
         directory: Arc::new(directory),
         state: Arc::new(state),
         spool,
+        messages: beside::policy::Messages::default(),
         memory: Memory::new(settings.limits.memory_octets),
         dates: smtp::header::DateClock::default(),
         sessions: SessionId::first(),

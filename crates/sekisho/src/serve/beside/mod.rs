@@ -4,9 +4,11 @@
 //! A visit may last for days; it goes by the configuration in force at each question, not by that of its beginning.
 
 pub mod auth_policy;
+pub mod client;
 pub mod dovecot_auth;
 pub mod dracd;
 pub mod milter;
+pub mod path;
 pub mod policy;
 pub mod socketmap;
 

@@ -1,12 +1,12 @@
 //! MAIL and RCPT: asks the judge, and turns what it says into replies.
 
-use guard::{RcptJudgement, Reason, Recipient};
+use guard::{Reason, Recipient};
 use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Answer, Mail, Rcpt};
 
 use super::talk::{Talk, Transaction};
-use crate::judge::{AskedRcpt, Ledger, Party, Refused};
+use crate::judge::{AskedRcpt, Ledger, Party};
 
 impl Talk {
     /// As the judge sees this session.
@@ -66,22 +66,17 @@ impl Talk {
             forward_path: &rcpt.forward_path,
             had_source_route: rcpt.had_source_route,
         };
-        let judgement = match party.rcpt(asked, &mut transaction.ledger).await {
-            Ok(recipient) => self.within_device_limit(RcptJudgement::Accept(recipient), transaction),
-            Err(refused) => return Err(party.refuse_rcpt(&refused, asked, &transaction.ledger.trace)),
-        };
-        let refused: Refused = match judgement {
-            RcptJudgement::Accept(Recipient::Hosted(hosted)) if self.is_full(&hosted, transaction.declared).await => {
+        let refused = match party.rcpt(asked, &mut transaction.ledger).await {
+            Ok(Recipient::Hosted(hosted)) if self.is_full(&hosted, transaction.declared).await => {
                 Reason::MailboxFull.into()
             }
-            RcptJudgement::Accept(recipient) => {
+            Ok(recipient) => {
                 if let Recipient::Relayed(_, grant) = &recipient {
                     party.log_relayed(grant.right(), asked, &transaction.ledger.trace);
                 }
                 return Ok(recipient);
             }
-            RcptJudgement::Refuse(refusal) => refusal.into(),
-            RcptJudgement::Need(_) => Reason::AuthorityUnavailable.into(),
+            Err(refused) => refused,
         };
         Err(party.refuse_rcpt(&refused, asked, &transaction.ledger.trace))
     }
@@ -106,7 +101,6 @@ impl Transaction {
             declared: params.size,
             smtputf8: params.smtputf8,
             ledger,
-            device_charged: false,
             recipients: (None, 0),
             arriving: None,
         }

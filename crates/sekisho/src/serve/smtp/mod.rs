@@ -1,10 +1,8 @@
 //! SMTP and submission: sessions of crate `smtp` with the guard, the accounts and the queue behind them.
 //!
-//! `driver` moves octets, `talk` answers the session's questions, `judge` asks the guard, `device` counts what devices send,
-//! `room` asks the mailboxes' quota, `message` takes a message to the queue, `header` knows the header fields that we read
-//! and write.
+//! `driver` moves octets, `talk` answers the session's questions, `judge` asks the guard, `room` asks the
+//! mailboxes' quota, `message` takes a message to the queue, `header` knows the header fields that we read and write.
 
-mod device;
 mod driver;
 pub mod header;
 mod judge;

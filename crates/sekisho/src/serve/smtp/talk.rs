@@ -39,8 +39,6 @@ pub(super) struct Transaction {
     pub(super) smtputf8: bool,
     /// What the judge knows of it.
     pub(super) ledger: Ledger,
-    /// The message is counted for the device that sends it.
-    pub(super) device_charged: bool,
     /// The first accepted recipient, and how many there are.
     pub(super) recipients: (Option<String>, usize),
     pub(super) arriving: Option<Arriving>,

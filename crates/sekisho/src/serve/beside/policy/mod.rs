@@ -1,0 +1,175 @@
+//! Postfix's policy delegation: each question is judged like a command of SMTP.
+//!
+//! `messages` remembers, over several questions about one message, what was charged and what is still to be done with it;
+//! `docs/policy.md` tells the protocol as it is spoken here.
+
+mod messages;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use interop::policy::{Decoder, Reply, Request, Stage, Text};
+use smtp::address::AddressError;
+
+use self::messages::Message;
+pub use self::messages::Messages;
+use super::client::{Answer, Client, Told};
+use super::{Served, Visit, path};
+use crate::config::RelayMode;
+use crate::judge::{AskedRcpt, Ledger};
+use crate::listen::Link;
+use crate::serve::site::Site;
+
+/// How long a mail server may be silent. Postfix drops idle connections by itself, after five minutes unless told otherwise;
+/// this is for connections whose other end is gone.
+const IDLE_WAIT: Duration = Duration::from_hours(6);
+/// How long the rest of a request may take that has begun.
+const REST_WAIT: Duration = Duration::from_mins(1);
+/// Answers are sent when there are so many octets of them, whatever else waits to be answered.
+const ANSWERS_OCTETS: usize = 16 * 1024;
+
+/// Serves one connection: whatever is asked at once is answered at once, in order.
+pub async fn serve(visit: &Visit, mut link: Link) -> Served {
+    let (mut decoder, mut answers) = (Decoder::default(), Vec::new());
+    loop {
+        let within = decoder.is_within_request();
+        let wait = if within { REST_WAIT } else { IDLE_WAIT };
+        match link.read_with(wait, |octets| decoder.push(octets)).await {
+            Ok(Some(())) => {}
+            Ok(None) if within => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) if within || error.kind() != io::ErrorKind::TimedOut => return Err(error),
+            Ok(None) | Err(_) => return Ok(()),
+        }
+        let answered = answer_all(visit, &mut link, (&mut decoder, &mut answers)).await;
+        link.send(&mut answers).await?;
+        if !answered? {
+            return Ok(());
+        }
+    }
+}
+
+/// Answers every request that is whole; false: the listener is in no configuration any more.
+async fn answer_all(
+    visit: &Visit,
+    link: &mut Link,
+    (decoder, answers): (&mut Decoder, &mut Vec<u8>),
+) -> io::Result<bool> {
+    let Some((site, listener)) = visit.site() else { return Ok(false) };
+    let mode = listener.settings.relay;
+    loop {
+        let asked = decoder.next_request().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let Some(request) = asked else { return Ok(true) };
+        answer(visit, (&site, mode), &request).await.write_to(answers);
+        if answers.len() >= ANSWERS_OCTETS {
+            link.send(answers).await?;
+        }
+    }
+}
+
+/// The answer to one question; there always is one.
+async fn answer(visit: &Visit, (site, mode): (&Site, RelayMode), request: &Request) -> Reply {
+    // Nothing is judged by what VRFY, ETRN or a stage to come may tell.
+    let Some(stage) = request.stage().filter(|stage| !matches!(stage, Stage::Vrfy | Stage::Etrn)) else {
+        return Reply::Dunno;
+    };
+    if matches!(stage, Stage::Data | Stage::EndOfMessage) {
+        return effect(visit, mode, (request, stage)).await;
+    }
+    let told =
+        Told { ip: request.client_address(), helo: text(request.helo_name()), login: text(request.sasl_username()) };
+    let client = Client::new(visit, (site, mode), told).await;
+    match stage {
+        Stage::Rcpt => at_rcpt(visit, &client, (request, mode)).await,
+        Stage::Mail => at_mail(&client, request).await,
+        _ => reply(client.connect(&mut Ledger::default()).await),
+    }
+}
+
+fn text(octets: &[u8]) -> Option<&str> {
+    str::from_utf8(octets).ok().filter(|text| !text.is_empty())
+}
+
+async fn at_mail(client: &Client<'_>, request: &Request) -> Reply {
+    let answer = match path::reverse(request.sender()) {
+        Ok(reverse_path) => client.mail(&reverse_path, &mut Ledger::default()).await,
+        Err(error) => client.unreadable_sender(request.sender(), error),
+    };
+    reply(answer)
+}
+
+/// Two lists of restrictions may ask about the same recipient, and over different connections: it is charged once.
+async fn at_rcpt(visit: &Visit, client: &Client<'_>, (request, mode): (&Request, RelayMode)) -> Reply {
+    let (reverse_path, forward) = match paths(request) {
+        Ok(paths) => paths,
+        Err((Path::Reverse, error)) => return reply(client.unreadable_sender(request.sender(), error)),
+        Err((Path::Forward, error)) => return reply(client.unreadable(request.recipient(), error)),
+    };
+    let asked = AskedRcpt {
+        reverse_path: &reverse_path,
+        forward_path: &forward.path,
+        had_source_route: forward.had_source_route,
+    };
+    let kept = visit.border.messages.of((&visit.listener, mode), request, Instant::now());
+    let mut message = kept.message().await;
+    let recipient = kept.recipient(request.recipient());
+    let answer =
+        if message.was_permitted(recipient) { Answer::Permit } else { client.rcpt(asked, &mut message.ledger).await };
+    if answer == Answer::Permit {
+        message.permitted(recipient);
+    }
+    let effect = if answer == Answer::Pass { message.effect(Stage::Rcpt) } else { None };
+    kept.done(message);
+    effect.unwrap_or_else(|| reply(answer))
+}
+
+enum Path {
+    Reverse,
+    Forward,
+}
+
+type Paths = (smtp::ReversePath, smtp::address::ForwardPathParse);
+
+fn paths(request: &Request) -> Result<Paths, (Path, AddressError)> {
+    let reverse_path = path::reverse(request.sender()).map_err(|error| (Path::Reverse, error))?;
+    let forward = path::forward(request.recipient()).map_err(|error| (Path::Forward, error))?;
+    Ok((reverse_path, forward))
+}
+
+/// What access rules asked for at RCPT and is still to be done with the message.
+async fn effect(visit: &Visit, mode: RelayMode, (request, stage): (&Request, Stage)) -> Reply {
+    let Some(kept) = visit.border.messages.known((&visit.listener, mode), request, Instant::now()) else {
+        return Reply::Dunno;
+    };
+    let mut message = kept.message().await;
+    let effect = message.effect(stage);
+    kept.done(message);
+    effect.unwrap_or(Reply::Dunno)
+}
+
+impl Message {
+    /// The next thing that access rules want done with the message, each once: the gravest first, since the next question may
+    /// not come. A header cannot be put above a message that is there already.
+    fn effect(&mut self, stage: Stage) -> Option<Reply> {
+        let effects = &self.ledger.effects;
+        if effects.discard {
+            let first = !std::mem::replace(&mut self.discarded, true);
+            return first.then_some(Reply::Discard(Text::Borrowed("access rule")));
+        }
+        if effects.hold && !std::mem::replace(&mut self.held, true) {
+            return Some(Reply::Hold(Text::Borrowed("access rule")));
+        }
+        let header = effects.prepend.get(self.prepended).filter(|_| stage != Stage::EndOfMessage)?;
+        self.prepended += 1;
+        Some(Reply::Prepend(Text::Owned(header.clone())))
+    }
+}
+
+fn reply(answer: Answer) -> Reply {
+    match answer {
+        Answer::Permit => Reply::Ok,
+        Answer::Pass => Reply::Dunno,
+        Answer::Refuse(reply) => Reply::from(&reply),
+    }
+}
