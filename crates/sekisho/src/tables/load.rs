@@ -146,7 +146,7 @@ pub(crate) fn read(map: &MapFile) -> Result<Table, Vec<String>> {
         return read_database(map.kind, &compiled);
     }
     let octets = read_file(&map.path)?;
-    Table::parse_octets(map.kind, &name, &octets).map_err(told)
+    Table::parse_octets(map.kind, &name, &octets).map_err(|mistakes| told(&mistakes))
 }
 
 fn read_database(kind: Kind, path: &Path) -> Result<Table, Vec<String>> {
@@ -155,7 +155,7 @@ fn read_database(kind: Kind, path: &Path) -> Result<Table, Vec<String>> {
     let octets = read_file(path)?;
     let reader = bdb::Reader::new(&octets).map_err(broken)?;
     let pairs = reader.iter().collect::<Result<Vec<_>, _>>().map_err(broken)?;
-    Table::from_pairs(kind, &name, pairs).map_err(told)
+    Table::from_pairs(kind, &name, pairs).map_err(|mistakes| told(&mistakes))
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Vec<String>> {
@@ -167,7 +167,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Vec<String>> {
     fs::read(path).map_err(failed)
 }
 
-fn told(mistakes: Vec<interop::map::Mistake>) -> Vec<String> {
+fn told(mistakes: &[interop::map::Mistake]) -> Vec<String> {
     mistakes.iter().map(ToString::to_string).collect()
 }
 

@@ -1,10 +1,185 @@
-//! The mail filter for sendmail and Postfix.
+//! The mail filter for sendmail and Postfix: each recipient is judged like one of our own server.
+//!
+//! Header and body are not wanted. A right to relay is answered "go on", never "accept": that would let all later recipients
+//! of the message pass unasked.
 
-use super::{Served, Visit};
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use interop::milter::{Config, Event, Modification, Reply, Session, path_text};
+use smtp::ReversePath;
+use smtp::address::AddressError;
+use tracing::warn;
+
+use super::client::{Answer, Client, Told};
+use super::{Served, Visit, path};
+use crate::config::RelayMode;
+use crate::judge::{AskedRcpt, Ledger};
 use crate::listen::Link;
+use crate::serve::site::Site;
+
+/// How long a mail server may be silent: as long as its own client may be, and longer.
+const IDLE_WAIT: Duration = Duration::from_hours(2);
+/// What a message is held or thrown away for, as its log shows.
+const BY_RULE: &str = "access rule";
 
 /// Serves one connection.
-#[expect(clippy::unused_async, reason = "not there yet")]
-pub async fn serve(_visit: &Visit, _link: Link) -> Served {
-    Err(std::io::ErrorKind::Unsupported.into())
+pub async fn serve(visit: &Visit, mut link: Link) -> Served {
+    let mut filter =
+        Filter { visit, session: Session::new(Config::default()), client: None, helo: None, message: None };
+    let mut out = Vec::new();
+    loop {
+        match link.read_with(IDLE_WAIT, |octets| filter.session.push(octets)).await {
+            Ok(Some(())) => {}
+            Ok(None) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let ended = filter.answer_all(&mut out).await;
+        link.send(&mut out).await?;
+        if ended? {
+            return Ok(());
+        }
+    }
+}
+
+/// One connection of a mail server, which speaks of one SMTP session after the other.
+struct Filter<'v> {
+    visit: &'v Visit,
+    session: Session,
+    /// The client's address, if it has one.
+    client: Option<IpAddr>,
+    helo: Option<String>,
+    message: Option<Box<Message>>,
+}
+
+/// One transaction.
+struct Message {
+    reverse_path: Result<ReversePath, AddressError>,
+    ledger: Ledger,
+}
+
+impl Filter<'_> {
+    /// Answers every event that is whole; true: the mail server is done, or the listener is in no configuration any more.
+    async fn answer_all(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+        loop {
+            let event =
+                self.session.next_event(out).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            let Some(event) = event else { return Ok(self.session.is_closed()) };
+            if matches!(event, Event::Quit) {
+                return Ok(true);
+            }
+            let wants_reply = event.wants_reply();
+            let Some((site, listener)) = self.visit.site() else { return Ok(true) };
+            let reply = self.answer(event, (&site, listener.settings.relay), out).await;
+            if wants_reply {
+                self.reply(&reply, out)?;
+            }
+        }
+    }
+
+    /// Where a reply cannot be said at its step, the mail server is told to try later: never to go on.
+    fn reply(&mut self, reply: &Reply, out: &mut Vec<u8>) -> io::Result<()> {
+        let Err(misuse) = self.session.reply(reply, out) else { return Ok(()) };
+        warn!(session = %self.visit.session, cause = ?misuse.to_string(), "milter reply changed");
+        self.session.reply(&Reply::Tempfail, out).map_err(io::Error::other)
+    }
+
+    async fn answer(&mut self, event: Event, place: (&Site, RelayMode), out: &mut Vec<u8>) -> Reply {
+        match event {
+            Event::Connect { addr, .. } => {
+                (self.client, self.helo, self.message) = (addr, None, None);
+                let answer = self.client(place).await.connect(&mut Ledger::default()).await;
+                said(answer)
+            }
+            Event::Helo(name) => {
+                self.helo = String::from_utf8(name).ok();
+                self.message = None;
+                said(self.client(place).await.connect(&mut Ledger::default()).await)
+            }
+            Event::Mail { path, .. } => self.mail(path_text(&path), place).await,
+            Event::Rcpt { path, refused: false, .. } => self.rcpt(path_text(&path), place).await,
+            Event::EndOfMessage(_) => self.end_of_message(out),
+            Event::Abort | Event::NextConnection => {
+                self.message = None;
+                Reply::Continue
+            }
+            // A recipient that the mail server refuses itself costs nobody anything.
+            Event::Rcpt { refused: true, .. }
+            | Event::Data
+            | Event::Header { .. }
+            | Event::EndOfHeaders
+            | Event::Body(_)
+            | Event::Unknown(_)
+            | Event::Quit => Reply::Continue,
+        }
+    }
+
+    /// The client as the judge sees it now. A proxy that vouches for a login by XCLIENT has not checked it.
+    async fn client<'s>(&'s self, (site, mode): (&'s Site, RelayMode)) -> Client<'s> {
+        let text = |name: &str| self.session.macro_value(name).and_then(|octets| str::from_utf8(octets).ok());
+        let vouched = text("auth_type").is_some_and(|way| way.eq_ignore_ascii_case("XCLIENT"));
+        let login = text("auth_authen").filter(|login| !login.is_empty() && !vouched);
+        let told = Told { ip: self.client, helo: self.helo.as_deref(), login };
+        Client::new(self.visit, (site, mode), told).await
+    }
+
+    async fn mail(&mut self, written: &[u8], place: (&Site, RelayMode)) -> Reply {
+        let reverse_path = path::reverse(written);
+        let mut ledger = Ledger::default();
+        let client = self.client(place).await;
+        let answer = match &reverse_path {
+            Ok(reverse_path) => client.mail(reverse_path, &mut ledger).await,
+            Err(error) => client.unreadable_sender(written, *error),
+        };
+        drop(client);
+        self.message = Some(Box::new(Message { reverse_path, ledger }));
+        said(answer)
+    }
+
+    async fn rcpt(&mut self, written: &[u8], place: (&Site, RelayMode)) -> Reply {
+        // Without MAIL there is nothing to judge by.
+        let Some(mut message) = self.message.take() else { return Reply::Tempfail };
+        let client = self.client(place).await;
+        let answer = match (&message.reverse_path, path::forward(written)) {
+            (Ok(reverse_path), Ok(forward)) => {
+                let asked =
+                    AskedRcpt { reverse_path, forward_path: &forward.path, had_source_route: forward.had_source_route };
+                client.rcpt(asked, &mut message.ledger).await
+            }
+            (Err(error), _) => client.unreadable(written, *error),
+            (_, Err(error)) => client.unreadable(written, error),
+        };
+        drop(client);
+        self.message = Some(message);
+        said(answer)
+    }
+
+    /// What access rules want done with the message.
+    fn end_of_message(&mut self, out: &mut Vec<u8>) -> Reply {
+        let Some(message) = self.message.take() else { return Reply::Continue };
+        let effects = &message.ledger.effects;
+        if effects.discard {
+            return Reply::Discard;
+        }
+        let quarantine = effects.hold.then_some(Modification::Quarantine { reason: BY_RULE });
+        let headers = effects.prepend.iter().filter_map(|header| header.split_once(':'));
+        let headers =
+            headers.map(|(name, value)| Modification::InsertHeader { index: 0, name, value: value.trim_start() });
+        for modification in quarantine.into_iter().chain(headers) {
+            if let Err(misuse) = self.session.modify(&modification, out) {
+                // What was to be held back must not go on.
+                warn!(session = %self.visit.session, cause = ?misuse.to_string(), "milter reply changed");
+                return if effects.hold { Reply::Tempfail } else { Reply::Continue };
+            }
+        }
+        Reply::Continue
+    }
+}
+
+fn said(answer: Answer) -> Reply {
+    match answer {
+        Answer::Permit | Answer::Pass => Reply::Continue,
+        Answer::Refuse(reply) => Reply::Refuse(reply),
+    }
 }
