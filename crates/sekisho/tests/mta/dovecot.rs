@@ -82,7 +82,6 @@ fn reporting(demo: &Demo) -> Dovecot {
 }
 
 #[test]
-#[ignore = "needs the auth-policy and policy listeners"]
 fn a_pop_login_at_dovecot_lets_its_user_relay_through_postfix() {
     let mut demo = Demo::start();
     let dovecot = reporting(&demo);
@@ -92,7 +91,6 @@ fn a_pop_login_at_dovecot_lets_its_user_relay_through_postfix() {
 }
 
 #[test]
-#[ignore = "needs the auth-policy and policy listeners"]
 fn a_right_from_dovecot_ends_with_its_time() {
     let demo = Demo::start_with(&["relay.pop.minutes=1"]);
     let dovecot = reporting(&demo);
@@ -103,7 +101,6 @@ fn a_right_from_dovecot_ends_with_its_time() {
 
 /// Who fails gets nothing, and who reads mail may do so while the guard is away.
 #[test]
-#[ignore = "needs the auth-policy and policy listeners"]
 fn failed_logins_at_dovecot_give_nothing_and_dovecot_needs_no_guard() {
     let mut demo = Demo::start();
     let dovecot = reporting(&demo);

@@ -110,7 +110,6 @@ fn to_outside<'a>(account: &'a Account, subject: &'a str) -> Mail<'a> {
 }
 
 #[test]
-#[ignore = "needs the policy listener"]
 fn the_story_by_policy_delegation() {
     let mut demo = Demo::start();
     let postfix = Postfix::start(&demo, &snippet(&demo, "policy.cf"));
@@ -118,7 +117,6 @@ fn the_story_by_policy_delegation() {
 }
 
 #[test]
-#[ignore = "needs the policy listener"]
 fn a_right_by_policy_delegation_ends_with_its_time() {
     let demo = Demo::start_with(&["relay.pop.minutes=1"]);
     let postfix = Postfix::start(&demo, &snippet(&demo, "policy.cf"));
@@ -127,7 +125,6 @@ fn a_right_by_policy_delegation_ends_with_its_time() {
 
 /// Who may not relay may still write to us; who does not exist here is told at RCPT.
 #[test]
-#[ignore = "needs the policy listener"]
 fn a_stranger_writes_to_the_domains_that_sekisho_knows() {
     let demo = Demo::start();
     let postfix = Postfix::start(&demo, &snippet(&demo, "policy.cf"));
@@ -141,7 +138,6 @@ fn a_stranger_writes_to_the_domains_that_sekisho_knows() {
 
 /// Postfix keeps a connection to the guard and meets a dead one after the guard's restart: it asks again.
 #[test]
-#[ignore = "needs the policy listener"]
 fn t39_a_guard_that_comes_back_is_asked_again_in_the_same_session() {
     let mut demo = Demo::start();
     let postfix = Postfix::start(&demo, &snippet(&demo, "policy.cf"));
@@ -186,7 +182,6 @@ fn t39_a_guard_that_hangs_lets_nothing_through() {
 
 /// With `relay = "restrict"` Postfix's own permits stand, and the guard only takes away from them.
 #[test]
-#[ignore = "needs the policy listener"]
 fn restricted_the_guard_takes_away_and_never_permits() {
     let mut demo = Demo::start_with(&["listener.policy.relay=restrict"]);
     let alice = demo.account("alice");
@@ -305,7 +300,6 @@ fn a_login_at_postfix_is_checked_by_sekisho() {
 
 /// Logged in as Alice, nobody writes as Bob, where the guard is asked at RCPT as well.
 #[test]
-#[ignore = "needs the dovecot-auth and policy listeners"]
 fn a_login_at_postfix_sends_in_its_own_name() {
     let demo = Demo::start_with(&["listener.policy.relay=restrict"]);
     let (alice, bob) = (demo.account("alice"), demo.account("bob"));
