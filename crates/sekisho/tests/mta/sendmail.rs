@@ -13,6 +13,8 @@ use crate::support::{
 
 #[path = "sendmail_access.rs"]
 mod access;
+#[path = "sendmail_differ.rs"]
+mod differ;
 #[path = "sendmail_files.rs"]
 mod files;
 #[path = "sendmail_map.rs"]
@@ -43,6 +45,8 @@ struct Setup {
     defines: Vec<String>,
     /// The `include`s that stay: `sekisho.m4`, …
     ours: Vec<&'static str>,
+    /// Rulesets of the test's own.
+    rulesets: Vec<&'static str>,
     /// Port of who takes the mail for `example.test`.
     inside: u16,
     /// Where the file of `sekisho-drac.m4` is, if not in sendmail's folder.
@@ -121,6 +125,8 @@ impl Sendmail {
         for line in example.lines().filter(|line| !line.starts_with("include(")) {
             if line.starts_with("MAILER(`local'") {
                 lines.extend(chosen.iter().map(String::as_str));
+                lines.push("LOCAL_RULESETS");
+                lines.extend(&setup.rulesets);
             }
             lines.push(line);
         }
