@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use guard::{ChargeKey, PopEvidence, Subject, canonical_ip};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::device::Devices;
 use crate::disk::{self, Disk, Opener, Record};
@@ -100,8 +100,9 @@ impl Embedded {
     ) -> Result<Recorded, StateError> {
         self.shared.check()?;
         let granted = self.saw(now);
-        let record = record(login, granted, granted.saturating_add(duration_micros(lifetime)))?;
+        let record = record(&login, granted, granted.saturating_add(duration_micros(lifetime)))?;
         if let Some(recorded) = self.shared.table.renew(&record, granted) {
+            self.shared.changed();
             return Ok(recorded);
         }
         let (answer, answered) = oneshot::channel();
@@ -137,6 +138,7 @@ impl Embedded {
     pub async fn revoke(&self, which: Revoke, now: SystemTime) -> Result<usize, StateError> {
         let (now, which) = (self.saw(now), which.canonical());
         let taken = self.shared.table.revoke(&which, now);
+        self.shared.changed();
         self.shared.check()?;
         let (answer, answered) = oneshot::channel();
         self.shared.push(Job::Revoke(Revocation { which, now, taken }, answer))?;
@@ -149,6 +151,12 @@ impl Embedded {
         self.shared.check()?;
         let now = self.saw(now);
         Ok(self.shared.table.all(now))
+    }
+
+    /// Counts the changes of evidence (recorded, renewed or taken back, but not what expires by itself) and of the engine's
+    /// health. The answer to a record comes after it is counted.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes()
     }
 
     /// Writes the quotas charged since the last second; durable when it returns.
@@ -224,7 +232,7 @@ impl std::fmt::Debug for Embedded {
     }
 }
 
-fn record(login: PopLogin, granted: u64, expires: u64) -> Result<Record, StateError> {
+fn record(login: &PopLogin, granted: u64, expires: u64) -> Result<Record, StateError> {
     let subject = subject_text(&login.subject);
     let is_forged = matches!(login.subject, Subject::Account(_)) && subject.starts_with('[');
     if subject.is_empty() || subject.len() > LOGIN_OCTETS_MAX || is_forged {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::disk::{Change, Disk, Record};
 use crate::table::Table;
@@ -73,6 +73,7 @@ pub(crate) struct Shared {
     wake: Condvar,
     health: AtomicU8,
     clock: AtomicU64,
+    changes: watch::Sender<u64>,
 }
 
 impl Shared {
@@ -83,7 +84,17 @@ impl Shared {
             wake: Condvar::new(),
             health: AtomicU8::new(Health::Good as u8),
             clock: AtomicU64::new(0),
+            changes: watch::Sender::new(0),
         }
+    }
+
+    /// Evidence came, was renewed or was taken back, or the engine fails or works again; what expires by itself is not told.
+    pub(crate) fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Whether an answer may be given at all.
@@ -97,6 +108,7 @@ impl Shared {
 
     pub(crate) fn set_health(&self, health: Health) {
         self.health.store(health as u8, Ordering::Release);
+        self.changed();
     }
 
     /// The callers' time, by which the writer sweeps; it has no clock of its own.
@@ -190,6 +202,7 @@ impl Writer {
                 Job::Revoke(revocation, answer) => {
                     // Once more: a login that waited before it was recorded meanwhile.
                     let again = self.shared.table.revoke(&revocation.which, revocation.now);
+                    self.shared.changed();
                     let _ = answer.send(self.flush().map(|()| revocation.taken + again));
                 }
                 Job::Flush(answer) => drop(answer.send(self.flush())),
@@ -208,8 +221,13 @@ impl Writer {
             }
             return;
         }
-        for (record, answer) in records {
-            let recorded = self.shared.table.insert(&record, &mut self.later);
+        let recorded: Vec<_> = records
+            .into_iter()
+            .map(|(record, answer)| (self.shared.table.insert(&record, &mut self.later), answer))
+            .collect();
+        // Before the answers, so that who has one finds it counted.
+        self.shared.changed();
+        for (recorded, answer) in recorded {
             let _ = answer.send(Ok(recorded));
         }
     }

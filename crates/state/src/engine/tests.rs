@@ -84,6 +84,31 @@ fn open_faulty(dir: &Path, broken: &Arc<AtomicBool>) -> Embedded {
 }
 
 #[tokio::test]
+async fn changes_are_counted_before_they_are_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = Arc::new(AtomicBool::new(false));
+    let state = open_faulty(dir.path(), &broken);
+    let mut changes = state.changes();
+    let mut is_told = || {
+        let is = changes.has_changed().unwrap();
+        changes.mark_unchanged();
+        is
+    };
+    assert!(!is_told());
+    for (what, later) in [("new", 0), ("renewed in memory", 1), ("renewed on disk", 300)] {
+        state.record_pop_login(alice(), LIFE, noon() + Duration::from_secs(later)).await.unwrap();
+        assert!(is_told(), "{what}");
+    }
+    state.pop_evidence(alice().addr, noon()).await.unwrap();
+    assert!(!is_told(), "who only asks changes nothing");
+    state.revoke(Revoke::All, noon()).await.unwrap();
+    assert!(is_told(), "revoked");
+    broken.store(true, Ordering::SeqCst);
+    state.record_pop_login(alice(), LIFE, noon()).await.unwrap_err();
+    assert!(is_told(), "nothing counts now");
+}
+
+#[tokio::test]
 async fn what_was_answered_is_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let state = Embedded::open(dir.path().join("state")).unwrap();
