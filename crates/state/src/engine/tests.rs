@@ -308,7 +308,7 @@ fn budget_of_looking_up() {
         for n in 0..count {
             let login = PopLogin { addr: IpAddr::V4(n.wrapping_mul(2_654_435_761).into()), ..alice() };
             let granted = micros(noon()) + u64::from(n);
-            table.insert(&record(login, granted, granted + duration_micros(LIFE)).unwrap(), &mut gone);
+            table.insert(&record(&login, granted, granted + duration_micros(LIFE)).unwrap(), &mut gone);
         }
         let (start, mut found) = (std::time::Instant::now(), 0);
         for n in 0..1_000_000u32 {
