@@ -160,7 +160,6 @@ fn t39_a_guard_that_comes_back_is_asked_again_in_the_same_session() {
 
 /// A guard that is there and says nothing is no guard: Postfix does not wait long, and relays nothing.
 #[test]
-#[ignore = "needs the policy and milter listeners"]
 fn t39_a_guard_that_hangs_lets_nothing_through() {
     let demo = Demo::start();
     let alice = demo.account("alice");
@@ -236,7 +235,6 @@ fn the_story_by_socketmap_and_milter() {
 
 /// The milter alone gives nobody a right, and without it nothing passes.
 #[test]
-#[ignore = "needs the milter listener"]
 fn a_milter_takes_away_what_postfix_permits() {
     let mut demo = Demo::start();
     let alice = demo.account("alice");
