@@ -74,32 +74,31 @@ pub(super) fn access<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found
 
 /// The look-ups with a tag.
 pub(super) fn tagged<'a>(table: &'a Table, tag: Tag, subject: Subject<'_>) -> Option<Found<'a>> {
-    let asked = Asked { table, tag };
+    let mut asked = Asked::new(table, tag);
     match subject {
         Subject::Client { addr, name } => {
             let addr = client_addr(addr);
-            let by_name = || match name {
-                Some(name) => asked.look_up_domain(name.trim_end_matches('.')),
+            // These two know addresses only, and a limit for all others.
+            if matches!(tag, Tag::ClientRate | Tag::ClientConn) {
+                return asked.look_up_address(&addr).or_else(|| asked.exact(""));
+            }
+            let by_name = match name {
+                Some(name) => asked.look_up_domain(&fold(name.trim_end_matches('.'))),
                 None => asked.look_up_domain(&format!("[{addr}]")),
             };
-            let found = match tag {
-                // These two know addresses only, and a limit for all others.
-                Tag::ClientRate | Tag::ClientConn => return asked.look_up_address(&addr).or_else(|| asked.exact("")),
-                _ => by_name(),
-            };
-            found.or_else(|| asked.look_up_address(&addr))
+            by_name.or_else(|| asked.look_up_address(&addr))
         }
-        Subject::Helo(name) => asked.look_up_domain(name),
-        Subject::Sender(path) | Subject::LocalRecipient(path) => asked.search_list(path, true),
-        Subject::Recipient(path) => asked.search_list(path, false),
+        Subject::Helo(name) => asked.look_up_domain(&fold(name)),
+        Subject::Sender(path) | Subject::LocalRecipient(path) => asked.search_list(&fold(path), true),
+        Subject::Recipient(path) => asked.search_list(&fold(path), false),
     }
 }
 
-/// `${client_addr}`.
+/// `${client_addr}`, folded.
 fn client_addr(addr: IpAddr) -> String {
     match addr.to_canonical() {
         IpAddr::V4(addr) => addr.to_string(),
-        IpAddr::V6(addr) => format!("IPv6:{}", uncompressed(addr)),
+        IpAddr::V6(addr) => format!("ipv6:{}", uncompressed(addr)),
     }
 }
 
@@ -108,17 +107,34 @@ fn uncompressed(addr: Ipv6Addr) -> String {
     addr.segments().map(|part| format!("{part:x}")).join(":")
 }
 
-/// The table with a tag.
+/// The table with a tag. Keys are folded already.
 struct Asked<'a> {
     table: &'a Table,
     tag: Tag,
+    /// The tag, and behind it the key that was asked for last.
+    key: String,
+    tag_octets: usize,
 }
 
 impl<'a> Asked<'a> {
+    fn new(table: &'a Table, tag: Tag) -> Self {
+        let key = format!("{}:", fold(tag.as_str()));
+        Self { table, tag, tag_octets: key.len(), key }
+    }
+
     /// One key, with the tag, then without it if the tag allows it.
-    fn exact(&self, key: &str) -> Option<Found<'a>> {
-        let tagged = self.table.get(&format!("{}:{key}", self.tag));
-        tagged.or_else(|| self.tag.also_untagged().then(|| self.table.get(key))?)
+    fn exact(&mut self, key: &str) -> Option<Found<'a>> {
+        self.exact_of(&[key])
+    }
+
+    /// The same for a key in pieces.
+    fn exact_of(&mut self, pieces: &[&str]) -> Option<Found<'a>> {
+        self.key.truncate(self.tag_octets);
+        for piece in pieces {
+            self.key.push_str(piece);
+        }
+        let tagged = self.table.get_folded(&self.key);
+        tagged.or_else(|| self.tag.also_untagged().then(|| self.table.get_folded(&self.key[self.tag_octets..]))?)
     }
 
     /// `SKIP` ends a search as if nothing had been there.
@@ -127,28 +143,24 @@ impl<'a> Asked<'a> {
     }
 
     /// D: a domain, and those above it; of `[1.2.3.4]` the octets from the left.
-    fn look_up_domain(&self, name: &str) -> Option<Found<'a>> {
-        let mut rest = name.to_owned();
+    fn look_up_domain(&mut self, name: &str) -> Option<Found<'a>> {
+        let brackets = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+        let mut rest = brackets.unwrap_or(name);
         loop {
-            let dotted = || {
-                let dot = self.table.dot_domains.then(|| dot_after_label(&rest))??;
-                self.exact(&rest[dot..])
-            };
-            if let Some(found) = self.exact(&rest).or_else(dotted) {
+            let mut found = if brackets.is_some() { self.exact_of(&["[", rest, "]"]) } else { self.exact(rest) };
+            let dot = dot_after_label(rest);
+            if let (None, Some(dot), true, None) = (&found, dot, self.table.dot_domains, brackets) {
+                found = self.exact(&rest[dot..]);
+            }
+            if let Some(found) = found {
                 return Self::unless_skip(found);
             }
-            rest = match rest.strip_prefix('[').and_then(|r| r.strip_suffix(']')) {
-                Some(inner) => format!("[{}]", without_last(inner)?),
-                None => rest[dot_after_label(&rest)? + 1..].to_owned(),
-            };
-            if rest.is_empty() {
-                return None;
-            }
+            rest = if brackets.is_some() { without_last(rest)? } else { &rest[dot? + 1..] };
         }
     }
 
     /// A: an address, and its first octets, or those of its first 16-bit parts.
-    fn look_up_address(&self, addr: &str) -> Option<Found<'a>> {
+    fn look_up_address(&mut self, addr: &str) -> Option<Found<'a>> {
         let mut rest = addr;
         loop {
             if let Some(found) = self.exact(rest) {
@@ -158,30 +170,34 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// F and U: a key with `user+detail` before its `@`: as it stands, as `user+*`, as `user`.
-    fn look_up_full(&self, key: &str) -> Option<Found<'a>> {
-        let detailed = || {
-            let (local, domain) = key.rsplit_once('@')?;
-            let plus = local.char_indices().skip(1).find(|(_, c)| *c == '+')?.0;
-            let user = &local[..plus];
-            self.exact(&format!("{user}+*@{domain}")).or_else(|| self.exact(&format!("{user}@{domain}")))
-        };
-        self.exact(key).or_else(detailed)
+    /// F and U: a key with `user+detail` before its `@`: as it stands, as `user+*`, as `user`. U has no domain.
+    fn look_up_full(&mut self, local: &str, domain: &str) -> Option<Found<'a>> {
+        if let Some(found) = self.exact_of(&[local, "@", domain]) {
+            return Some(found);
+        }
+        let plus = local.char_indices().skip(1).find(|(_, c)| *c == '+')?.0;
+        let user = &local[..plus];
+        self.exact_of(&[user, "+*@", domain]).or_else(|| self.exact_of(&[user, "@", domain]))
     }
 
     /// F, U and D in the order of the rulesets, for an address of ours; without U for another's.
-    fn search_list(&self, path: &str, with_user: bool) -> Option<Found<'a>> {
+    fn search_list(&mut self, path: &str, with_user: bool) -> Option<Found<'a>> {
         let Some((local, domain)) = path.rsplit_once('@') else {
-            return self.look_up_full(&format!("{path}@"));
+            return self.look_up_full(path, "");
         };
         let domain = domain.trim_end_matches('.');
-        let user = || with_user.then(|| self.look_up_full(&format!("{local}@")))?;
-        let address = self.look_up_full(&format!("{local}@{domain}"));
-        // From: user before domain; To: and Spam: as check_rcpt has them.
-        match self.tag {
-            Tag::Spam => address.or_else(|| self.look_up_domain(domain)).or_else(user),
-            _ => address.or_else(user).or_else(|| self.look_up_domain(domain)),
+        if let Some(found) = self.look_up_full(local, domain) {
+            return Some(found);
         }
+        // check_rcpt asks for the user last when it is about spam.
+        let user_last = self.tag == Tag::Spam;
+        if let Some(found) = (with_user && !user_last).then(|| self.look_up_full(local, "")).flatten() {
+            return Some(found);
+        }
+        if let Some(found) = self.look_up_domain(domain) {
+            return Some(found);
+        }
+        (with_user && user_last).then(|| self.look_up_full(local, ""))?
     }
 }
 

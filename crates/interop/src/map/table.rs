@@ -172,6 +172,14 @@ impl Table {
         }
     }
 
+    /// [`get`](Self::get) for a key that is folded already.
+    pub(super) fn get_folded(&self, key: &str) -> Option<Found<'_>> {
+        match &self.form {
+            Form::Store(store) => store.get(key).map(Found::borrowed),
+            _ => self.get(key),
+        }
+    }
+
     /// The look-ups that a server makes for a client, a name, a sender, a recipient, and what the first successful one
     /// says. `None` also where the file is not about such a subject.
     pub fn smtpd(&self, subject: Subject<'_>) -> Option<Found<'_>> {

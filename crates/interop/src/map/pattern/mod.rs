@@ -6,25 +6,22 @@
 //! the rule does not match.
 
 mod class;
+mod engine;
 mod pcre;
 mod posix;
 mod reader;
 mod template;
+mod width;
 
 use std::borrow::Cow;
-
-use fancy_regex::{BytesMode, Regex, RegexBuilder};
 
 use super::lines::{Logical, LogicalLines, is_space, trim_end, trim_start};
 use super::mistake::Notes;
 use super::table::Found;
+use engine::Engine;
 use reader::Reader;
 use template::Template;
 
-/// So often a pattern may go back on one key.
-const BACKTRACK_MAX: usize = 1_000_000;
-/// So big a pattern may become, in octets.
-const COMPILED_OCTETS_MAX: usize = 10 << 20;
 /// `if` may stand in `if` so often.
 const NESTING_MAX: usize = 100;
 
@@ -54,14 +51,14 @@ impl Wrong {
 /// A pattern, and whether the key must match it.
 #[derive(Debug)]
 struct Pattern {
-    regex: Regex,
+    engine: Engine,
     wanted: bool,
 }
 
 impl Pattern {
     fn matches(&self, key: &[u8]) -> bool {
         // Given up: no match, and no match of the negation either.
-        self.regex.is_match(key).is_ok_and(|matched| matched == self.wanted)
+        self.engine.matches(key).is_some_and(|matched| matched == self.wanted)
     }
 }
 
@@ -175,8 +172,8 @@ fn found<'t>(first: &Pattern, second: Option<&Pattern>, result: &'t Template, ke
         return (first.matches(key) && fine()).then_some(Cow::Borrowed(text));
     }
     // Only a pattern without `!` has parts.
-    let captures = first.regex.captures(key).ok()??;
-    fine().then(|| Cow::Owned(result.fill(|n| captures.get(n).map(|part| part.as_bytes()))))
+    let parts = first.engine.parts(key)?;
+    fine().then(|| Cow::Owned(result.fill(|n| parts.get(n).copied().flatten())))
 }
 
 /// What follows a word at the start of a line, if it is there and no letter or digit follows.
@@ -185,18 +182,6 @@ fn keyword<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let rest = &text[word.len()..];
     let ends = !rest.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
     (ends && head.eq_ignore_ascii_case(word)).then(|| trim_start(rest))
-}
-
-/// How both are matched.
-fn octets(pattern: &str) -> RegexBuilder {
-    let mut builder = RegexBuilder::new(pattern);
-    builder
-        .bytes_mode(BytesMode::Ascii)
-        .unicode_mode(false)
-        .backtrack_limit(BACKTRACK_MAX)
-        .delegate_size_limit(COMPILED_OCTETS_MAX)
-        .max_prog_size(1 << 20);
-    builder
 }
 
 #[cfg(test)]

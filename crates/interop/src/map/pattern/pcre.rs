@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Write as _};
 
-use fancy_regex::RegexBuilder;
-
 use super::class::{self, Item, literal};
-use super::{Dialect, Wrong, octets};
+use super::engine::{FENCE, Flags, Translated};
+use super::width::Widths;
+use super::{Dialect, Wrong};
 
 /// What stands for `\h`, `\v` and their opposites within brackets.
 const BLANKS: &str = "\\t\\x20\\xA0";
@@ -13,10 +13,10 @@ const NO_BLANKS: &str = "\\x00-\\x08\\x0A-\\x1F\\x21-\\x9F\\xA1-\\xFF";
 const LINE_ENDS: &str = "\\n\\x0B\\f\\r\\x85";
 const NO_LINE_ENDS: &str = "\\x00-\\x09\\x0E-\\x84\\x86-\\xFF";
 
-/// A pattern and its flags, ready to be compiled.
-pub(super) fn builder(pattern: &str, flags: &str, warn: &mut dyn FnMut(String)) -> Result<RegexBuilder, Wrong> {
+/// A pattern and its flags, and what is odd about it. `parts`: the result takes parts of the key.
+pub(super) fn translate(pattern: &str, flags: &str, parts: bool) -> Result<(Translated, Option<&'static str>), Wrong> {
     let (mut caseless, mut multi_line, mut dot_all, mut extended) = (true, false, true, false);
-    let (mut anchored, mut ungreedy) = (false, false);
+    let (mut anchored, mut ungreedy, mut odd) = (false, false, None);
     for (at, flag) in flags.char_indices() {
         let flag_of = match flag {
             'i' => &mut caseless,
@@ -28,7 +28,7 @@ pub(super) fn builder(pattern: &str, flags: &str, warn: &mut dyn FnMut(String)) 
             // `$` is the end alone anyway: keys have no line end.
             'E' => continue,
             'X' => {
-                warn("flag X is overlooked, as PCRE2 does".to_owned());
+                odd = Some("flag X is overlooked, as PCRE2 does");
                 continue;
             }
             _ => {
@@ -41,63 +41,139 @@ pub(super) fn builder(pattern: &str, flags: &str, warn: &mut dyn FnMut(String)) 
         };
         *flag_of = !*flag_of;
     }
-    let mut writer = Writer { pattern: pattern.as_bytes(), at: 0, out: String::new(), groups: 0, ungreedy, extended };
-    writer.all()?;
-    let text = if anchored { format!("\\A(?:{})", writer.out) } else { writer.out };
-    let mut builder = octets(&text);
-    builder.case_insensitive(caseless).multi_line(multi_line).dot_matches_new_line(dot_all).ignore_whitespace(extended);
-    Ok(builder)
+    let written = |fenced| Writer::new(pattern, (ungreedy, extended, fenced)).all();
+    let anchor = |text: String| if anchored { format!("\\A(?:{text})") } else { text };
+    let plain = written(false)?;
+    let fenced = plain.back || (parts && plain.widths.unsure);
+    let back = if fenced { Some(anchor(written(true)?.out)) } else { None };
+    let linear = (!plain.back).then(|| anchor(plain.out));
+    Ok((Translated { linear, back, flags: Flags { caseless, multi_line, dot_all, longest: false } }, odd))
 }
 
+/// Whether `(?i)` or the like is in it; more often yes than it is true.
+fn sets_flags(pattern: &str) -> bool {
+    pattern.match_indices("(?").any(|(at, _)| {
+        let rest = pattern[at + 2..].trim_start_matches(['i', 'm', 's', '-']);
+        rest.starts_with(')')
+    })
+}
+
+#[expect(clippy::struct_excessive_bools, reason = "three are what it is told, three what it finds")]
 struct Writer<'p> {
     pattern: &'p [u8],
+    ungreedy: bool,
+    extended: bool,
+    fenced: bool,
     at: usize,
     out: String,
     /// Opened so far.
     groups: usize,
-    ungreedy: bool,
-    extended: bool,
+    /// Whether a repetition may follow.
+    repeatable: bool,
+    /// Flags are set within it, until the group's end. Our engine ends them only with a group `(?:…)`, so each has one.
+    sets_flags: bool,
+    /// What closes the groups that are open, and whether they only look.
+    closers: Vec<(&'static str, bool)>,
+    /// It needs the engine that goes back.
+    back: bool,
+    widths: Widths,
 }
 
 fn unsupported(at: usize, what: &str) -> Wrong {
     Wrong::new(at, format!("{what} is not understood here"), "write it in another way")
 }
 
-impl Writer<'_> {
+fn nothing(at: usize) -> Wrong {
+    Wrong::new(at, "nothing to repeat", "escape it by \\")
+}
+
+impl<'p> Writer<'p> {
+    fn new(pattern: &'p str, (ungreedy, extended, fenced): (bool, bool, bool)) -> Self {
+        Self {
+            pattern: pattern.as_bytes(),
+            ungreedy,
+            extended,
+            fenced,
+            at: 0,
+            out: String::new(),
+            groups: 0,
+            repeatable: false,
+            sets_flags: sets_flags(pattern),
+            closers: Vec::new(),
+            back: false,
+            widths: Widths::default(),
+        }
+    }
+
     fn peek(&self) -> Option<u8> {
         self.pattern.get(self.at).copied()
     }
 
-    fn all(&mut self) -> Result<(), Wrong> {
+    fn all(mut self) -> Result<Self, Wrong> {
         while let Some(octet) = self.peek() {
             let begins = self.at;
             self.at += 1;
+            let repeatable = std::mem::replace(&mut self.repeatable, true);
             match octet {
-                b'\\' => self.escape()?,
-                b'[' => self.at = class::class(Dialect::Pcre, self.pattern, self.at, (&mut self.out, false))?,
-                b'(' => self.group()?,
+                b'*' | b'+' | b'?' if !repeatable => return Err(nothing(begins)),
                 b'*' | b'+' | b'?' => {
+                    self.widths.repeat(u32::from(octet == b'+'), octet == b'?');
                     self.out.push(octet as char);
                     self.greed();
                 }
-                b'{' => self.brace(begins),
-                b'.' | b'^' | b'$' | b')' | b'|' => self.out.push(octet as char),
+                b'{' => self.brace(begins, repeatable)?,
+                b'(' => self.group()?,
+                b')' => self.close(begins)?,
+                b'|' => {
+                    self.out.push('|');
+                    self.widths.or();
+                    self.repeatable = false;
+                }
+                b'^' | b'$' => {
+                    self.out.push(octet as char);
+                    self.widths.thing(false);
+                }
                 b'#' if self.extended => {
                     while self.peek().is_some_and(|b| b != b'\n') {
                         self.at += 1;
                     }
+                    self.repeatable = repeatable;
                 }
-                _ if self.extended && super::is_space(octet) => {}
-                _ => literal(&mut self.out, octet),
+                _ if self.extended && super::is_space(octet) => self.repeatable = repeatable,
+                _ => self.thing(octet)?,
             }
         }
+        Ok(self)
+    }
+
+    /// What matches one octet, and escapes.
+    fn thing(&mut self, octet: u8) -> Result<(), Wrong> {
+        if octet == b'\\' {
+            return self.escape();
+        }
+        self.widths.thing(true);
+        match octet {
+            b'[' => self.at = class::class(Dialect::Pcre, self.pattern, self.at, (&mut self.out, false))?,
+            b'.' => self.out.push('.'),
+            _ => literal(&mut self.out, octet),
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, begins: usize) -> Result<(), Wrong> {
+        let (closer, looks) =
+            self.closers.pop().ok_or_else(|| Wrong::new(begins, "a parenthesis ) without its other", "remove it"))?;
+        self.widths.close(looks);
+        self.out.push_str(closer);
         Ok(())
     }
 
     /// What follows a quantifier.
     fn greed(&mut self) {
+        self.repeatable = false;
         match self.peek() {
             Some(b'+') => {
+                self.back = true;
                 self.out.push('+');
                 self.at += 1;
             }
@@ -110,10 +186,13 @@ impl Writer<'_> {
             _ if self.ungreedy => self.out.push('?'),
             _ => {}
         }
+        if self.fenced {
+            self.out.push_str(FENCE);
+        }
     }
 
     /// `{n}`, `{n,}`, `{n,m}`; any other brace is a character.
-    fn brace(&mut self, begins: usize) {
+    fn brace(&mut self, begins: usize, repeatable: bool) -> Result<(), Wrong> {
         let inner = &self.pattern[self.at..];
         let end = inner.iter().position(|b| *b == b'}');
         let text = end.and_then(|end| str::from_utf8(&inner[..end]).ok()).unwrap_or("");
@@ -122,15 +201,32 @@ impl Writer<'_> {
             Some((low, high)) => !low.is_empty() && digits(low) && digits(high),
             None => !text.is_empty() && digits(text),
         };
+        if quantifier && !repeatable {
+            return Err(nothing(begins));
+        }
         if quantifier {
+            let low = text.split(',').next().unwrap_or("").parse().unwrap_or(u32::MAX);
+            self.widths.repeat(low, matches!(text, "0,1" | "1" | "0"));
             self.out.push('{');
             self.out.push_str(text);
             self.out.push('}');
             self.at = begins + text.len() + 2;
             self.greed();
         } else {
+            self.widths.thing(true);
             literal(&mut self.out, b'{');
         }
+        Ok(())
+    }
+
+    /// Opens a group that is written so.
+    fn open(&mut self, text: fmt::Arguments<'_>, looks: bool) {
+        self.put(text);
+        self.widths.open();
+        if self.sets_flags {
+            self.out.push_str("(?:");
+        }
+        self.closers.push((if self.sets_flags { "))" } else { ")" }, looks));
     }
 
     fn put(&mut self, text: fmt::Arguments<'_>) {
@@ -158,13 +254,14 @@ impl Writer<'_> {
 
     /// Behind an opening parenthesis.
     fn group(&mut self) -> Result<(), Wrong> {
+        self.repeatable = false;
         let begins = self.at - 1;
         match self.peek() {
             Some(b'*') => return Err(unsupported(begins, "a verb (*…)")),
             Some(b'?') => {}
             _ => {
                 self.groups += 1;
-                self.out.push('(');
+                self.open(format_args!("("), false);
                 return Ok(());
             }
         }
@@ -177,13 +274,13 @@ impl Writer<'_> {
                 self.until(b')')?;
             }
             (Some(c @ (b':' | b'=' | b'!' | b'>')), _) => {
-                self.out.push_str("(?");
-                self.out.push(c as char);
+                self.back |= c != b':';
+                self.open(format_args!("(?{}", c as char), matches!(c, b'=' | b'!'));
             }
             (Some(b'<'), Some(c @ (b'=' | b'!'))) => {
                 self.at += 1;
-                self.out.push_str("(?<");
-                self.out.push(c as char);
+                self.back = true;
+                self.open(format_args!("(?<{}", c as char), true);
             }
             (Some(b'<'), _) => self.named_group(b'>')?,
             (Some(b'\''), _) => self.named_group(b'\'')?,
@@ -194,11 +291,16 @@ impl Writer<'_> {
             (Some(b'P'), Some(b'=')) => {
                 self.at += 1;
                 let name = self.name(b')')?;
-                self.put(format_args!("\\k<{name}>"));
+                self.refer(format_args!("\\k<{name}>"));
+                self.repeatable = true;
             }
             (Some(b'('), Some(c)) if c.is_ascii_digit() => {
                 let number = self.until(b')')?;
+                // Its alternatives must stay where they are.
                 self.put(format_args!("(?({number})"));
+                self.back = true;
+                self.widths.open();
+                self.closers.push((")", false));
             }
             (Some(c), _) if c.is_ascii_lowercase() || c == b'-' => {
                 self.at -= 1;
@@ -212,7 +314,7 @@ impl Writer<'_> {
     fn named_group(&mut self, delimiter: u8) -> Result<(), Wrong> {
         let name = self.name(delimiter)?;
         self.groups += 1;
-        self.put(format_args!("(?P<{name}>"));
+        self.open(format_args!("(?P<{name}>"), false);
         Ok(())
     }
 
@@ -225,6 +327,10 @@ impl Writer<'_> {
             Some(c @ (b':' | b')')) if flags.matches('-').count() <= 1 => {
                 self.at += end + 1;
                 self.put(format_args!("(?{flags}{}", *c as char));
+                if *c == b':' {
+                    self.widths.open();
+                    self.closers.push((")", false));
+                }
                 Ok(())
             }
             _ => Err(unsupported(begins, "these flags within a pattern")),
@@ -247,13 +353,20 @@ impl Writer<'_> {
                 self.at = (self.at + 2).min(self.pattern.len());
             }
             b'E' => {}
-            b'd' | b'D' | b'w' | b'W' | b's' | b'S' | b'b' | b'B' | b'A' | b'z' | b'G' | b'K' => {
-                self.out.push('\\');
-                self.out.push(octet as char);
+            b'd' | b'D' | b'w' | b'W' | b's' | b'S' => self.put(format_args!("\\{}", octet as char)),
+            b'b' | b'B' | b'A' | b'z' | b'G' | b'K' => {
+                self.back |= matches!(octet, b'G' | b'K');
+                self.put(format_args!("\\{}", octet as char));
             }
-            b'Z' => self.out.push_str("(?=\\n?\\z)"),
+            b'Z' => {
+                self.back = true;
+                self.out.push_str("(?=\\n?\\z)");
+            }
             b'N' => self.out.push_str("[^\\n]"),
-            b'R' => self.out.push_str("(?>\\r\\n|[\\n\\x0B\\f\\r\\x85])"),
+            b'R' => {
+                self.back = true;
+                self.out.push_str("(?>\\r\\n|[\\n\\x0B\\f\\r\\x85])");
+            }
             b'h' | b'H' | b'v' | b'V' => {
                 let set = set(octet);
                 self.put(format_args!("[{set}]"));
@@ -269,7 +382,7 @@ impl Writer<'_> {
                 };
                 self.at += 1;
                 let name = self.name(delimiter)?;
-                self.put(format_args!("\\k<{name}>"));
+                self.refer(format_args!("\\k<{name}>"));
             }
             _ => {
                 let octet = simple(self.pattern, &mut self.at, octet)
@@ -277,12 +390,24 @@ impl Writer<'_> {
                 literal(&mut self.out, octet);
             }
         }
+        match octet {
+            b'b' | b'B' | b'A' | b'z' | b'Z' | b'G' | b'K' => self.widths.thing(false),
+            // References say it themselves.
+            b'1'..=b'9' | b'g' | b'k' | b'E' => {}
+            _ => self.widths.thing(true),
+        }
         Ok(())
+    }
+
+    fn refer(&mut self, text: fmt::Arguments<'_>) {
+        self.back = true;
+        self.widths.thing(false);
+        self.put(text);
     }
 
     fn reference(&mut self, number: usize) {
         // In a group of its own: a digit may follow.
-        self.put(format_args!("(?:\\{number})"));
+        self.refer(format_args!("(?:\\{number})"));
     }
 
     fn back_reference_or_octal(&mut self, first: u8) -> Result<(), Wrong> {
@@ -302,6 +427,7 @@ impl Writer<'_> {
         let octet = octal(self.pattern, &mut self.at, 3);
         let octet = u8::try_from(octet).map_err(|_| Wrong::new(begins, "an octal number above 377", "write \\xHH"))?;
         literal(&mut self.out, octet);
+        self.widths.thing(true);
         Ok(())
     }
 
@@ -324,7 +450,7 @@ impl Writer<'_> {
         match number {
             Some(number @ 1..) => self.reference(number),
             _ if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
-                self.put(format_args!("\\k<{text}>"));
+                self.refer(format_args!("\\k<{text}>"));
             }
             _ => return Err(unsupported(begins, "this reference")),
         }

@@ -5,16 +5,16 @@
 
 use std::fmt::{self, Write as _};
 
-use fancy_regex::RegexBuilder;
-
 use super::class::{self, literal};
-use super::{Dialect, Wrong, octets};
+use super::engine::{FENCE, Flags, Translated};
+use super::width::Widths;
+use super::{Dialect, Wrong};
 
 /// So often something may be repeated: `RE_DUP_MAX`.
 const REPEATED_MAX: u32 = 0x7fff;
 
-/// A pattern and its flags, ready to be compiled. `parts`: the result takes parts of the key.
-pub(super) fn builder(pattern: &str, flags: &str, parts: bool) -> Result<RegexBuilder, Wrong> {
+/// A pattern and its flags, and what is odd about it. `parts`: the result takes parts of the key.
+pub(super) fn translate(pattern: &str, flags: &str, parts: bool) -> Result<(Translated, Option<&'static str>), Wrong> {
     let (mut caseless, mut newline, mut extended) = (true, false, true);
     for (at, flag) in flags.char_indices() {
         let flag_of = match flag {
@@ -25,25 +25,14 @@ pub(super) fn builder(pattern: &str, flags: &str, parts: bool) -> Result<RegexBu
         };
         *flag_of = !*flag_of;
     }
-    let mut writer = Writer {
-        pattern: pattern.as_bytes(),
-        at: 0,
-        extended,
-        newline,
-        out: String::new(),
-        atom: None,
-        repeated: false,
-        open: Vec::new(),
-        closed: 0,
-        choices: false,
-    };
-    writer.all()?;
-    let mut builder = octets(&writer.out);
-    builder.case_insensitive(caseless).multi_line(newline).dot_matches_new_line(!newline);
-    if parts && writer.choices {
-        builder.leftmost_longest(true);
-    }
-    Ok(builder)
+    let written = |fenced| Writer::new(pattern, (extended, newline, fenced)).all();
+    let plain = written(false)?;
+    let longest = parts && plain.choices;
+    let back = if longest || plain.refers { Some(written(true)?.out) } else { None };
+    let odd = (parts && plain.widths.unsure)
+        .then_some("a group that may be empty is repeated: what stands for its $ may be other than in Postfix");
+    let flags = Flags { caseless, multi_line: newline, dot_all: !newline, longest };
+    Ok((Translated { linear: (!plain.refers).then_some(plain.out), back, flags }, odd))
 }
 
 /// What a pattern consists of, in both syntaxes.
@@ -64,23 +53,45 @@ enum Token {
     Anchor(&'static str),
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "two are flags of the pattern, two are of its state")]
+#[expect(clippy::struct_excessive_bools, reason = "three are what it is told, three what it finds")]
 struct Writer<'p> {
     pattern: &'p [u8],
-    at: usize,
     extended: bool,
     newline: bool,
+    fenced: bool,
+    at: usize,
     out: String,
     /// Where in the output begins what a repetition would repeat.
     atom: Option<usize>,
     repeated: bool,
+    /// Where in the output the open groups begin.
     open: Vec<usize>,
     closed: u8,
     choices: bool,
+    refers: bool,
+    widths: Widths,
 }
 
-impl Writer<'_> {
-    fn all(&mut self) -> Result<(), Wrong> {
+impl<'p> Writer<'p> {
+    fn new(pattern: &'p str, (extended, newline, fenced): (bool, bool, bool)) -> Self {
+        Self {
+            pattern: pattern.as_bytes(),
+            extended,
+            newline,
+            fenced,
+            at: 0,
+            out: String::new(),
+            atom: None,
+            repeated: false,
+            open: Vec::new(),
+            closed: 0,
+            choices: false,
+            refers: false,
+            widths: Widths::default(),
+        }
+    }
+
+    fn all(mut self) -> Result<Self, Wrong> {
         while self.at < self.pattern.len() {
             let begins = self.at;
             let token = self.token()?;
@@ -88,7 +99,7 @@ impl Writer<'_> {
         }
         match self.open.pop() {
             Some(_) => Err(Wrong::new(0, "a parenthesis ( that is not closed", "close it, or escape it by \\")),
-            None => Ok(()),
+            None => Ok(self),
         }
     }
 
@@ -105,7 +116,11 @@ impl Writer<'_> {
             b'\\' => self.escaped()?,
             b'[' => Token::Bracket,
             b'.' => Token::Dot,
-            b'*' if self.extended || self.atom.is_some() => Token::Repeat(0, None),
+            b'*' if self.extended => Token::Repeat(0, None),
+            b'*' if self.atom.is_some() => {
+                self.first_repetition(begins)?;
+                Token::Repeat(0, None)
+            }
             b'^' if self.extended || at_start => Token::Anchor("^"),
             b'$' if self.extended || at_end => Token::Anchor("$"),
             b'(' if self.extended => Token::Open,
@@ -116,6 +131,14 @@ impl Writer<'_> {
             b'{' if self.extended => self.interval(b"}")?,
             _ => Token::Octet(octet),
         })
+    }
+
+    /// In a basic pattern these do not repeat what is repeated already.
+    fn first_repetition(&self, begins: usize) -> Result<(), Wrong> {
+        if self.atom.is_some() && self.repeated {
+            return Err(Wrong::new(begins, "a repetition of a repetition", "put \\( and \\) around the first"));
+        }
+        Ok(())
     }
 
     /// Behind a backslash.
@@ -129,9 +152,12 @@ impl Writer<'_> {
             b'(' if !self.extended => Token::Open,
             b')' if !self.extended => Token::Close,
             b'|' if !self.extended => Token::Or,
-            b'+' if !self.extended => Token::Repeat(1, None),
-            b'?' if !self.extended => Token::Repeat(0, Some(1)),
-            b'{' if !self.extended => self.interval(b"\\}")?,
+            b'+' if !self.extended && self.atom.is_some() => Token::Repeat(1, None),
+            b'?' if !self.extended && self.atom.is_some() => Token::Repeat(0, Some(1)),
+            b'{' if !self.extended => {
+                self.first_repetition(begins)?;
+                self.interval(b"\\}")?
+            }
             b'1'..=b'9' => Token::Reference(octet - b'0'),
             b'w' => Token::Atom("[A-Za-z0-9_]"),
             b'W' => Token::Atom("[^A-Za-z0-9_]"),
@@ -177,12 +203,14 @@ impl Writer<'_> {
             Token::Repeat(low, high) => return self.repeat(begins, low, high),
             Token::Open => {
                 self.open.push(start);
+                self.widths.open();
                 self.out.push('(');
                 self.atom = None;
                 return Ok(());
             }
             Token::Or => {
                 self.choices = true;
+                self.widths.or();
                 self.out.push('|');
                 self.atom = None;
                 return Ok(());
@@ -193,12 +221,13 @@ impl Writer<'_> {
                 return Ok(());
             }
             Token::Close => {
-                let Some(opened) = self.open.pop() else {
+                let Some(begins) = self.open.pop() else {
                     return Err(Wrong::new(begins, "a parenthesis ) without its other", "remove it"));
                 };
                 self.closed += u8::from(self.closed < u8::MAX);
                 self.out.push(')');
-                self.atom = Some(opened);
+                self.widths.close(false);
+                self.atom = Some(begins);
                 self.repeated = false;
                 return Ok(());
             }
@@ -214,6 +243,8 @@ impl Writer<'_> {
             }
             Token::Reference(number) => self.put(format_args!("(?:\\{number})")),
         }
+        self.refers |= matches!(token, Token::Reference(_));
+        self.widths.thing(!matches!(token, Token::Reference(_)));
         self.atom = Some(start);
         self.repeated = false;
         Ok(())
@@ -234,6 +265,7 @@ impl Writer<'_> {
             self.out.push(')');
         }
         self.repeated = true;
+        self.widths.repeat(low, high == Some(1));
         self.choices |= low == 0 || high != Some(low);
         match (low, high) {
             (0, None) => self.out.push('*'),
@@ -241,6 +273,9 @@ impl Writer<'_> {
             (0, Some(1)) => self.out.push('?'),
             (low, None) => self.put(format_args!("{{{low},}}")),
             (low, Some(high)) => self.put(format_args!("{{{low},{high}}}")),
+        }
+        if self.fenced {
+            self.out.push_str(FENCE);
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! One line of a table of patterns: delimiters, flags, negation, the result.
 
 use super::super::lines::{Logical, is_space, trim_end, trim_start};
-use super::super::mistake::{Notes, shown};
+use super::super::mistake::Notes;
+use super::engine::Engine;
 use super::template::Template;
 use super::{Dialect, Op, Pattern, pcre, posix};
 
@@ -49,8 +50,8 @@ impl Reader<'_> {
         }
         let first_at = first.at;
         let first = self.compile(&first, parts)?;
-        if result.highest() >= first.regex.captures_len() {
-            let what = format!("${} where the pattern has {} groups", result.highest(), first.regex.captures_len() - 1);
+        if result.highest() > first.engine.groups() {
+            let what = format!("${} where the pattern has {} groups", result.highest(), first.engine.groups());
             self.mistake(first_at, what, "count its brackets");
             return None;
         }
@@ -111,23 +112,20 @@ impl Reader<'_> {
 
     /// `parts`: the result takes parts of the key.
     fn compile(&mut self, written: &Written<'_>, parts: bool) -> Option<Pattern> {
-        let line = self.logical.line;
         let translated = match self.dialect {
-            Dialect::Pcre => pcre::builder(written.text, written.flags, &mut |what| self.notes.warn(line, || what)),
-            Dialect::Posix => posix::builder(written.text, written.flags, parts),
+            Dialect::Pcre => pcre::translate(written.text, written.flags, parts),
+            Dialect::Posix => posix::translate(written.text, written.flags, parts),
         };
-        let builder = match translated {
-            Ok(builder) => builder,
+        let compiled = translated.and_then(|(pattern, odd)| Engine::new(&pattern).map(|engine| (engine, odd)));
+        match compiled {
+            Ok((engine, odd)) => {
+                if let Some(odd) = odd {
+                    self.notes.warn(self.logical.line, || odd.to_owned());
+                }
+                Some(Pattern { engine, wanted: written.wanted })
+            }
             Err(wrong) => {
                 self.mistake(written.at + wrong.at, wrong.what, wrong.hint);
-                return None;
-            }
-        };
-        match builder.build() {
-            Ok(regex) => Some(Pattern { regex, wanted: written.wanted }),
-            Err(error) => {
-                let what = format!("{} is no pattern that is understood here: {error}", shown(written.text));
-                self.mistake(written.at, what.replace('\n', " "), "write it in another way");
                 None
             }
         }
