@@ -1,13 +1,14 @@
 //! The whole command line as data; help, man pages and completions are made from it.
 
+use super::place::Place;
 use clap::{Args, Parser, Subcommand, ValueHint};
-use std::{net::IpAddr, path::PathBuf};
+use std::{ffi::OsString, net::IpAddr, path::PathBuf};
 
 /// A mail border server that is never abused.
 #[derive(Debug, Parser)]
 #[command(name = "sekisho", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 done; 1 not so, or no such thing; 2 wrong use or bad configuration; 75 try later."
+    after_help = "Exit codes: 0 done; 1 not so, or no such thing; 2 wrong use or bad configuration; 75 try later (ucspi and checkpassword: 111)."
 )]
 pub struct Sekisho {
     /// Options of every command.
@@ -65,6 +66,16 @@ pub enum Command {
     /// The mail queue
     #[command(subcommand)]
     Queue(Queue),
+    /// Between tcpserver and a mail server of qmail's kind: set RELAYCLIENT for clients that may relay, and only for them
+    ///
+    /// The running server is asked for the client's address (TCPREMOTEIP). Where it does not answer, the client is told to
+    /// come back and the program is not started.
+    Ucspi(Ucspi),
+    /// The checkpassword interface, for POP servers of qmail's kind: a login there becomes a right to relay
+    ///
+    /// Login and password are read from descriptor 3. Ends with 1 for a wrong login, 2 for wrong use, 111 if it cannot
+    /// be known now; else becomes the program, in the folder of the mailbox, with USER and HOME set.
+    Checkpassword(Checkpassword),
     /// Write man pages or shell completions
     #[command(subcommand, hide = true)]
     Docs(Docs),
@@ -335,6 +346,31 @@ pub struct Ids {
     /// Queue ids
     #[arg(required = true, value_name = "ID")]
     pub ids: Vec<String>,
+}
+
+/// `sekisho ucspi`
+#[derive(Debug, Clone, Args)]
+pub struct Ucspi {
+    /// The server's socketmap listener: ADDRESS:PORT or unix:PATH
+    #[arg(long, value_name = "PLACE", default_value = "127.0.0.1:10032")]
+    pub socketmap: Place,
+    /// The mail server and its arguments
+    #[arg(last = true, required = true, value_hint = ValueHint::CommandWithArguments)]
+    pub program: Vec<OsString>,
+}
+
+/// `sekisho checkpassword`
+#[derive(Debug, Clone, Args)]
+pub struct Checkpassword {
+    /// The server's dovecot-auth listener: ADDRESS:PORT or unix:PATH
+    #[arg(long, value_name = "PLACE", default_value = "127.0.0.1:10034")]
+    pub dovecot_auth: Place,
+    /// What is logged in to
+    #[arg(long, value_name = "SERVICE", default_value = "pop3", value_parser = ["pop3", "imap"])]
+    pub service: String,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_hint = ValueHint::CommandWithArguments)]
+    pub program: Vec<OsString>,
 }
 
 /// `sekisho docs`

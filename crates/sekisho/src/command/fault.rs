@@ -17,6 +17,8 @@ pub enum Exit {
     Usage = 2,
     /// It may work later (`EX_TEMPFAIL` of sysexits).
     Temporary = 75,
+    /// The same in the words of qmail's programs.
+    Qmail = 111,
 }
 
 /// Why a command ends with another code than 0.

@@ -1,6 +1,7 @@
 //! The commands: what is typed is taken apart in `args`, done by the file of its name, and ends in an exit code.
 
 pub mod args;
+mod checkpassword;
 mod client;
 mod config;
 mod docs;
@@ -8,10 +9,12 @@ mod fault;
 mod grant;
 mod init;
 mod names;
+pub mod place;
 mod queue;
 mod secret;
 mod server;
 mod table;
+mod ucspi;
 mod user;
 
 pub use fault::{Exit, Fault};
@@ -42,6 +45,8 @@ fn run(line: Sekisho) -> Result<(), Fault> {
         Command::Alias(command) => client::block_on(names::alias(command, global)),
         Command::Grant(command) => client::block_on(grant::run(command, global)),
         Command::Queue(command) => client::block_on(queue::run(command, global)),
+        Command::Ucspi(args) => ucspi::run(&args),
+        Command::Checkpassword(args) => checkpassword::run(&args),
     }
 }
 
