@@ -79,7 +79,7 @@ class Peer:
     """One server. `smtp` and `pop3` are ports, None where it has none; `pid` is the root of its processes."""
 
     name = "?"
-    smtp = pop3 = pid = None
+    smtp = pop3 = policy = dracd = pid = None
     accounts = ()
     # How many idle connections are worth opening: a process each wants fewer.
     idle_max = 50_000
@@ -122,12 +122,14 @@ class Peer:
 class Null(Peer):
     name = "null"
 
-    def __init__(self, bench, smtp, pop3):
-        self.bench, self.smtp, self.pop3 = bench, smtp, pop3
+    def __init__(self, bench, ports):
+        self.bench = bench
+        self.smtp, self.pop3, self.policy, self.dracd = ports
         self.accounts = [Account(f"u{n}", f"u{n}@{DOMAIN}", "x", None) for n in range(3)]
 
     def start(self):
         args = ["--smtp", f"127.0.0.1:{self.smtp}", "--pop3", f"127.0.0.1:{self.pop3}", "--domain", DOMAIN]
+        args += ["--policy", f"127.0.0.1:{self.policy}", "--drac", f"127.0.0.1:{self.dracd}"]
         self.process = subprocess.Popen([self.bench, "null", *args])
         self.pid = self.process.pid
         return wait_for_port(self.smtp, self.process) and wait_for_port(self.pop3, self.process)
@@ -320,6 +322,40 @@ service pop3 {{
 """.lstrip()
 
 
+class Postgrey(Peer):
+    """Greylisting, its database on the same disk. A client is whitelisted after five good mails, so it soon answers at once."""
+
+    name = "postgrey"
+
+    def __init__(self, folder, policy):
+        self.folder, self.policy = folder, policy
+
+    def start(self):
+        self.folder.mkdir(parents=True)
+        shutil.chown(self.folder, "nobody", "nogroup")
+        argv = ["postgrey", f"--inet=127.0.0.1:{self.policy}", f"--dbdir={self.folder}", "--user=nobody", "--group=nogroup"]
+        self.spawn([*argv, "--delay=1"], self.folder)
+        return wait_for_port(self.policy, self.process)
+
+
+class Postfwd(Peer):
+    """One rule, its cache on, as it comes."""
+
+    name = "postfwd"
+
+    def __init__(self, folder, policy):
+        self.folder, self.policy = folder, policy
+
+    def start(self):
+        self.folder.mkdir(parents=True)
+        rules = self.folder / "postfwd.cf"
+        rules.write_text("id=R1; sender=nobody@nowhere.example; action=REJECT no\n")
+        shutil.chown(self.folder, "nobody", "nogroup")
+        argv = ["postfwd", "--nodaemon", "--file", rules, "--interface", "127.0.0.1", "--port", str(self.policy), "--user"]
+        self.spawn([*argv, "nobody", "--group", "nogroup", "--pidfile", self.folder / "pid", "--stdoutlog"], self.folder)
+        return wait_for_port(self.policy, self.process)
+
+
 class Sekisho(Peer):
     name = "Sekisho"
 
@@ -337,6 +373,7 @@ class Sekisho(Peer):
             "listener.smtp.connections_per_client_max=100000",
             "listener.pop3.connections_per_client_max=100000",
             'listener.pop3.auth="always"',
+            "relay.drac.adds_per_second=1000000",
         ]
 
     def start(self):
@@ -352,7 +389,8 @@ class Sekisho(Peer):
                 return False
             time.sleep(0.02)
         facts = json.loads(facts.read_text())
-        self.smtp, self.pop3 = facts["ports"]["smtp"], facts["ports"]["pop3"]
+        ports = facts["ports"]
+        self.smtp, self.pop3, self.policy, self.dracd = (ports[it] for it in ("smtp", "pop3", "policy", "dracd"))
         self.accounts = [self.account(demo, fact) for fact in facts["accounts"]]
         return wait_for_port(self.smtp, self.process)
 
@@ -370,4 +408,4 @@ def find_program(root, given):
 
 def missing_programs():
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    return [name for name in ("postfix", "dovecot") if not shutil.which(name, path=path)]
+    return [name for name in ("postfix", "dovecot", "postgrey", "postfwd") if not shutil.which(name, path=path)]

@@ -36,7 +36,13 @@ BUDGETS = {
     "refuse": ("refuse a relay attempt", 5, 0.8),
     "idle": ("memory per idle SMTP connection", None, None),
     "pop3": ("POP3 login, STAT, 10 RETR, QUIT", 6, None),
+    "policy": ("policy delegation, a question at a time, 20 connections", 20, None),
+    "drac": ("DRAC adds over UDP, each durable before its answer", None, None),
 }
+PEERS = {"pop3": "Dovecot", "policy": "postgrey", "drac": "rpc.dracd"}
+# No package holds the original any more; so many durable adds a second it made on such a machine.
+ORIGINAL_DRACD_PER_SECOND = (12_000, 15_000)
+DRAC_TIMES_ORIGINAL = 8
 IDLE_BUDGET_KIB = 10
 
 
@@ -163,6 +169,20 @@ class Bench:
             peer.own_inboxes()
 
 
+    def policy(self, peer):
+        told = self.load(
+            "policy", peer.policy, connections=20, seconds=self.seconds, to="victim@elsewhere.example",
+            **{"from": "load@stranger.example"},
+        )
+        return told["per_second"]
+
+    def drac(self, peer):
+        told = self.load("drac", peer.dracd, seconds=self.seconds, in_flight=4000)
+        if told["lost"]:
+            print(f"    {peer.name}: {told['lost']} of {told['good']} adds were not answered", file=sys.stderr)
+        return told["per_second"]
+
+
 def addresses(peer):
     return ",".join(account.address for account in peer.accounts)
 
@@ -197,7 +217,7 @@ def shown(ratios):
 
 def row_of(name, values):
     what, times, share = BUDGETS[name]
-    peer = "Dovecot" if name == "pop3" else "Postfix"
+    peer = PEERS.get(name, "Postfix")
     middles = {who: statistics.median(each) for who, each in values.items() if each}
     unit = "KiB" if name == "idle" else "/s"
     row = {"row": name, "what": what, "unit": unit, "peer": peer, "values": values, "medians": middles, "held": None}
@@ -207,6 +227,14 @@ def row_of(name, values):
     if name == "idle":
         row["held"] = middles["Sekisho"] <= IDLE_BUDGET_KIB
         return row
+    if name == "drac":
+        least = DRAC_TIMES_ORIGINAL * ORIGINAL_DRACD_PER_SECOND[0]
+        row["held"] = middles["Sekisho"] >= least
+        if values.get("null"):
+            row["of_limit"] = ratio(ours, values["null"])
+        return row
+    if name == "policy" and values.get("null"):
+        row["of_limit"] = ratio(ours, values["null"])
     held = []
     for who, key, budget in ((peer, "times_peer", times), ("null", "of_limit", share)):
         if values.get(who):
@@ -222,9 +250,12 @@ def table(rows):
     lines = []
     for row in rows:
         middles, unit = row["medians"], row["unit"]
+        if row["row"] == "drac":
+            middles = {"rpc.dracd": ORIGINAL_DRACD_PER_SECOND[1], **middles}
         number = lambda who: f"{middles[who]:,.{1 if unit == 'KiB' else 0}f} {unit}" if who in middles else "–"
         _, times, share = BUDGETS[row["row"]]
-        budget = f"≤ {IDLE_BUDGET_KIB} KiB" if row["row"] == "idle" else f"≥ {times} ×" + (f", ≥ {share}" if share else "")
+        fixed = {"idle": f"≤ {IDLE_BUDGET_KIB} KiB", "drac": f"≥ {DRAC_TIMES_ORIGINAL} × {ORIGINAL_DRACD_PER_SECOND[0]:,}/s"}
+        budget = fixed[row["row"]] if row["row"] in fixed else f"≥ {times} ×" + (f", ≥ {share}" if share else "")
         lines.append([
             row["what"], number("Sekisho"), f"{row['peer']} {number(row['peer'])}", number("null"),
             shown(row["times_peer"]) if "times_peer" in row else "–",
@@ -238,7 +269,9 @@ def table(rows):
 
 def servers_for(row, running):
     by_name = {peer.name: peer for peer in running}
-    wanted = ["null", "Dovecot" if row == "pop3" else "Postfix", "Sekisho"]
+    wanted = ["null", PEERS.get(row, "Postfix"), "Sekisho"]
+    if row == "policy":
+        wanted.insert(2, "postfwd")
     if row in ("maildir", "relay"):  # the null server does nothing with its mail
         wanted.remove("null")
     return [by_name[name] for name in wanted if name in by_name]
@@ -248,12 +281,17 @@ def start_all(options, folder, bench, running):
     """Starts what there is, appending to `running` so that the caller can stop it whatever happens. Returns the sink."""
     base = options.port_base
     sink = peers.Sink(bench, base + 20, base + 21)
-    all_peers = [sink, peers.Null(bench, base + 22, base + 23)]
+    all_peers = [sink, peers.Null(bench, (base + 22, base + 23, base + 26, base + 27))]
     missing = peers.missing_programs()
     if "postfix" not in missing:
         all_peers.append(peers.Postfix(folder / "postfix", base + 24, base + 20))
     if "dovecot" not in missing:
         all_peers.append(peers.Dovecot(folder / "dovecot", base + 25))
+    if "policy" in (options.what or BUDGETS):
+        if "postgrey" not in missing:
+            all_peers.append(peers.Postgrey(folder / "postgrey", base + 28))
+        if "postfwd" not in missing:
+            all_peers.append(peers.Postfwd(folder / "postfwd", base + 29))
     program = peers.find_program(ROOT, options.sekisho)
     if program:
         all_peers.append(peers.Sekisho(program, folder / "sekisho", base, base + 20))

@@ -1,14 +1,16 @@
 //! Load for mail servers on loopback, and the servers to compare them with. Driven by `run.py`; see `scripts/bench`.
 //!
-//! `load smtp|refuse|pop3|idle …` counts only the sessions that got the right replies, and prints one line of JSON.
+//! `load smtp|refuse|pop3|policy|drac|idle …` counts only the sessions that got the right replies, and prints one line of JSON.
 //! `null …` answers and does nothing: what it reaches is the limit of the load generator and the kernel. `sink …` likewise
 //! takes all mail, and tells how much came, and when.
 //!
 //! One thread each: with two cores, one is left to the server under test.
 
 mod args;
+mod drac;
 mod idle;
 mod load;
+mod policy;
 mod pop3;
 mod server;
 mod smtp;
@@ -23,7 +25,9 @@ const USAGE: &str = "usage: sekisho-bench load smtp   --server ADDR --connection
        sekisho-bench load refuse --server ADDR --connections N (--seconds S | --total N) --to A [--from A] [--source…]
        sekisho-bench load pop3   --server ADDR --connections N (--seconds S | --total N) --login USER:PASS[,…] [--retr N]
        sekisho-bench load idle   --server ADDR --connections N [--per-source N]     (holds until standard input ends)
-       sekisho-bench null --smtp ADDR --pop3 ADDR --domain D
+       sekisho-bench load policy --server ADDR --connections N (--seconds S | --total N) --from A --to B [--per-session N]
+       sekisho-bench load drac   --server ADDR --seconds S [--in-flight N] [--addresses N]
+       sekisho-bench null --smtp ADDR --pop3 ADDR --policy ADDR --drac ADDR --domain D
        sekisho-bench sink --smtp ADDR --count ADDR";
 
 fn main() -> ExitCode {
@@ -49,6 +53,10 @@ fn run(words: &[String]) -> Result<(), String> {
                 load::run(smtp::Refuse::new(&Args::parse(rest)?)?, &Args::parse(rest)?).await
             }
             ["load", "pop3", rest @ ..] => load::run(pop3::Fetch::new(&Args::parse(rest)?)?, &Args::parse(rest)?).await,
+            ["load", "policy", rest @ ..] => {
+                load::run(policy::Ask::new(&Args::parse(rest)?)?, &Args::parse(rest)?).await
+            }
+            ["load", "drac", rest @ ..] => drac::load(&Args::parse(rest)?).await,
             ["load", "idle", rest @ ..] => idle::run(&Args::parse(rest)?).await,
             ["null", rest @ ..] => server::null(&Args::parse(rest)?).await,
             ["sink", rest @ ..] => server::sink(&Args::parse(rest)?).await,

@@ -100,13 +100,32 @@ impl Protocol for Pop3 {
     fn message(&mut self, _out: &mut Vec<u8>) {}
 }
 
-/// Answers SMTP and POP3 until it is killed.
+/// Postfix's policy delegation: an answer for every empty line.
+struct Policy;
+
+impl Protocol for Policy {
+    const GREETING: &'static [u8] = b"";
+
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Next {
+        if line == b"\n" {
+            out.extend_from_slice(b"action=DUNNO\n\n");
+        }
+        Next::Line
+    }
+
+    fn message(&mut self, _out: &mut Vec<u8>) {}
+}
+
+/// Answers SMTP, POP3, policy delegation and DRAC until it is killed.
 pub async fn null(args: &Args<'_>) -> Result<(), String> {
     let domain: Rc<[u8]> = format!("@{}>", args.required::<String>("domain")?).into_bytes().into();
     let retr: Rc<[u8]> = [b"+OK\r\n".to_vec(), message("load@stranger.example", 4096)].concat().into();
     let count = Rc::new(Count::default());
     let (smtp, pop3) = (listen(args.required("smtp")?)?, listen(args.required("pop3")?)?);
+    let (policy, drac) = (listen(args.required("policy")?)?, args.required::<String>("drac")?);
     let tasks = LocalSet::new();
+    tasks.spawn_local(accept(policy, || Policy));
+    tasks.spawn_local(async move { crate::drac::null(&drac).await });
     tasks.spawn_local(accept(smtp, move || Smtp { domain: Some(Rc::clone(&domain)), count: Rc::clone(&count) }));
     tasks.spawn_local(accept(pop3, move || Pop3 { retr: Rc::clone(&retr) }));
     tasks.await;
@@ -176,8 +195,10 @@ async fn serve<P: Protocol>(mut stream: TcpStream, mut protocol: P, mut buffer: 
             };
         }
         buffer.drain(..taken);
-        stream.write_all(&out).await?;
-        out.clear();
+        if !out.is_empty() {
+            stream.write_all(&out).await?;
+            out.clear();
+        }
     }
     Ok(buffer)
 }
