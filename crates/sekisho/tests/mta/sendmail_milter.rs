@@ -27,7 +27,6 @@ fn story_with_socketmap_and_milter() {
 }
 
 #[test]
-#[ignore = "needs the milter listener"]
 fn milter_takes_away_and_gives_nothing() {
     let demo = Demo::start_with(&[RESTRICT]);
     let sendmail = beside(&demo);
@@ -53,7 +52,6 @@ fn milter_takes_away_and_gives_nothing() {
 }
 
 #[test]
-#[ignore = "needs the milter listener"]
 fn several_mails_in_one_conversation() {
     let demo = Demo::start_with(&[RESTRICT]);
     let sendmail = beside(&demo);
@@ -69,7 +67,6 @@ fn several_mails_in_one_conversation() {
 
 /// T39: killed, away, back, held. While it is away nothing passes, and nothing is refused for good.
 #[test]
-#[ignore = "needs the milter listener"]
 fn t39_milter_comes_and_goes() {
     let mut demo = Demo::start_with(&[RESTRICT]);
     let sendmail = beside(&demo);
