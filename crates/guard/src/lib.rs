@@ -25,7 +25,8 @@ pub mod trace;
 pub mod verdict;
 
 pub use authority::{
-    ChargeKey, ConfirmedName, Device, Login, PopEvidence, PopSource, RecipientScope, RelayGrant, Right, Subject,
+    AddressJudgement, AddressRight, ChargeKey, ConfirmedName, Device, Login, PopEvidence, PopSource, RecipientScope,
+    RelayGrant, Right, Subject, judge_address,
 };
 pub use fact::{Charge, Fact, Fault, MailFacts, RcptFacts};
 pub use hosting::{HostedPath, Hosting};

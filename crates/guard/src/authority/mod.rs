@@ -5,6 +5,7 @@
 //! it. There are four: [`Login::attest_authenticated`], [`PopEvidence::attest_pop_login`],
 //! [`PopEvidence::attest_drac_grant`] and [`ConfirmedName::attest_forward_confirmed`].
 
+pub mod address;
 pub mod auth;
 pub mod client_map;
 pub(crate) mod network;
@@ -14,6 +15,7 @@ pub(crate) mod relay_domain;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
+pub use address::{AddressJudgement, AddressRight, judge_address};
 pub use auth::{Device, Login, RecipientScope};
 pub use client_map::ConfirmedName;
 pub use pop::{ChargeKey, PopEvidence, PopSource, Subject};

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use smtp::address::ReversePath;
 
-use super::{Answer, RelayGrant, Right};
+use super::{AddressRight, Answer, RelayGrant, Right};
 use crate::fact::{Charge, Fact, RcptFacts};
 use crate::ip::canonical_ip;
 use crate::policy::{ConfigLine, DracSenders, PopSpec, RelayPolicy};
@@ -179,32 +179,50 @@ pub struct ChargeKey {
 
 /// Evidence, then owner, then charge: what is refused is not charged.
 pub(super) fn ask(policy: &RelayPolicy, facts: &RcptFacts<'_>, trace: &mut Trace) -> Answer {
+    match alive(policy, facts, trace).and_then(|(pop, alive)| Ok((pop, fitting(alive, pop, (facts, trace))?))) {
+        Ok((pop, evidence)) => charged(evidence, &pop.line, (facts, trace)),
+        Err(answer) => answer,
+    }
+}
+
+/// Which right the evidence at an address comes to when no reverse-path is known.
+pub(super) fn of_address(
+    policy: &RelayPolicy,
+    facts: &RcptFacts<'_>,
+    trace: &mut Trace,
+) -> Result<AddressRight, Answer> {
+    let (pop, mut alive) = alive(policy, facts, trace)?;
+    let for_any_sender = matches!(pop.drac_senders, DracSenders::Any) && alive.any(|one| one.login().is_none());
+    Ok(if for_any_sender { AddressRight::AnySender } else { AddressRight::SomeSenders })
+}
+
+/// The evidence that counts now at the client's address, of which there is some.
+fn alive<'p, 'e>(
+    policy: &'p RelayPolicy,
+    facts: &'e RcptFacts<'_>,
+    trace: &mut Trace,
+) -> Result<(&'p PopSpec, impl Iterator<Item = &'e PopEvidence> + Clone + use<'e>), Answer> {
     let Some(pop) = &policy.pop else {
         trace.note(Asked::Pop, Found::Skipped);
-        return Answer::Nothing;
+        return Err(Answer::Nothing);
     };
     let key = policy.pop_key(facts.client_ip);
     let evidence = match &facts.pop {
         None => {
             trace.note(Asked::Pop, Found::Needed);
-            return Answer::Need(Need::PopEvidence(key));
+            return Err(Answer::Need(Need::PopEvidence(key)));
         }
         Some(Fact::Unknown(fault)) => {
             trace.note(Asked::Pop, Found::Unknown(*fault));
-            return Answer::Fault(*fault);
+            return Err(Answer::Fault(*fault));
         }
         Some(Fact::Known(evidence)) => evidence,
     };
-    let alive = || evidence.iter().filter(|one| one.addr == key && one.is_alive(facts.now));
-    let count = u32::try_from(alive().count()).unwrap_or(u32::MAX);
+    let now = facts.now;
+    let alive = evidence.iter().filter(move |one| one.addr == key && one.is_alive(now));
+    let count = u32::try_from(alive.clone().count()).unwrap_or(u32::MAX);
     trace.note(Asked::Pop, Found::Count(count));
-    if count == 0 {
-        return Answer::Nothing;
-    }
-    match fitting(alive(), pop, (facts, trace)) {
-        Ok(evidence) => charged(evidence, &pop.line, (facts, trace)),
-        Err(answer) => answer,
-    }
+    if count == 0 { Err(Answer::Nothing) } else { Ok((pop, alive)) }
 }
 
 /// The evidence that carries this reverse-path: that of an account that owns it, else that of a server.

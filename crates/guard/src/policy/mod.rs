@@ -162,7 +162,12 @@ impl RelayPolicy {
 
     /// Whether a mailbox lies in a relay domain.
     pub fn is_relay_domain(&self, mailbox: &Mailbox) -> bool {
-        mailbox.host.domain().and_then(|domain| self.relay_domains.find(domain)).is_some()
+        mailbox.host.domain().is_some_and(|domain| self.is_relay_domain_name(domain))
+    }
+
+    /// Whether a domain is a relay domain.
+    pub fn is_relay_domain_name(&self, domain: &Domain) -> bool {
+        self.relay_domains.find(domain).is_some()
     }
 
     /// Whether POP logins grant anything here.

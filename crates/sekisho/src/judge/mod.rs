@@ -11,8 +11,8 @@ use std::time::SystemTime;
 
 use guard::rules::Said;
 use guard::{
-    Fact, MailFacts, MailJudgement, Need, RcptFacts, RcptJudgement, Reason, Recipient, Refusal, RelayPolicy, Right,
-    Trace, judge_mail, judge_rcpt, judge_rules,
+    AddressJudgement, AddressRight, Fact, MailFacts, MailJudgement, Need, RcptFacts, RcptJudgement, Reason, Recipient,
+    Refusal, RelayPolicy, Right, Trace, judge_address, judge_mail, judge_rcpt, judge_rules,
 };
 use smtp::{ForwardPath, ReversePath};
 use tracing::info;
@@ -192,6 +192,28 @@ impl Party<'_> {
         }
     }
 
+    /// Which right to relay the client's address has, whoever sends; a client that a rule refuses has none. No grant, and
+    /// nothing is charged.
+    pub async fn address_right(&self, ledger: &mut Ledger) -> Result<AddressRight, Refused> {
+        self.rules(None, None, ledger).await?;
+        let mail = MailFacts {
+            client_ip: self.ip,
+            listener: self.listener,
+            login: None,
+            reverse_path: &ReversePath::Null,
+            reverse_path_owners: None,
+        };
+        let mut facts = RcptFacts::new(&mail, &ForwardPath::Postmaster, SystemTime::now());
+        for _ in 0..NEEDS_MAX {
+            match judge_address(self.policy, &facts, &mut ledger.trace) {
+                AddressJudgement::Need(need) => self.gather(need, &mut facts).await,
+                AddressJudgement::Is(right) => return Ok(right),
+                AddressJudgement::Fault(_) => break,
+            }
+        }
+        Err(Reason::AuthorityUnavailable.into())
+    }
+
     /// What access rules say of the client, its greeting and as much of the envelope as is known. Who proved himself is not
     /// judged by his address and greeting: a user on a listed dial-up network is still that user.
     pub async fn rules(
@@ -204,7 +226,7 @@ impl Party<'_> {
         if tables.is_empty() {
             return Ok(());
         }
-        let client = self.proved.is_none().then_some(self.ip);
+        let client = self.proved.is_none().then_some(self.ip).filter(|ip| !ip.is_unspecified());
         let name = match client {
             Some(ip) if tables.asks_names() => self.client_name(ip).await,
             _ => None,
@@ -216,7 +238,12 @@ impl Party<'_> {
             reverse_path,
             forward_path,
         };
-        let verdict = judge_rules(self.ip, tables.hits(&subjects), &mut ledger.trace);
+        self.rules_about(&subjects, ledger)
+    }
+
+    /// What access rules say of these subjects and nothing else.
+    pub fn rules_about(&self, subjects: &Subjects<'_>, ledger: &mut Ledger) -> Result<(), Refused> {
+        let verdict = judge_rules(self.ip, self.site.tables.hits(subjects), &mut ledger.trace);
         for hit in &verdict.noted {
             info!(session = %self.session, client = %self.ip, stage = hit.stage.code(), line = %hit.line, action = ?hit.action, "rule observed");
         }

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use guard::{Fact, Reason, Recipient};
+use guard::{AddressRight, Fact, Reason, Recipient};
 use smtp::address::{AddressError, Host};
 use smtp::{ReversePath, replies, reply::Reply};
 use tracing::info;
@@ -100,13 +100,20 @@ impl<'a> Client<'a> {
         if let Err(refused) = party.mail(asked.reverse_path, ledger).await {
             return Answer::Refuse(party.refuse_mail(&refused, asked.reverse_path, &ledger.trace));
         }
-        match self.judged(&party, asked, ledger).await {
+        match self.judge(asked, ledger).await {
             Ok(answer) => answer,
             Err(refused) => Answer::Refuse(party.refuse_rcpt(&refused, asked, &ledger.trace)),
         }
     }
 
-    async fn judged(&self, party: &Party<'_>, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Result<Answer, Refused> {
+    /// Which right the client's address alone has. A right is nothing that could be handed on: see `Party::address_right`.
+    pub async fn address_right(&self, ledger: &mut Ledger) -> Result<AddressRight, Refused> {
+        self.party().address_right(ledger).await
+    }
+
+    /// Whether a recipient may be taken, where no login is told. A refusal is the caller's to log.
+    pub async fn judge(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Result<Answer, Refused> {
+        let party = self.party();
         let is_known = (self.ip.is_some() || self.proved.is_some()) && !self.unsure;
         if self.mode == RelayMode::Permit && is_known {
             return Ok(match party.rcpt(asked, ledger).await? {

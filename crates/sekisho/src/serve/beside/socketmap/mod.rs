@@ -1,0 +1,112 @@
+//! Socketmap: sendmail, Postfix and Exim look clients, senders and recipients up in the maps that the judge and the
+//! accounts are.
+//!
+//! `key` reads what is asked; `docs/policy.md` tells of each map.
+
+mod access;
+mod accounts;
+mod key;
+mod relay;
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use interop::socketmap::{Decoder, Reply, Request};
+use tracing::info;
+
+use super::client::{Answer, Client, Told};
+use super::{Served, Visit};
+use crate::config::RelayMode;
+use crate::judge::Ledger;
+use crate::listen::Link;
+use crate::serve::site::Site;
+
+/// How long a mail server may be silent. Postfix and sendmail drop idle connections by themselves; this is for connections
+/// whose other end is gone.
+const IDLE_WAIT: Duration = Duration::from_hours(6);
+/// Answers are sent when there are so many octets of them, whatever else waits to be answered.
+const ANSWERS_OCTETS: usize = 16 * 1024;
+/// The value of a map that only tells yes.
+const YES: &str = "OK";
+
+/// Serves one connection: whatever is asked at once is answered at once, in order. Who has said all he has to say and waits
+/// for the answer (Exim) gets it before the connection is closed.
+pub async fn serve(visit: &Visit, mut link: Link) -> Served {
+    let (mut decoder, mut answers) = (Decoder::default(), Vec::new());
+    loop {
+        match link.read_with(IDLE_WAIT, |octets| decoder.push(octets)).await {
+            Ok(Some(())) => {}
+            Err(error) if error.kind() != io::ErrorKind::TimedOut => return Err(error),
+            Ok(None) | Err(_) => return Ok(()),
+        }
+        let answered = answer_all(visit, &mut link, (&mut decoder, &mut answers)).await;
+        link.send(&mut answers).await?;
+        if !answered? {
+            return Ok(());
+        }
+    }
+}
+
+/// Answers every request that is whole; false: the listener is in no configuration any more.
+async fn answer_all(
+    visit: &Visit,
+    link: &mut Link,
+    (decoder, answers): (&mut Decoder, &mut Vec<u8>),
+) -> io::Result<bool> {
+    let Some((site, listener)) = visit.site() else { return Ok(false) };
+    let mode = listener.settings.relay;
+    loop {
+        let asked = decoder.next_request().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let Some(request) = asked else { return Ok(true) };
+        answer(visit, (&site, mode), &request).await.write_to(answers);
+        if answers.len() >= ANSWERS_OCTETS {
+            link.send(answers).await?;
+        }
+    }
+}
+
+async fn answer(visit: &Visit, (site, mode): (&Site, RelayMode), request: &Request) -> Reply {
+    let key = request.key();
+    match request.map() {
+        b"relay" => relay::relay(visit, (site, mode), key).await,
+        b"connect" => connect(visit, site, key).await,
+        b"access" => access::by_word(visit, site, key).await,
+        b"access-client" => access::client(visit, site, key).await,
+        b"access-helo" => access::helo(visit, site, key),
+        b"access-sender" => access::sender(visit, site, key),
+        b"access-recipient" => access::recipient(visit, site, key),
+        b"local" => accounts::local(visit, site, key).await,
+        b"mailbox" => accounts::mailbox(visit, site, key).await,
+        b"alias" => accounts::alias(visit, key).await,
+        unknown => {
+            let map = String::from_utf8_lossy(unknown);
+            info!(session = %visit.session, listener = &*visit.listener, ?map, "no such map");
+            Reply::Perm("no such map".to_owned())
+        }
+    }
+}
+
+/// A client as the rules see it at its connection.
+async fn connect(visit: &Visit, site: &Site, key: &[u8]) -> Reply {
+    // The name behind the address is the mail server's word; rules go by the one that we look up.
+    let Some(ip) = key::first_address(key) else { return Reply::NotFound };
+    let client = Client::new(visit, (site, RelayMode::Restrict), told(ip)).await;
+    match client.connect(&mut Ledger::default()).await {
+        Answer::Refuse(reply) => {
+            let word = if reply.is_transient() { "DEFER" } else { "REJECT" };
+            Reply::Ok(format!("{word} {}", plain(&reply.text().join(" "))))
+        }
+        Answer::Permit | Answer::Pass => Reply::NotFound,
+    }
+}
+
+fn told(ip: IpAddr) -> Told<'static> {
+    Told { ip: Some(ip), helo: None, login: None }
+}
+
+/// Without the characters that sendmail reads as tokens of an address when it looks at the text again.
+fn plain(text: &str) -> String {
+    let is_plain = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '(' | ')' | '<' | '>' | '\\' | ',' | ';');
+    text.chars().filter(is_plain).collect()
+}
