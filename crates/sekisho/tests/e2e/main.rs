@@ -1,6 +1,7 @@
 //! The whole program against real clients on loopback. Each test starts a demo of its own on ports of its own.
 #![expect(clippy::unwrap_used, reason = "a test: what fails here fails it")]
 
+mod asking;
 mod clients;
 mod dns;
 mod dovecot;
@@ -8,9 +9,11 @@ mod fixtures;
 mod kill;
 mod life;
 mod outside;
+mod policy;
 mod pop_before_smtp;
 mod probes;
 mod smarthost;
+mod socketmap;
 mod state_engine;
 mod support;
 mod traps_auth;

@@ -20,7 +20,7 @@ pub(super) async fn local(visit: &Visit, site: &Site, key: &[u8]) -> Reply {
     match visit.border.directory.is_hosted(domain.as_str()).await {
         Ok(true) => Reply::Ok(YES.to_owned()),
         Ok(false) => Reply::NotFound,
-        Err(error) => fault(visit, &error),
+        Err(error) => fault(&error),
     }
 }
 
@@ -70,10 +70,10 @@ async fn resolved(visit: &Visit, mailbox: &Mailbox) -> Result<Resolution, Reply>
     let Host::Domain(domain) = &mailbox.host else { return Err(Reply::NotFound) };
     let local_part = mailbox.local_part.as_str();
     let found = visit.border.directory.resolve(local_part, domain.as_str(), mailbox.routing().is_some()).await;
-    found.map_err(|error| fault(visit, &error))
+    found.map_err(|error| fault(&error))
 }
 
-fn fault(visit: &Visit, error: &directory::DirectoryError) -> Reply {
-    warn!(session = %visit.session, %error, "directory gives no answer");
+fn fault(error: &directory::DirectoryError) -> Reply {
+    warn!(%error, "directory gives no answer");
     Reply::Temp("the accounts cannot be asked".to_owned())
 }

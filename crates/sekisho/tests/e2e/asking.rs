@@ -1,0 +1,125 @@
+//! Clients of the interfaces for other mail servers, as small as they can be.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use crate::support::{Demo, PATIENCE};
+
+/// A connection to a `policy` listener.
+pub(crate) struct Policy<S = TcpStream> {
+    stream: S,
+    heard: Vec<u8>,
+}
+
+/// A connection to a `socketmap` listener.
+pub(crate) struct Maps {
+    stream: TcpStream,
+    heard: Vec<u8>,
+}
+
+fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// One request: the stage, then what is told.
+pub(crate) fn request(stage: &str, attributes: &[(&str, &str)]) -> String {
+    let mut text = format!("request=smtpd_access_policy\nprotocol_state={stage}\nprotocol_name=ESMTP\n");
+    for (name, value) in [("helo_name", "client.example")].iter().chain(attributes) {
+        let _ = writeln!(text, "{name}={value}");
+    }
+    text + "\n"
+}
+
+impl Policy {
+    pub(crate) fn connect(demo: &Demo) -> Self {
+        Self { stream: connect(demo.port("policy")), heard: Vec::new() }
+    }
+}
+
+impl Policy<UnixStream> {
+    pub(crate) fn connect_unix(path: &Path) -> Self {
+        let stream = UnixStream::connect(path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { stream, heard: Vec::new() }
+    }
+}
+
+impl<S: Read + Write> Policy<S> {
+    pub(crate) fn send(&mut self, octets: impl AsRef<[u8]>) {
+        // A peer that has closed shows in the next answer, which is then empty.
+        let _ = self.stream.write_all(octets.as_ref());
+    }
+
+    /// The next action; empty when the peer has closed.
+    pub(crate) fn action(&mut self) -> String {
+        let whole = |heard: &[u8]| heard.windows(2).position(|two| two == b"\n\n").map(|at| at + 2);
+        let answer = take(&mut self.stream, &mut self.heard, whole);
+        let Some(answer) = answer else { return String::new() };
+        answer.trim_end().strip_prefix("action=").unwrap_or_else(|| panic!("{answer:?}")).to_owned()
+    }
+
+    pub(crate) fn ask(&mut self, stage: &str, attributes: &[(&str, &str)]) -> String {
+        self.send(request(stage, attributes));
+        self.action()
+    }
+
+    /// At RCPT.
+    pub(crate) fn rcpt(&mut self, client: &str, from: &str, to: &str) -> String {
+        self.ask("RCPT", &[("client_address", client), ("sender", from), ("recipient", to)])
+    }
+}
+
+impl Maps {
+    pub(crate) fn connect(demo: &Demo) -> Self {
+        Self { stream: connect(demo.port("socketmap")), heard: Vec::new() }
+    }
+
+    pub(crate) fn send(&mut self, octets: impl AsRef<[u8]>) {
+        let _ = self.stream.write_all(octets.as_ref());
+    }
+
+    /// The next answer; empty when the peer has closed.
+    pub(crate) fn answer(&mut self) -> String {
+        let whole = |heard: &[u8]| {
+            let colon = heard.iter().position(|&octet| octet == b':')?;
+            let length: usize = String::from_utf8_lossy(&heard[..colon]).parse().unwrap();
+            (heard.len() > colon + 1 + length).then_some(colon + length + 2)
+        };
+        let Some(answer) = take(&mut self.stream, &mut self.heard, whole) else { return String::new() };
+        let (_, text) = answer.split_once(':').unwrap();
+        text.strip_suffix(',').unwrap_or_else(|| panic!("{answer:?}")).to_owned()
+    }
+
+    /// Asks a map, `MAP KEY`.
+    pub(crate) fn ask(&mut self, question: &str) -> String {
+        self.send(format!("{}:{question},", question.len()));
+        self.answer()
+    }
+
+    /// Nothing more will be said.
+    pub(crate) fn half_close(&self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+}
+
+fn take(stream: &mut impl Read, heard: &mut Vec<u8>, whole: impl Fn(&[u8]) -> Option<usize>) -> Option<String> {
+    loop {
+        if let Some(end) = whole(heard) {
+            let rest = heard.split_off(end);
+            return Some(String::from_utf8(std::mem::replace(heard, rest)).unwrap());
+        }
+        let mut piece = [0; 4096];
+        let octets = stream.read(&mut piece).unwrap_or(0);
+        if octets == 0 {
+            assert!(heard.is_empty(), "half an answer: {}", heard.escape_ascii());
+            return None;
+        }
+        heard.extend_from_slice(&piece[..octets]);
+    }
+}
