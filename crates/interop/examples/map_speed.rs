@@ -78,6 +78,17 @@ fn main() {
     let table = parse(Kind::SendmailAccess, &tagged);
     ask("a sender, with all its parts", &keys(mailbox), |key| table.smtpd(Subject::Sender(key)).is_some());
 
+    let mut relays = String::new();
+    for n in 0..ENTRIES {
+        let word = if n % 5 == 0 { "OK" } else { "RELAY" };
+        match n % 2 {
+            0 => writeln!(relays, "Connect:{}\t{word}", std::net::Ipv4Addr::from(0x0a00_0000 + n)).unwrap(),
+            _ => writeln!(relays, "host{n}.example.net\t{word}").unwrap(),
+        }
+    }
+    let table = parse(Kind::SendmailAccess, &relays);
+    println!("  {} entries for the relay policy", table.relay_entries().count());
+
     let table = parse(Kind::Cidr, &cidr);
     let mut random = Random(7);
     let addresses: Vec<String> = (0..ASKED).map(|_| std::net::Ipv4Addr::from(random.next()).to_string()).collect();

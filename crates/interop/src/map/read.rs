@@ -231,8 +231,7 @@ pub(super) fn pairs<K: AsRef<[u8]>, V: AsRef<[u8]>>(
             notes.mistake((0, 1), format!("{} is not UTF-8", shown(&key)), "make the database anew from its text");
             continue;
         };
-        // sendmail's own marks begin with @: `makemap` writes none, `newaliases` does.
-        if key.is_empty() || !indexed || (kind == Kind::Mailertable && key == "@") {
+        if key.is_empty() || !indexed {
             continue;
         }
         let key = fold(key);

@@ -4,7 +4,7 @@
 //! gives, the network is given without it, and a domain is not given at all. What cannot be said as an entry is left
 //! out, with a warning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -198,41 +198,51 @@ impl<'a> Access<'a> {
 
     fn entries(self, notes: &mut Notes) -> Vec<RelayEntry> {
         let mut entries = Vec::new();
-        for (net, (relay, line)) in &self.nets {
-            if *relay {
-                let holes =
-                    self.nets.iter().filter(|(hole, (gives, _))| !gives && net.contains(*hole)).map(|(h, _)| *h);
-                match without(*net, holes.collect()) {
-                    Some(nets) => entries.extend(nets.into_iter().map(|net| {
-                        let what = RelayWhat::Client(ClientPattern::Net(net));
-                        RelayEntry { what, line: *line }
-                    })),
-                    None => notes.warn(*line, || format!("{net} RELAY: too many exceptions within; left out")),
-                }
+        for (net, (_, line)) in self.nets.iter().filter(|(_, (relay, _))| *relay) {
+            // In the order of the map, what is within a network follows it.
+            let within = self.nets.range(*net..=IpNet::from(net.broadcast()));
+            let holes = within.filter(|(_, (relay, _))| !relay).map(|(hole, _)| *hole).take(PIECES_MAX);
+            match without(*net, holes.collect()) {
+                Some(nets) => entries.extend(nets.into_iter().map(|net| {
+                    let what = RelayWhat::Client(ClientPattern::Net(net));
+                    RelayEntry { what, line: *line }
+                })),
+                None => notes.warn(*line, || format!("{net} RELAY: too many exceptions within; left out")),
             }
         }
-        let mut names = |map: &BTreeMap<&str, (bool, u32)>, make: fn(String) -> RelayWhat| {
-            let holes: Vec<&str> = map.iter().filter(|(_, (relay, _))| !relay).map(|(name, _)| *name).collect();
-            for (name, (_, line)) in map.iter().filter(|(_, (relay, _))| *relay) {
-                for pattern in with_subdomains(name) {
-                    let hole = pattern.starts_with('.').then(|| holes.iter().find(|hole| hole.ends_with(&pattern)));
-                    if let Some(Some(hole)) = hole {
-                        notes.warn(*line, || format!("{pattern} RELAY: {hole} within is not let relay; left out"));
-                    } else {
-                        entries.push(RelayEntry { what: make(pattern), line: *line });
-                    }
-                }
-            }
-        };
-        names(&self.clients, |name| RelayWhat::Client(ClientPattern::Name(name)));
-        names(&self.domains, RelayWhat::Domain);
+        let client = |name| RelayWhat::Client(ClientPattern::Name(name));
+        entries.extend(names(&self.clients, client, notes));
+        entries.extend(names(&self.domains, RelayWhat::Domain, notes));
         entries
     }
+}
+
+/// Names and what is below them, unless something below them is taken back.
+fn names(map: &BTreeMap<&str, (bool, u32)>, make: impl Fn(String) -> RelayWhat, notes: &mut Notes) -> Vec<RelayEntry> {
+    let reversed = |name: &str| name.chars().rev().collect::<String>();
+    let taken_back: BTreeSet<String> =
+        map.iter().filter(|(_, (relay, _))| !relay).map(|(name, _)| reversed(name)).collect();
+    let mut entries = Vec::new();
+    for (name, (_, line)) in map.iter().filter(|(_, (relay, _))| *relay) {
+        for pattern in with_subdomains(name) {
+            let start = reversed(&pattern);
+            let hole = taken_back.range(start.clone()..).next().filter(|hole| hole.starts_with(&start));
+            match hole.filter(|_| pattern.starts_with('.')) {
+                Some(hole) => notes
+                    .warn(*line, || format!("{pattern} RELAY: {} within is not let relay; left out", reversed(hole))),
+                None => entries.push(RelayEntry { what: make(pattern), line: *line }),
+            }
+        }
+    }
+    entries
 }
 
 /// A network without others within it; `None` if the pieces get too many.
 fn without(net: IpNet, holes: Vec<IpNet>) -> Option<Vec<IpNet>> {
     let mut pieces = Vec::new();
+    if holes.len() >= PIECES_MAX {
+        return None;
+    }
     let mut left = vec![(net, holes)];
     while let Some((net, holes)) = left.pop() {
         if holes.is_empty() {

@@ -70,6 +70,8 @@ enum Pattern {
     /// With `*` and `?`.
     Wild(String),
     Net(IpNet),
+    /// A network whose mask has holes.
+    Masked(Ipv4Addr, Ipv4Addr),
 }
 
 impl Pattern {
@@ -79,7 +81,7 @@ impl Pattern {
         match self {
             Self::All => true,
             Self::Known => text != "unknown",
-            Self::Local | Self::Net(_) => false,
+            Self::Local | Self::Net(_) | Self::Masked(..) => false,
             Self::Word(word) => *word == text,
             Self::Below(domain) => text.len() > domain.len() && text.ends_with(domain.as_str()),
             Self::Octets(octets) => text.starts_with(octets.as_str()),
@@ -92,6 +94,7 @@ impl Pattern {
             Self::Known => matches!(request.name, HostName::Known(_)),
             Self::Local => matches!(request.name, HostName::Known(name) if !name.contains('.')),
             Self::Net(net) => net.contains(&request.addr),
+            Self::Masked(net, mask) => matches!(request.addr, IpAddr::V4(addr) if addr & *mask == *net),
             _ => self.is(&request.addr.to_string()) || (self.is_of_names() && self.is(request.name.text())),
         }
     }
@@ -296,9 +299,7 @@ fn client(word: &str) -> Result<Pattern, (String, &'static str)> {
         return Ok(Pattern::Local);
     }
     if lower.starts_with('[') || lower.contains('/') {
-        let net = masked(&lower)
-            .ok_or_else(|| (format!("{} is no network", shown(word)), "write NET/BITS, NET/MASK or [NET6]/BITS"))?;
-        return Ok(Pattern::Net(net));
+        return masked(&lower);
     }
     Ok(text_pattern(&lower))
 }
@@ -315,19 +316,36 @@ fn text_pattern(lower: &str) -> Pattern {
 }
 
 /// `n.n.n.n/m.m.m.m`, `n.n.n.n/bits`, `[addr]`, `[addr]/bits`.
-fn masked(text: &str) -> Option<IpNet> {
-    if let Some(inner) = text.strip_prefix('[') {
-        let (addr, bits) = inner.split_once(']')?;
-        let addr: Ipv6Addr = addr.parse().ok()?;
-        let bits: u8 = if bits.is_empty() { 128 } else { bits.strip_prefix('/')?.parse().ok()? };
-        return Some(IpNet::V6(Ipv6Net::new(addr, bits).ok()?.trunc()));
+fn masked(text: &str) -> Result<Pattern, (String, &'static str)> {
+    let wrong = || (format!("{} is no network", shown(text)), "write NET/BITS, NET/MASK or [NET6]/BITS");
+    if text.starts_with('[') {
+        return ipv6(text).map(Pattern::Net).ok_or_else(wrong);
     }
-    let (addr, mask) = text.split_once('/')?;
-    let addr: Ipv4Addr = addr.parse().ok()?;
-    let net = match mask.parse::<u8>() {
-        Ok(bits) => Ipv4Net::new(addr, bits).ok()?,
-        Err(_) => Ipv4Net::with_netmask(addr, mask.parse().ok()?).ok()?,
+    let (addr, mask) = text.split_once('/').ok_or_else(wrong)?;
+    let addr: Ipv4Addr = addr.parse().map_err(|_| wrong())?;
+    let mask = match mask.parse::<u32>() {
+        // Both of these match nobody there: the one is a shift too far, the other its word for "no mask".
+        Ok(0) => return Err((format!("{} matches nobody", shown(text)), "write ALL, or 0.0.0.0/0.0.0.0")),
+        Ok(bits @ 1..=32) => Ipv4Addr::from(u32::MAX << (32 - bits)),
+        Ok(_) => return Err(wrong()),
+        Err(_) if mask == "255.255.255.255" => {
+            return Err((format!("{} matches nobody", shown(text)), "write the address alone"));
+        }
+        Err(_) => mask.parse().map_err(|_| wrong())?,
     };
-    // With host bits it matches nothing there; a network that nobody can be in was not meant.
-    (net.addr() == net.network()).then_some(IpNet::V4(net))
+    if addr & mask != addr {
+        return Err((format!("{} has host bits, and matches nobody", shown(text)), "clear them"));
+    }
+    // A mask may have holes.
+    Ok(match Ipv4Net::with_netmask(addr, mask) {
+        Ok(net) => Pattern::Net(IpNet::V4(net)),
+        Err(_) => Pattern::Masked(addr, mask),
+    })
+}
+
+fn ipv6(text: &str) -> Option<IpNet> {
+    let (addr, bits) = text.strip_prefix('[')?.split_once(']')?;
+    let addr: Ipv6Addr = addr.parse().ok()?;
+    let bits: u8 = if bits.is_empty() { 128 } else { bits.strip_prefix('/')?.parse().ok()? };
+    Some(IpNet::V6(Ipv6Net::new(addr, bits).ok()?.trunc()))
 }

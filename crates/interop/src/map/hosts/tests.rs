@@ -47,6 +47,8 @@ fn patterns() {
         ("10. EXCEPT 10.1.", "11.0.0.1", HostName::Unknown, false),
         ("*.example.c?m", "1.2.3.4", name("a.b.example.com"), true),
         ("1.2.*.4", "1.2.33.4", HostName::Unknown, true),
+        ("10.0.7.0/255.0.255.0", "10.9.7.1", HostName::Unknown, true),
+        ("10.0.7.0/255.0.255.0", "10.9.8.1", HostName::Unknown, false),
         ("a.example", "1.2.3.4", name("A.Example"), true),
     ];
     for (clients, addr, name, matches) in cases {
@@ -86,7 +88,10 @@ fn mistakes_are_named() {
             "a: x : twist /bin/echo\n",
             "f:1:7: \"twist /bin/echo\" would run a command; nothing is run here: take it out, or write the rule without it",
         ),
-        ("a: 1.2.3.4/24\n", "f:1:4: \"1.2.3.4/24\" is no network; write NET/BITS, NET/MASK or [NET6]/BITS"),
+        ("a: 1.2.3.4/33\n", "f:1:4: \"1.2.3.4/33\" is no network; write NET/BITS, NET/MASK or [NET6]/BITS"),
+        ("a: 1.2.3.4/24\n", "f:1:4: \"1.2.3.4/24\" has host bits, and matches nobody; clear them"),
+        ("a: 0.0.0.0/0\n", "f:1:4: \"0.0.0.0/0\" matches nobody; write ALL, or 0.0.0.0/0.0.0.0"),
+        ("a: 1.2.3.4/255.255.255.255\n", "f:1:4: \"1.2.3.4/255.255.255.255\" matches nobody; write the address alone"),
         ("a: b, @group\n", "f:1:7: \"@group\" is a netgroup; list its hosts"),
         ("a: /etc/list\n", "f:1:4: \"/etc/list\" is another file; list here what is in it"),
         ("a: u@h\n", "f:1:4: \"u@h\" asks for a user by ident; name the host alone"),
