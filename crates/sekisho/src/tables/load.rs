@@ -82,8 +82,18 @@ impl Loading {
 
     fn domains(&mut self, map: &MapFile) {
         let Some(table) = self.table(map) else { return };
-        for (domain, line) in table.keys() {
-            self.tables.entries.add(domain, ConfigLine::new(table.file(), line));
+        let entries = &mut self.tables.entries;
+        if map.kind == Kind::LocalHostNames {
+            for (domain, line) in table.keys() {
+                entries.add(domain, ConfigLine::new(table.file(), line));
+            }
+            return;
+        }
+        // In sendmail's class R a domain means those below it, too. Its clients are for `relay.maps`.
+        for entry in table.relay_entries() {
+            if let RelayWhat::Domain(domain) = &entry.what {
+                entries.add(domain, ConfigLine::new(table.file(), entry.line));
+            }
         }
     }
 

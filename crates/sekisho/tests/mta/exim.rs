@@ -132,21 +132,18 @@ fn certificate(folder: &Folder) {
 }
 
 #[test]
-#[ignore = "needs the socketmap listener"]
 fn the_story_by_readsocket() {
     let mut demo = Demo::start();
     Exim::start(&demo).tell("we do not relay", |server| story(&mut demo, server));
 }
 
 #[test]
-#[ignore = "needs the socketmap listener"]
 fn a_right_by_readsocket_ends_with_its_time() {
     let demo = Demo::start_with(&["relay.pop.minutes=1"]);
     Exim::start(&demo).tell("we do not relay", |server| expiry(&demo, server));
 }
 
 #[test]
-#[ignore = "needs the socketmap listener"]
 fn a_stranger_writes_to_mailboxes_that_exist() {
     let demo = Demo::start();
     let exim = Exim::start(&demo);
@@ -201,7 +198,6 @@ fn t39_whatever_is_no_answer_lets_nobody_relay() {
 
 /// The same when the guard stops in the middle of all.
 #[test]
-#[ignore = "needs the socketmap listener"]
 fn t39_a_guard_that_hangs_is_not_waited_for() {
     let demo = Demo::start();
     let alice = demo.account("alice");
@@ -232,7 +228,6 @@ fn clients_that_the_guard_refuses() {
 }
 
 #[test]
-#[ignore = "needs the socketmap listener"]
 fn a_login_at_exim_is_checked_by_sekisho() {
     let mut demo = Demo::start();
     let (alice, bob) = (demo.account("alice"), demo.account("bob"));
@@ -267,7 +262,6 @@ fn a_login_at_exim_is_checked_by_sekisho() {
 
 /// A device has no TLS; CRAM-MD5 keeps its secret off the wire.
 #[test]
-#[ignore = "needs the socketmap listener"]
 fn a_device_logs_in_by_cram_md5() {
     let demo = Demo::start();
     let alice = demo.account("alice");

@@ -201,7 +201,6 @@ fn restricted_the_guard_takes_away_and_never_permits() {
 
 /// The map knows the address alone.
 #[test]
-#[ignore = "needs the socketmap listener"]
 fn addresses_that_may_relay_by_socketmap() {
     let mut demo = Demo::start();
     let alice = demo.account("alice");
@@ -226,7 +225,6 @@ fn addresses_that_may_relay_by_socketmap() {
 
 /// The map says which address, the milter in whose name.
 #[test]
-#[ignore = "needs the socketmap and milter listeners"]
 fn the_story_by_socketmap_and_milter() {
     let mut demo = Demo::start();
     let postfix = Postfix::start(&demo, &(snippet(&demo, "socketmap.cf") + &snippet(&demo, "milter.cf")));

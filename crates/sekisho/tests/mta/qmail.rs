@@ -117,14 +117,12 @@ fn story_of_addresses(demo: &mut Demo, server: &Server<'_>) {
 }
 
 #[test]
-#[ignore = "needs the socketmap listener"]
 fn the_story_by_tcpserver() {
     let mut demo = Demo::start();
     Tcpserver::start(&demo).tell(&pop_login, |server| story_of_addresses(&mut demo, server));
 }
 
 #[test]
-#[ignore = "needs the socketmap listener"]
 fn the_story_by_tcpserver_with_logins_at_mailfront() {
     let mut demo = Demo::start();
     let server = Tcpserver::start(&demo);
@@ -137,7 +135,6 @@ fn the_story_by_tcpserver_with_logins_at_mailfront() {
 }
 
 #[test]
-#[ignore = "needs the socketmap listener"]
 fn a_right_by_tcpserver_ends_with_its_time() {
     let demo = Demo::start_with(&["relay.pop.minutes=1"]);
     Tcpserver::start(&demo).tell(&pop_login, |server| expiry(&demo, server));
@@ -265,7 +262,6 @@ impl Qpsmtpd {
 }
 
 #[test]
-#[ignore = "needs the socketmap listener"]
 fn the_story_by_qpsmtpd() {
     let mut demo = Demo::start();
     Qpsmtpd::start(demo.port("socketmap")).tell(|server| story(&mut demo, server));

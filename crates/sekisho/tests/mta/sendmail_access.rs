@@ -94,7 +94,6 @@ fn the_same_fate_as_with_sendmail() {
 
 /// sendmail's class `R` means the domains below too.
 #[test]
-#[ignore = "the guard reads relay-domains without the domains below them"]
 fn the_same_fate_below_relay_domains() {
     compare(&CLIENTS[..1], &SENDERS[..1], &["b@mail.branch.example", "b@notbranch.example"]);
 }

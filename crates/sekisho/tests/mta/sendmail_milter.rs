@@ -15,7 +15,6 @@ fn beside(demo: &Demo) -> Sendmail {
 
 /// The example as it is: grants by socketmap, everything else by milter.
 #[test]
-#[ignore = "needs the socketmap and milter listeners"]
 fn story_with_socketmap_and_milter() {
     let mut demo = Demo::start();
     let setup = Setup::with(&["sekisho.m4", "sekisho-milter.m4"])

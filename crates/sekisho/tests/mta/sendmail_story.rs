@@ -10,7 +10,6 @@ fn beside(demo: &Demo) -> Sendmail {
 }
 
 #[test]
-#[ignore = "needs the socketmap listener"]
 fn story_with_sendmail() {
     let mut demo = Demo::start();
     let sendmail = beside(&demo);
@@ -18,7 +17,6 @@ fn story_with_sendmail() {
 }
 
 #[test]
-#[ignore = "needs the socketmap listener"]
 fn expiry_with_sendmail() {
     let demo = Demo::start_with(&["relay.pop.minutes=1"]);
     let sendmail = beside(&demo);
@@ -27,7 +25,6 @@ fn expiry_with_sendmail() {
 
 /// T39: in one conversation, with the guard killed, away, back, and held.
 #[test]
-#[ignore = "needs the socketmap listener"]
 fn t39_guard_comes_and_goes_in_one_conversation() {
     let mut demo = Demo::start();
     let sendmail = beside(&demo);
