@@ -10,14 +10,12 @@ use guard::{ChargeKey, PopEvidence, Subject, canonical_ip};
 use tokio::sync::{oneshot, watch};
 
 use crate::device::Devices;
-use crate::disk::{self, Disk, Opener, Record};
+use crate::disk::Disk;
+use crate::record::{LOGIN_OCTETS_MAX, Record};
 use crate::table::{Table, duration_micros, micros, subject_text};
 use crate::throttle::{AuthGate, Counted, Throttle};
-use crate::writer::{Job, Revocation, Shared, Writer};
+use crate::writer::{GROUP_MAX, Job, Revocation, Shared, Writer};
 use crate::{ChargeOutcome, FailedLogin, Opened, PopLimits, PopLogin, Recorded, Revoke, StateConfig, StateError};
-
-/// Longest login, in octets: a local part, an at sign and a domain.
-const LOGIN_OCTETS_MAX: usize = 320;
 
 /// As good as never.
 const FAR: Duration = Duration::from_hours(100 * 366 * 24);
@@ -40,26 +38,21 @@ impl Embedded {
 
     /// The same with other bounds.
     pub fn open_with(dir: impl AsRef<Path>, config: StateConfig) -> Result<Self, StateError> {
-        let (path, fresh) = disk::prepare(dir.as_ref())?;
-        let opener: Opener = {
-            let path = path.clone();
-            Box::new(move || disk::open_file(&path))
-        };
-        let engine = Self::start(Disk::open(path.clone(), opener)?, config, fresh)?;
+        let dir = dir.as_ref();
+        let table = Table::new(config.grants_max, config.logins_per_address_max);
+        let (disk, fresh) = Disk::open(dir, &table)?;
+        let engine = Self::start((disk, table), config, fresh)?;
         if fresh {
-            tracing::warn!(path = ?path, "a new, empty state: nobody may relay by a POP login until the next POP login");
+            tracing::warn!(path = ?dir, "a new, empty state: nobody may relay by a POP login until the next POP login");
         } else {
-            tracing::info!(path = ?path, grants = engine.opened.grants, "state read");
+            tracing::info!(path = ?dir, grants = engine.opened.grants, "state read");
         }
         Ok(engine)
     }
 
-    fn start(disk: Disk, config: StateConfig, fresh: bool) -> Result<Self, StateError> {
-        let table = Table::new(config.grants_max, config.logins_per_address_max);
-        let mut gone = Vec::new();
-        let grants = disk.load(|record| {
-            table.insert(&record, &mut gone);
-        })?;
+    fn start((disk, table): (Disk, Table), config: StateConfig, fresh: bool) -> Result<Self, StateError> {
+        let gone = table.settle();
+        let grants = table.len();
         let shared = Arc::new(Shared::new(table));
         let writer = Writer::new(Arc::clone(&shared), disk, gone);
         let thread = std::thread::Builder::new().name("state-writer".to_owned()).spawn(move || writer.run());
@@ -110,6 +103,64 @@ impl Embedded {
         answered.await.unwrap_or(Err(StateError::Closed))
     }
 
+    /// Records many at once, as one group: what is there to be recorded should be given together, since this costs
+    /// much less than each by itself. Each is answered in its place, as by [`Embedded::record_pop_login`]. Of more
+    /// than 65,536 the rest is answered [`StateError::Overloaded`].
+    pub async fn record_many(
+        &self,
+        logins: Vec<PopLogin>,
+        lifetime: Duration,
+        now: SystemTime,
+    ) -> Vec<Result<Recorded, StateError>> {
+        let granted = self.saw(now);
+        let expires = granted.saturating_add(duration_micros(lifetime));
+        let mut answers = Vec::with_capacity(logins.len());
+        let mut waiting = Vec::new();
+        for login in &logins {
+            let record = self.shared.check().and_then(|()| record(login, granted, expires));
+            answers.push(record.map(|record| {
+                let renewed = self.shared.table.renew(&record, granted);
+                if renewed.is_none() {
+                    waiting.push(record);
+                }
+                renewed
+            }));
+        }
+        if waiting.len() < answers.len() {
+            self.shared.changed();
+        }
+        let mut written = self.write_many(waiting).await.into_iter();
+        let mut next = || written.next().unwrap_or(Err(StateError::Closed));
+        answers.into_iter().map(|answer| answer.and_then(|recorded| recorded.map_or_else(&mut next, Ok))).collect()
+    }
+
+    /// Has them written and gives as many answers.
+    async fn write_many(&self, records: Vec<Record>) -> Vec<Result<Recorded, StateError>> {
+        let mut pushed = Vec::with_capacity(1 + records.len() / GROUP_MAX);
+        let (mut records, mut refused) = (records.into_iter(), None);
+        while !records.as_slice().is_empty() {
+            let group: Vec<Record> = records.by_ref().take(GROUP_MAX).collect();
+            let (count, (answer, answered)) = (group.len(), oneshot::channel());
+            // None behind one that was refused: what is refused is the rest.
+            if refused.is_none() {
+                refused = self.shared.push(Job::Records(group, answer)).err();
+            }
+            pushed.push((count, answered, refused.as_ref().map(StateError::again)));
+        }
+        let mut answers = Vec::new();
+        for (count, answered, refused) in pushed {
+            let group = match refused {
+                None => answered.await.unwrap_or(Err(StateError::Closed)),
+                Some(error) => Err(error),
+            };
+            match group {
+                Ok(group) => answers.extend(group.into_iter().map(Ok)),
+                Err(error) => answers.extend((0..count).map(|_| Err(error.again()))),
+            }
+        }
+        answers
+    }
+
     /// Who logged in by POP from there and is still alive. Never waits.
     #[expect(clippy::unused_async, reason = "another engine asks over the network")]
     pub async fn pop_evidence(&self, addr: IpAddr, now: SystemTime) -> Result<Vec<PopEvidence>, StateError> {
@@ -154,7 +205,7 @@ impl Embedded {
     }
 
     /// Counts the changes of evidence (recorded, renewed or taken back, but not what expires by itself) and of the engine's
-    /// health. The answer to a record comes after it is counted.
+    /// health, once for what was written together. The answer to a record comes after it is counted.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.shared.changes()
     }

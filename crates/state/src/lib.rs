@@ -6,7 +6,10 @@
 //! | `engine` | [`Embedded`]: its operations, each whole and atomic |
 //! | `table` | the map in memory that is read, bounded, with its expiry |
 //! | `writer` | the one thread that writes: group commit, retries, sweep |
-//! | `disk` | the file (redb) and its records |
+//! | `disk` | the folder: lock, journal, and its replacement by a shorter one |
+//! | `journal` | one journal file: read, appended to, sealed |
+//! | `frame` | its octets |
+//! | `record` | what is in them |
 //! | `gcra` | rates |
 //! | `throttle` | failed logins |
 //! | `device` | what devices have sent |
@@ -14,7 +17,10 @@
 mod device;
 mod disk;
 mod engine;
+mod frame;
 pub mod gcra;
+mod journal;
+mod record;
 mod table;
 pub mod throttle;
 mod writer;
@@ -197,6 +203,17 @@ impl StateError {
             Self::Io { .. } | Self::WriteFailed | Self::Overloaded | Self::InUse { .. } => Fault::Unavailable("state"),
             Self::Damaged { .. } | Self::BadLogin => Fault::Broken("state"),
             Self::Closed => Fault::Closed("state"),
+        }
+    }
+}
+
+impl StateError {
+    /// The same for another caller who waited for the same write.
+    fn again(&self) -> Self {
+        match self {
+            Self::Overloaded => Self::Overloaded,
+            Self::Closed => Self::Closed,
+            _ => Self::WriteFailed,
         }
     }
 }

@@ -10,10 +10,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use guard::{ChargeKey, PopEvidence, PopSource, Subject};
 
-use crate::disk::{Change, Record};
+use crate::record::{Change, Key, Record};
 use crate::{ChargeOutcome, PopLimits, Recorded, Revoke};
 
-const SHARDS: usize = 64;
+/// Each has its own lock and is written anew by itself.
+pub(crate) const SHARDS: usize = 64;
 /// Expiry is indexed in steps of 2^24 microseconds, some 17 seconds.
 const STEP_BITS: u32 = 24;
 /// A renewal that moves the expiry by less than this since the last write need not be written.
@@ -32,6 +33,11 @@ struct Grant {
 }
 
 impl Grant {
+    /// As it lies on disk.
+    fn saved(record: Record) -> Self {
+        Self { saved_expires: record.expires, dirty: false, step: kept_until(&record) >> STEP_BITS, record }
+    }
+
     /// Until when it must be kept: the quota's window outlives the evidence, or a new login would be a new quota.
     fn kept_until(&self) -> u64 {
         kept_until(&self.record)
@@ -42,9 +48,9 @@ impl Grant {
     }
 
     /// Notes that it must be written; its key if that was not noted yet.
-    fn mark(&mut self) -> Option<(IpAddr, Arc<str>)> {
+    fn mark(&mut self) -> Option<Key> {
         let noted = std::mem::replace(&mut self.dirty, true);
-        (!noted).then(|| (self.record.addr, Arc::clone(&self.record.login)))
+        (!noted).then(|| self.record.key())
     }
 }
 
@@ -56,7 +62,7 @@ fn kept_until(record: &Record) -> u64 {
 struct Shard {
     grants: HashMap<IpAddr, Vec<Grant>>,
     /// Each grant stands here once, at or before its expiry.
-    by_expiry: BTreeMap<u64, Vec<(IpAddr, Arc<str>)>>,
+    by_expiry: BTreeMap<u64, Vec<Key>>,
 }
 
 /// All evidence.
@@ -67,7 +73,7 @@ pub(crate) struct Table {
     count: AtomicUsize,
     grants_max: usize,
     logins_max: usize,
-    dirty: Mutex<Vec<(IpAddr, Arc<str>)>>,
+    dirty: Mutex<Vec<Key>>,
 }
 
 /// Microseconds since 1970; before that 0.
@@ -132,18 +138,56 @@ impl Table {
         found
     }
 
-    /// Everything as it must lie on disk.
-    pub(crate) fn snapshot(&self) -> Vec<Change> {
-        let mut all = Vec::with_capacity(self.len());
+    /// Takes what was read from the journal, whatever was there. To be followed by one [`Table::settle`].
+    pub(crate) fn restore(&self, change: Change) {
+        let (addr, login) = change.key();
+        let mut shard = self.shard(addr);
+        let grants = shard.grants.entry(addr).or_insert_with(|| Vec::with_capacity(1));
+        let place = grants.iter().position(|grant| grant.record.login == login);
+        match (change, place) {
+            (Change::Put(record), Some(place)) => grants[place] = Grant::saved(record),
+            (Change::Put(record), None) => grants.push(Grant::saved(record)),
+            (Change::Delete(_), Some(place)) => drop(grants.swap_remove(place)),
+            (Change::Delete(_), None) => {}
+        }
+        if grants.is_empty() {
+            shard.grants.remove(&addr);
+        }
+    }
+
+    /// Indexes and bounds what was restored. Gives what had to make room.
+    pub(crate) fn settle(&self) -> Vec<Key> {
+        let mut gone = Vec::new();
         for shard in &self.shards {
-            for grants in lock(shard).grants.values_mut() {
+            let Shard { grants, by_expiry } = &mut *lock(shard);
+            by_expiry.clear();
+            for grants in grants.values_mut() {
+                while grants.len() > self.logins_max {
+                    gone.extend(remove_first(grants));
+                }
+                self.count.fetch_add(grants.len(), Ordering::Relaxed);
                 for grant in grants {
-                    grant.saved_expires = grant.record.expires;
-                    all.push(Change::Put(grant.record.clone()));
+                    grant.step = grant.kept_until() >> STEP_BITS;
+                    by_expiry.entry(grant.step).or_default().push(grant.record.key());
                 }
             }
         }
-        all
+        self.make_room(&mut gone);
+        gone
+    }
+
+    /// How long a journal of all of it is.
+    pub(crate) fn octets(&self) -> u64 {
+        let octets = |grants: &Vec<Grant>| grants.iter().map(|grant| grant.record.octets() as u64).sum::<u64>();
+        self.shards.iter().map(|shard| lock(shard).grants.values().map(octets).sum::<u64>()).sum()
+    }
+
+    /// What a shard has, as it must lie on disk: with the expiry that was written last, since the next renewal is
+    /// measured from it.
+    pub(crate) fn shard_records(&self, shard: usize) -> Vec<Record> {
+        let shard = lock(&self.shards[shard]);
+        let saved = |grant: &Grant| Record { expires: grant.saved_expires, ..grant.record.clone() };
+        shard.grants.values().flatten().map(saved).collect()
     }
 
     /// Renews live evidence without the disk, if what lies there differs by less than a minute.
@@ -160,8 +204,8 @@ impl Table {
         Some(Recorded { expires_at: time(login.expires), renewed: true, shared: is_shared })
     }
 
-    /// The record with the quota that it already has here.
-    pub(crate) fn with_quota(&self, mut login: Record) -> Record {
+    /// Gives the record the quota that it already has here.
+    pub(crate) fn add_quota(&self, login: &mut Record) {
         let shard = self.shard(login.addr);
         let grants = shard.grants.get(&login.addr);
         if let Some(known) = grants.and_then(|grants| grants.iter().find(|one| one.record.login == login.login)) {
@@ -169,17 +213,16 @@ impl Table {
             login.messages = known.record.messages;
             login.recipients = known.record.recipients;
         }
-        login
     }
 
     /// Takes a record that lies on disk. What had to make room is added to `gone`.
-    pub(crate) fn insert(&self, record: &Record, gone: &mut Vec<Change>) -> Recorded {
-        let now = record.granted;
-        let recorded = {
+    pub(crate) fn insert(&self, record: &Record, gone: &mut Vec<Key>) -> Recorded {
+        let (now, expires_at) = (record.granted, time(record.expires));
+        let is_shared = {
             let mut shard = self.shard(record.addr);
-            let grants = shard.grants.entry(record.addr).or_insert_with(|| Vec::with_capacity(1));
+            let Shard { grants, by_expiry } = &mut *shard;
+            let grants = grants.entry(record.addr).or_insert_with(|| Vec::with_capacity(1));
             let is_shared = grants.iter().any(|other| other.record.login != record.login && other.is_alive(now));
-            let expires_at = time(record.expires);
             if let Some(grant) = grants.iter_mut().find(|grant| grant.record.login == record.login) {
                 let renewed = grant.is_alive(now);
                 grant.record.granted = record.granted;
@@ -188,35 +231,28 @@ impl Table {
                 grant.saved_expires = record.expires;
                 return Recorded { expires_at, renewed, shared: is_shared };
             }
-            self.add(&mut shard, record, gone);
-            Recorded { expires_at, renewed: false, shared: is_shared }
+            if grants.len() >= self.logins_max {
+                gone.extend(remove_first(grants));
+                self.count.fetch_sub(1, Ordering::Relaxed);
+            }
+            let grant = Grant::saved(record.clone());
+            by_expiry.entry(grant.step).or_default().push(grant.record.key());
+            grants.push(grant);
+            self.count.fetch_add(1, Ordering::Relaxed);
+            is_shared
         };
         self.make_room(gone);
-        recorded
-    }
-
-    fn add(&self, shard: &mut Shard, record: &Record, gone: &mut Vec<Change>) {
-        let step = kept_until(record) >> STEP_BITS;
-        let grants = shard.grants.entry(record.addr).or_default();
-        if grants.len() >= self.logins_max {
-            let first = (0..grants.len()).min_by_key(|&n| grants[n].kept_until()).unwrap_or(0);
-            let out = grants.swap_remove(first).record;
-            gone.push(Change::Delete(out.addr, out.login));
-            self.count.fetch_sub(1, Ordering::Relaxed);
-        }
-        grants.push(Grant { record: record.clone(), saved_expires: record.expires, dirty: false, step });
-        shard.by_expiry.entry(step).or_default().push((record.addr, Arc::clone(&record.login)));
-        self.count.fetch_add(1, Ordering::Relaxed);
+        Recorded { expires_at, renewed: false, shared: is_shared }
     }
 
     /// Above the bound the one that expires first goes, wherever it lies.
-    fn make_room(&self, gone: &mut Vec<Change>) {
+    fn make_room(&self, gone: &mut Vec<Key>) {
         while self.len() > self.grants_max {
             let firsts = self.shards.iter().enumerate().map(|(n, shard)| (lock(shard).first_step(), n));
             let Some((_, place)) = firsts.filter_map(|(step, n)| step.map(|step| (step, n))).min() else { return };
             let out = lock(&self.shards[place]).pop_first(u64::MAX);
             if let Some(Popped::Gone(addr, login)) = out {
-                gone.push(Change::Delete(addr, login));
+                gone.push((addr, login));
                 self.count.fetch_sub(1, Ordering::Relaxed);
             }
         }
@@ -250,20 +286,23 @@ impl Table {
         ChargeOutcome::Within
     }
 
-    /// What was charged or revoked since the last call, to be written.
-    pub(crate) fn take_dirty(&self) -> Vec<Change> {
-        let keys = std::mem::take(&mut *lock(&self.dirty));
-        let mut changes = Vec::with_capacity(keys.len());
-        for (addr, login) in keys {
-            let mut shard = self.shard(addr);
-            let grants = shard.grants.get_mut(&addr);
-            if let Some(grant) = grants.and_then(|grants| grants.iter_mut().find(|one| one.record.login == login)) {
+    /// What was charged or revoked since the last call, to be written (see [`Table::change`]).
+    pub(crate) fn take_dirty(&self) -> Vec<Key> {
+        std::mem::take(&mut *lock(&self.dirty))
+    }
+
+    /// What of this must be written now: that it is so, or that it is gone.
+    pub(crate) fn change(&self, (addr, login): Key) -> Change {
+        let mut shard = self.shard(addr);
+        let grants = shard.grants.get_mut(&addr);
+        match grants.and_then(|grants| grants.iter_mut().find(|one| one.record.login == login)) {
+            Some(grant) => {
                 grant.dirty = false;
                 grant.saved_expires = grant.record.expires;
-                changes.push(Change::Put(grant.record.clone()));
+                Change::Put(grant.record.clone())
             }
+            None => Change::Delete((addr, login)),
         }
-        changes
     }
 
     /// Takes evidence back at once; the quota stays. Gives how many were alive; they are written like charges.
@@ -288,7 +327,7 @@ impl Table {
     }
 
     /// Forgets at most `limit` of what neither evidence nor quota needs any more.
-    pub(crate) fn sweep(&self, now: u64, limit: usize) -> Vec<Change> {
+    pub(crate) fn sweep(&self, now: u64, limit: usize) -> Vec<Key> {
         let mut gone = Vec::new();
         for shard in &self.shards {
             let mut shard = lock(shard);
@@ -298,7 +337,7 @@ impl Table {
                     Some(Popped::Later) => {}
                     Some(Popped::Gone(addr, login)) => {
                         self.count.fetch_sub(1, Ordering::Relaxed);
-                        gone.push(Change::Delete(addr, login));
+                        gone.push((addr, login));
                     }
                 }
             }
@@ -353,10 +392,16 @@ impl Shard {
     }
 }
 
+/// Takes out the one that expires first.
+fn remove_first(grants: &mut Vec<Grant>) -> Option<Key> {
+    let first = (0..grants.len()).min_by_key(|&n| grants[n].kept_until())?;
+    Some(grants.swap_remove(first).record.key())
+}
+
 fn revoke<'g>(
     grants: impl Iterator<Item = &'g mut Grant>,
     (which, now): (&Revoke, u64),
-    taken: &mut Vec<(IpAddr, Arc<str>)>,
+    taken: &mut Vec<Key>,
 ) -> usize {
     let mut count = 0;
     for grant in grants.filter(|grant| grant.is_alive(now)) {

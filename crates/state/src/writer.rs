@@ -1,28 +1,34 @@
-//! The one thread that writes. It takes all that waits, writes it in one transaction, changes the map in memory and
-//! only then answers; so what was answered is on disk, and the slower the disk, the larger the groups.
+//! The one thread that writes. It takes all that waits, writes it as one group, changes the map in memory and only then
+//! answers; so what was answered is on disk, and the slower the disk, the larger the groups.
 //!
-//! A failed write makes the whole engine answer a fault. Every second the file is opened anew and made equal to the
-//! map; when that succeeds, service returns.
+//! A failed write makes the whole engine answer a fault. Every second a new journal is made equal to the map; when
+//! that succeeds, service returns.
 
 use std::collections::VecDeque;
+use std::slice;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
-use crate::disk::{Change, Disk, Record};
+use crate::disk::Disk;
+use crate::frame::GROUP_OCTETS_MAX;
+use crate::record::{CHANGE_OCTETS_MAX, Key, Record};
 use crate::table::Table;
 use crate::{Recorded, Revoke, StateError};
 
-/// Writes that may wait.
+/// Records that may wait.
 const QUEUE_MAX: usize = 65_536;
-/// Changes in one transaction.
-const GROUP_MAX: usize = 4_096;
+/// Records in one group.
+pub(crate) const GROUP_MAX: usize = 8_192;
 /// Between sweeps, writes of quotas and attempts to come back.
 const TICK: Duration = Duration::from_secs(1);
 /// Forgotten in one sweep.
 const SWEEP_MAX: usize = 50_000;
+
+// A group has its records and what made room for those of the group before: at most two for each.
+const _: () = assert!(3 * GROUP_MAX * CHANGE_OCTETS_MAX <= GROUP_OCTETS_MAX);
 
 /// How the engine is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +50,8 @@ pub(crate) struct Revocation {
 /// One thing to be made durable.
 pub(crate) enum Job {
     Record(Record, oneshot::Sender<Result<Recorded, StateError>>),
+    /// At most [`GROUP_MAX`] at once, answered in their order.
+    Records(Vec<Record>, oneshot::Sender<Result<Vec<Recorded>, StateError>>),
     Revoke(Revocation, oneshot::Sender<Result<usize, StateError>>),
     /// Writes what was charged; answered when it lies on disk.
     Flush(oneshot::Sender<Result<(), StateError>>),
@@ -54,16 +62,60 @@ impl Job {
         // A caller that is gone needs no answer.
         match self {
             Self::Record(_, answer) => drop(answer.send(Err(error))),
+            Self::Records(_, answer) => drop(answer.send(Err(error))),
             Self::Revoke(_, answer) => drop(answer.send(Err(error))),
             Self::Flush(answer) => drop(answer.send(Err(error))),
         }
+    }
+
+    fn records(&mut self) -> &mut [Record] {
+        match self {
+            Self::Record(record, _) => slice::from_mut(record),
+            Self::Records(records, _) => records,
+            Self::Revoke(..) | Self::Flush(_) => &mut [],
+        }
+    }
+
+    /// How much of the queue it takes up.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Records(records, _) => records.len(),
+            Self::Record(..) | Self::Revoke(..) | Self::Flush(_) => 1,
+        }
+    }
+
+    fn is_record(&self) -> bool {
+        matches!(self, Self::Record(..) | Self::Records(..))
     }
 }
 
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    weight: usize,
     closing: bool,
+    /// The writer waits, and must be woken.
+    idle: bool,
+}
+
+impl Queue {
+    /// The jobs of one group, up to but not across a revocation, which must see the others done.
+    fn group(&mut self) -> Vec<Job> {
+        let (mut count, mut weight) = (0, 0);
+        for job in &self.jobs {
+            let fits = job.is_record() && weight + job.weight() <= GROUP_MAX;
+            if count > 0 && !fits {
+                break;
+            }
+            count += 1;
+            weight += job.weight();
+            if !job.is_record() {
+                break;
+            }
+        }
+        self.weight -= weight;
+        self.jobs.drain(..count).collect()
+    }
 }
 
 /// What the callers and the writer share.
@@ -88,15 +140,6 @@ impl Shared {
         }
     }
 
-    /// Evidence came, was renewed or was taken back, or the engine fails or works again; what expires by itself is not told.
-    pub(crate) fn changed(&self) {
-        self.changes.send_modify(|count| *count += 1);
-    }
-
-    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
-    }
-
     /// Whether an answer may be given at all.
     pub(crate) fn check(&self) -> Result<(), StateError> {
         match self.health.load(Ordering::Acquire) {
@@ -116,17 +159,31 @@ impl Shared {
         self.clock.store(now_micros, Ordering::Relaxed);
     }
 
+    /// Evidence came, was renewed or was taken back, or the engine fails or works again; what expires by itself is not told.
+    pub(crate) fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
     pub(crate) fn push(&self, job: Job) -> Result<(), StateError> {
+        let weight = job.weight();
         let mut queue = self.queue();
         if queue.closing {
             return Err(StateError::Closed);
         }
-        if queue.jobs.len() >= QUEUE_MAX {
+        if queue.weight + weight > QUEUE_MAX {
             return Err(StateError::Overloaded);
         }
+        queue.weight += weight;
         queue.jobs.push_back(job);
+        let idle = std::mem::take(&mut queue.idle);
         drop(queue);
-        self.wake.notify_one();
+        if idle {
+            self.wake.notify_one();
+        }
         Ok(())
     }
 
@@ -140,8 +197,7 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The jobs of one transaction, up to but not across a revocation, which must see the others done. Empty when
-    /// `until` has come; `None` when the engine is closed and all is done.
+    /// The jobs of one group. Empty when `until` has come; `None` when the engine is closed and all is done.
     fn take(&self, until: Instant) -> Option<Vec<Job>> {
         let mut queue = self.queue();
         while queue.jobs.is_empty() {
@@ -151,11 +207,25 @@ impl Shared {
             let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
                 return Some(Vec::new());
             };
+            queue.idle = true;
             queue = self.wake.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+            queue.idle = false;
         }
-        let records = queue.jobs.iter().take_while(|job| matches!(job, Job::Record(..))).count();
-        let group = records.clamp(1, GROUP_MAX);
-        Some(queue.jobs.drain(..group).collect())
+        Some(queue.group())
+    }
+}
+
+/// Gives each its own of what was recorded.
+fn answer(jobs: Vec<Job>, recorded: Vec<Recorded>) {
+    let mut recorded = recorded.into_iter();
+    for job in jobs {
+        match job {
+            Job::Record(_, answer) => drop(answer.send(recorded.next().ok_or(StateError::Closed))),
+            Job::Records(records, answer) => {
+                let _ = answer.send(Ok(recorded.by_ref().take(records.len()).collect()));
+            }
+            Job::Revoke(..) | Job::Flush(_) => {}
+        }
     }
 }
 
@@ -164,95 +234,127 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     disk: Disk,
     /// To be written with the next group: what was swept or had to make room.
-    later: Vec<Change>,
+    later: Vec<Key>,
+    /// A new journal is being written.
+    is_compacting: bool,
 }
 
 impl Writer {
-    pub(crate) fn new(shared: Arc<Shared>, disk: Disk, later: Vec<Change>) -> Self {
-        Self { shared, disk, later }
+    pub(crate) fn new(shared: Arc<Shared>, disk: Disk, later: Vec<Key>) -> Self {
+        Self { shared, disk, later, is_compacting: false }
     }
 
     /// Runs until the engine is closed.
     pub(crate) fn run(mut self) {
         let _end = End(Arc::clone(&self.shared));
+        // What had to make room at the start.
+        let _ = self.flush();
         let mut next_tick = Instant::now() + TICK;
-        while let Some(jobs) = self.shared.take(next_tick) {
+        while let Some(jobs) = self.shared.take(if self.is_compacting { Instant::now() } else { next_tick }) {
             if self.shared.check().is_err() {
                 for job in jobs {
                     job.refuse(StateError::WriteFailed);
                 }
             } else {
                 self.work(jobs);
+                self.compact();
             }
             if Instant::now() >= next_tick {
                 self.tick();
                 next_tick = Instant::now() + TICK;
             }
         }
-        if self.shared.check().is_ok() {
-            let _ = self.flush();
+        if self.shared.check().is_ok() && self.flush().is_ok() {
+            let sealed = self.disk.seal_durably();
+            let _ = self.told(sealed);
         }
     }
 
-    fn work(&mut self, jobs: Vec<Job>) {
-        let mut records = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            match job {
-                Job::Record(record, answer) => records.push((self.shared.table.with_quota(record), answer)),
-                Job::Revoke(revocation, answer) => {
-                    // Once more: a login that waited before it was recorded meanwhile.
-                    let again = self.shared.table.revoke(&revocation.which, revocation.now);
-                    self.shared.changed();
-                    let _ = answer.send(self.flush().map(|()| revocation.taken + again));
-                }
-                Job::Flush(answer) => drop(answer.send(self.flush())),
-            }
+    fn work(&mut self, mut jobs: Vec<Job>) {
+        if jobs.first().is_some_and(Job::is_record) {
+            self.record(jobs);
+            return;
         }
-        if !records.is_empty() {
-            self.record(records);
+        match jobs.pop() {
+            Some(Job::Revoke(revocation, answer)) => drop(answer.send(self.revoke(&revocation))),
+            Some(Job::Flush(answer)) => drop(answer.send(self.flush())),
+            Some(Job::Record(..) | Job::Records(..)) | None => {}
         }
     }
 
-    fn record(&mut self, records: Vec<(Record, oneshot::Sender<Result<Recorded, StateError>>)>) {
-        let changes = records.iter().map(|(record, _)| Change::Put(record.clone())).collect();
-        if self.write(changes).is_err() {
-            for (_, answer) in records {
-                let _ = answer.send(Err(StateError::WriteFailed));
+    fn record(&mut self, mut jobs: Vec<Job>) {
+        // What had to make room first: the same key may be put again by these.
+        for key in self.later.drain(..) {
+            self.disk.change(&self.shared.table.change(key));
+        }
+        for record in jobs.iter_mut().flat_map(Job::records) {
+            self.shared.table.add_quota(record);
+            self.disk.put(record);
+        }
+        let written = self.disk.commit();
+        if self.told(written).is_err() {
+            for job in jobs {
+                job.refuse(StateError::WriteFailed);
             }
             return;
         }
-        let recorded: Vec<_> = records
-            .into_iter()
-            .map(|(record, answer)| (self.shared.table.insert(&record, &mut self.later), answer))
-            .collect();
+        let (table, later) = (&self.shared.table, &mut self.later);
+        let recorded: Vec<Recorded> =
+            jobs.iter_mut().flat_map(Job::records).map(|record| table.insert(record, later)).collect();
         // Before the answers, so that who has one finds it counted.
         self.shared.changed();
-        for (recorded, answer) in recorded {
-            let _ = answer.send(Ok(recorded));
-        }
+        answer(jobs, recorded);
     }
 
-    /// Writes these with all that waits for an occasion.
-    fn write(&mut self, changes: Vec<Change>) -> Result<(), StateError> {
-        // What had to make room first: the same key may be put again by these.
-        let mut all = std::mem::take(&mut self.later);
-        all.extend(changes);
-        if all.is_empty() {
-            return Ok(());
-        }
-        match self.disk.write(&all) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                tracing::error!(%error, "the state engine cannot write: nobody relays by a POP login until it can");
-                self.shared.set_health(Health::WriteFailed);
-                Err(StateError::WriteFailed)
+    /// Sealed before it is answered, or damage of this group alone could look like a torn end.
+    fn revoke(&mut self, revocation: &Revocation) -> Result<usize, StateError> {
+        // Once more: a login that waited before it was recorded meanwhile.
+        let again = self.shared.table.revoke(&revocation.which, revocation.now);
+        self.shared.changed();
+        self.flush()?;
+        let sealed = self.disk.seal_durably();
+        self.told(sealed).map(|()| revocation.taken + again)
+    }
+
+    /// Writes what waits for an occasion. After a failure nothing of it is lost: the map has it.
+    fn flush(&mut self) -> Result<(), StateError> {
+        let mut keys = std::mem::take(&mut self.later);
+        keys.append(&mut self.shared.table.take_dirty());
+        let mut done = Ok(());
+        let mut keys = keys.into_iter().peekable();
+        while keys.peek().is_some() {
+            // Also after a failure: a grant is noted again only when it was asked for.
+            for key in keys.by_ref().take(GROUP_MAX) {
+                let change = self.shared.table.change(key);
+                if done.is_ok() {
+                    self.disk.change(&change);
+                }
+            }
+            if done.is_ok() {
+                let written = self.disk.commit();
+                done = self.told(written);
             }
         }
+        done
     }
 
-    fn flush(&mut self) -> Result<(), StateError> {
-        let dirty = self.shared.table.take_dirty();
-        self.write(dirty)
+    fn compact(&mut self) {
+        if self.shared.check().is_err() {
+            return;
+        }
+        let more = self.disk.compact(&self.shared.table);
+        self.is_compacting = matches!(more, Ok(true));
+        let _ = self.told(more.map(|_| ()));
+    }
+
+    /// Makes a failure known to everybody.
+    fn told(&mut self, done: Result<(), StateError>) -> Result<(), StateError> {
+        done.map_err(|error| {
+            tracing::error!(%error, "the state engine cannot write: nobody relays by a POP login until it can");
+            self.is_compacting = false;
+            self.shared.set_health(Health::WriteFailed);
+            StateError::WriteFailed
+        })
     }
 
     fn tick(&mut self) {
@@ -261,19 +363,20 @@ impl Writer {
             return;
         }
         let now = self.shared.clock.load(Ordering::Relaxed);
-        self.later.extend(self.shared.table.sweep(now, SWEEP_MAX));
-        let _ = self.flush();
+        let swept = self.shared.table.sweep(now, SWEEP_MAX);
+        self.later.extend(swept);
+        if self.flush().is_ok() {
+            let sealed = self.disk.seal();
+            let _ = self.told(sealed);
+        }
     }
 
-    /// The map is the truth: the file is made equal to it.
+    /// The map is the truth: a new journal is made equal to it.
     fn come_back(&mut self) {
-        self.later.clear();
-        drop(self.shared.table.take_dirty());
-        let all = self.shared.table.snapshot();
-        match self.disk.rewrite(&all) {
+        match self.disk.rewrite(&self.shared.table) {
             Ok(()) => {
                 self.shared.set_health(Health::Good);
-                tracing::warn!(grants = all.len(), "the state engine writes again");
+                tracing::warn!(grants = self.shared.table.len(), "the state engine writes again");
             }
             Err(error) => tracing::debug!(%error, "the state engine still cannot write"),
         }

@@ -1,12 +1,8 @@
 use std::fs;
-use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
 use guard::{Fault, PopSource};
-use redb::StorageBackend;
-use redb::backends::FileBackend;
 
 use super::*;
 
@@ -36,58 +32,23 @@ fn key() -> ChargeKey {
     ChargeKey { addr: ip("192.0.2.7"), subject: account("alice@example.test"), messages: 1, recipients: 1 }
 }
 
-/// A file whose writes fail while told so.
-#[derive(Debug)]
-struct Faulty {
-    file: FileBackend,
-    broken: Arc<AtomicBool>,
+fn state_journal(dir: &Path) -> PathBuf {
+    dir.join("state.journal")
 }
 
-impl Faulty {
-    fn check(&self) -> io::Result<()> {
-        if self.broken.load(Ordering::SeqCst) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
-    }
-}
-
-impl StorageBackend for Faulty {
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.file.read(offset, out)
-    }
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.check()?;
-        self.file.set_len(len)
-    }
-    fn sync_data(&self) -> io::Result<()> {
-        self.check()?;
-        self.file.sync_data()
-    }
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.check()?;
-        self.file.write(offset, data)
-    }
-    fn close(&self) -> io::Result<()> {
-        self.file.close()
-    }
-}
-
-fn open_faulty(dir: &Path, broken: &Arc<AtomicBool>) -> Embedded {
-    let (path, fresh) = disk::prepare(dir).unwrap();
-    let (file, broken) = (path.clone(), Arc::clone(broken));
-    let opener: Opener = Box::new(move || {
-        let backend = FileBackend::new(disk::private_file(&file).unwrap()).unwrap();
-        disk::open_backend(&file, Faulty { file: backend, broken: Arc::clone(&broken) })
-    });
-    Embedded::start(Disk::open(path, opener).unwrap(), StateConfig::default(), fresh).unwrap()
+/// The engine of a folder whose journal cannot be written, nor anew until the folder `state.journal.new` is gone.
+fn open_full(dir: &Path) -> Embedded {
+    let table = Table::new(1_000, 10);
+    let (mut disk, fresh) = Disk::open(dir, &table).unwrap();
+    disk.write_into(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    fs::create_dir(dir.join("state.journal.new")).unwrap();
+    Embedded::start((disk, table), StateConfig::default(), fresh).unwrap()
 }
 
 #[tokio::test]
 async fn changes_are_counted_before_they_are_answered() {
     let dir = tempfile::tempdir().unwrap();
-    let broken = Arc::new(AtomicBool::new(false));
-    let state = open_faulty(dir.path(), &broken);
+    let state = Embedded::open(dir.path()).unwrap();
     let mut changes = state.changes();
     let mut is_told = || {
         let is = changes.has_changed().unwrap();
@@ -103,9 +64,61 @@ async fn changes_are_counted_before_they_are_answered() {
     assert!(!is_told(), "who only asks changes nothing");
     state.revoke(Revoke::All, noon()).await.unwrap();
     assert!(is_told(), "revoked");
-    broken.store(true, Ordering::SeqCst);
-    state.record_pop_login(alice(), LIFE, noon()).await.unwrap_err();
-    assert!(is_told(), "nothing counts now");
+    for (what, later) in [("new", 0), ("renewed in memory", 1)] {
+        let many = state.record_many(vec![alice()], LIFE, noon() + Duration::from_secs(later)).await;
+        assert!(many[0].is_ok() && is_told(), "{what}, of many");
+    }
+    drop(state);
+    let state = open_full(dir.path());
+    let mut changes = state.changes();
+    let bob = PopLogin { addr: ip("192.0.2.8"), subject: account("bob@example.test"), source: PopSource::Pop3 };
+    state.record_pop_login(bob, LIFE, noon()).await.unwrap_err();
+    assert!(changes.has_changed().unwrap(), "nothing counts now");
+    changes.mark_unchanged();
+    fs::remove_dir(dir.path().join("state.journal.new")).unwrap();
+    until_it_answers(&state).await;
+    assert!(changes.has_changed().unwrap(), "it counts again");
+}
+
+#[tokio::test]
+async fn many_at_once_are_answered_each_in_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = Embedded::open(dir.path()).unwrap();
+    assert!(state.record_many(Vec::new(), LIFE, noon()).await.is_empty());
+    state.record_pop_login(alice(), LIFE, noon()).await.unwrap();
+    let later = noon() + Duration::from_mins(5);
+    let of = |n: u32| PopLogin { addr: IpAddr::V4((0x0a00_0000 + n).into()), ..alice() };
+    let mut logins: Vec<PopLogin> = (0..3 * u32::try_from(GROUP_MAX).unwrap() / 2).map(of).collect();
+    logins[7] = alice();
+    logins[8] = PopLogin { subject: account(""), ..alice() };
+    logins[9] = of(10);
+    let recorded = state.record_many(logins.clone(), LIFE, later).await;
+    assert_eq!(recorded.len(), logins.len());
+    for (n, recorded) in recorded.into_iter().enumerate() {
+        if n == 8 {
+            assert!(matches!(recorded, Err(StateError::BadLogin)));
+        } else {
+            let expected = Recorded { expires_at: later + LIFE, renewed: n == 7 || n == 10, shared: false };
+            assert_eq!(recorded.unwrap(), expected, "{n}");
+        }
+    }
+    let memory = state.record_many(vec![of(1), of(2)], LIFE, later + Duration::from_secs(1)).await;
+    assert!(memory.into_iter().all(|one| one.unwrap().renewed));
+    drop(state);
+    let grants = Embedded::open(dir.path()).unwrap().grants(later).await.unwrap();
+    assert_eq!(grants.len(), logins.len() - 2);
+}
+
+#[tokio::test]
+async fn more_than_may_wait_are_refused_but_not_those_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = Embedded::open(dir.path()).unwrap();
+    let logins = (0..100_000).map(|n: u32| PopLogin { addr: IpAddr::V4((0x0a00_0000 + n).into()), ..alice() });
+    let recorded = state.record_many(logins.collect(), LIFE, noon()).await;
+    let done = recorded.iter().take_while(|one| one.is_ok()).count();
+    assert!((65_536..=100_000).contains(&done), "{done}");
+    assert!(recorded[done..].iter().all(|one| matches!(one, Err(StateError::Overloaded))));
+    assert_eq!(state.len(), done);
 }
 
 #[tokio::test]
@@ -141,7 +154,7 @@ async fn a_copy_of_the_file_as_a_crash_leaves_it_holds_every_answer() {
             // Nothing writes now, so the copy is what a power cut would leave.
             let crashed = dir.path().join(format!("crashed-{n}"));
             fs::create_dir(&crashed).unwrap();
-            fs::copy(dir.path().join("live/state.redb"), crashed.join("state.redb")).unwrap();
+            fs::copy(state_journal(&dir.path().join("live")), state_journal(&crashed)).unwrap();
             let after = Embedded::open(&crashed).unwrap();
             assert_eq!(after.grants(noon()).await.unwrap().len(), usize::from(n) + 1);
         }
@@ -166,10 +179,10 @@ async fn a_revoked_login_stays_revoked() {
 #[tokio::test]
 async fn after_a_failed_write_everything_is_unknown_until_one_succeeds() {
     let dir = tempfile::tempdir().unwrap();
-    let broken = Arc::new(AtomicBool::new(false));
-    let state = open_faulty(dir.path(), &broken);
+    let state = Embedded::open(dir.path()).unwrap();
     state.record_pop_login(alice(), LIFE, noon()).await.unwrap();
-    broken.store(true, Ordering::SeqCst);
+    drop(state);
+    let state = open_full(dir.path());
     let bob = PopLogin { addr: ip("192.0.2.8"), subject: account("bob@example.test"), source: PopSource::Pop3 };
     assert!(matches!(state.record_pop_login(bob.clone(), LIFE, noon()).await, Err(StateError::WriteFailed)));
     let unknown = |error: StateError| Fault::from(error) == Fault::Unavailable("state");
@@ -177,7 +190,9 @@ async fn after_a_failed_write_everything_is_unknown_until_one_succeeds() {
     assert!(unknown(state.charge_pop(&key(), limits(), noon()).await.unwrap_err()));
     assert!(unknown(state.grants(noon()).await.unwrap_err()));
     assert!(unknown(state.revoke(Revoke::Login("alice@example.test".to_owned()), noon()).await.unwrap_err()));
-    broken.store(false, Ordering::SeqCst);
+    let many = state.record_many(vec![bob.clone(), alice()], LIFE, noon()).await;
+    assert!(many.iter().all(|one| matches!(one, Err(StateError::WriteFailed))));
+    fs::remove_dir(dir.path().join("state.journal.new")).unwrap();
     let back = until_it_answers(&state).await;
     assert!(back.is_empty(), "alice was revoked meanwhile, bob never recorded");
     state.record_pop_login(bob, LIFE, noon()).await.unwrap();
@@ -222,7 +237,7 @@ async fn a_damaged_file_says_what_to_do_and_stays() {
         state.record_pop_login(login, LIFE, noon()).await.unwrap();
     }
     drop(state);
-    let path: PathBuf = dir.path().join("state.redb");
+    let path = state_journal(dir.path());
     let whole = fs::read(&path).unwrap();
     let hit = whole.windows(18).position(|octets| octets == b"alice@example.test").unwrap();
     let mut flipped = whole.clone();
@@ -232,6 +247,7 @@ async fn a_damaged_file_says_what_to_do_and_stays() {
         let error = Embedded::open(dir.path()).expect_err("damaged");
         assert!(matches!(error, StateError::Damaged { .. }), "{error:?}");
         assert!(error.to_string().contains("move the file away"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), damaged, "it is left as it is");
     }
 }
 
@@ -248,7 +264,7 @@ fn the_file_is_private() {
     let dir = tempfile::tempdir().unwrap();
     let _state = Embedded::open(dir.path().join("a/b")).unwrap();
     let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("a/b"), mode("a/b/state.redb")), (0o700, 0o600));
+    assert_eq!((mode("a/b"), mode("a/b/state.journal"), mode("a/b/state.lock")), (0o700, 0o600, 0o600));
 }
 
 #[tokio::test]

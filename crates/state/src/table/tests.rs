@@ -17,10 +17,21 @@ fn login(addr: IpAddr, login: &str, now: u64) -> Record {
     Record { addr, login: login.into(), source: PopSource::Pop3, granted, expires, window_until, messages, recipients }
 }
 
-fn insert(table: &Table, record: &Record) -> Vec<Change> {
+fn insert(table: &Table, record: &Record) -> Vec<Key> {
     let mut gone = Vec::new();
     table.insert(record, &mut gone);
     gone
+}
+
+/// As the writer records it.
+fn login_again(table: &Table, now: u64) {
+    let mut record = login(ip(1), "alice", now);
+    table.add_quota(&mut record);
+    insert(table, &record);
+}
+
+fn write_dirty(table: &Table) -> Vec<Change> {
+    table.take_dirty().into_iter().map(|key| table.change(key)).collect()
 }
 
 fn charge(table: &Table, limits: PopLimits, now: u64) -> ChargeOutcome {
@@ -85,7 +96,7 @@ fn t20_the_quota_survives_renewal_expiry_and_revocation() {
     let table = Table::new(100, 10);
     insert(&table, &login(ip(1), "alice", START));
     assert_eq!(charge(&table, limits(2), START), ChargeOutcome::Within);
-    insert(&table, &table.with_quota(login(ip(1), "alice", START + SECOND)));
+    login_again(&table, START + SECOND);
     assert_eq!(charge(&table, limits(2), START + SECOND), ChargeOutcome::Within);
     let exceeded = ChargeOutcome::Exceeded { until: time(START + 3_600 * SECOND) };
     assert_eq!(charge(&table, limits(2), START + 2 * SECOND), exceeded);
@@ -93,7 +104,7 @@ fn t20_the_quota_survives_renewal_expiry_and_revocation() {
     assert_eq!(charge(&table, limits(2), START + 4 * SECOND), ChargeOutcome::NoEvidence);
     let again = START + LIFE + 600 * SECOND;
     table.sweep(again, 100);
-    insert(&table, &table.with_quota(login(ip(1), "alice", again)));
+    login_again(&table, again);
     assert_eq!(charge(&table, limits(2), again), exceeded, "a new login is no new quota");
     assert_eq!(charge(&table, limits(2), START + 3_600 * SECOND), ChargeOutcome::Within);
 }
@@ -106,7 +117,7 @@ fn all_or_nothing_is_charged() {
     assert_eq!(charge(&table, narrow, START), ChargeOutcome::Within);
     assert_eq!(charge(&table, narrow, START), ChargeOutcome::Within);
     assert!(matches!(charge(&table, narrow, START), ChargeOutcome::Exceeded { .. }));
-    let Change::Put(record) = table.take_dirty().remove(0) else { panic!() };
+    let Change::Put(record) = write_dirty(&table).remove(0) else { panic!() };
     assert_eq!((record.messages, record.recipients), (2, 4));
     assert!(table.take_dirty().is_empty());
 }
@@ -138,7 +149,7 @@ fn above_the_bound_the_one_that_expires_first_goes() {
         insert(&table, &login(ip(n), "alice", START + u64::from(n) * 60 * SECOND));
     }
     let gone = insert(&table, &login(ip(5_000), "bob", START + 70_000 * SECOND));
-    assert_eq!(gone, [Change::Delete(ip(0), "alice".into())]);
+    assert_eq!(gone, [(ip(0), "alice".into())]);
     assert_eq!(table.len(), 1_000);
 }
 
@@ -148,7 +159,7 @@ fn at_one_address_the_accounts_are_bounded() {
     for n in 0..3 {
         insert(&table, &login(ip(1), &format!("user{n}"), START + n));
     }
-    assert_eq!(insert(&table, &login(ip(1), "user3", START + 3)), [Change::Delete(ip(1), "user0".into())]);
+    assert_eq!(insert(&table, &login(ip(1), "user3", START + 3)), [(ip(1), "user0".into())]);
     assert_eq!(table.evidence(ip(1), START + 4).len(), 3);
     assert_eq!(table.len(), 3);
 }
@@ -163,8 +174,47 @@ fn revocation_takes_what_it_names() {
     assert_eq!(table.revoke(&Revoke::Login("alice".to_owned()), START), 2);
     assert_eq!(table.revoke(&Revoke::Addr(ip(1)), START), 0, "taken already");
     assert_eq!(table.all(START).len(), 1);
-    assert_eq!(table.take_dirty().len(), 3);
+    assert_eq!(write_dirty(&table).len(), 3);
     assert_eq!(table.revoke(&Revoke::All, START), 1);
+}
+
+#[test]
+fn what_made_room_and_came_again_is_not_deleted() {
+    let table = Table::new(2, 10);
+    insert(&table, &login(ip(1), "alice", START));
+    insert(&table, &login(ip(2), "bob", START + 60 * SECOND));
+    let gone = insert(&table, &login(ip(3), "carol", START + 120 * SECOND));
+    assert_eq!(gone, [(ip(1), "alice".into())]);
+    insert(&table, &login(ip(1), "alice", START + 180 * SECOND));
+    let changes: Vec<_> = gone.into_iter().map(|key| table.change(key)).collect();
+    assert_eq!(changes, [Change::Put(login(ip(1), "alice", START + 180 * SECOND))]);
+}
+
+#[test]
+fn a_new_journal_has_the_expiry_that_the_next_renewal_is_measured_from() {
+    let table = Table::new(100, 10);
+    insert(&table, &login(ip(1), "alice", START));
+    assert!(table.renew(&login(ip(1), "alice", START + 50 * SECOND), START + 50 * SECOND).is_some());
+    let written: Vec<_> = (0..SHARDS).flat_map(|shard| table.shard_records(shard)).collect();
+    assert_eq!(written.len(), 1);
+    assert_eq!(written[0].expires, START + LIFE);
+}
+
+#[test]
+fn what_is_restored_is_bounded_and_swept_like_the_rest() {
+    let table = Table::new(3, 2);
+    for (addr, name, now) in [(1, "a", 0), (1, "b", 60), (1, "c", 120), (2, "d", 180), (3, "e", 240), (4, "f", 300)] {
+        table.restore(Change::Put(login(ip(addr), name, START + now * SECOND)));
+    }
+    table.restore(Change::Put(Record { messages: 7, ..login(ip(4), "f", START + 360 * SECOND) }));
+    table.restore(Change::Delete((ip(3), "e".into())));
+    table.restore(Change::Delete((ip(9), "nobody".into())));
+    assert_eq!(table.settle(), [(ip(1), "a".into()), (ip(1), "b".into())]);
+    assert_eq!(table.len(), 3);
+    let mut alive: Vec<_> = table.all(START).iter().map(|one| one.subject().to_string()).collect();
+    alive.sort();
+    assert_eq!(alive, ["c", "d", "f"]);
+    assert_eq!(table.sweep(START + 400 * SECOND + LIFE + (2 << STEP_BITS), 100).len(), 3);
 }
 
 /// A model without shards and index.

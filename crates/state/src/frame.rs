@@ -1,0 +1,195 @@
+//! The journal's octets, without the file:
+//!
+//! | octets | |
+//! |---|---|
+//! | 4,096 | front: format and version; at 512 and 1,024 a seal each |
+//! | 24 | frame: magic, length of what follows, sequence number from 1, checksum over the three |
+//! | length | the changes of one group, see `record` |
+//!
+//! A seal is a length of the file with its checksum. All frames before it were on disk when it was written, so
+//! nothing is missing there for any other cause than damage. The two seals are written in turn: one may be torn.
+
+/// Where the frames begin.
+pub(crate) const FRONT_OCTETS: usize = 4_096;
+/// In front of each group.
+pub(crate) const HEAD_OCTETS: usize = 24;
+/// Longest group that is read. See `writer` for why none is longer.
+pub(crate) const GROUP_OCTETS_MAX: usize = 16 << 20;
+/// In no login: its first octet is in no UTF-8.
+pub(crate) const MAGIC: [u8; 4] = [0xF5, b'j', b's', 0x0A];
+
+const FORMAT: [u8; 16] = *b"sekisho state 2\n";
+const SEALS: [usize; 2] = [512, 1_024];
+const SEAL_OCTETS: usize = 16;
+
+/// What stands in front of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) octets: u32,
+    pub(crate) sequence: u64,
+    sum: u64,
+}
+
+impl Head {
+    /// `None` if it is no head.
+    pub(crate) fn decode(head: &[u8; HEAD_OCTETS]) -> Option<Self> {
+        let (magic, rest) = head.split_first_chunk::<4>()?;
+        let (octets, rest) = rest.split_first_chunk::<4>()?;
+        let (sequence, sum) = rest.split_first_chunk::<8>()?;
+        let head = Self {
+            octets: u32::from_le_bytes(*octets),
+            sequence: u64::from_le_bytes(*sequence),
+            sum: u64::from_le_bytes(sum.try_into().ok()?),
+        };
+        (*magic == MAGIC && head.octets as usize <= GROUP_OCTETS_MAX).then_some(head)
+    }
+
+    /// Whether the group is the one that was written.
+    pub(crate) fn fits(&self, group: &[u8]) -> bool {
+        group.len() == self.octets as usize && checksum(self.octets, self.sequence, group) == self.sum
+    }
+}
+
+/// Writes the head of a frame into its first 24 octets.
+pub(crate) fn finish(frame: &mut [u8], sequence: u64) {
+    let Some((head, group)) = frame.split_first_chunk_mut::<HEAD_OCTETS>() else { return };
+    let octets = u32::try_from(group.len()).unwrap_or(u32::MAX);
+    head[..4].copy_from_slice(&MAGIC);
+    head[4..8].copy_from_slice(&octets.to_le_bytes());
+    head[8..16].copy_from_slice(&sequence.to_le_bytes());
+    head[16..].copy_from_slice(&checksum(octets, sequence, group).to_le_bytes());
+}
+
+/// A new file's front.
+pub(crate) fn front(sealed: u64) -> [u8; FRONT_OCTETS] {
+    let mut front = [0; FRONT_OCTETS];
+    front[..FORMAT.len()].copy_from_slice(&FORMAT);
+    for turn in 0..SEALS.len() {
+        let (place, seal) = seal(turn, sealed);
+        front[place..place + SEAL_OCTETS].copy_from_slice(&seal);
+    }
+    front
+}
+
+/// The seal of a turn, and where it stands.
+pub(crate) fn seal(turn: usize, sealed: u64) -> (usize, [u8; SEAL_OCTETS]) {
+    let mut seal = [0; SEAL_OCTETS];
+    seal[..8].copy_from_slice(&sealed.to_le_bytes());
+    seal[8..].copy_from_slice(&sum(&[&sealed.to_le_bytes()]).to_le_bytes());
+    (SEALS[turn % SEALS.len()], seal)
+}
+
+/// How much of the file is sealed, or what is wrong with its front.
+pub(crate) fn read_front(front: &[u8; FRONT_OCTETS]) -> Result<u64, &'static str> {
+    if front[..FORMAT.len()] != FORMAT {
+        return Err("it does not begin like a journal of this version");
+    }
+    let sealed = SEALS.iter().filter_map(|place| read_seal(&front[*place..place + SEAL_OCTETS]));
+    sealed.max().ok_or("neither of its seals can be read")
+}
+
+fn read_seal(seal: &[u8]) -> Option<u64> {
+    let (sealed, written) = seal.split_first_chunk::<8>()?;
+    (sum(&[sealed]).to_le_bytes() == *written).then(|| u64::from_le_bytes(*sealed))
+}
+
+fn checksum(octets: u32, sequence: u64, group: &[u8]) -> u64 {
+    sum(&[&octets.to_le_bytes(), &sequence.to_le_bytes(), group])
+}
+
+/// CRC-64 with the polynomial of ECMA-182, reflected, as xz has it.
+fn sum(parts: &[&[u8]]) -> u64 {
+    let mut sum = u64::MAX;
+    for part in parts {
+        let (words, rest) = part.as_chunks::<8>();
+        for word in words {
+            // Eight octets in one step: each is carried on by as many tables as octets follow it.
+            let word = (u64::from_le_bytes(*word) ^ sum).to_le_bytes();
+            let carried = word.iter().zip(CRC.iter().rev()).map(|(octet, table)| table[usize::from(*octet)]);
+            sum = carried.fold(0, |sum, part| sum ^ part);
+        }
+        for octet in rest {
+            sum = CRC[0][usize::from(sum.to_le_bytes()[0] ^ octet)] ^ (sum >> 8);
+        }
+    }
+    !sum
+}
+
+static CRC: [[u64; 256]; 8] = crc_tables();
+
+const fn crc_tables() -> [[u64; 256]; 8] {
+    const POLYNOMIAL: u64 = 0xC96C_5795_D787_0F42;
+    let mut tables = [[0; 256]; 8];
+    let (mut octet, mut start) = (0, 0u64);
+    while octet < 256 {
+        let (mut crc, mut bit) = (start, 0);
+        while bit < 8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 };
+            bit += 1;
+        }
+        tables[0][octet] = crc;
+        octet += 1;
+        start += 1;
+    }
+    let mut table = 1;
+    while table < 8 {
+        let mut octet = 0;
+        while octet < 256 {
+            let before = tables[table - 1][octet];
+            tables[table][octet] = tables[0][(before & 0xFF) as usize] ^ (before >> 8);
+            octet += 1;
+        }
+        table += 1;
+    }
+    tables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_published_check_value() {
+        assert_eq!(sum(&[b"123456789"]), 0x995D_C9BB_DF19_39FA);
+    }
+
+    #[test]
+    fn a_front_has_two_seals_and_needs_one() {
+        let mut octets = front(5_000);
+        assert_eq!(read_front(&octets), Ok(5_000));
+        let (place, later) = seal(1, 6_000);
+        octets[place..place + SEAL_OCTETS].copy_from_slice(&later);
+        assert_eq!(read_front(&octets), Ok(6_000));
+        octets[place + 1] ^= 1;
+        assert_eq!(read_front(&octets), Ok(5_000), "a torn seal");
+        octets[SEALS[0]] ^= 1;
+        assert!(read_front(&octets).is_err());
+        octets[0] ^= 1;
+        assert!(read_front(&octets).is_err());
+        assert!(read_front(&[0; FRONT_OCTETS]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_sum_does_not_mind_how_it_is_split(octets: Vec<u8>, at: prop::sample::Index) {
+            let (head, tail) = octets.split_at(at.index(octets.len() + 1));
+            prop_assert_eq!(sum(&[head, tail]), sum(&[&octets]));
+        }
+
+        #[test]
+        fn a_changed_bit_is_seen(group in prop::collection::vec(any::<u8>(), 0..300), sequence: u64, at: prop::sample::Index, bit in 0u8..8) {
+            let mut frame = vec![0; HEAD_OCTETS];
+            frame.extend_from_slice(&group);
+            finish(&mut frame, sequence);
+            let whole = |frame: &[u8]| {
+                let (head, group) = frame.split_first_chunk().unwrap();
+                Head::decode(head).filter(|head| head.fits(group)).map(|head| head.sequence)
+            };
+            prop_assert_eq!(whole(&frame), Some(sequence));
+            let at = at.index(frame.len());
+            frame[at] ^= 1 << bit;
+            prop_assert_eq!(whole(&frame), None);
+        }
+    }
+}

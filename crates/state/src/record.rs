@@ -1,0 +1,230 @@
+//! One account at one address, and how a change of it stands in the journal:
+//!
+//! | octets | |
+//! |---|---|
+//! | 1 | 1: this is so now; 2: this is gone |
+//! | 2 | length of the login |
+//! | 16 | address (IPv4 as mapped) |
+//! | 33 | only when it is so now: source, granted, expires, window until (microseconds), messages, recipients |
+//! | the rest | the login |
+//!
+//! Numbers are little-endian.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use guard::PopSource;
+
+const PUT: u8 = 1;
+const DELETE: u8 = 2;
+const KEY_OCTETS: usize = 19;
+const FACTS_OCTETS: usize = 33;
+/// Longest login, in octets: a local part, an at sign and a domain.
+pub(crate) const LOGIN_OCTETS_MAX: usize = 320;
+/// Longest change, in octets.
+pub(crate) const CHANGE_OCTETS_MAX: usize = KEY_OCTETS + FACTS_OCTETS + LOGIN_OCTETS_MAX;
+
+/// Which record.
+pub(crate) type Key = (IpAddr, Arc<str>);
+
+/// One account at one address, as stored. Times are microseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) addr: IpAddr,
+    pub(crate) login: Arc<str>,
+    pub(crate) source: PopSource,
+    pub(crate) granted: u64,
+    pub(crate) expires: u64,
+    pub(crate) window_until: u64,
+    pub(crate) messages: u32,
+    pub(crate) recipients: u32,
+}
+
+/// One change of what lies on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    Put(Record),
+    Delete(Key),
+}
+
+impl Record {
+    pub(crate) fn key(&self) -> Key {
+        (self.addr, Arc::clone(&self.login))
+    }
+
+    /// How long it is in the journal.
+    pub(crate) fn octets(&self) -> usize {
+        KEY_OCTETS + FACTS_OCTETS + self.login.len()
+    }
+}
+
+impl Change {
+    pub(crate) fn key(&self) -> Key {
+        match self {
+            Self::Put(record) => record.key(),
+            Self::Delete((addr, login)) => (*addr, Arc::clone(login)),
+        }
+    }
+}
+
+/// Appends that a record is so now.
+pub(crate) fn write_put(out: &mut Vec<u8>, record: &Record) {
+    write_key(out, PUT, (record.addr, &record.login));
+    out.push(source_number(record.source));
+    out.extend_from_slice(&record.granted.to_le_bytes());
+    out.extend_from_slice(&record.expires.to_le_bytes());
+    out.extend_from_slice(&record.window_until.to_le_bytes());
+    out.extend_from_slice(&record.messages.to_le_bytes());
+    out.extend_from_slice(&record.recipients.to_le_bytes());
+    out.extend_from_slice(record.login.as_bytes());
+}
+
+/// Appends that a record is gone.
+pub(crate) fn write_delete(out: &mut Vec<u8>, addr: IpAddr, login: &str) {
+    write_key(out, DELETE, (addr, login));
+    out.extend_from_slice(login.as_bytes());
+}
+
+/// Appends a change.
+pub(crate) fn write(out: &mut Vec<u8>, change: &Change) {
+    match change {
+        Change::Put(record) => write_put(out, record),
+        Change::Delete((addr, login)) => write_delete(out, *addr, login),
+    }
+}
+
+fn write_key(out: &mut Vec<u8>, kind: u8, (addr, login): (IpAddr, &str)) {
+    let octets = match addr {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    };
+    // No login longer than LOGIN_OCTETS_MAX comes here; another length would be read as damage.
+    let length = u16::try_from(login.len()).unwrap_or(u16::MAX);
+    out.push(kind);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&octets);
+}
+
+/// Takes one change off the front; `None` for everything that is not written above.
+pub(crate) fn take(octets: &mut &[u8]) -> Option<Change> {
+    let kind = take_array::<1>(octets)?[0];
+    let length = usize::from(u16::from_le_bytes(take_array(octets)?));
+    let addr = guard::canonical_ip(IpAddr::V6(Ipv6Addr::from(take_array::<16>(octets)?)));
+    match kind {
+        PUT => {
+            let mut facts = &take_array::<FACTS_OCTETS>(octets)?[..];
+            let login = take_login(octets, length)?;
+            take_facts(&mut facts, (addr, login)).map(Change::Put)
+        }
+        DELETE => Some(Change::Delete((addr, take_login(octets, length)?))),
+        _ => None,
+    }
+}
+
+fn take_facts(facts: &mut &[u8], (addr, login): Key) -> Option<Record> {
+    Some(Record {
+        addr,
+        login,
+        source: number_source(take_array::<1>(facts)?[0])?,
+        granted: u64::from_le_bytes(take_array(facts)?),
+        expires: u64::from_le_bytes(take_array(facts)?),
+        window_until: u64::from_le_bytes(take_array(facts)?),
+        messages: u32::from_le_bytes(take_array(facts)?),
+        recipients: u32::from_le_bytes(take_array(facts)?),
+    })
+}
+
+fn take_array<const N: usize>(octets: &mut &[u8]) -> Option<[u8; N]> {
+    let (first, rest) = octets.split_first_chunk::<N>()?;
+    *octets = rest;
+    Some(*first)
+}
+
+fn take_login(octets: &mut &[u8], length: usize) -> Option<Arc<str>> {
+    if !(1..=LOGIN_OCTETS_MAX).contains(&length) {
+        return None;
+    }
+    let (login, rest) = octets.split_at_checked(length)?;
+    *octets = rest;
+    std::str::from_utf8(login).ok().map(Arc::from)
+}
+
+/// By the numbers that stand on disk.
+const SOURCES: [PopSource; 6] = [
+    PopSource::Pop3,
+    PopSource::Operator,
+    PopSource::Drac,
+    PopSource::AuthPolicy,
+    PopSource::DovecotAuth,
+    PopSource::Log,
+];
+
+fn source_number(source: PopSource) -> u8 {
+    let place = SOURCES.iter().position(|one| *one == source);
+    // Every source stands in the list; another number would be read as damage.
+    place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
+}
+
+fn number_source(number: u8) -> Option<PopSource> {
+    SOURCES.get(usize::from(number)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn change() -> impl Strategy<Value = Change> {
+        let numbers = any::<(u64, u64, u64, u32, u32)>();
+        (any::<IpAddr>(), "[a-z@.é]{1,40}", numbers, 0u8..6, any::<bool>()).prop_map(
+            |(addr, login, numbers, source, is_put)| {
+                let (granted, expires, window_until, messages, recipients) = numbers;
+                let (addr, login) = (guard::canonical_ip(addr), Arc::from(login));
+                let source = number_source(source).unwrap();
+                if is_put {
+                    Change::Put(Record { addr, login, source, granted, expires, window_until, messages, recipients })
+                } else {
+                    Change::Delete((addr, login))
+                }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn changes_are_read_as_they_were_written(changes in prop::collection::vec(change(), 0..20)) {
+            let mut octets = Vec::new();
+            for change in &changes {
+                let before = octets.len();
+                write(&mut octets, change);
+                prop_assert!(octets.len() - before <= CHANGE_OCTETS_MAX);
+                if let Change::Put(record) = change {
+                    prop_assert_eq!(octets.len() - before, record.octets());
+                }
+            }
+            let mut rest = octets.as_slice();
+            for change in changes {
+                prop_assert_eq!(take(&mut rest), Some(change));
+            }
+            prop_assert_eq!(rest.len(), 0);
+        }
+
+        #[test]
+        fn other_octets_are_no_change(octets: Vec<u8>) {
+            let mut rest = octets.as_slice();
+            if let Some(change) = take(&mut rest) {
+                let mut again = Vec::new();
+                write(&mut again, &change);
+                prop_assert_eq!(again.len(), octets.len() - rest.len());
+            }
+        }
+    }
+
+    #[test]
+    fn every_source_has_a_number() {
+        for source in SOURCES {
+            assert_eq!(number_source(source_number(source)), Some(source));
+        }
+        assert_eq!(number_source(u8::MAX), None);
+    }
+}
