@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::checksum::Checksum;
 use crate::codec::{META_OCTETS_MAX, check_envelope};
 use crate::durable;
+use crate::entry::Recipients;
 use crate::error::SpoolError;
 use crate::record::{BodyPlace, content_sum, put_meta};
 use crate::shared::{Accept, Shared};
@@ -24,6 +25,8 @@ pub struct Incoming {
     pieces: Vec<Vec<u8>>,
     /// Nothing is kept in memory.
     write_through: bool,
+    /// Once queued it waits to be released.
+    held: bool,
     large: Option<Large>,
 }
 
@@ -66,7 +69,7 @@ impl Large {
 impl Incoming {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let id = QueueId(shared.ids.next());
-        Self { shared, id, octets: 0, pieces: Vec::new(), write_through: false, large: None }
+        Self { shared, id, octets: 0, pieces: Vec::new(), write_through: false, held: false, large: None }
     }
 
     /// The id it will have, for the `Received:` line.
@@ -82,6 +85,11 @@ impl Incoming {
     /// From now on every piece goes to the mail's own file at once, however small the mail: for want of memory.
     pub fn write_through(&mut self) {
         self.write_through = true;
+    }
+
+    /// Once queued the mail is held, as by [`Spool::hold`](crate::Spool::hold): no attempt is made before it is released.
+    pub fn hold(&mut self) {
+        self.held = true;
     }
 
     /// Takes the next piece. Touches the disk only when the mail grows beyond `inline_octets`, or must not be in memory.
@@ -137,7 +145,7 @@ impl Incoming {
             }
         };
         let body = if large.is_some() { Bytes::new() } else { joined(std::mem::take(&mut self.pieces)) };
-        let (accept, reply) = accept(self.id, envelope, (body, body_place))?;
+        let (accept, reply) = accept(self.id, envelope, (body, body_place, self.held))?;
         // From here on a record may name the file, whatever becomes of this future.
         if let Some(large) = &mut large {
             large.keep = true;
@@ -155,22 +163,23 @@ impl Incoming {
 
 pub(crate) type Reply = oneshot::Receiver<Result<QueueId, AcceptError>>;
 
-/// Makes a mail ready for the writer.
+/// Makes a mail ready for the writer: its body, where that is, and whether it is held.
 pub(crate) fn accept(
     id: QueueId,
     envelope: Envelope,
-    body: (Bytes, BodyPlace),
+    content: (Bytes, BodyPlace, bool),
 ) -> Result<(Accept, Reply), AcceptError> {
-    let (body, body_place) = body;
+    let (body, body_place, held) = content;
     let mut meta = Vec::with_capacity(256);
-    put_meta(&mut meta, body_place, None, &envelope);
+    let arrived = held.then(|| Recipients::arrived(envelope.recipients.len(), envelope.arrived_at_unix_micros));
+    put_meta(&mut meta, body_place, arrived.as_ref().map(|recipients| (true, recipients.all())), &envelope);
     if meta.len() > META_OCTETS_MAX {
         return Err(AcceptError::Envelope("envelope is too long"));
     }
     let content_sum = content_sum(&meta, &body);
     let (sender, reply) = oneshot::channel();
     let envelope = Arc::new(envelope);
-    Ok((Accept { id, envelope, meta, body, body_place, content_sum, reply: sender }, reply))
+    Ok((Accept { id, envelope, meta, body, body_place, held, content_sum, reply: sender }, reply))
 }
 
 /// One piece as it is, several copied into one.

@@ -32,6 +32,7 @@ pub(crate) struct Accept {
     pub(crate) meta: Vec<u8>,
     pub(crate) body: Bytes,
     pub(crate) body_place: BodyPlace,
+    pub(crate) held: bool,
     pub(crate) content_sum: u64,
     pub(crate) reply: oneshot::Sender<Result<QueueId, AcceptError>>,
 }

@@ -446,7 +446,7 @@ fn answer(barriers: Vec<Barrier>, result: &Result<(), AcceptError>) {
 type Answer = (QueueId, tokio::sync::oneshot::Sender<Result<QueueId, AcceptError>>);
 
 fn entry_of(accept: Accept, place: Place) -> (Entry, Answer) {
-    let Accept { id, envelope, body, body_place, reply, .. } = accept;
+    let Accept { id, envelope, body, body_place, held, reply, .. } = accept;
     let entry = Entry {
         place,
         body: body_place,
@@ -457,7 +457,7 @@ fn entry_of(accept: Accept, place: Place) -> (Entry, Answer) {
         lease: None,
         fresh: matches!(body_place, BodyPlace::Inline).then(|| Box::new(Fresh { envelope, body })),
         scheduled: None,
-        held: false,
+        held,
         dirty: false,
         returned: 0,
     };
@@ -501,7 +501,7 @@ mod tests {
             message_octets: 4,
         };
         let id = QueueId(shared.ids.next());
-        let (accept, reply) = accept(id, envelope, (Bytes::from_static(b"mail"), BodyPlace::Inline)).unwrap();
+        let (accept, reply) = accept(id, envelope, (Bytes::from_static(b"mail"), BodyPlace::Inline, false)).unwrap();
         let mut inbox = Inbox::default();
         inbox.accept(accept);
         (inbox, reply, id)

@@ -93,6 +93,32 @@ async fn the_last_attempt_is_announced_and_then_expires() {
 }
 
 #[tokio::test]
+async fn a_message_may_be_held_from_the_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut held = Vec::new();
+    for octets in [4, 20 << 10] {
+        let (spool, _) = open(dir.path());
+        let mut incoming = spool.incoming();
+        incoming.hold();
+        let id = incoming.commit(envelope("a@b", &["x@y", "p@q"]), vec![b'm'; octets]).await.unwrap();
+        held.push(id);
+        assert!(spool.try_next(ARRIVED + 600 * MINUTE).await.is_none(), "it is not tried");
+        spool.close().await;
+    }
+    let (spool, _) = open(dir.path());
+    assert!(spool.try_next(ARRIVED + 600 * MINUTE).await.is_none(), "nor after a restart");
+    let only = Filter { limit: 9, held: Some(true), ..Filter::default() };
+    assert_eq!(spool.list(&only).await.iter().map(|it| it.id).collect::<Vec<_>>(), held);
+    for id in held {
+        assert!(spool.release(id, ARRIVED + MINUTE).await.unwrap());
+        let job = spool.try_next(ARRIVED + MINUTE).await.unwrap();
+        assert_eq!((job.id, job.due.len()), (id, 2), "released, it is due at once");
+        job.settle(vec![(0, delivered()), (1, delivered())]);
+    }
+    assert!(spool.is_empty());
+}
+
+#[tokio::test]
 async fn t38_a_leased_message_is_handed_to_nobody_else() {
     let dir = tempfile::tempdir().unwrap();
     let (spool, _) = open(dir.path());

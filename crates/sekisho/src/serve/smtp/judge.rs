@@ -66,6 +66,8 @@ impl Talk {
             forward_path: &rcpt.forward_path,
             had_source_route: rcpt.had_source_route,
         };
+        // What a rule asks for counts with the recipient: one that is refused does nothing to the others.
+        let before = transaction.ledger.effects.clone();
         let refused = match party.rcpt(asked, &mut transaction.ledger).await {
             Ok(Recipient::Hosted(hosted)) if self.is_full(&hosted, transaction.declared).await => {
                 Reason::MailboxFull.into()
@@ -78,6 +80,7 @@ impl Talk {
             }
             Err(refused) => refused,
         };
+        transaction.ledger.effects = before;
         Err(party.refuse_rcpt(&refused, asked, &transaction.ledger.trace))
     }
 

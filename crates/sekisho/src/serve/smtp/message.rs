@@ -34,6 +34,24 @@ pub(super) struct Arriving {
     held: Option<(HeldComing, u64)>,
 }
 
+/// A message that was answered with 250.
+struct Taken {
+    id: spool::QueueId,
+    octets: u64,
+    fate: Fate,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is on disk, and will be delivered.
+    Queued,
+    /// It is on disk, and waits for a person.
+    Held,
+    /// An access rule had it thrown away.
+    Discarded,
+}
+
 impl Talk {
     /// Before 354: is there room?
     pub(super) fn begin_message(&mut self, declared_size: Option<u64>) -> Answer<Recipient> {
@@ -115,21 +133,21 @@ impl Talk {
     ) -> Answer<Recipient> {
         let Some(transaction) = self.transaction.take() else { return Answer::Refuse(replies::internal_fault()) };
         match self.store(&envelope, transaction, last).await {
-            Ok((id, octets)) => {
-                self.log_accepted(&envelope, id, octets);
-                Answer::Accepted(replies::queued(&id))
+            Ok(taken) => {
+                self.log_taken(&envelope, &taken);
+                Answer::Accepted(replies::queued(&taken.id))
             }
             Err(reply) => Answer::Refuse(reply),
         }
     }
 
-    /// Makes the message durable; its id and its octets.
+    /// Makes the message durable, unless it is to be thrown away.
     async fn store(
         &self,
         envelope: &Envelope<Recipient>,
         mut transaction: Box<Transaction>,
         last: Vec<u8>,
-    ) -> Result<(spool::QueueId, u64), Reply> {
+    ) -> Result<Taken, Reply> {
         let Some(mut arriving) = transaction.arriving.take() else { return Err(replies::internal_fault()) };
         if let Some(reply) = arriving.failed {
             return Err(reply);
@@ -145,10 +163,18 @@ impl Talk {
             return Err(self.loops(envelope, hops));
         }
         let octets = arriving.incoming.octets() + last.len() as u64;
+        let effects = &transaction.ledger.effects;
+        if effects.discard {
+            return Ok(Taken { id: arriving.incoming.id(), octets, fate: Fate::Discarded });
+        }
+        let fate = if effects.hold { Fate::Held } else { Fate::Queued };
         self.fits(envelope, &transaction, octets).await?;
         let queued = self.queued_envelope(envelope, octets).await?;
+        if fate == Fate::Held {
+            arriving.incoming.hold();
+        }
         let id = arriving.incoming.commit(queued, last).await.map_err(|error| self.not_stored(&error))?;
-        Ok((id, octets))
+        Ok(Taken { id, octets, fate })
     }
 
     /// Reads the header at the start of the message and puts ours above it.
@@ -157,6 +183,10 @@ impl Talk {
         let date = self.client.border.dates.now();
         let id = arriving.incoming.id().to_string();
         let mut above = String::with_capacity(ABOVE_OCTETS);
+        // Above our own `Received:`, as Postfix puts them.
+        for field in &transaction.ledger.effects.prepend {
+            let _ = write!(above, "{field}\r\n");
+        }
         let helo = self.helo.as_ref().map_or_else(|| "unknown".to_owned(), |helo| helo.host.to_string());
         Hop {
             helo: &helo,
@@ -277,21 +307,30 @@ impl Talk {
         refusal(error)
     }
 
-    fn log_accepted(&self, envelope: &Envelope<Recipient>, id: spool::QueueId, octets: u64) {
+    fn log_taken(&self, envelope: &Envelope<Recipient>, taken: &Taken) {
+        let session = self.client.session;
+        let reverse_path = envelope.reverse_path.to_string();
+        let (queue_id, octets) = (taken.id, taken.octets);
+        if taken.fate == Fate::Discarded {
+            let login = self.proved.as_ref().map(|proved| proved.login.as_str());
+            info!(session = %session, client = %self.ip, login, queue_id = %queue_id, reverse_path = ?reverse_path, recipients = envelope.recipients.len(), octets, "discarded");
+            return;
+        }
         let rights = envelope.recipients.iter().filter_map(|accepted| match &accepted.proof {
             Recipient::Relayed(_, grant) => Some(grant.right()),
             Recipient::Hosted(_) => None,
         });
         let right = rights.into_iter().next();
         info!(
-            session = %self.client.session,
+            session = %session,
             client = %self.ip,
             login = self.proved.as_ref().map(|proved| proved.login.as_str()).or(right.and_then(|right| right.login())),
-            queue_id = %id,
-            reverse_path = ?envelope.reverse_path.to_string(),
+            queue_id = %queue_id,
+            reverse_path = ?reverse_path,
             recipients = envelope.recipients.len(),
             octets,
             relay = right.map(guard::Right::code),
+            held = (taken.fate == Fate::Held).then_some(true),
             "accepted"
         );
     }
