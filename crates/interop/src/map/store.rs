@@ -139,6 +139,15 @@ impl Store {
         self.entries.iter().map(|e| (self.key(*e), self.value(*e), e.line))
     }
 
+    /// The entries that count, in the order of the file.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let counts = |(number, entry): &(usize, &Entry)| {
+            let key = self.key(**entry);
+            self.seek(key, hash(key)) == Ok(*number)
+        };
+        self.entries.iter().enumerate().filter(counts).map(|(_, e)| (self.key(*e), self.value(*e)))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -161,6 +170,7 @@ mod tests {
         assert_eq!(store.get("b"), Some(("", 2)));
         assert_eq!(store.get(""), Some(("empty", 4)));
         assert_eq!(store.get("c"), None);
+        assert_eq!(store.pairs().collect::<Vec<_>>(), [("a", "1"), ("b", ""), ("", "empty")]);
         assert_eq!(format!("{store:?}"), "Store(4 entries)");
         assert_eq!(Builder::default().finish(|_| ()).get("a"), None);
     }

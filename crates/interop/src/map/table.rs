@@ -204,13 +204,23 @@ impl Table {
         Action::parse(self.kind, &found.value)
     }
 
-    /// What its entries say, each with its line, for a check of all of them. Of pattern tables nothing: what they say is only
-    /// known once a key has matched.
-    pub fn values(&self) -> Box<dyn Iterator<Item = (&str, u32)> + '_> {
+    /// What its entries say, each with its line, for a check of all of them. In pattern tables an `x` stands for each part
+    /// of the key, and a rule whose result begins with one is left out: what it says is only known once a key has matched.
+    pub fn values(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, u32)> + '_> {
         match &self.form {
-            Form::Store(store) => Box::new(store.iter().map(|(_, value, line)| (value, line))),
-            Form::Cidr(cidr) => Box::new(cidr.values()),
-            Form::Rules(_) | Form::Hosts(_) => Box::new(std::iter::empty()),
+            Form::Store(store) => Box::new(store.iter().map(|(_, value, line)| (Cow::Borrowed(value), line))),
+            Form::Cidr(cidr) => Box::new(cidr.values().map(|(value, line)| (Cow::Borrowed(value), line))),
+            Form::Rules(rules) => Box::new(rules.values()),
+            Form::Hosts(_) => Box::new(std::iter::empty()),
+        }
+    }
+
+    /// Its entries in the order of the file, keys folded: what belongs in its database. Of several with one key only the
+    /// first, which is the one that counts. Of tables without keys nothing.
+    pub fn pairs(&self) -> Box<dyn Iterator<Item = (&str, &str)> + '_> {
+        match &self.form {
+            Form::Store(store) => Box::new(store.pairs()),
+            Form::Cidr(_) | Form::Rules(_) | Form::Hosts(_) => Box::new(std::iter::empty()),
         }
     }
 

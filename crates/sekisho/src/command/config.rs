@@ -2,10 +2,11 @@
 
 use super::{
     args::{Config, Global},
-    fault::Fault,
+    fault::{Exit, Fault},
     table,
 };
 use crate::config::{self, reference};
+use crate::serve::site::Files;
 use anyhow::Context as _;
 use std::path::Path;
 
@@ -15,8 +16,13 @@ pub(super) fn run(command: &Config, global: &Global) -> Result<(), Fault> {
         Config::Schema => table::show(true, &reference::schema(), |_| String::new()),
         Config::Check => {
             let path = path(global);
-            config::read(path, &global.set)?;
-            table::show(global.json, &serde_json::json!({ "ok": true }), |_| format!("{}: good", path.display()))
+            let loaded = config::read(path, &global.set)?;
+            let files = Files::read(&loaded.settings).map_err(|error| Fault::new(Exit::Usage, error))?;
+            let warnings: Vec<String> = files.tables.warnings.iter().map(ToString::to_string).collect();
+            table::show(global.json, &serde_json::json!({ "ok": true, "warnings": warnings }), |_| {
+                let warned = warnings.iter().map(|warning| format!("warning: {}\n", table::printable(warning)));
+                format!("{}{}: good", warned.collect::<String>(), path.display())
+            })
         }
         Config::Show => {
             let loaded = config::read(path(global), &global.set)?;

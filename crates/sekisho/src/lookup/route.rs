@@ -5,8 +5,9 @@ use guard::HostedPath;
 use smtp::{Host, Mailbox};
 use spool::Target;
 
-use crate::config::Local;
+use crate::config::{HostPort, Local, Remote, Settings};
 use crate::serve::site::Site;
+use crate::tables::Hop;
 
 /// Why an accepted recipient's mail cannot be sent on its way now.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,10 @@ pub async fn mailbox_targets(
         let Some(hop) = &relay.next_hop else { return Ok(Vec::new()) };
         return Ok(vec![(mailbox.to_string(), Target::NextHop { server: format!("{}:{}", hop.host, hop.port) })]);
     }
+    if site.policy.is_relay_domain(mailbox) {
+        // One of a file, with a mailertable.
+        return Ok(site.tables.next_hop(mailbox).map(|hop| hop_target(mailbox, hop, settings)).into_iter().collect());
+    }
     let local_part = mailbox.local_part.as_str();
     let found = directory.resolve(local_part, domain.as_str(), mailbox.routing().is_some()).await?;
     let target = |target: &directory::Target| match target {
@@ -50,6 +55,16 @@ pub async fn mailbox_targets(
         directory::Target::Forward { address } => (address.to_string(), elsewhere(address)),
     };
     Ok(found.targets.iter().map(target).collect())
+}
+
+fn hop_target(mailbox: &Mailbox, hop: Hop, settings: &Settings) -> (String, Target) {
+    let HostPort { host, port } = hop.host;
+    let target = match settings.delivery.remote {
+        Remote::Mx if hop.by_mx => Target::Remote { host },
+        // A smarthost is for the outside.
+        _ => Target::NextHop { server: format!("{host}:{port}") },
+    };
+    (mailbox.to_string(), target)
 }
 
 fn local(local: &Local, login: &str) -> Target {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use guard::RelayPolicy;
 use sasl::Mechanism;
 use smtp::server::{Flavour, Limits, Offer, ServerConfig};
+use tracing::warn;
 
 use crate::config::{self, AuthOffer, Protocol, Settings, TlsOffer};
 use crate::listen::{Address, Gate};
@@ -63,13 +64,34 @@ pub enum SiteError {
     NoCertificate(Arc<str>),
 }
 
-impl Site {
-    /// Makes everything that the sessions need, the certificate read anew. `before` is the site that it follows on.
-    pub fn new(settings: Settings, before: Option<&Self>) -> Result<Self, SiteError> {
-        let tables = Tables::load(&settings).map_err(SiteError::Maps)?;
+/// What the files beside the configuration give, checked with it.
+#[derive(Debug)]
+pub struct Files {
+    /// Access maps, and what the files of other mail servers give.
+    pub tables: Tables,
+    outside: Outside,
+    policy: RelayPolicy,
+    beside: RelayPolicy,
+}
+
+impl Files {
+    /// Reads them. A mistake in one, or an entry that would relay for strangers, refuses the whole configuration.
+    pub fn read(settings: &Settings) -> Result<Self, SiteError> {
+        let tables = Tables::load(settings).map_err(SiteError::Maps)?;
         let outside = Outside::load(&settings.relay.drac).map_err(|mistake| SiteError::Maps(vec![mistake]))?;
         let policy = settings.relay_policy(&tables.entries).map_err(SiteError::Dangers)?;
         let beside = settings.beside_policy(&tables.entries).map_err(SiteError::Dangers)?;
+        Ok(Self { tables, outside, policy, beside })
+    }
+}
+
+impl Site {
+    /// Makes everything that the sessions need, the certificate read anew. `before` is the site that it follows on.
+    pub fn new(settings: Settings, before: Option<&Self>) -> Result<Self, SiteError> {
+        let Files { tables, outside, policy, beside } = Files::read(&settings)?;
+        for warning in &tables.warnings {
+            warn!(%warning, "access map");
+        }
         let tls = settings.tls.as_ref().map(|tls| tls::server_config(&tls.certificate, &tls.key)).transpose()?;
         let mut listeners = Vec::with_capacity(settings.listeners.len());
         for listener in &settings.listeners {

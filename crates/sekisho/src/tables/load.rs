@@ -2,21 +2,19 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use guard::ConfigLine;
 use guard::policy::Entry;
 use guard::rules::Stage;
 use interop::bdb;
-use interop::map::{Action, Kind, RelayWhat, Route, Subject, Table};
-use tracing::warn;
+use interop::map::{Kind, RelayWhat, Table};
 
-use super::{Rule, Tables};
-use crate::config::{self, HostPort, MapDomain, MapEntries, MapFile, Settings};
+use super::{Rule, Tables, meaning};
+use crate::config::{self, MapDomain, MapEntries, MapFile, Settings};
 
 /// A map larger than this is some other file.
 const FILE_OCTETS_MAX: u64 = 1 << 30;
-/// Where a next hop listens if the mailertable does not say.
-const SMTP_PORT: u16 = 25;
 /// Mistakes that are told at once.
 const MISTAKES_MAX: usize = 100;
 
@@ -35,8 +33,10 @@ pub(super) fn tables(settings: &Settings) -> Result<Tables, Vec<String>> {
         loading.domains(map);
     }
     for map in hops {
-        loading.next_hops(map);
+        loading.mailertable(map);
     }
+    let Tables { entries, routes, .. } = &mut loading.tables;
+    routes.mark(entries);
     if loading.mistakes.is_empty() {
         Ok(loading.tables)
     } else {
@@ -55,7 +55,10 @@ impl Loading {
     fn access(&mut self, access: &config::Access) {
         let Some(table) = self.table(&access.map) else { return };
         for (value, line) in table.values() {
-            if let Some(what) = not_here(&table, value) {
+            if self.mistakes.len() == MISTAKES_MAX {
+                break;
+            }
+            if let Some(what) = meaning::not_here(table.kind(), &value) {
                 self.mistakes.push(format!("{}:{line}:1: {what}", table.file()));
             }
         }
@@ -65,7 +68,7 @@ impl Loading {
             config::Stage::Sender => Stage::Sender,
             config::Stage::Recipient => Stage::Recipient,
         });
-        self.tables.rules.push(Rule { table, at, observe: access.observe });
+        self.tables.rules.push(Rule { table: Arc::new(table), at, observe: access.observe });
     }
 
     fn relay(&mut self, map: &MapFile) {
@@ -97,27 +100,21 @@ impl Loading {
         }
     }
 
-    /// A mailertable routes mail; it makes no domain ours.
-    fn next_hops(&mut self, map: &MapFile) {
+    /// Refusing what it says is nowhere is a rule like others.
+    fn mailertable(&mut self, map: &MapFile) {
         let Some(table) = self.table(map) else { return };
-        for domain in &mut self.tables.entries.domains {
-            let somebody = format!("postmaster@{}", domain.entry.text.trim_start_matches('.'));
-            let Some(found) = table.smtpd(Subject::Recipient(&somebody)) else { continue };
-            match found.value.parse::<Route>() {
-                Ok(Route::Host { host, .. }) => domain.next_hop = Some(host_port(&host)),
-                // Ours, or refused: sendmail's to do.
-                Ok(Route::Local(_) | Route::Error(_)) => {}
-                Err(why) => self.mistakes.push(format!("{}:{}:1: {why}", table.file(), found.line)),
-            }
+        let table = Arc::new(table);
+        if table.values().any(|(value, _)| meaning::of(table.kind(), &value).is_some()) {
+            let table = Arc::clone(&table);
+            self.tables.rules.push(Rule { table, at: Some(Stage::Recipient), observe: false });
         }
+        self.tables.routes.add(table);
     }
 
     fn table(&mut self, map: &MapFile) -> Option<Table> {
         match read(map) {
             Ok(table) => {
-                for warning in table.warnings() {
-                    warn!(%warning, "access map");
-                }
+                self.tables.warnings.extend_from_slice(table.warnings());
                 Some(table)
             }
             Err(mistakes) => {
@@ -132,20 +129,6 @@ impl MapEntries {
     fn add(&mut self, domain: &str, line: ConfigLine) {
         self.domains.push(MapDomain { entry: Entry { text: domain.to_owned(), line }, next_hop: None });
     }
-}
-
-/// Words that would do something here that we do not do must not be overlooked.
-fn not_here(table: &Table, value: &str) -> Option<String> {
-    let word = match Action::parse(table.kind(), value) {
-        Action::Redirect(_) => "REDIRECT",
-        Action::Filter(_) => "FILTER",
-        Action::Bcc(_) => "BCC",
-        Action::Unsupported(what) => {
-            return Some(format!("{what:?} is no action here; write OK, DUNNO, REJECT, DEFER, …"));
-        }
-        _ => return None,
-    };
-    Some(format!("{word} is not done here; the mail server itself can do it"))
 }
 
 /// Reads one file: its source, or, for an indexed table without one, its database.
@@ -179,12 +162,4 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Vec<String>> {
 
 fn told(mistakes: &[interop::map::Mistake]) -> Vec<String> {
     mistakes.iter().map(ToString::to_string).collect()
-}
-
-/// `host`, or `host:port` as some write it.
-fn host_port(text: &str) -> HostPort {
-    match text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?))) {
-        Some((host, port)) => HostPort { host: host.trim_matches(['[', ']']).to_owned(), port },
-        None => HostPort { host: text.to_owned(), port: SMTP_PORT },
-    }
 }

@@ -2,32 +2,38 @@
 //! stand is `load`'s matter; what is found here only takes away.
 
 mod load;
+mod meaning;
+mod routes;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use guard::ConfigLine;
-use guard::rules::{Action, Hit, Said, Stage};
-use interop::map::{self, Kind, Subject, Table};
-use smtp::{ForwardPath, ReversePath};
+use guard::rules::{Hit, Stage};
+use interop::map::{Kind, Subject, Table, Warning};
+use smtp::{ForwardPath, Mailbox, ReversePath};
+
+pub(crate) use load::read;
+pub use routes::Hop;
 
 use crate::config::{MapEntries, Settings};
-
-/// What an entry without words says.
-const DEFAULT_TEXT: &str = "Access denied";
 
 /// All maps of one configuration.
 #[derive(Debug, Default)]
 pub struct Tables {
     /// What they add to who may relay.
     pub entries: MapEntries,
+    /// What their own programs would complain about or overlook.
+    pub warnings: Vec<Warning>,
     rules: Vec<Rule>,
+    routes: routes::Routes,
 }
 
 /// One `[[access]]`.
 #[derive(Debug)]
 struct Rule {
-    table: Table,
+    table: Arc<Table>,
     /// `None`: the entries say it themselves, so every stage is asked.
     at: Option<Stage>,
     observe: bool,
@@ -57,6 +63,11 @@ impl Tables {
     /// Whether there is nothing to ask.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// Where the mail for an address of a relay domain goes, if a mailertable says so.
+    pub fn next_hop(&self, mailbox: &Mailbox) -> Option<Hop> {
+        self.routes.hop(&mailbox.to_string())
     }
 
     /// Whether a map may have entries for names of clients.
@@ -96,40 +107,9 @@ impl Rule {
 
     fn hit(&self, stage: Stage, subject: Subject<'_>) -> Option<Hit> {
         let found = self.table.smtpd(subject)?;
-        let action = meant(self.table.action(&found))?;
+        let action = meaning::of(self.table.kind(), &found.value)?;
         Some(Hit { stage, action, line: ConfigLine::new(self.table.file(), found.line), observe: self.observe })
     }
-}
-
-/// What an entry asks of us; `None`: nothing. `load` has refused what nobody here understands.
-fn meant(action: map::Action) -> Option<Action> {
-    use map::Action as Theirs;
-    Some(match action {
-        Theirs::Ok | Theirs::Relay => Action::Ok,
-        Theirs::Reject(reply) => Action::Refuse(said(reply, 550)),
-        // Whether something else would refuse or permit is not known here: refusing for now is right for both.
-        Theirs::Defer(reply) | Theirs::DeferIfPermit(reply) | Theirs::DeferIfReject(reply) => {
-            Action::Refuse(said(reply, 450))
-        }
-        Theirs::Discard(_) => Action::Discard,
-        Theirs::Hold(_) | Theirs::Quarantine(_) => Action::Hold,
-        Theirs::Prepend(header) => Action::Prepend(header),
-        Theirs::Warn(text) | Theirs::Info(text) => Action::Warn(text),
-        Theirs::Dunno
-        | Theirs::Skip
-        | Theirs::Friend
-        | Theirs::Hater
-        | Theirs::Subject
-        | Theirs::Redirect(_)
-        | Theirs::Filter(_)
-        | Theirs::Bcc(_)
-        | Theirs::Unsupported(_) => return None,
-    })
-}
-
-fn said(reply: map::Reply, code: u16) -> Said {
-    let text = if reply.text.is_empty() { DEFAULT_TEXT.to_owned() } else { reply.text };
-    Said { code: reply.code.unwrap_or(code), enhanced: reply.enhanced, text }
 }
 
 #[cfg(test)]

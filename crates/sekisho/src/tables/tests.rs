@@ -1,6 +1,8 @@
 use std::fs;
 use std::path::Path;
 
+use guard::rules::{Action, Said};
+
 use super::*;
 use crate::config::{self, Settings};
 
@@ -94,6 +96,10 @@ fn a_broken_line_refuses_all_with_its_place() {
     assert_eq!(mistakes.len(), 2, "{mistakes:?}");
     assert!(mistakes[0].starts_with("nets:1:"), "{mistakes:?}");
     assert!(mistakes[1].starts_with("more:1:1: REDIRECT"), "{mistakes:?}");
+    let patterns = "/^a/ REJECT no $$\n/^(b)/ FILTER smtp:$1\n/(c)/ $1\n/^d/ permit_mynetworks\n";
+    let unknown = load(&[("p", patterns)], "[[access]]\nmap = \"pcre:p\"\nat = \"sender\"\n").unwrap_err();
+    let places: Vec<&str> = unknown.iter().map(|it| it.split_once(": ").unwrap().0).collect();
+    assert_eq!(places, ["p:2:1", "p:4:1"], "{unknown:?}");
     let missing = load(&[], "[[access]]\nmap = \"cidr:nets\"\nat = \"client\"\n").unwrap_err();
     assert!(missing[0].contains("nets: "), "{missing:?}");
 }
@@ -108,4 +114,32 @@ fn a_compiled_table_is_read_where_its_source_is_not() {
     let from = ReversePath::Mailbox(smtp::Mailbox::parse("x@bad.example").unwrap());
     let hits = tables.hits(&Subjects { reverse_path: Some(&from), client: None, ..client("192.0.2.1") });
     assert_eq!(hits.len(), 1);
+}
+
+#[test]
+fn a_mailertable_routes_and_refuses() {
+    let routes =
+        "two.example\tsmtp:[192.0.2.25]\n.two.example\tesmtp:inner.two.example\ndead.example\terror:5.1.2:550 gone\n";
+    let text = "[domains]\nmaps = [\"mailertable:routes\", \"relay-domains:names\"]\n";
+    let tables = load(&[("names", "two.example\none.example\n"), ("routes", routes)], text).unwrap();
+    let mailbox = |text: &str| smtp::Mailbox::parse(text).unwrap();
+    let hop = tables.next_hop(&mailbox("a@two.example")).unwrap();
+    assert_eq!((hop.host.host.as_str(), hop.host.port, hop.by_mx), ("192.0.2.25", 25, false));
+    assert!(tables.next_hop(&mailbox("a@x.two.example")).is_some_and(|hop| hop.by_mx));
+    assert_eq!(tables.next_hop(&mailbox("a@one.example")), None);
+    let to = |text: &str| {
+        let to = ForwardPath::Mailbox(mailbox(text));
+        tables.hits(&Subjects { forward_path: Some(&to), client: None, ..client("192.0.2.1") }).pop()
+    };
+    let hit = to("a@dead.example").unwrap();
+    assert!(matches!(hit.action, Action::Refuse(said) if said.code == 550 && said.text == "gone"));
+    assert!(hit.line.to_string().ends_with("routes:3"), "{}", hit.line);
+    assert_eq!(to("a@two.example"), None);
+}
+
+#[test]
+fn other_tags_of_sendmail_s_access_are_no_actions_of_ours() {
+    let access = "GreetPause:192.0.2.7\t5000\nClientConn:\t10\nSpam:abuse@example.test\tFRIEND\nAuthInfo:h\t\"U:a\"\n";
+    let tables = load(&[("access", access)], "[[access]]\nmap = \"sendmail-access:access\"\n").unwrap();
+    assert_eq!(tables.hits(&client("192.0.2.7")), []);
 }

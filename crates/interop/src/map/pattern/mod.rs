@@ -146,6 +146,14 @@ impl RuleTable {
         self.rules.len()
     }
 
+    /// What the rules say, with `x` for each part of a key; not those that begin with a part.
+    pub(super) fn values(&self) -> impl Iterator<Item = (Cow<'_, str>, u32)> {
+        self.rules.iter().filter_map(|rule| match &rule.op {
+            Op::Match { result, .. } => Some((result.shape()?, rule.line)),
+            Op::If { .. } => None,
+        })
+    }
+
     /// The result of the first rule that matches, with the parts of the key that it asks for.
     pub(super) fn get(&self, key: &str) -> Option<Found<'_>> {
         let key = key.as_bytes();

@@ -1,5 +1,7 @@
 //! Results with parts of the key in them: `$1`, `${1}`, `$(1)`, and `$$` for a dollar sign.
 
+use std::borrow::Cow;
+
 /// A result.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Template {
@@ -49,6 +51,15 @@ impl Template {
     pub(super) fn literal(&self) -> Option<&str> {
         match self.pieces.as_slice() {
             [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The result with `x` for each part; `None` if it begins with one.
+    pub(super) fn shape(&self) -> Option<Cow<'_, str>> {
+        match self.pieces.as_slice() {
+            [Piece::Text(text)] => Some(Cow::Borrowed(text)),
+            [Piece::Text(first), ..] if !first.is_empty() => Some(Cow::Owned(self.fill(|_| Some(b"x")))),
             _ => None,
         }
     }
@@ -132,5 +143,8 @@ mod tests {
         }
         assert_eq!(Template::parse("ab $x").unwrap_err().0, 3);
         assert_eq!(Template::parse("a$$").unwrap().literal(), Some("a$"));
+        for (text, shape) in [("REJECT", Some("REJECT")), ("FILTER a:$1", Some("FILTER a:x")), ("$1 x", None)] {
+            assert_eq!(Template::parse(text).unwrap().shape().as_deref(), shape, "{text}");
+        }
     }
 }
