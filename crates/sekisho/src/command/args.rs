@@ -1,5 +1,6 @@
 //! The whole command line as data; help, man pages and completions are made from it.
 
+use super::map::Map;
 use super::place::Place;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::{ffi::OsString, net::IpAddr, path::PathBuf};
@@ -66,6 +67,9 @@ pub enum Command {
     /// The mail queue
     #[command(subcommand)]
     Queue(Queue),
+    /// Access maps and other files of mail servers: check, compile, look up
+    #[command(subcommand)]
+    Map(Map),
     /// Between tcpserver and a mail server of qmail's kind: set RELAYCLIENT for clients that may relay, and only for them
     ///
     /// The running server is asked for the client's address (TCPREMOTEIP). Where it does not answer, the client is told to

@@ -20,8 +20,7 @@ pub(super) fn run(command: &Config, global: &Global) -> Result<(), Fault> {
             let files = Files::read(&loaded.settings).map_err(|error| Fault::new(Exit::Usage, error))?;
             let warnings: Vec<String> = files.tables.warnings.iter().map(ToString::to_string).collect();
             table::show(global.json, &serde_json::json!({ "ok": true, "warnings": warnings }), |_| {
-                let warned = warnings.iter().map(|warning| format!("warning: {}\n", table::printable(warning)));
-                format!("{}{}: good", warned.collect::<String>(), path.display())
+                format!("{}{}: good", table::warnings(&warnings), path.display())
             })
         }
         Config::Show => {

@@ -34,6 +34,11 @@ impl Fault {
         Self { exit, error: error.into() }
     }
 
+    /// A code alone: what there is to say was said.
+    pub fn silent(exit: Exit) -> Self {
+        Self::new(exit, anyhow::anyhow!(""))
+    }
+
     /// The code.
     pub fn exit(&self) -> Exit {
         self.exit
@@ -43,7 +48,7 @@ impl Fault {
     pub fn tell(&self) -> ExitCode {
         if let Some(ConfigError::Mistaken(report)) = self.error.downcast_ref() {
             anstream::eprintln!("{}", report.render(&Renderer::styled()));
-        } else {
+        } else if !self.error.to_string().is_empty() {
             anstream::eprintln!("sekisho: {:#}", self.error);
         }
         ExitCode::from(self.exit as u8)

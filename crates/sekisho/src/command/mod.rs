@@ -8,6 +8,7 @@ mod docs;
 mod fault;
 mod grant;
 mod init;
+mod map;
 mod names;
 pub mod place;
 mod queue;
@@ -45,6 +46,7 @@ fn run(line: Sekisho) -> Result<(), Fault> {
         Command::Alias(command) => client::block_on(names::alias(command, global)),
         Command::Grant(command) => client::block_on(grant::run(command, global)),
         Command::Queue(command) => client::block_on(queue::run(command, global)),
+        Command::Map(command) => map::run(&command, global),
         Command::Ucspi(args) => ucspi::run(&args),
         Command::Checkpassword(args) => checkpassword::run(&args),
     }

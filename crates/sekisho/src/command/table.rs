@@ -36,6 +36,11 @@ pub(super) fn line(text: &str) -> Result<(), Fault> {
     }
 }
 
+/// A line for each warning.
+pub(super) fn warnings(warnings: &[String]) -> String {
+    warnings.iter().fold(String::new(), |text, warning| text + "warning: " + &printable(warning) + "\n")
+}
+
 /// `yes` or nothing.
 pub(super) fn yes(value: bool) -> String {
     if value { "yes".to_owned() } else { String::new() }

@@ -1,7 +1,8 @@
 //! Reads the files: access maps, and those that give relaying or name domains.
 
+use std::borrow::Cow;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use guard::ConfigLine;
@@ -54,14 +55,7 @@ struct Loading {
 impl Loading {
     fn access(&mut self, access: &config::Access) {
         let Some(table) = self.table(&access.map) else { return };
-        for (value, line) in table.values() {
-            if self.mistakes.len() == MISTAKES_MAX {
-                break;
-            }
-            if let Some(what) = meaning::not_here(table.kind(), &value) {
-                self.mistakes.push(format!("{}:{line}:1: {what}", table.file()));
-            }
-        }
+        self.mistakes.extend(not_here(&table));
         let at = access.at.map(|at| match at {
             config::Stage::Client => Stage::Client,
             config::Stage::Helo => Stage::Helo,
@@ -112,7 +106,7 @@ impl Loading {
     }
 
     fn table(&mut self, map: &MapFile) -> Option<Table> {
-        match read(map) {
+        match read(map.kind, &map.path) {
             Ok(table) => {
                 self.tables.warnings.extend_from_slice(table.warnings());
                 Some(table)
@@ -131,15 +125,31 @@ impl MapEntries {
     }
 }
 
+/// The database of a source.
+pub(crate) fn compiled(source: &Path) -> PathBuf {
+    source.with_added_extension("db")
+}
+
 /// Reads one file: its source, or, for an indexed table without one, its database.
-pub(crate) fn read(map: &MapFile) -> Result<Table, Vec<String>> {
-    let name = map.path.display().to_string();
-    let compiled = map.path.with_added_extension("db");
-    if matches!(map.kind, Kind::Hash | Kind::Btree) && !map.path.exists() && compiled.exists() {
-        return read_database(map.kind, &compiled);
+pub(crate) fn read(kind: Kind, path: &Path) -> Result<Table, Vec<String>> {
+    let database = compiled(path);
+    if has_database(kind) && !path.exists() && database.exists() {
+        return read_database(kind, &database);
     }
-    let octets = read_file(&map.path)?;
-    Table::parse_octets(map.kind, &name, &octets).map_err(|mistakes| told(&mistakes))
+    let octets = read_file(path)?;
+    Table::parse_octets(kind, &path.display().to_string(), &octets).map_err(|mistakes| told(&mistakes))
+}
+
+fn has_database(kind: Kind) -> bool {
+    matches!(kind, Kind::Access | Kind::Hash | Kind::Btree | Kind::SendmailAccess | Kind::Deny | Kind::Mailertable)
+}
+
+/// What stands in a table and cannot be taken as an access rule, each with its place.
+pub(crate) fn not_here(table: &Table) -> Vec<String> {
+    let wrong = |(value, line): (Cow<'_, str>, u32)| {
+        meaning::not_here(table.kind(), &value).map(|what| format!("{}:{line}:1: {what}", table.file()))
+    };
+    table.values().filter_map(wrong).take(MISTAKES_MAX).collect()
 }
 
 fn read_database(kind: Kind, path: &Path) -> Result<Table, Vec<String>> {

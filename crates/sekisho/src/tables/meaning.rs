@@ -77,8 +77,8 @@ fn one_line(text: String) -> String {
 mod tests {
     use super::*;
 
-    fn refused(code: u16, enhanced: Option<&str>, text: &str) -> Option<Action> {
-        Some(Action::Refuse(Said { code, enhanced: enhanced.map(str::to_owned), text: text.to_owned() }))
+    fn refused(code: u16, enhanced: Option<&str>, text: &str) -> Action {
+        Action::Refuse(Said { code, enhanced: enhanced.map(str::to_owned), text: text.to_owned() })
     }
 
     #[test]
@@ -88,25 +88,25 @@ mod tests {
             (Kind::Access, "1700000000", Some(Action::Ok)),
             (Kind::Access, "RELAY", Some(Action::Ok)),
             (Kind::Access, "DUNNO", None),
-            (Kind::Access, "REJECT", refused(550, None, "Access denied")),
-            (Kind::Access, "554 5.7.1 no", refused(554, Some("5.7.1"), "no")),
-            (Kind::Access, "DEFER later", refused(450, None, "later")),
-            (Kind::Access, "DEFER_IF_PERMIT", refused(450, None, "Access denied")),
+            (Kind::Access, "REJECT", Some(refused(550, None, "Access denied"))),
+            (Kind::Access, "554 5.7.1 no", Some(refused(554, Some("5.7.1"), "no"))),
+            (Kind::Access, "DEFER later", Some(refused(450, None, "later"))),
+            (Kind::Access, "DEFER_IF_PERMIT", Some(refused(450, None, "Access denied"))),
             (Kind::Access, "HOLD why", Some(Action::Hold)),
             (Kind::Access, "DISCARD", Some(Action::Discard)),
             (Kind::Access, "PREPEND X-A: b", Some(Action::Prepend("X-A: b".to_owned()))),
             (Kind::Access, "PREPEND X-A: b\r\nBcc: c", Some(Action::Prepend("X-A: b  Bcc: c".to_owned()))),
-            (Kind::Access, "550 a\r\n250 b", refused(550, None, "a  250 b")),
+            (Kind::Access, "550 a\r\n250 b", Some(refused(550, None, "a  250 b"))),
             (Kind::Access, "WARN look", Some(Action::Warn("look".to_owned()))),
-            (Kind::Pcre, "permit_mynetworks", refused(451, Some("4.3.5"), "Server configuration error")),
+            (Kind::Pcre, "permit_mynetworks", Some(refused(451, Some("4.3.5"), "Server configuration error"))),
             (Kind::SendmailAccess, "OK", Some(Action::Ok)),
             (Kind::SendmailAccess, "SKIP", None),
             (Kind::SendmailAccess, "QUARANTINE:odd", Some(Action::Hold)),
             (Kind::SendmailAccess, "DISCARD", Some(Action::Discard)),
-            (Kind::SendmailAccess, "ERROR:5.7.1:550 go", refused(550, Some("5.7.1"), "go")),
-            (Kind::SendmailAccess, "RELLAY", refused(553, None, "RELLAY")),
-            (Kind::Deny, "", refused(550, None, "Access denied")),
-            (Kind::Mailertable, "error:5.1.2:550 gone", refused(550, Some("5.1.2"), "gone")),
+            (Kind::SendmailAccess, "ERROR:5.7.1:550 go", Some(refused(550, Some("5.7.1"), "go"))),
+            (Kind::SendmailAccess, "RELLAY", Some(refused(553, None, "RELLAY"))),
+            (Kind::Deny, "", Some(refused(550, None, "Access denied"))),
+            (Kind::Mailertable, "error:5.1.2:550 gone", Some(refused(550, Some("5.1.2"), "gone"))),
             (Kind::Mailertable, "smtp:[192.0.2.1]", None),
         ];
         for (kind, value, action) in table {

@@ -1,6 +1,7 @@
 //! The whole program against real clients on loopback. Each test starts a demo of its own on ports of its own.
 #![expect(clippy::unwrap_used, reason = "a test: what fails here fails it")]
 
+mod access;
 mod asking;
 mod clients;
 mod dns;
