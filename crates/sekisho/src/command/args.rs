@@ -46,7 +46,7 @@ pub enum Command {
     /// Let the running server read its configuration again; no session is dropped
     ///
     /// The certificate is read again too. A configuration with a mistake, or one that changes what is only read at the
-    /// start (hostname, data_dir, admin, directory, state, spool, dns, the routes and bounds of delivery, the counting of
+    /// start (hostname, data_dir, admin, directory, state, relay.export, spool, dns, the routes and bounds of delivery, the counting of
     /// failed logins), is refused with its keys named, and nothing changes.
     Reload,
     /// Check and show the configuration

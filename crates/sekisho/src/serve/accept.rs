@@ -14,6 +14,7 @@ use super::beside::{self, Visit};
 use super::border::{Border, Client};
 use super::site::{ListenerSite, Site};
 use super::{pop3, smtp as smtp_service};
+use crate::config::Protocol;
 use crate::listen::{Address, Link, Pass, Refused, Stream, proxy};
 
 /// How long a proxy may take for its header, and a client for the first TLS handshake.
@@ -115,7 +116,8 @@ fn admit(border: &Arc<Border>, tcp: TcpStream, (address, peer, stop): (&Address,
     }
     // A proxy brings many clients: each is counted once its header names it. A mail server that asks us speaks for many.
     let proxied = limits.proxy_from.iter().any(|net| net.contains(&peer));
-    let of_many = proxied || limits.protocol.is_beside();
+    // DRAC may be spoken by anybody, if only to be told that he may not.
+    let of_many = proxied || (limits.protocol.is_beside() && limits.protocol != Protocol::Dracd);
     let per_client = if of_many { limits.connections_max } else { limits.connections_per_client_max };
     match listener.gate.enter(peer, limits.connections_max, per_client) {
         Ok(pass) => {

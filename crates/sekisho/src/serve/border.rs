@@ -11,6 +11,7 @@ use directory::Directory;
 use spool::Spool;
 use state::Embedded;
 
+use super::beside::dracd::rates::Rates;
 use super::beside::policy::Messages;
 use super::memory::Memory;
 use super::site::{ListenerSite, Site};
@@ -36,6 +37,8 @@ pub struct Border {
     pub messages: Messages,
     /// Dates for header fields.
     pub dates: DateClock,
+    /// How much other servers have told over DRAC lately.
+    pub drac_rates: Rates,
     /// Counts the sessions ([`SessionId::first`]).
     pub sessions: AtomicU64,
     /// By which an unknown login gets a salt of its own, the same at each try (SCRAM).

@@ -1,8 +1,10 @@
 //! Logins that count: who tells of one, and what may not be granted whoever tells.
 
 use std::fs;
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::path::Path;
+use std::task::Poll;
 use std::time::SystemTime;
 
 use drac::allow::Allow;
@@ -111,4 +113,21 @@ pub async fn record(border: &Border, site: &Site, (session, told): (SessionId, T
             Recorded::Failed(error)
         }
     }
+}
+
+/// Records several at once, each as [`record`] does; in their order.
+pub async fn record_all(border: &Border, site: &Site, (session, told): (SessionId, Vec<Told>)) -> Vec<Recorded> {
+    let mut waiting: Vec<_> =
+        told.into_iter().map(|told| Some(Box::pin(record(border, site, (session, told))))).collect();
+    let mut recorded: Vec<Option<Recorded>> = waiting.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (one, done) in waiting.iter_mut().zip(&mut recorded) {
+            if let Some(Poll::Ready(value)) = one.as_mut().map(|one| one.as_mut().poll(context)) {
+                (*one, *done) = (None, Some(value));
+            }
+        }
+        if waiting.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    recorded.into_iter().flatten().collect()
 }

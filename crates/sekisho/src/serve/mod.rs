@@ -1,7 +1,7 @@
 //! The running server: opens what a mail passes, listens, reloads, stops.
 //!
 //! `accept` takes connections, `smtp`, `pop3` and (for other mail servers) `beside` serve them, `auth` checks logins, `deliver` sets delivery up; `border` is
-//! what all of them share, `site` one configuration of it.
+//! what all of them share, `site` one configuration of it, `legacy` what goes on beside the listeners.
 
 pub mod accept;
 pub mod auth;
@@ -9,6 +9,7 @@ pub mod beside;
 pub mod border;
 pub mod deliver;
 pub mod evidence;
+mod legacy;
 pub mod memory;
 pub mod pop3;
 mod reload;
@@ -30,7 +31,9 @@ use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use self::accept::{Door, Socket};
+use self::beside::dracd::rates::Rates;
 use self::border::{Border, SessionId};
+use self::legacy::Legacy;
 use self::memory::Memory;
 use self::site::{Site, SiteError};
 use crate::config::{Listener, Protocol, Settings};
@@ -76,6 +79,9 @@ pub enum StartError {
         /// What the system says.
         error: io::Error,
     },
+    /// The file of grants cannot be written.
+    #[error("relay.export: {0}")]
+    Export(#[from] crate::export::ExportError),
     /// A folder cannot be made, or there are no random octets.
     #[error("{what}: {error}")]
     Io {
@@ -107,6 +113,7 @@ pub struct Server {
     doors: HashMap<Address, JoinHandle<()>>,
     /// Of all listeners that have connections, those of earlier configurations too.
     gates: Vec<Arc<Gate>>,
+    legacy: Legacy,
     stop: watch::Sender<bool>,
 }
 
@@ -116,16 +123,23 @@ impl Server {
         let border = Arc::new(open(settings).await?);
         let delivery = deliver::start(&border)?;
         let (stop, _) = watch::channel(false);
-        let mut server = Self { border, delivery, doors: HashMap::new(), gates: Vec::new(), stop };
-        let site = server.border.site.load_full();
-        match server.bind(&site) {
-            Ok(opened) => server.open_doors(&site, opened),
+        let legacy = Legacy::default();
+        let mut server = Self { border, delivery, doors: HashMap::new(), gates: Vec::new(), legacy, stop };
+        match server.open().await {
+            Ok(()) => Ok(server),
             Err(error) => {
                 server.stop().await;
-                return Err(error);
+                Err(error)
             }
         }
-        Ok(server)
+    }
+
+    async fn open(&mut self) -> Result<(), StartError> {
+        let site = self.border.site.load_full();
+        let opened = self.bind(&site)?;
+        self.legacy.start(&self.border, &site).await?;
+        self.open_doors(&site, opened);
+        Ok(())
     }
 
     /// What the sessions share.
@@ -148,6 +162,7 @@ impl Server {
         self.border.memory.resize(site.settings.limits.memory_octets);
         self.open_doors(&site, opened);
         self.close_doors(&site);
+        self.legacy.follow(&site);
         info!(file = &*site.settings.file, "reloaded");
         Ok(())
     }
@@ -212,6 +227,7 @@ impl Server {
         if tokio::time::timeout(SESSIONS_GRACE, sessions).await.is_err() {
             warn!("sessions cut off at the end of the time for shutting down");
         }
+        self.legacy.stop().await;
         self.delivery.shutdown(DELIVERIES_GRACE).await;
         self.border.spool.close().await;
         self.border.directory.close().await;
@@ -270,6 +286,7 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
         messages: beside::policy::Messages::default(),
         memory: Memory::new(settings.limits.memory_octets),
         dates: smtp::header::DateClock::default(),
+        drac_rates: Rates::default(),
         sessions: SessionId::first(),
         decoy_key: *key.derive("sasl-decoy"),
         guess_key,

@@ -19,6 +19,8 @@ pub(super) fn needing_a_restart(old: &Settings, new: &Settings) -> Vec<&'static 
     differs("admin.mode", old.admin.mode != new.admin.mode);
     differs("dns.servers", old.dns.servers != new.dns.servers);
     differs("dns.timeout_ms", old.dns.timeout != new.dns.timeout);
+    differs("relay.export", old.relay.export != new.relay.export);
+    differs("relay.drac.rpcbind", old.relay.drac.rpcbind != new.relay.drac.rpcbind);
     let (auth, is) = (&old.auth, &new.auth);
     differs("auth.failures_per_client", auth.failures_per_client != is.failures_per_client);
     differs("auth.failures_per_account", auth.failures_per_account != is.failures_per_account);

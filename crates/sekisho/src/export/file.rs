@@ -1,0 +1,104 @@
+//! Puts a file in the place of another, whole, while others have that open.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+
+use interop::bdb::BdbError;
+
+/// Who may read a file that was not there before: mail servers run as users of their own. There are no secrets in it.
+const MODE: u32 = 0o644;
+
+/// Why the file was not written. The one before it lies there as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The entries make no file.
+    #[error("{path}: {error}")]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: BdbError,
+    },
+    /// The system says no.
+    #[error("{path}: {op}: {error}")]
+    Io {
+        /// The file at hand.
+        path: PathBuf,
+        /// What was tried.
+        op: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A fault in the program.
+    #[error("{path}: writing it broke off")]
+    Failed {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Writes `image` beside `path`, with the owner and the permissions of what is there, and renames it: who opens the file
+/// sees the old whole or the new one, also after a power cut.
+pub(super) fn replace(path: &Path, image: &[u8]) -> Result<(), ExportError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".tmp");
+    let beside = PathBuf::from(beside);
+    let failed = |path: &Path, op| {
+        let path = path.to_owned();
+        move |error| ExportError::Io { path, op, error }
+    };
+    let before = fs::metadata(path).ok();
+    // One that an earlier process left; nor do we follow a link that somebody laid there.
+    if let Err(error) = fs::remove_file(&beside)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(failed(&beside, "removing")(error));
+    }
+    let mode = before.as_ref().map_or(MODE, |before| before.permissions().mode() & 0o777);
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+    let mut file = file.map_err(failed(&beside, "making"))?;
+    if let Some(before) = before {
+        // Only root can give a file away, and only root needs to.
+        let _ = fchown(&file, Some(before.uid()), Some(before.gid()));
+    }
+    file.set_permissions(fs::Permissions::from_mode(mode)).map_err(failed(&beside, "permitting"))?;
+    file.write_all(image).and_then(|()| file.sync_all()).map_err(failed(&beside, "writing"))?;
+    fs::rename(&beside, path).map_err(failed(path, "replacing"))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed(folder, "syncing"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_keeps_its_permissions() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("relay.db");
+        replace(&path, b"one").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o644);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let mut open = File::open(&path).unwrap();
+        // What a killed process left, or somebody's link.
+        let precious = dir.path().join("precious");
+        fs::write(&precious, "precious").unwrap();
+        std::os::unix::fs::symlink(&precious, dir.path().join("relay.db.tmp")).unwrap();
+        replace(&path, b"another").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"another");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+        assert_eq!(fs::read(&precious).unwrap(), b"precious");
+        let mut old = String::new();
+        io::Read::read_to_string(&mut open, &mut old).unwrap();
+        assert_eq!(old, "one", "who has it open sees the old one");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_told() {
+        let error = replace(Path::new("/nonexistent/relay.db"), b"").unwrap_err();
+        assert!(error.to_string().starts_with("/nonexistent/relay.db.tmp: making: "), "{error}");
+    }
+}

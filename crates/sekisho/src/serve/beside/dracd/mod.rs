@@ -1,0 +1,111 @@
+//! DRAC: POP servers tell of logins, over UDP and TCP.
+//!
+//! `desk` decides who may, `datagrams` and `stream` speak the protocol with anything that answers like one, `portmapper`
+//! lets clients find us. Here is the desk of the running server, which goes by the configuration in force at each add.
+
+pub mod datagrams;
+pub mod desk;
+pub mod portmapper;
+pub mod rates;
+pub mod stream;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use drac::AddResult;
+use guard::{PopSource, Subject};
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+use tracing::{debug, info};
+
+use self::desk::{Asked, Callers, Desk, Refusal};
+use super::{Served, Visit};
+use crate::config::Protocol;
+use crate::listen::{Address, Link};
+use crate::serve::border::{Border, SessionId};
+use crate::serve::evidence::{self, Recorded, Told};
+use crate::serve::site::Site;
+
+/// Serves one connection.
+pub async fn serve(visit: &Visit, link: Link) -> Served {
+    let desk = Service { border: Arc::clone(&visit.border), session: visit.session };
+    stream::serve(link, &desk, visit.peer).await
+}
+
+/// Serves datagrams until the server ends.
+pub async fn serve_datagrams(
+    socket: UdpSocket,
+    _address: Address,
+    (border, stop): (Arc<Border>, watch::Receiver<bool>),
+) {
+    let session = border.next_session();
+    datagrams::serve(socket, Arc::new(Service { border, session }), stop).await;
+}
+
+/// The running server's desk.
+struct Service {
+    border: Arc<Border>,
+    session: SessionId,
+}
+
+impl Desk for Service {
+    async fn settle(&self, adds: Vec<Asked>) -> Vec<AddResult> {
+        let site = self.border.site.load_full();
+        let now = SystemTime::now();
+        let mut told = Vec::with_capacity(adds.len());
+        let checked: Vec<Result<(), Refusal>> = adds.iter().map(|asked| self.check(&site, asked, now)).collect();
+        for (asked, checked) in adds.iter().zip(&checked) {
+            match checked {
+                Ok(()) => told.push(Told {
+                    client: asked.address,
+                    subject: Subject::Server(asked.peer),
+                    source: PopSource::Drac,
+                }),
+                Err(refusal) => self.tell_refused(asked, *refusal),
+            }
+        }
+        let mut recorded = evidence::record_all(&self.border, &site, (self.session, told)).await.into_iter();
+        let result = |checked: Result<(), Refusal>| match checked {
+            // One for each that was checked.
+            Ok(()) => recorded.next().map_or(AddResult::SystemError, |recorded| result_of(&recorded)),
+            Err(refusal) => refusal.result(),
+        };
+        let results: Vec<AddResult> = checked.into_iter().map(result).collect();
+        for (asked, result) in adds.iter().zip(&results) {
+            debug!(session = %self.session, client = %asked.address, server = %asked.peer, ?result, "drac add");
+        }
+        results
+    }
+}
+
+impl Service {
+    fn check(&self, site: &Site, asked: &Asked, now: SystemTime) -> Result<(), Refusal> {
+        let drac = &site.settings.relay.drac;
+        let callers = Callers { allow: &site.outside.allow, udp_from_others: drac.udp_from_others };
+        callers.check(asked)?;
+        if !self.border.drac_rates.admits(asked.peer, drac.adds_per_second, now) {
+            return Err(Refusal::TooMany);
+        }
+        Ok(())
+    }
+
+    fn tell_refused(&self, asked: &Asked, refusal: Refusal) {
+        let Asked { peer, address, .. } = asked;
+        info!(session = %self.session, client = %address, server = %peer, cause = %refusal, "drac refused");
+    }
+}
+
+fn result_of(recorded: &Recorded) -> AddResult {
+    match recorded {
+        Recorded::Counts => AddResult::Succeeded,
+        Recorded::Off => AddResult::PermissionDenied,
+        Recorded::Never(_) | Recorded::Failed(_) => AddResult::SystemError,
+    }
+}
+
+/// Where this configuration listens for DRAC.
+pub(in crate::serve) fn bound(site: &Site) -> Vec<SocketAddr> {
+    let ours = site.listeners.iter().filter(|listener| listener.settings.protocol == Protocol::Dracd);
+    ours.flat_map(|listener| listener.settings.bind.iter().copied()).collect()
+}
