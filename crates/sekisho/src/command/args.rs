@@ -80,6 +80,14 @@ pub enum Command {
     /// Login and password are read from descriptor 3. Ends with 1 for a wrong login, 2 for wrong use, 111 if it cannot
     /// be known now; else becomes the program, in the folder of the mailbox, with USER and HOME set.
     Checkpassword(Checkpassword),
+    /// DRAC by hand: tell a server of a login
+    #[command(subcommand)]
+    Drac(Drac),
+    /// DRAC alone, in the place of rpc.dracd: POP servers tell of logins, other mail servers read the database
+    ///
+    /// Stays in the foreground. Who may add stands in /etc/mail/dracd.allow or /etc/drac/dracd.allow; without either it
+    /// listens on loopback only. What it knows lies in DBFILE.state; DBFILE is made from it, and is empty after the end.
+    Dracd(Dracd),
     /// Write man pages or shell completions
     #[command(subcommand, hide = true)]
     Docs(Docs),
@@ -375,6 +383,55 @@ pub struct Checkpassword {
     /// The program and its arguments
     #[arg(last = true, required = true, value_hint = ValueHint::CommandWithArguments)]
     pub program: Vec<OsString>,
+}
+
+/// `sekisho drac`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Drac {
+    /// Tell a server that somebody has logged in from an address, as a POP server does
+    Add {
+        /// The server: HOST, whose port is asked for, or HOST:PORT
+        server: String,
+        /// Whence he logged in
+        address: IpAddr,
+    },
+}
+
+/// `sekisho dracd`
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct Dracd {
+    /// Begin with an empty database
+    #[arg(short = 'i')]
+    pub empty: bool,
+    /// Minutes after which an address is forgotten, 1 to 1440
+    #[arg(short = 'e', value_name = "MINUTES", default_value_t = 30, allow_hyphen_values = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_440))]
+    pub minutes: u32,
+    /// Database for other mail servers
+    #[arg(value_name = "DBFILE", default_value = "/etc/mail/dracd.db", value_hint = ValueHint::FilePath)]
+    pub database: PathBuf,
+    /// A hash, as Postfix's hash:, not a btree
+    #[arg(long)]
+    pub hash: bool,
+    /// File of the servers that may add
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub allow: Option<PathBuf>,
+    /// Address to listen at [default: 127.0.0.1; with a list 0.0.0.0]
+    #[arg(long, value_name = "ADDRESS")]
+    pub bind: Option<IpAddr>,
+    /// Port of both transports [default: two that are free]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub port: u16,
+    /// Do not register with rpcbind: clients know the port
+    #[arg(long)]
+    pub no_rpcbind: bool,
+    /// Adds a second that one server may make
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub adds_per_second: u32,
+    /// Let loopback addresses be added, to try it out
+    #[arg(long)]
+    pub grant_loopback: bool,
 }
 
 /// `sekisho docs`

@@ -5,6 +5,8 @@ mod checkpassword;
 mod client;
 mod config;
 mod docs;
+mod drac;
+mod dracd;
 mod fault;
 mod grant;
 mod init;
@@ -26,7 +28,7 @@ use std::process::ExitCode;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    match run(Sekisho::parse()) {
+    match run(Sekisho::parse_from(dracd::arguments(std::env::args_os()))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fault.tell(),
     }
@@ -39,6 +41,8 @@ fn run(line: Sekisho) -> Result<(), Fault> {
         Command::Serve => server::serve(global),
         Command::Init(args) => init::run(&args, global),
         Command::Config(command) => config::run(&command, global),
+        Command::Drac(command) => drac::run(&command),
+        Command::Dracd(args) => dracd::run(&args),
         Command::Docs(command) => docs::run(&command),
         Command::Reload => client::block_on(server::reload(global)),
         Command::User(command) => client::block_on(user::run(command, global)),

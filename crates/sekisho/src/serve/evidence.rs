@@ -44,7 +44,8 @@ impl Outside {
     }
 }
 
-fn read_allow(path: &Path) -> Result<drac::allow::Loaded, String> {
+/// Reads a `dracd.allow`.
+pub fn read_allow(path: &Path) -> Result<drac::allow::Loaded, String> {
     let name = path.display().to_string();
     let octets = fs::metadata(path).map_err(|error| format!("{name}: {error}"))?.len();
     if octets > ALLOW_OCTETS_MAX {
@@ -55,7 +56,7 @@ fn read_allow(path: &Path) -> Result<drac::allow::Loaded, String> {
 }
 
 /// Behind a container's or a home router's gateway is everybody.
-fn default_gateways() -> Vec<IpAddr> {
+pub fn default_gateways() -> Vec<IpAddr> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let mut found = gateways::ipv4(&read("/proc/net/route"));
     found.extend(gateways::ipv6(&read("/proc/net/ipv6_route")));

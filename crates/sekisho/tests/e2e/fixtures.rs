@@ -1,6 +1,6 @@
 //! The relay probes that need an environment of their own (kind `fixture` in `tests/data/relay-probes.json`).
 //!
-//! `drac-one-address` is not here: there is no dracd yet.
+//! `drac-one-address` is a test of `drac`.
 
 use std::net::Ipv4Addr;
 

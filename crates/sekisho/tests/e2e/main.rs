@@ -6,6 +6,8 @@ mod asking;
 mod clients;
 mod dns;
 mod dovecot;
+mod drac;
+mod dracd;
 mod fixtures;
 mod kill;
 mod life;
