@@ -123,3 +123,59 @@ fn take(stream: &mut impl Read, heard: &mut Vec<u8>, whole: impl Fn(&[u8]) -> Op
         heard.extend_from_slice(&piece[..octets]);
     }
 }
+
+/// A connection to a `milter` listener, on which a mail server tells of one SMTP session.
+pub(crate) struct Milter {
+    stream: TcpStream,
+    heard: Vec<u8>,
+}
+
+impl Milter {
+    /// Negotiates version 6 with everything, and tells of a client.
+    pub(crate) fn connect(demo: &Demo, client: &str) -> Self {
+        let mut milter = Self { stream: connect(demo.port("milter")), heard: Vec::new() };
+        let offer = [6u32, 0x1ff, 0x001f_ffff].map(u32::to_be_bytes).concat();
+        milter.send(b'O', &offer);
+        assert_eq!(milter.reply().0, b'O');
+        let family = if client.contains(':') { '6' } else { '4' };
+        milter.send(b'C', format!("client.example\0{family}\u{4}\u{1}{client}\0").as_bytes());
+        assert_eq!(milter.reply().0, b'c');
+        milter.send(b'H', b"client.example\0");
+        assert_eq!(milter.reply().0, b'c');
+        milter
+    }
+
+    fn send(&mut self, command: u8, data: &[u8]) {
+        let length = u32::try_from(data.len() + 1).unwrap().to_be_bytes();
+        self.stream.write_all(&[&length[..], &[command], data].concat()).unwrap();
+    }
+
+    fn reply(&mut self) -> (u8, Vec<u8>) {
+        let mut head = [0; 5];
+        self.stream.read_exact(&mut head).unwrap();
+        let length = usize::try_from(u32::from_be_bytes([head[0], head[1], head[2], head[3]])).unwrap();
+        self.heard.resize(length - 1, 0);
+        self.stream.read_exact(&mut self.heard).unwrap();
+        (head[4], std::mem::take(&mut self.heard))
+    }
+
+    /// A transaction up to its first recipient, given up then: `continue`, or the reply that the client would see.
+    pub(crate) fn rcpt(&mut self, login: Option<&str>, from: &str, to: &str) -> String {
+        if let Some(login) = login {
+            self.send(b'D', format!("M{{auth_authen}}\0{login}\0").as_bytes());
+        }
+        self.send(b'M', format!("<{from}>\0").as_bytes());
+        let mut answer = self.reply();
+        if answer.0 == b'c' {
+            self.send(b'R', format!("<{to}>\0").as_bytes());
+            answer = self.reply();
+        }
+        self.send(b'A', b"");
+        match answer {
+            (b'c', _) => "continue".to_owned(),
+            // Percent signs are doubled on the wire.
+            (b'y', text) => String::from_utf8(text).unwrap().trim_end_matches('\0').replace("%%", "%"),
+            (other, _) => panic!("{:?} is no answer to a recipient", char::from(other)),
+        }
+    }
+}

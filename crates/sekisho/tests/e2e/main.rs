@@ -11,6 +11,7 @@ mod dracd;
 mod fixtures;
 mod kill;
 mod life;
+mod one_brain;
 mod outside;
 mod policy;
 mod pop_before_smtp;
