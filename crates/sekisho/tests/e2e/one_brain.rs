@@ -91,7 +91,7 @@ impl Everywhere {
         for interface in 0..4 {
             let answer = self.ask(interface, from, to);
             let expected = match (interface, fate.reply(to)) {
-                (0 | 1 | 2, Some(reply)) => reply,
+                (0..=2, Some(reply)) => reply,
                 (0, None) => "250 2.1.5 Recipient ok".to_owned(),
                 (1, None) => if is_ours { "DUNNO" } else { "OK" }.to_owned(),
                 (2, None) => "continue".to_owned(),

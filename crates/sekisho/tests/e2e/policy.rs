@@ -58,6 +58,7 @@ fn permitting_a_right_is_ok_and_none_is_a_refusal() {
         ("RCPT", &[ip("unknown"), from(ALICE), to(OUTSIDE), login(ALICE)], "OK"),
         ("RCPT", &[ip("192.0.2.8"), from(ALICE), to(OUTSIDE), login(ALICE)], "OK"),
         ("RCPT", &[ip("192.0.2.8"), from(""), to(OUTSIDE), login("alice")], "OK"),
+        ("RCPT", &[ip("192.0.2.8"), from(ALICE), to(OUTSIDE), login(ALICE), ("sasl_method", "XCLIENT")], DENIED),
         ("RCPT", &[ip("192.0.2.8"), from(BOB), to(OUTSIDE), login(ALICE)], NOT_ALICE_S),
         ("RCPT", &[ip("192.0.2.8"), from(BOB), to("carol@example.test"), login(ALICE)], NOT_ALICE_S),
         ("RCPT", &[ip("192.0.2.8"), from(ALICE), to(OUTSIDE), login("stranger@elsewhere.example")], DENIED),

@@ -1,6 +1,9 @@
 //! The interfaces for other mail servers: each connection is a [`Visit`]. Who speaks here names clients and is believed, so
 //! a listener lets in only its `peers`.
 //!
+//! Three of them ask about SMTP clients: `client` judges those as our own server would, `path` reads addresses as they tell
+//! them.
+//!
 //! A visit may last for days; it goes by the configuration in force at each question, not by that of its beginning.
 
 pub mod auth_policy;

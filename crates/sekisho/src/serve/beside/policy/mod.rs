@@ -77,8 +77,9 @@ async fn answer(visit: &Visit, (site, mode): (&Site, RelayMode), request: &Reque
     if matches!(stage, Stage::Data | Stage::EndOfMessage) {
         return effect(visit, mode, (request, stage)).await;
     }
-    let told =
-        Told { ip: request.client_address(), helo: text(request.helo_name()), login: text(request.sasl_username()) };
+    // By XCLIENT somebody else told the mail server of it.
+    let login = text(request.sasl_username()).filter(|_| !request.sasl_method().eq_ignore_ascii_case(b"XCLIENT"));
+    let told = Told { ip: request.client_address(), helo: text(request.helo_name()), login };
     let client = Client::new(visit, (site, mode), told).await;
     match stage {
         Stage::Rcpt => at_rcpt(visit, &client, (request, mode)).await,
