@@ -33,7 +33,7 @@ where
 fn ask(address: &str, (at_once, recipient): (u64, &str), (first, end): (u64, Instant)) -> u64 {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
-    let (mut asked, mut heard) = (first, [0; 65_536]);
+    let (mut asked, mut heard) = (first, vec![0; 65_536]);
     let mut answered = 0;
     while Instant::now() < end {
         let requests: String = (0..at_once).map(|n| request(recipient, asked + n)).collect();
