@@ -12,6 +12,7 @@ mod fixtures;
 mod kill;
 mod life;
 mod one_brain;
+mod map_command;
 mod outside;
 mod policy;
 mod pop_before_smtp;

@@ -183,6 +183,13 @@ fn check_protocol(listener: &Listener, path: &str, meaning: &mut Meaning<'_>) {
             meaning.wrong(&format!("{path}.auth"), "nobody reads a mailbox without a login", "\"tls\" or \"always\"");
         }
     }
+    if listener.relay == RelayMode::Permit && !listener.protocol.is_beside() {
+        let message = format!(
+            "only a listener that other mail servers ask can permit; who relays by {} is said in [relay]",
+            listener.protocol.name()
+        );
+        meaning.wrong(&format!("{path}.relay"), message, "remove it");
+    }
     if listener.auth_required && listener.auth == AuthOffer::Never {
         meaning.wrong(
             &format!("{path}.auth"),
