@@ -122,7 +122,6 @@ fn failed_logins_at_dovecot_give_nothing_and_dovecot_needs_no_guard() {
 
 /// DRAC knows the address alone: any sender of the own domains may use it, and no other.
 #[test]
-#[ignore = "needs dracd and the policy listener"]
 fn a_script_after_the_login_tells_dracd() {
     let demo = Demo::start();
     let scripts = Folder::new();

@@ -278,7 +278,6 @@ fn a_device_logs_in_by_cram_md5() {
 
 /// The weakest way: a file cannot say that nobody keeps it, so the guard empties it at its end.
 #[test]
-#[ignore = "needs the export of relay rights"]
 fn addresses_that_may_relay_by_an_exported_database() {
     let asked = "  warn    set acl_m_question = relay $sender_host_address <$sender_address> \
                  <${quote_local_part:$local_part}@$domain>\n          acl = ask_guard\n  \

@@ -311,7 +311,6 @@ fn a_login_at_postfix_sends_in_its_own_name() {
 
 /// A file cannot say that nobody keeps it: so the guard empties it at its end.
 #[test]
-#[ignore = "needs the export of relay rights"]
 fn addresses_that_may_relay_by_an_exported_database() {
     for kind in ["btree", "hash"] {
         let folder = Folder::new();

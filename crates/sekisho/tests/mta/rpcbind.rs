@@ -26,7 +26,6 @@ fn all() -> Vec<(String, String)> {
 }
 
 #[test]
-#[ignore = "needs the dracd command"]
 fn rpcbind_knows_dracd_while_it_runs() {
     let (folder, namespace) = (Folder::new(), Namespace::new(Network::Own));
     namespace.tmpfs("/run");

@@ -85,7 +85,6 @@ fn classical_file() {
 
 /// The file that the guard keeps.
 #[test]
-#[ignore = "needs relay.export"]
 fn classical_file_kept_by_the_guard() {
     let folder = crate::support::Folder::new();
     let file = folder.join("dracd.db");
