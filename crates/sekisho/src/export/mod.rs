@@ -27,7 +27,7 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// Of the time, writing takes at most the part of one in this many.
 const PAUSE_FACTOR: u32 = 10;
 /// Before a write that failed is tried again.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(500);
 /// As good as never: something else happens before.
 const LONG: Duration = Duration::from_hours(24);
 
