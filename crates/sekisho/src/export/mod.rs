@@ -21,6 +21,7 @@ use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 pub use file::ExportError;
+pub(crate) use file::replace;
 
 /// Between two writes at least.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -170,7 +171,7 @@ fn put(target: &Target, grants: &[PopEvidence]) -> Result<Wrote, ExportError> {
     let entries = entries(grants);
     let image =
         bdb::write(target.kind, &entries).map_err(|error| ExportError::Image { path: target.path.clone(), error })?;
-    file::replace(&target.path, &image)?;
+    file::replace(&target.path, &image, None)?;
     let took = began.elapsed();
     debug!(entries = entries.len(), ?took, "exported");
     let next_expiry = grants.iter().map(PopEvidence::expires_at).min();
