@@ -2,7 +2,8 @@
 //!
 //! A mail comes in by `listen`, is served by `serve` and judged by `judge` with facts from `lookup` and `tables`, and lies in the
 //! spool. `config` says what is meant, `command` is the command line, `admin` the API by which commands rule a running server, `log` the one line per
-//! event, `export` a file of grants for those who can only read one, `run` the server's life as a process, `demo` the server to try.
+//! event, `export` a file of grants for those who can only read one, `watch` reads the logs of other servers, `run` the server's
+//! life as a process, `demo` the server to try.
 
 pub mod admin;
 pub mod command;
@@ -17,3 +18,4 @@ pub mod run;
 pub mod serve;
 pub mod tables;
 pub mod tls;
+pub mod watch;

@@ -39,6 +39,7 @@ use self::site::{Site, SiteError};
 use crate::config::{Listener, Protocol, Settings};
 use crate::listen::{Address, Gate, socket};
 use crate::lookup::resolver::Resolver;
+use crate::watch::Watches;
 
 /// How long running sessions may take to end after the server was told to stop.
 const SESSIONS_GRACE: Duration = Duration::from_secs(10);
@@ -115,6 +116,7 @@ pub struct Server {
     gates: Vec<Arc<Gate>>,
     legacy: Legacy,
     stop: watch::Sender<bool>,
+    watches: Watches,
 }
 
 impl Server {
@@ -123,8 +125,8 @@ impl Server {
         let border = Arc::new(open(settings).await?);
         let delivery = deliver::start(&border)?;
         let (stop, _) = watch::channel(false);
-        let legacy = Legacy::default();
-        let mut server = Self { border, delivery, doors: HashMap::new(), gates: Vec::new(), legacy, stop };
+        let (legacy, watches) = (Legacy::default(), Watches::default());
+        let mut server = Self { border, delivery, doors: HashMap::new(), gates: Vec::new(), legacy, watches, stop };
         match server.open().await {
             Ok(()) => Ok(server),
             Err(error) => {
@@ -139,6 +141,7 @@ impl Server {
         let opened = self.bind(&site)?;
         self.legacy.start(&self.border, &site).await?;
         self.open_doors(&site, opened);
+        self.watches.follow(&site.settings.watch, &self.border);
         Ok(())
     }
 
@@ -163,6 +166,7 @@ impl Server {
         self.open_doors(&site, opened);
         self.close_doors(&site);
         self.legacy.follow(&site);
+        self.watches.follow(&site.settings.watch, &self.border);
         info!(file = &*site.settings.file, "reloaded");
         Ok(())
     }
@@ -215,6 +219,7 @@ impl Server {
     /// Ends in order: no new connections, sessions finish their reply, deliveries on their way end, the disk has it all.
     pub async fn stop(self) {
         self.stop.send_replace(true);
+        self.watches.stop().await;
         for (address, serving) in self.doors {
             serving.abort();
             remove_socket(&address);

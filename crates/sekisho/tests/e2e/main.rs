@@ -24,3 +24,4 @@ mod support;
 mod traps_auth;
 mod traps_mail;
 mod traps_relay;
+mod watch;

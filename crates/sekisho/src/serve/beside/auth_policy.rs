@@ -14,7 +14,6 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use interop::auth_policy::{Answer, BODY_OCTETS_MAX, Command, Outcome, Request as Asked};
-use smtp::{Host, Mailbox};
 use state::AuthGate;
 use tracing::info;
 
@@ -25,8 +24,10 @@ use crate::serve::border::{Border, SessionId};
 use crate::serve::evidence::{self, Told};
 use crate::serve::site::Site;
 
-/// How long a request's header may take.
-const HEADER_WAIT: Duration = Duration::from_secs(30);
+/// How long a request's header may take, and as long its body.
+const REQUEST_WAIT: Duration = Duration::from_secs(30);
+/// Longest header, in octets; Dovecot's has 300.
+const HEADER_OCTETS_MAX: usize = 16 * 1024;
 
 /// Serves one connection.
 pub async fn serve(visit: &Visit, link: Link) -> Served {
@@ -40,7 +41,7 @@ pub async fn serve(visit: &Visit, link: Link) -> Served {
         async move { Ok::<_, Infallible>(listening.answer(request).await) }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_WAIT);
+    http.timer(TokioTimer::new()).header_read_timeout(REQUEST_WAIT).max_buf_size(HEADER_OCTETS_MAX);
     http.serve_connection(TokioIo::new(link), service).await.map_err(io::Error::other)
 }
 
@@ -56,8 +57,11 @@ impl Listening {
             return told(StatusCode::METHOD_NOT_ALLOWED, "auth-policy takes POST");
         }
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let Ok(body) = Limited::new(request.into_body(), BODY_OCTETS_MAX).collect().await else {
-            return told(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broken off");
+        let body = Limited::new(request.into_body(), BODY_OCTETS_MAX).collect();
+        let body = match tokio::time::timeout(REQUEST_WAIT, body).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) => return told(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broken off"),
+            Err(_) => return told(StatusCode::REQUEST_TIMEOUT, "the body does not come"),
         };
         match Asked::parse(&query, &body.to_bytes()) {
             Ok(asked) => answered(&self.decide(&asked).await),
@@ -76,7 +80,7 @@ impl Listening {
         match &asked.command {
             Command::Allow => match self.border.state.check_auth(remote, &login, SystemTime::now()) {
                 AuthGate::Go => Answer::Continue,
-                AuthGate::Wait(delay) => Answer::Delay(u32::try_from(delay.as_secs().max(1)).unwrap_or(u32::MAX)),
+                AuthGate::Wait(delay) => Answer::Delay(whole_secs(delay)),
                 AuthGate::Locked(_) => Answer::Refuse("".into()),
             },
             // We refused it ourselves.
@@ -98,7 +102,8 @@ impl Listening {
         if !matches!(asked.protocol.as_str(), "pop3" | "imap") {
             return;
         }
-        let (Some(client), Some(account)) = (asked.remote.map(guard::canonical_ip), account(site, login)) else {
+        let (Some(client), Some(account)) = (asked.remote.map(guard::canonical_ip), evidence::account(site, login))
+        else {
             return;
         };
         let told = Told { client, subject: Subject::Account(account), source: PopSource::AuthPolicy };
@@ -106,25 +111,23 @@ impl Listening {
     }
 }
 
-/// The account's full name, which is also its own address; `None` for what is no address.
-pub fn account(site: &Site, login: &str) -> Option<String> {
-    let whole = match &site.settings.domains.default {
-        Some(domain) if !login.contains('@') => format!("{login}@{domain}"),
-        _ => login.to_owned(),
-    };
-    let mailbox = Mailbox::parse(&whole).ok()?;
-    let is_plain = matches!(mailbox.host, Host::Domain(_)) && mailbox.routing().is_none();
-    is_plain.then(|| mailbox.to_string().to_ascii_lowercase())
+/// Dovecot counts in seconds.
+fn whole_secs(delay: Duration) -> u32 {
+    u32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
 fn answered(answer: &Answer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(answer.to_json())));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    json(StatusCode::OK, answer.to_json())
 }
 
+/// Dovecot goes by the status alone, as its `auth_policy_reject_on_fail` has it; the text is for people.
 fn told(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(format!("{text}\n"))));
+    json(status, serde_json::json!({ "error": text }).to_string())
+}
+
+fn json(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
