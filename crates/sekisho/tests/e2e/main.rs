@@ -3,9 +3,11 @@
 
 mod access;
 mod asking;
+mod auth_policy;
 mod clients;
 mod dns;
 mod dovecot;
+mod dovecot_auth;
 mod drac;
 mod dracd;
 mod fixtures;

@@ -14,8 +14,9 @@ use guard::{PopSource, Subject};
 use interop::dovecot_auth::{
     Auth as Asked, Decoder, Event, Failure, Handshake, Mechanism, REQUESTS_MAX, Reply, Secret,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::{Served, Visit};
 use crate::config::Settings;
@@ -26,62 +27,60 @@ use crate::serve::evidence::{self, Told};
 
 /// How long a client may think about a challenge. Postfix does not tell us when its client gave up.
 const RESPONSE_WAIT: Duration = Duration::from_mins(2);
+/// How long a mail server may leave our answers unread.
+const ANSWER_WAIT: Duration = Duration::from_mins(2);
+/// Exchanges that run, cancelled ones too.
+const TASKS_MAX: usize = 2 * REQUESTS_MAX;
 /// Answers on their way to the mail server.
 const ANSWERS_WAITING: usize = 64;
 /// One read, in octets.
 const READ_OCTETS: usize = 8192;
 
 /// What an exchange has to say.
-enum Said {
-    /// A line.
+struct Said {
+    /// Which of the connection's exchanges: its id may be another's by now.
+    serial: u64,
+    what: Word,
+}
+
+enum Word {
+    /// A line; the exchange goes on.
     Line(Vec<u8>),
+    /// Its last line.
+    Last(Vec<u8>),
     /// The accounts cannot be asked: the connection is to be closed.
     Unavailable,
-    /// The exchange of this id is over, with its last line.
-    Over(u32, Vec<u8>),
 }
 
 /// Serves one connection.
 pub async fn serve(visit: &Visit, stream: Link) -> Served {
-    let Some((site, _)) = visit.site() else { return Ok(()) };
-    let (mut reader, mut writer) = tokio::io::split(stream);
+    let (reader, mut writer) = tokio::io::split(stream);
+    writer.write_all(&handshake(visit)?).await?;
+    let (answers, mut answered) = mpsc::channel(ANSWERS_WAITING);
+    let exchanges = HashMap::new();
+    let mut conversation = Conversation { visit, answers, exchanges, tasks: JoinSet::new(), serial: 0 };
+    let ended = conversation.hold((reader, writer), &mut answered).await;
+    drop(answered);
+    // A guess that is being looked at is counted also when nobody waits for the answer any more.
+    conversation.exchanges.clear();
+    while conversation.tasks.join_next().await.is_some() {}
+    ended
+}
+
+fn handshake(visit: &Visit) -> io::Result<Vec<u8>> {
+    let Some((site, _)) = visit.site() else { return Err(gone()) };
     let mut cookie = [0; 16];
     getrandom::fill(&mut cookie).map_err(io::Error::other)?;
-    let mut line = Vec::new();
     let connection = visit.border.sessions.load(std::sync::atomic::Ordering::Relaxed);
     let connection = u32::try_from(connection & u64::from(u32::MAX)).unwrap_or_default();
+    let mut lines = Vec::new();
     let mechanisms = offered(&site.settings);
-    Handshake { mechanisms: &mechanisms, pid: std::process::id(), connection, cookie }.write_to(&mut line);
-    writer.write_all(&line).await?;
-    let (answers, mut answered) = mpsc::channel(ANSWERS_WAITING);
-    let mut conversation = Conversation { visit, answers, exchanges: HashMap::new() };
-    let mut decoder = Decoder::default();
-    let mut buffer = vec![0; READ_OCTETS];
-    loop {
-        tokio::select! {
-            read = reader.read(&mut buffer) => match read? {
-                0 => return Ok(()),
-                octets => {
-                    decoder.push(&buffer[..octets]);
-                    // Other clients' passwords may have been in it.
-                    buffer[..octets].fill(0);
-                    while let Some(event) = decoder.next_event().map_err(io::Error::other)? {
-                        if let Some(line) = conversation.take(event) {
-                            writer.write_all(&line).await?;
-                        }
-                    }
-                }
-            },
-            Some(said) = answered.recv() => match said {
-                Said::Line(line) => writer.write_all(&line).await?,
-                Said::Over(id, line) => {
-                    conversation.exchanges.remove(&id);
-                    writer.write_all(&line).await?;
-                }
-                Said::Unavailable => return Ok(()),
-            },
-        }
-    }
+    Handshake { mechanisms: &mechanisms, pid: std::process::id(), connection, cookie }.write_to(&mut lines);
+    Ok(lines)
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the listener is in the configuration no more")
 }
 
 /// What this interface offers, in the order of strength. Channel binding is between the client and its own server.
@@ -94,60 +93,138 @@ fn offered(settings: &Settings) -> Vec<Mechanism> {
 struct Conversation<'v> {
     visit: &'v Visit,
     answers: mpsc::Sender<Said>,
-    exchanges: HashMap<u32, mpsc::Sender<Secret>>,
+    /// By the client's ids.
+    exchanges: HashMap<u32, UnderWay>,
+    /// All that run, those too that were cancelled and have an account asked just now.
+    tasks: JoinSet<()>,
+    /// Counts the exchanges.
+    serial: u64,
+}
+
+struct UnderWay {
+    serial: u64,
+    responses: mpsc::Sender<Secret>,
 }
 
 impl Conversation<'_> {
-    /// Passes an event on to its exchange; the line to send at once, if there is one.
-    fn take(&mut self, event: Event) -> Option<Vec<u8>> {
-        match event {
-            Event::Hello { .. } => None,
-            Event::Auth(asked) => self.begin(*asked),
-            Event::Cont { id, response } => {
-                // A second response to one challenge has no place: the exchange is over for it.
-                let passed = self.exchanges.get(&id).is_some_and(|exchange| exchange.try_send(response).is_ok());
-                if passed {
-                    return None;
+    async fn hold(
+        &mut self,
+        (mut reader, mut writer): (ReadHalf<Link>, WriteHalf<Link>),
+        answered: &mut mpsc::Receiver<Said>,
+    ) -> Served {
+        let mut decoder = Decoder::default();
+        let mut buffer = vec![0; READ_OCTETS];
+        loop {
+            let mut lines = Vec::new();
+            tokio::select! {
+                read = reader.read(&mut buffer) => match read? {
+                    0 => return Ok(()),
+                    octets => {
+                        decoder.push(&buffer[..octets]);
+                        // Other clients' passwords may have been in it.
+                        buffer[..octets].fill(0);
+                        while let Some(event) = decoder.next_event().map_err(io::Error::other)? {
+                            self.take(event, &mut lines)?;
+                        }
+                    }
+                },
+                Some(said) = answered.recv() => {
+                    if !self.pass_on(said, &mut lines) {
+                        return Ok(());
+                    }
                 }
-                self.exchanges.remove(&id);
-                Some(failed(id))
+                // Whose exchange panicked gets no answer but the end.
+                Some(ended) = self.tasks.join_next() => ended.map_err(io::Error::other)?,
             }
-            Event::Cancel { id } => {
-                self.exchanges.remove(&id);
-                None
-            }
-            Event::Malformed { id, .. } => {
-                self.exchanges.remove(&id);
-                Some(failed(id))
+            if !lines.is_empty() {
+                let written = tokio::time::timeout(ANSWER_WAIT, writer.write_all(&lines)).await;
+                written.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
             }
         }
     }
 
-    fn begin(&mut self, asked: Asked) -> Option<Vec<u8>> {
-        let id = asked.id;
-        let (site, _) = self.visit.site()?;
-        self.exchanges.retain(|_, exchange| !exchange.is_closed());
+    /// Passes on what an exchange says, if its id is still its own; `false`: the connection is to be closed.
+    fn pass_on(&mut self, Said { serial, what }: Said, lines: &mut Vec<u8>) -> bool {
+        let Some(id) = self.exchanges.iter().find(|(_, one)| one.serial == serial).map(|(id, _)| *id) else {
+            return true;
+        };
+        match what {
+            Word::Line(line) => lines.extend(line),
+            Word::Last(line) => {
+                self.exchanges.remove(&id);
+                lines.extend(line);
+            }
+            Word::Unavailable => return false,
+        }
+        true
+    }
+
+    /// Passes an event on to its exchange; appends what is to be said at once.
+    fn take(&mut self, event: Event, lines: &mut Vec<u8>) -> io::Result<()> {
+        match event {
+            Event::Hello { .. } => {}
+            Event::Auth(asked) => self.begin(*asked, lines)?,
+            Event::Cont { id, response } => {
+                // A second response to one challenge has no place: the exchange is over for it.
+                let passed = self.exchanges.get(&id).is_some_and(|one| one.responses.try_send(response).is_ok());
+                if !passed {
+                    self.exchanges.remove(&id);
+                    lines.extend(failed(id));
+                }
+            }
+            Event::Cancel { id } => {
+                self.exchanges.remove(&id);
+            }
+            Event::Malformed { id, .. } => {
+                self.exchanges.remove(&id);
+                lines.extend(failed(id));
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, asked: Asked, lines: &mut Vec<u8>) -> io::Result<()> {
+        let (id, Some((site, _))) = (asked.id, self.visit.site()) else { return Err(gone()) };
+        if self.exchanges.contains_key(&id) {
+            return Err(io::Error::other("a request has the id of one that is under way"));
+        }
         let mechanism = offered(&site.settings)
             .iter()
             .find(|offered| offered.name == asked.mechanism)
             .and_then(|offered| sasl::Mechanism::parse(offered.name));
-        let (Some(mechanism), true) = (mechanism, self.exchanges.len() < REQUESTS_MAX) else { return Some(failed(id)) };
+        let (Some(mechanism), true) = (mechanism, self.tasks.len() < TASKS_MAX) else {
+            lines.extend(failed(id));
+            return Ok(());
+        };
+        lines.extend(self.make_room().map(failed).unwrap_or_default());
         let client = guard::canonical_ip(asked.remote_ip.unwrap_or(self.visit.peer));
         let origin = Origin::beside(&self.visit.border, self.visit.session, (&self.visit.listener, client));
-        let Ok(auth) = Auth::new(&site.settings, origin, (mechanism, None)) else { return Some(failed(id)) };
+        let auth = Auth::new(&site.settings, origin, (mechanism, None)).map_err(io::Error::other)?;
         let (responses, awaited) = mpsc::channel(1);
-        self.exchanges.insert(id, responses);
+        self.serial += 1;
+        self.exchanges.insert(id, UnderWay { serial: self.serial, responses });
         let exchange = Exchange {
             border: Arc::clone(&self.visit.border),
             listener: Arc::clone(&self.visit.listener),
             session: self.visit.session,
             client: asked.remote_ip.map(guard::canonical_ip),
             asked,
+            serial: self.serial,
             answers: self.answers.clone(),
             awaited,
         };
-        tokio::spawn(exchange.run(auth));
-        None
+        self.tasks.spawn(exchange.run(auth));
+        Ok(())
+    }
+
+    /// Gives up the oldest exchange where there are too many: Postfix forgets those that its client breaks off. Its id.
+    fn make_room(&mut self) -> Option<u32> {
+        if self.exchanges.len() < REQUESTS_MAX {
+            return None;
+        }
+        let oldest = self.exchanges.iter().min_by_key(|(_, one)| one.serial).map(|(id, _)| *id)?;
+        self.exchanges.remove(&oldest);
+        Some(oldest)
     }
 }
 
@@ -159,6 +236,7 @@ struct Exchange {
     /// Where the login comes from, if the mail server says so.
     client: Option<IpAddr>,
     asked: Asked,
+    serial: u64,
     answers: mpsc::Sender<Said>,
     awaited: mpsc::Receiver<Secret>,
 }
@@ -170,28 +248,29 @@ impl Exchange {
         let last = loop {
             match outcome {
                 Outcome::Challenge(challenge) => {
-                    self.say(&challenge).await;
+                    self.challenge(&challenge).await;
                     let Some(response) = self.response().await else { return };
                     outcome = auth.respond(&response).await;
                 }
                 Outcome::Proved(proved, last) => break self.proved(&proved, last).await,
-                Outcome::Unavailable => {
-                    // A peer that is gone needs no answer.
-                    let _ = self.answers.send(Said::Unavailable).await;
-                    return;
-                }
+                Outcome::Unavailable => return self.say(Word::Unavailable).await,
                 Outcome::Denied | Outcome::Malformed | Outcome::Throttled => break Some(failed(self.asked.id)),
             }
         };
         if let Some(line) = last {
-            let _ = self.answers.send(Said::Over(self.asked.id, line)).await;
+            self.say(Word::Last(line)).await;
         }
     }
 
-    async fn say(&self, challenge: &[u8]) {
+    async fn say(&self, what: Word) {
+        // A peer that is gone needs no answer.
+        let _ = self.answers.send(Said { serial: self.serial, what }).await;
+    }
+
+    async fn challenge(&self, challenge: &[u8]) {
         let mut line = Vec::new();
         Reply::Cont { id: self.asked.id, challenge }.write_to(&mut line);
-        let _ = self.answers.send(Said::Line(line)).await;
+        self.say(Word::Line(line)).await;
     }
 
     /// `None`: given up, or too late.
@@ -199,14 +278,14 @@ impl Exchange {
         if let Ok(response) = tokio::time::timeout(RESPONSE_WAIT, self.awaited.recv()).await {
             return response;
         }
-        let _ = self.answers.send(Said::Over(self.asked.id, failed(self.asked.id))).await;
+        self.say(Word::Last(failed(self.asked.id))).await;
         None
     }
 
     async fn proved(&mut self, proved: &Proved, last: Option<Vec<u8>>) -> Option<Vec<u8>> {
         if let Some(last) = last {
             // The server's proof of SCRAM; the client answers nothing to it.
-            self.say(&last).await;
+            self.challenge(&last).await;
             self.response().await?;
         }
         let home = self.mailbox_login(proved).await;
@@ -228,7 +307,9 @@ impl Exchange {
             evidence::record(&self.border, &site, (self.session, told)).await;
         }
         tracing::debug!(session = %self.session, listener = &*self.listener, login = %proved.login, "mailbox login");
-        Some(site.settings.delivery.maildir_root.join(&*proved.identity.maildir).display().to_string())
+        let maildir = site.settings.delivery.maildir_root.join(&*proved.identity.maildir);
+        // Another program's working directory is another.
+        std::path::absolute(&maildir).unwrap_or(maildir).to_str().map(str::to_owned)
     }
 }
 
