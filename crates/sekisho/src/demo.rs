@@ -197,6 +197,10 @@ impl Demo {
             ),
             ("What would have left lies in the sink", format!("ls {}/new", facts.sink.display())),
             ("Who may relay now, by POP login", format!("{sekisho} -c {config} grant list")),
+            (
+                "Another POP server tells of a login, by DRAC: for any sender of the domain",
+                format!("{sekisho} drac add localhost:{} 127.0.0.1", port("dracd")),
+            ),
             ("The queue", format!("{sekisho} -c {config} queue list")),
             ("The accounts", format!("{sekisho} -c {config} user list")),
             ("The configuration in force", format!("{sekisho} -c {config} config show")),

@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::args::Global;
 use super::fault::{Exit, Fault};
 use super::table::{printable, show, warnings};
+use crate::export::replace;
 use crate::tables;
 
 /// A key from standard input is at most so long; no address is longer.
@@ -153,7 +154,7 @@ fn build(map: &Spec, global: &Global) -> Result<(), Fault> {
     let compiled = tables::compiled(source);
     let of_file = |error: bdb::BdbError| Fault::new(Exit::No, anyhow::anyhow!("{}: {error}", compiled.display()));
     let image = bdb::write(options, &pairs).map_err(of_file)?;
-    tables::replace(&compiled, &image, source).map_err(|error| Fault::new(Exit::Temporary, error))?;
+    replace(&compiled, &image, Some(source)).map_err(|error| Fault::new(Exit::Temporary, error))?;
     let odd: Vec<String> = table.warnings().iter().map(ToString::to_string).collect();
     let built = serde_json::json!({ "file": compiled, "entries": pairs.len(), "warnings": odd });
     show(global.json, &built, |_| format!("{}{}: {}", warnings(&odd), compiled.display(), counted(pairs.len())))

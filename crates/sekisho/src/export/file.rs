@@ -39,9 +39,9 @@ pub enum ExportError {
     },
 }
 
-/// Writes `image` beside `path`, with the owner and the permissions of what is there, and renames it: who opens the file
-/// sees the old whole or the new one, also after a power cut.
-pub(super) fn replace(path: &Path, image: &[u8]) -> Result<(), ExportError> {
+/// Writes `image` beside `path` and renames it: who opens the file sees the old whole or the new one, also after a power
+/// cut. Owner and permissions are those of what is there, or else of its source, which nobody else may write.
+pub(crate) fn replace(path: &Path, image: &[u8], source: Option<&Path>) -> Result<(), ExportError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".tmp");
     let beside = PathBuf::from(beside);
@@ -56,12 +56,15 @@ pub(super) fn replace(path: &Path, image: &[u8]) -> Result<(), ExportError> {
     {
         return Err(failed(&beside, "removing")(error));
     }
-    let mode = before.as_ref().map_or(MODE, |before| before.permissions().mode() & 0o777);
+    let source = source.filter(|_| before.is_none()).and_then(|source| fs::metadata(source).ok());
+    let mode_of = |like: &fs::Metadata| like.permissions().mode() & 0o777;
+    let of_source = || source.as_ref().map_or(MODE, |source| mode_of(source) & MODE | 0o600);
+    let mode = before.as_ref().map_or_else(of_source, mode_of);
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
     let mut file = file.map_err(failed(&beside, "making"))?;
-    if let Some(before) = before {
+    if let Some(like) = before.or(source) {
         // Only root can give a file away, and only root needs to.
-        let _ = fchown(&file, Some(before.uid()), Some(before.gid()));
+        let _ = fchown(&file, Some(like.uid()), Some(like.gid()));
     }
     file.set_permissions(fs::Permissions::from_mode(mode)).map_err(failed(&beside, "permitting"))?;
     file.write_all(image).and_then(|()| file.sync_all()).map_err(failed(&beside, "writing"))?;
@@ -78,7 +81,7 @@ mod tests {
     fn a_file_is_replaced_whole_and_keeps_its_permissions() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("relay.db");
-        replace(&path, b"one").unwrap();
+        replace(&path, b"one", None).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o644);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let mut open = File::open(&path).unwrap();
@@ -86,7 +89,7 @@ mod tests {
         let precious = dir.path().join("precious");
         fs::write(&precious, "precious").unwrap();
         std::os::unix::fs::symlink(&precious, dir.path().join("relay.db.tmp")).unwrap();
-        replace(&path, b"another").unwrap();
+        replace(&path, b"another", None).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"another");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
         assert_eq!(fs::read(&precious).unwrap(), b"precious");
@@ -97,8 +100,21 @@ mod tests {
     }
 
     #[test]
+    fn a_new_file_is_for_whom_its_source_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, path) = (dir.path().join("access"), dir.path().join("access.db"));
+        fs::write(&source, "secret").unwrap();
+        fs::set_permissions(&source, fs::Permissions::from_mode(0o660)).unwrap();
+        replace(&path, b"one", Some(&source)).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
+        replace(&path, b"two", Some(&source)).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o604);
+    }
+
+    #[test]
     fn a_folder_that_is_not_there_is_told() {
-        let error = replace(Path::new("/nonexistent/relay.db"), b"").unwrap_err();
+        let error = replace(Path::new("/nonexistent/relay.db"), b"", None).unwrap_err();
         assert!(error.to_string().starts_with("/nonexistent/relay.db.tmp: making: "), "{error}");
     }
 }

@@ -21,13 +21,14 @@ use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 pub use file::ExportError;
+pub(crate) use file::replace;
 
 /// Between two writes at least.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// Of the time, writing takes at most the part of one in this many.
 const PAUSE_FACTOR: u32 = 10;
 /// Before a write that failed is tried again.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(500);
 /// As good as never: something else happens before.
 const LONG: Duration = Duration::from_hours(24);
 
@@ -170,7 +171,7 @@ fn put(target: &Target, grants: &[PopEvidence]) -> Result<Wrote, ExportError> {
     let entries = entries(grants);
     let image =
         bdb::write(target.kind, &entries).map_err(|error| ExportError::Image { path: target.path.clone(), error })?;
-    file::replace(&target.path, &image)?;
+    file::replace(&target.path, &image, None)?;
     let took = began.elapsed();
     debug!(entries = entries.len(), ?took, "exported");
     let next_expiry = grants.iter().map(PopEvidence::expires_at).min();

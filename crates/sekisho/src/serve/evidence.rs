@@ -1,10 +1,8 @@
 //! Logins that count: who tells of one, and what may not be granted whoever tells.
 
 use std::fs;
-use std::future::poll_fn;
 use std::net::IpAddr;
 use std::path::Path;
-use std::task::Poll;
 use std::time::SystemTime;
 
 use drac::allow::Allow;
@@ -91,21 +89,56 @@ pub enum Recorded {
 /// Records a login; durable when it says so. What another server names is checked for addresses that are nobody's; at our own
 /// POP3 server the client itself came from there.
 pub async fn record(border: &Border, site: &Site, (session, told): (SessionId, Told)) -> Recorded {
+    if let Err(refused) = check(site, session, &told) {
+        return refused;
+    }
+    let login = login(site, &told);
+    let recorded = border.state.record_pop_login(login, site.settings.relay.pop.lifetime, SystemTime::now()).await;
+    tell(site, (session, &told), recorded)
+}
+
+/// Records several at once, each as [`record`] does; in their order.
+pub async fn record_all(border: &Border, site: &Site, (session, told): (SessionId, &[Told])) -> Vec<Recorded> {
+    let checked: Vec<Result<(), Recorded>> = told.iter().map(|told| check(site, session, told)).collect();
+    let counting = told.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
+    let logins = counting.map(|(told, _)| login(site, told)).collect();
+    let lifetime = site.settings.relay.pop.lifetime;
+    let mut answers = border.state.record_many(logins, lifetime, SystemTime::now()).await.into_iter();
+    let told = told.iter().zip(checked);
+    told.map(|(told, checked)| match checked {
+        // There is one for each that was given.
+        Ok(()) => tell(site, (session, told), answers.next().unwrap_or(Err(StateError::Closed))),
+        Err(refused) => refused,
+    })
+    .collect()
+}
+
+fn check(site: &Site, session: SessionId, told: &Told) -> Result<(), Recorded> {
     let Told { client, subject, source } = told;
     if !site.policy.pop_enabled() {
-        return Recorded::Off;
+        return Err(Recorded::Off);
     }
     let is_ours = matches!(source, PopSource::Pop3 | PopSource::Operator);
-    if let Some(why) = site.outside.never.why(client).filter(|_| !is_ours) {
-        info!(%session, %client, told_by = source.code(), subject = %subject, cause = %why, "login not granted");
-        return Recorded::Never(why);
+    match site.outside.never.why(*client).filter(|_| !is_ours) {
+        Some(why) => {
+            info!(%session, %client, told_by = source.code(), subject = %subject, cause = %why, "login not granted");
+            Err(Recorded::Never(why))
+        }
+        None => Ok(()),
     }
-    let addr = site.policy.pop_key(client);
-    let login = PopLogin { addr, subject: subject.clone(), source };
-    match border.state.record_pop_login(login, site.settings.relay.pop.lifetime, SystemTime::now()).await {
+}
+
+fn login(site: &Site, told: &Told) -> PopLogin {
+    PopLogin { addr: site.policy.pop_key(told.client), subject: told.subject.clone(), source: told.source }
+}
+
+fn tell(site: &Site, (session, told): (SessionId, &Told), recorded: Result<state::Recorded, StateError>) -> Recorded {
+    match recorded {
         Ok(recorded) => {
             if !recorded.renewed {
-                info!(%session, client = %addr, login = %subject, told_by = source.code(), shared = recorded.shared, "pop grant");
+                let (addr, source) = (site.policy.pop_key(told.client), told.source.code());
+                let (subject, shared) = (&told.subject, recorded.shared);
+                info!(%session, client = %addr, login = %subject, told_by = source, shared, "pop grant");
             }
             Recorded::Counts
         }
@@ -115,23 +148,6 @@ pub async fn record(border: &Border, site: &Site, (session, told): (SessionId, T
             Recorded::Failed(error)
         }
     }
-}
-
-/// Records several at once, each as [`record`] does; in their order.
-pub async fn record_all(border: &Border, site: &Site, (session, told): (SessionId, Vec<Told>)) -> Vec<Recorded> {
-    let mut waiting: Vec<_> =
-        told.into_iter().map(|told| Some(Box::pin(record(border, site, (session, told))))).collect();
-    let mut recorded: Vec<Option<Recorded>> = waiting.iter().map(|_| None).collect();
-    poll_fn(|context| {
-        for (one, done) in waiting.iter_mut().zip(&mut recorded) {
-            if let Some(Poll::Ready(value)) = one.as_mut().map(|one| one.as_mut().poll(context)) {
-                (*one, *done) = (None, Some(value));
-            }
-        }
-        if waiting.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    recorded.into_iter().flatten().collect()
 }
 
 /// The full name of another server's account, which is also its own address; `None` for what is no address.

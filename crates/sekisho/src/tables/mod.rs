@@ -1,7 +1,6 @@
 //! Access maps in force: loaded from the files of other mail servers, asked at each recipient. What they give and where they
 //! stand is `load`'s matter; what is found here only takes away.
 
-mod database;
 mod load;
 mod meaning;
 mod routes;
@@ -15,7 +14,6 @@ use guard::rules::{Hit, Stage};
 use interop::map::{Kind, Subject, Table, Warning};
 use smtp::{ForwardPath, Mailbox, ReversePath};
 
-pub(crate) use database::replace;
 pub(crate) use load::{compiled, not_here, read};
 pub use routes::Hop;
 

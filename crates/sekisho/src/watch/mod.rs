@@ -154,7 +154,7 @@ impl Watcher {
             Some(Told { client, subject, source: PopSource::Log })
         };
         let told: Vec<Told> = seen.into_iter().filter_map(told).collect();
-        evidence::record_all(&self.border, &site, (self.session, told)).await;
+        evidence::record_all(&self.border, &site, (self.session, &told)).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::asking::{Policy, request};
+use crate::asking::{Maps, Policy, request};
 use crate::support::Demo;
 
 const CLIENT: &str = "192.0.2.7";
@@ -24,6 +24,7 @@ fn with_rights(more: &[&str]) -> Demo {
     sets.extend(more);
     let demo = Demo::start_with(&sets);
     demo.ruled(&["grant", "add", CLIENT, ALICE]);
+    demo.ruled(&["grant", "add", "0.0.0.0", ALICE]);
     demo
 }
 
@@ -113,6 +114,10 @@ fn restricting_nothing_is_permitted_and_nothing_charged() {
     assert_eq!(login(ALICE, OUTSIDE), "DUNNO");
     assert_eq!(plain(&login(BOB, OUTSIDE)), NOT_ALICE_S);
     assert!(login("alice", OUTSIDE).starts_with("553 5.1.2"), "whose it is cannot be told");
+    // The one message that Alice's right is for has not been sent yet.
+    let mut maps = Maps::connect(&demo);
+    let question = format!("relay {CLIENT}<{ALICE}><{OUTSIDE}>");
+    assert_eq!((maps.ask(&question).as_str(), maps.ask(&question).as_str()), ("OK OK", "TEMP grant-exhausted"));
 }
 
 /// All complete requests are answered in order, over TCP and Unix sockets.

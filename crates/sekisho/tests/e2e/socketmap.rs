@@ -16,6 +16,7 @@ fn with_rights(more: &[&str]) -> Demo {
     sets.extend(more);
     let demo = Demo::start_with(&sets);
     demo.ruled(&["grant", "add", CLIENT, ALICE]);
+    demo.ruled(&["grant", "add", "0.0.0.0", ALICE]);
     demo
 }
 
@@ -45,6 +46,7 @@ fn who_may_relay() {
             ("relay client.example.net", NO),
             ("relay unknown", NO),
             ("relay 0.0.0.0", NO),
+            ("relay 0.0.0.0<alice@example.test><friend@outside.example>", NO),
             ("relay ", NO),
             ("relay 192.0.2.7<alice@example.test><friend@outside.example>", YES),
             ("relay 192.0.2.7 <alice@example.test> <friend@outside.example>", YES),

@@ -1,6 +1,6 @@
 //! The stand-alone server: evidence, its file, and DRAC over UDP and TCP.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use state::{Embedded, PopLogin, Revoke, StateError};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::super::args::Dracd;
 use super::super::fault::Fault;
@@ -100,7 +100,7 @@ impl Server {
         self.exporter.stop().await;
         let state = self.state;
         if tokio::task::spawn_blocking(move || state.close()).await.is_err() {
-            warn!("the state engine did not close in order");
+            error!("the state engine did not close in order");
         }
         info!("stopped");
     }
@@ -150,52 +150,47 @@ struct Alone {
 impl Desk for Alone {
     async fn settle(&self, adds: Vec<Asked>) -> Vec<AddResult> {
         let now = SystemTime::now();
-        let mut recording = JoinSet::new();
-        let mut results = Vec::with_capacity(adds.len());
-        for (at, asked) in adds.iter().enumerate() {
-            match self.check(asked, now) {
-                // Until it is recorded, it is not.
-                Ok(()) => {
-                    results.push(AddResult::SystemError);
-                    recording.spawn(record(Arc::clone(&self.state), (at, *asked), self.lifetime));
-                }
+        let checked: Vec<Result<(), Refusal>> = adds.iter().map(|asked| self.check(asked, now)).collect();
+        let mut logins = Vec::with_capacity(adds.len());
+        for (asked, checked) in adds.iter().zip(&checked) {
+            match checked {
+                Ok(()) => logins.push(login(asked)),
                 Err(refusal) => {
                     info!(client = %asked.address, server = %asked.peer, cause = %refusal, "drac refused");
-                    results.push(refusal.result());
                 }
             }
         }
-        while let Some(recorded) = recording.join_next().await {
-            match recorded {
-                Ok((at, Ok(recorded))) => {
-                    let Asked { peer, address, .. } = &adds[at];
-                    debug!(client = %address, server = %peer, renewed = recorded.renewed, "drac add");
-                    results[at] = AddResult::Succeeded;
-                }
-                Ok((_, Err(error))) => info!(%error, "add not recorded"),
-                Err(error) => info!(%error, "add not recorded"),
-            }
-        }
-        if results.contains(&AddResult::Succeeded) && !self.is_in_the_file().await {
-            // What the mail server cannot see is not added yet; the client may come again.
-            return results.into_iter().map(unseen).collect();
-        }
-        results
+        let recorded = self.state.record_many(logins, self.lifetime, now).await;
+        // Who is refused anyhow is told at once.
+        let is_in_the_file = recorded.iter().any(Result::is_ok) && self.is_in_the_file().await;
+        let mut recorded = recorded.into_iter();
+        let result = |(asked, checked): (&Asked, Result<(), Refusal>)| match checked {
+            Err(refusal) => refusal.result(),
+            // There is one for each that was given.
+            Ok(()) => succeeded(asked, recorded.next().unwrap_or(Err(StateError::Closed)), is_in_the_file),
+        };
+        adds.iter().zip(checked).map(result).collect()
     }
 }
 
-fn unseen(result: AddResult) -> AddResult {
-    if result == AddResult::Succeeded { AddResult::SystemError } else { result }
+fn login(asked: &Asked) -> PopLogin {
+    let addr = guard::canonical_ip(asked.address);
+    PopLogin { addr, subject: Subject::Server(asked.peer), source: PopSource::Drac }
 }
 
-async fn record(
-    state: Arc<Embedded>,
-    (at, asked): (usize, Asked),
-    lifetime: Duration,
-) -> (usize, Result<state::Recorded, StateError>) {
-    let (addr, subject): (IpAddr, _) = (guard::canonical_ip(asked.address), Subject::Server(asked.peer));
-    let login = PopLogin { addr, subject, source: PopSource::Drac };
-    (at, state.record_pop_login(login, lifetime, SystemTime::now()).await)
+/// What the mail server cannot see is not added yet: the client may come again.
+fn succeeded(asked: &Asked, recorded: Result<state::Recorded, StateError>, is_in_the_file: bool) -> AddResult {
+    let Asked { peer, address, .. } = asked;
+    match recorded {
+        Ok(recorded) => {
+            debug!(client = %address, server = %peer, renewed = recorded.renewed, is_in_the_file, "drac add");
+            if is_in_the_file { AddResult::Succeeded } else { AddResult::SystemError }
+        }
+        Err(error) => {
+            info!(client = %address, server = %peer, %error, "add not recorded");
+            AddResult::SystemError
+        }
+    }
 }
 
 impl Alone {

@@ -59,7 +59,7 @@ fn take(socket: &UdpSocket, buffer: &mut [u8]) -> Vec<(Add, SocketAddr)> {
             },
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             // The fate of an earlier reply: its client is gone.
-            Err(error) => debug!(%error, "datagram"),
+            Err(error) => debug!(%error, "datagram not received"),
         }
     }
     batch

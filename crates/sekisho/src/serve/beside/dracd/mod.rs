@@ -65,7 +65,7 @@ impl Desk for Service {
                 Err(refusal) => self.tell_refused(asked, *refusal),
             }
         }
-        let mut recorded = evidence::record_all(&self.border, &site, (self.session, told)).await.into_iter();
+        let mut recorded = evidence::record_all(&self.border, &site, (self.session, &told)).await.into_iter();
         let result = |checked: Result<(), Refusal>| match checked {
             // One for each that was checked.
             Ok(()) => recorded.next().map_or(AddResult::SystemError, |recorded| result_of(&recorded)),

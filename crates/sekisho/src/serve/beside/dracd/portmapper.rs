@@ -111,7 +111,7 @@ async fn datagrams(socket: UdpSocket, local: IpAddr, directions: Directions) {
                 }
             }
             Err(error) => {
-                debug!(%error, "datagram");
+                debug!(%error, "datagram not received");
                 tokio::task::yield_now().await;
             }
         }
@@ -133,7 +133,7 @@ async fn connections(socket: TcpListener, directions: Directions) {
                 });
             }
             Err(error) => {
-                debug!(%error, "connection");
+                debug!(%error, "connection not taken");
                 tokio::time::sleep(PAUSE).await;
             }
         }
