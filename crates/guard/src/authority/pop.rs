@@ -236,7 +236,8 @@ fn fitting<'e>(
         return Err(Answer::Refuse(Reason::NullSenderNotGranted));
     }
     let by_accounts = alive.clone().filter(|one| one.login().is_some());
-    let of_account = if by_accounts.clone().next().is_some() { owner(by_accounts, facts, trace) } else { Ok(None) };
+    let of_account =
+        if by_accounts.clone().next().is_some() { owner(by_accounts, pop, (facts, trace)) } else { Ok(None) };
     match of_account {
         Ok(Some(evidence)) => return Ok(evidence),
         Err(Answer::Need(need)) => return Err(Answer::Need(need)),
@@ -284,14 +285,9 @@ fn latest<'e>(evidence: impl Iterator<Item = &'e PopEvidence>) -> Option<&'e Pop
 /// The evidence whose account owns the reverse-path; of several the one that lasts longest. `None`: no account does.
 fn owner<'e>(
     by_accounts: impl Iterator<Item = &'e PopEvidence> + Clone,
-    facts: &RcptFacts<'_>,
-    trace: &mut Trace,
+    pop: &PopSpec,
+    (facts, trace): (&RcptFacts<'_>, &mut Trace),
 ) -> Result<Option<&'e PopEvidence>, Answer> {
-    let own = |one: &&PopEvidence| one.source.is_foreign() && is_own_address(one, facts.reverse_path);
-    if let Some(evidence) = latest(by_accounts.clone().filter(own)) {
-        trace.note(Asked::Owner, Found::Yes);
-        return Ok(Some(evidence));
-    }
     let owners = match &facts.reverse_path_owners {
         None => {
             trace.note(Asked::Owner, Found::Needed);
@@ -303,12 +299,18 @@ fn owner<'e>(
         }
         Some(Fact::Known(owners)) => owners,
     };
-    let best = latest(by_accounts.filter(|one| one.login().is_some_and(|login| owners.iter().any(|o| o == login))));
+    let owns = |one: &&PopEvidence| one.login().is_some_and(|login| owners.iter().any(|owner| owner == login));
+    let best = latest(by_accounts.clone().filter(owns));
     trace.note(Asked::Owner, if best.is_some() { Found::Yes } else { Found::No });
-    Ok(best)
+    // An address that our directory gives to somebody is his, whatever another server calls its accounts.
+    let own = |one: &&PopEvidence| one.source.is_foreign() && is_own_address(one, facts.reverse_path);
+    match latest(by_accounts.filter(own)).filter(|_| best.is_none() && owners.is_empty()) {
+        Some(foreign) => Ok(listed_sender(&pop.drac_senders, facts, trace)?.then_some(foreign)),
+        None => Ok(best),
+    }
 }
 
-/// An account that another server keeps owns the address that is its name; our directory need not know it.
+/// An account that another server keeps owns the address that is its name, in a domain that the policy lists.
 fn is_own_address(evidence: &PopEvidence, reverse_path: &ReversePath) -> bool {
     let (Some(login), ReversePath::Mailbox(mailbox)) = (evidence.login(), reverse_path) else { return false };
     mailbox.to_string().eq_ignore_ascii_case(login)

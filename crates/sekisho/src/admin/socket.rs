@@ -1,16 +1,14 @@
 //! The Unix socket of the admin API: made so that nobody else can ever connect, taken over from a dead server only.
 
-use super::{Backend, router};
-use nix::sys::stat::{Mode, umask};
 use std::{
-    fs, io,
-    os::unix::{
-        fs::{FileTypeExt as _, PermissionsExt as _},
-        net::UnixStream,
-    },
+    io,
     path::{Path, PathBuf},
 };
+
 use tokio::net::UnixListener;
+
+use super::{Backend, router};
+use crate::listen::socket;
 
 /// Why there is no admin socket.
 #[derive(Debug, thiserror::Error)]
@@ -30,27 +28,10 @@ pub enum BindError {
 
 /// Makes the socket with its permissions. What a dead server left is removed.
 pub fn bind(path: &Path, mode: u32) -> Result<UnixListener, BindError> {
-    let failed = |error| BindError::Io { path: path.to_owned(), error };
-    match UnixStream::connect(path) {
-        Ok(_) => return Err(BindError::InUse(path.to_owned())),
-        // An ordinary file refuses connections too: it is somebody's, and stays.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(path) => {
-            fs::remove_file(path).map_err(failed)?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
-    }
-    // The socket must not be open to others for the moment between its birth and the change of its mode.
-    let before = umask(Mode::from_bits_truncate(0o177));
-    let listener = UnixListener::bind(path);
-    umask(before);
-    let listener = listener.map_err(failed)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
-    Ok(listener)
-}
-
-fn is_socket(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+    socket::listen_unix(path, mode).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse(path.to_owned()),
+        _ => BindError::Io { path: path.to_owned(), error },
+    })
 }
 
 /// Answers until `shutdown` comes; requests that are being answered then are answered.

@@ -165,6 +165,16 @@ impl Party<'_> {
 
     /// Whether a recipient may enter the envelope: first what the rules take away, then by what right.
     pub async fn rcpt(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Result<Recipient, Refused> {
+        // What a rule asks for counts with the recipient: one that is refused does nothing to the others.
+        let before = ledger.effects.clone();
+        let judged = self.rcpt_with_effects(asked, ledger).await;
+        if judged.is_err() {
+            ledger.effects = before;
+        }
+        judged
+    }
+
+    async fn rcpt_with_effects(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Result<Recipient, Refused> {
         self.rules(Some(asked.reverse_path), Some(asked.forward_path), ledger).await?;
         match self.judge(asked, ledger, Relaying::Judged).await {
             RcptJudgement::Accept(recipient) => {
@@ -183,6 +193,15 @@ impl Party<'_> {
     /// What is wrong with a recipient whoever decides about relaying: access rules, and the accounts that are ours to know.
     /// Charges nothing and gives no right.
     pub async fn standing(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Result<Standing, Refused> {
+        let before = ledger.effects.clone();
+        let judged = self.standing_with_effects(asked, ledger).await;
+        if judged.is_err() {
+            ledger.effects = before;
+        }
+        judged
+    }
+
+    async fn standing_with_effects(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Result<Standing, Refused> {
         self.rules(Some(asked.reverse_path), Some(asked.forward_path), ledger).await?;
         match self.judge(asked, ledger, Relaying::LeftOpen).await {
             RcptJudgement::Accept(Recipient::Hosted(_)) => Ok(Standing::Hosted),

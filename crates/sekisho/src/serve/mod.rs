@@ -173,12 +173,15 @@ impl Server {
 
     /// Takes every address of a site that we do not have yet. No connection is taken there before the door opens.
     fn bind(&self, site: &Site) -> Result<Vec<Door>, StartError> {
-        let mut opened = Vec::new();
+        let mut opened: Vec<Door> = Vec::new();
         for listener in site.listeners.iter().map(|listener| &listener.settings) {
             for address in addresses(listener).filter(|address| !self.doors.contains_key(address)) {
                 match open_socket(&address, listener.socket_mode) {
                     Ok(socket) => opened.push(Door { socket, address }),
                     Err(error) => {
+                        for door in &opened {
+                            remove_socket(&door.address);
+                        }
                         return Err(StartError::Bind { listener: Arc::clone(&listener.name), address, error });
                     }
                 }

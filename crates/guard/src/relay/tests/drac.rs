@@ -78,7 +78,12 @@ fn a_foreign_account_owns_its_own_address() {
         let world = World { owners: Fact::Known(Vec::new()), pop: Fact::Known(vec![told]), ..stranger() };
         let dave = World { from: "<Dave@example.test>", ..world.clone() };
         assert_eq!(rule(&policy, &dave).right().is_some(), granted, "{}", source.code());
-        let other = World { from: "<eve@example.test>", ..world };
+        let other = World { from: "<eve@example.test>", ..world.clone() };
         assert_eq!(rule(&policy, &other).reason(), Some("sender-not-granted"));
+        let elsewhere = World { from: "<dave@example.test>", sender_hosted: Fact::Known(false), ..world.clone() };
+        assert_eq!(rule(&policy, &elsewhere).reason(), Some("sender-not-granted"), "no domain of ours");
+        let somebody_s = Fact::Known(vec!["alice@example.test".to_owned()]);
+        let given_away = World { from: "<dave@example.test>", owners: somebody_s, ..world };
+        assert_eq!(rule(&policy, &given_away).reason(), Some("sender-not-granted"), "the directory gives it to alice");
     }
 }

@@ -1,6 +1,7 @@
 //! The mail filter for sendmail and Postfix: each recipient is judged like one of our own server.
 //!
-//! Header and body are not wanted. A right to relay is answered "go on", never "accept": that would let all later recipients
+//! Client and greeting are judged at RCPT, as in our own server: who logs in meanwhile is not judged by his address. Header and
+//! body are not wanted. A right to relay is answered "go on", never "accept": that would let all later recipients
 //! of the message pass unasked.
 
 use std::io;
@@ -89,13 +90,12 @@ impl Filter<'_> {
         match event {
             Event::Connect { addr, .. } => {
                 (self.client, self.helo, self.message) = (addr, None, None);
-                let answer = self.client(place).await.connect(&mut Ledger::default()).await;
-                said(answer)
+                Reply::Continue
             }
             Event::Helo(name) => {
                 self.helo = String::from_utf8(name).ok();
                 self.message = None;
-                said(self.client(place).await.connect(&mut Ledger::default()).await)
+                Reply::Continue
             }
             Event::Mail { path, .. } => self.mail(path_text(&path), place).await,
             Event::Rcpt { path, refused: false, .. } => self.rcpt(path_text(&path), place).await,

@@ -42,7 +42,7 @@ pub struct Visit {
     pub listener: Arc<str>,
     /// What is spoken.
     pub protocol: Protocol,
-    /// Who speaks; loopback for a Unix socket.
+    /// Who speaks; loopback for a Unix socket, whose permissions said who may.
     pub peer: IpAddr,
     /// Its id in the log.
     pub session: SessionId,
@@ -57,11 +57,10 @@ impl Visit {
         Self { border, listener: Arc::clone(&settings.name), protocol: settings.protocol, peer, session, _pass: pass }
     }
 
-    /// The configuration in force, and this listener in it; `None`: it is there no more.
+    /// The configuration in force, and this listener in it; `None`: it is there no more, speaks something else, or this peer
+    /// is none of its peers any more. The connection is to be closed then.
     pub fn site(&self) -> Option<(Arc<Site>, Arc<ListenerSite>)> {
-        let site = self.border.site.load_full();
-        let listener = site.named(&self.listener).map(Arc::clone)?;
-        Some((site, listener))
+        in_force(&self.border, (&self.listener, self.protocol, self.peer))
     }
 
     /// A client that the mail server tells of, as the judge sees it.
@@ -82,6 +81,20 @@ impl Visit {
             proved,
         }
     }
+}
+
+/// The configuration in force and a listener in it, if it still speaks this with this peer.
+pub fn in_force(
+    border: &Border,
+    (listener, protocol, peer): (&str, Protocol, IpAddr),
+) -> Option<(Arc<Site>, Arc<ListenerSite>)> {
+    let site = border.site.load_full();
+    let listener = site.named(listener).map(Arc::clone)?;
+    let settings = &listener.settings;
+    let is_peer = settings.peers.is_empty() || settings.peers.iter().any(|net| net.contains(&peer));
+    // Whoever came by a Unix socket is loopback here, and was let in by its permissions.
+    let may = is_peer || (peer.is_loopback() && !settings.unix.is_empty());
+    (settings.protocol == protocol && may).then_some((site, listener))
 }
 
 /// Serves a connection until it ends or the server does.

@@ -66,7 +66,7 @@ impl Talk {
             forward_path: &rcpt.forward_path,
             had_source_route: rcpt.had_source_route,
         };
-        // What a rule asks for counts with the recipient: one that is refused does nothing to the others.
+        // The judge undoes what rules ask for with a recipient that it refuses; this one may be refused for its mailbox.
         let before = transaction.ledger.effects.clone();
         let refused = match party.rcpt(asked, &mut transaction.ledger).await {
             Ok(Recipient::Hosted(hosted)) if self.is_full(&hosted, transaction.declared).await => {
