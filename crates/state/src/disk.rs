@@ -125,6 +125,14 @@ impl Disk {
         self.told("sealing", done)
     }
 
+    /// The end: nothing half written stays, and all that was written is sealed.
+    pub(crate) fn close(&mut self) -> Result<(), StateError> {
+        if self.copy.take().is_some() {
+            let _ = fs::remove_file(self.dir.join(NEW_NAME));
+        }
+        self.seal_durably()
+    }
+
     /// Puts a new journal with exactly what the table has in the place of whatever there is.
     pub(crate) fn rewrite(&mut self, table: &Table) -> Result<(), StateError> {
         (self.journal, self.copy) = (None, None);

@@ -265,8 +265,8 @@ impl Writer {
             }
         }
         if self.shared.check().is_ok() && self.flush().is_ok() {
-            let sealed = self.disk.seal_durably();
-            let _ = self.told(sealed);
+            let closed = self.disk.close();
+            let _ = self.told(closed);
         }
     }
 

@@ -9,6 +9,11 @@ impl Disk {
     pub(crate) fn write_into(&mut self, file: File) {
         self.journal.as_mut().unwrap().write_into(file);
     }
+
+    /// Lets a new journal be begun with the next group.
+    pub(crate) fn compact_soon(&mut self) {
+        self.compact_above = 0;
+    }
 }
 
 const LIFE: u64 = 1_800_000_000;
@@ -66,12 +71,12 @@ fn a_long_journal_is_written_anew_between_the_groups() {
     let table = table();
     let (mut disk, fresh) = Disk::open(dir.path(), &table).unwrap();
     assert!(fresh);
-    for round in 0..40 {
+    for round in 0..20 {
         // The same ones again and again, and every time some new.
-        add(&mut disk, &table, 0..2_000 + round);
+        add(&mut disk, &table, 0..500 + round);
     }
     assert!(!disk.compact(&table).unwrap(), "it is not long yet");
-    disk.compact_above = 1 << 20;
+    disk.compact_above = 1 << 16;
     let before = disk.journal.as_ref().unwrap().octets();
     let mut steps = 0;
     while disk.compact(&table).unwrap() {
@@ -79,11 +84,13 @@ fn a_long_journal_is_written_anew_between_the_groups() {
         // Into shards that are copied already, and into others.
         add(&mut disk, &table, 10_000 + steps * 10..10_005 + steps * 10);
         revoke(&mut disk, &table, &crate::Revoke::Addr(record(steps * 7).addr));
-        assert_eq!(again(copied(dir.path()).path()), records(&table), "a crash in step {steps}");
+        if steps % 8 == 1 {
+            assert_eq!(again(copied(dir.path()).path()), records(&table), "a crash in step {steps}");
+        }
     }
     assert_eq!(steps as usize, SHARDS + 1);
     let after = disk.journal.as_ref().unwrap().octets();
-    assert!(after < before / 10, "{before} octets became {after}");
+    assert!(after < before / 4, "{before} octets became {after}");
     add(&mut disk, &table, 50_000..50_001);
     drop(disk);
     assert_eq!(again(dir.path()), records(&table));
@@ -143,6 +150,21 @@ fn what_a_killed_process_left_beside_is_removed() {
     assert!(fresh);
     assert!(!dir.path().join(NEW_NAME).exists());
     assert_eq!(fs::read(dir.path().join(FORMER_NAME)).unwrap(), b"of an earlier version");
+}
+
+#[test]
+fn the_end_leaves_no_half_a_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = table();
+    let (mut disk, _) = Disk::open(dir.path(), &table).unwrap();
+    add(&mut disk, &table, 0..100);
+    disk.compact_soon();
+    assert!(disk.compact(&table).unwrap());
+    assert!(dir.path().join(NEW_NAME).exists());
+    disk.close().unwrap();
+    assert!(!dir.path().join(NEW_NAME).exists());
+    drop(disk);
+    assert_eq!(again(dir.path()), records(&table));
 }
 
 #[test]

@@ -251,6 +251,61 @@ async fn a_damaged_file_says_what_to_do_and_stays() {
     }
 }
 
+#[tokio::test]
+async fn a_revocation_that_was_answered_is_never_lost_without_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = Embedded::open(dir.path().join("live")).unwrap();
+    state.record_pop_login(alice(), LIFE, noon()).await.unwrap();
+    let before = fs::read(state_journal(&dir.path().join("live"))).unwrap().len();
+    state.revoke(Revoke::All, noon()).await.unwrap();
+    let whole = fs::read(state_journal(&dir.path().join("live"))).unwrap();
+    assert!(before < whole.len());
+    // It is the last that was written, and would pass for a torn end but for its seal.
+    for at in before..whole.len() {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        for damaged in [&flipped, &whole[..at]] {
+            fs::write(state_journal(dir.path()), damaged).unwrap();
+            let error = Embedded::open(dir.path()).expect_err("damaged");
+            assert!(matches!(error, StateError::Damaged { .. }), "{error:?}");
+        }
+    }
+    fs::write(state_journal(dir.path()), &whole).unwrap();
+    assert!(Embedded::open(dir.path()).unwrap().grants(noon()).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logins_and_revocations_go_on_while_a_new_journal_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = Table::new(100_000, 10);
+    let (mut disk, fresh) = Disk::open(dir.path(), &table).unwrap();
+    disk.compact_soon();
+    let state = Arc::new(Embedded::start((disk, table), StateConfig::default(), fresh).unwrap());
+    let of = |n: u32| PopLogin { addr: IpAddr::V4((0x0a00_0000 + n).into()), ..alice() };
+    let workers = (0..4u32).map(|worker| {
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            for n in (worker * 1_000..).take(60) {
+                state.record_pop_login(of(n), LIFE, noon()).await.unwrap();
+                if n % 3 == 0 {
+                    assert_eq!(state.revoke(Revoke::Addr(of(n).addr), noon()).await.unwrap(), 1);
+                }
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await.unwrap();
+    }
+    let addrs = |mut grants: Vec<PopEvidence>| {
+        grants.sort_by_key(PopEvidence::addr);
+        grants.iter().map(PopEvidence::addr).collect::<Vec<_>>()
+    };
+    let before = addrs(state.grants(noon()).await.unwrap());
+    assert_eq!(before.len(), 160);
+    drop(state);
+    assert_eq!(addrs(Embedded::open(dir.path()).unwrap().grants(noon()).await.unwrap()), before);
+}
+
 #[test]
 fn only_one_process_has_it() {
     let dir = tempfile::tempdir().unwrap();
