@@ -235,6 +235,11 @@ impl Embedded {
         self.throttle().check(addr, login, micros(now))
     }
 
+    /// Addresses behind which are many clients: their failures count against the accounts alone.
+    pub fn share_addresses(&self, addresses: impl IntoIterator<Item = IpAddr>) {
+        self.throttle().share(addresses);
+    }
+
     /// A login failed.
     pub fn auth_failed(&self, failed: &FailedLogin<'_>, now: SystemTime) -> Counted {
         self.throttle().failed(failed, micros(now))

@@ -143,12 +143,24 @@ pub struct Throttle {
     hasher: RandomState,
     addresses: Table<Bucket>,
     accounts: Table<Account>,
+    /// Behind each of these are many clients.
+    shared: Vec<IpAddr>,
 }
 
 impl Throttle {
     /// Empty tables.
     pub fn new(limits: AuthLimits) -> Self {
-        Self { limits, hasher: RandomState::new(), addresses: Table::default(), accounts: Table::default() }
+        let (addresses, accounts) = (Table::default(), Table::default());
+        Self { limits, hasher: RandomState::new(), addresses, accounts, shared: Vec::new() }
+    }
+
+    /// Addresses behind which are many clients, such as a webmail's: what fails there counts against the accounts alone.
+    pub fn share(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
+        self.shared = addresses.into_iter().map(guard::canonical_ip).collect();
+    }
+
+    fn is_shared(&self, addr: IpAddr) -> bool {
+        self.shared.contains(&guard::canonical_ip(addr))
     }
 
     /// To be asked before a password is looked at. Counts nothing.
@@ -163,6 +175,9 @@ impl Throttle {
                 gate if is_owner => return gate,
                 _ => {}
             }
+        }
+        if self.is_shared(addr) {
+            return AuthGate::Go;
         }
         match self.addresses.find(self.hasher.hash_one(address_key(addr))).copied() {
             Some(bucket) => self.gate(&bucket, &limits.address, now_micros),
@@ -183,21 +198,26 @@ impl Throttle {
         let guess = self.hasher.hash_one(guess) | 1; // 0 is an empty place
         let (since, limits) = (self.owner_since(now_micros), self.limits);
         let max = limits.keys_max;
-        let hot = |bucket: &Bucket| limits.address.level(bucket.tat, now_micros) > 1;
-        let address = self.addresses.entry(self.hasher.hash_one(address_key(addr)), max, hot);
-        let counted = address.fail(&limits.address, guess, now_micros);
+        let of_address = (!self.is_shared(addr)).then(|| {
+            let hot = |bucket: &Bucket| limits.address.level(bucket.tat, now_micros) > 1;
+            let address = self.addresses.entry(self.hasher.hash_one(address_key(addr)), max, hot);
+            address.fail(&limits.address, guess, now_micros)
+        });
         let hot =
             |account: &Account| !account.owned.is_empty() || limits.account.level(account.bucket.tat, now_micros) > 1;
         let account = self.accounts.entry(self.hasher.hash_one(login), max, hot);
-        match account.owned(owner_network(addr), since) {
+        let of_account = match account.owned(owner_network(addr), since) {
             Some(one) => one.bucket.fail(&limits.account, guess, now_micros),
             None => account.bucket.fail(&limits.account, guess, now_micros),
         };
-        counted
+        of_address.unwrap_or(of_account)
     }
 
     /// AUTH where it is not offered, malformed exchanges, and the like: the address alone is charged, each time.
     pub fn abused(&mut self, addr: IpAddr, now_micros: u64) {
+        if self.is_shared(addr) {
+            return;
+        }
         let limits = self.limits;
         let hot = |bucket: &Bucket| limits.address.level(bucket.tat, now_micros) > 1;
         let address = self.addresses.entry(self.hasher.hash_one(address_key(addr)), limits.keys_max, hot);

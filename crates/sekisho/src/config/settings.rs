@@ -262,6 +262,7 @@ pub struct Auth {
     pub failures_per_account: u32,
     pub failure_lifetime: Duration,
     pub failure_delay: Duration,
+    pub shared_addresses: Vec<IpAddr>,
 }
 
 /// `[directory]`

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::SystemTime;
 
+use directory::Why;
 use drac::allow::Allow;
 use drac::gateways;
 use drac::never_granted::{Loopback, NeverGranted};
 use guard::{PopSource, Subject};
 use smtp::{Host, Mailbox};
 use state::{PopLogin, StateError};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::border::{Border, SessionId};
 use super::site::Site;
@@ -150,8 +151,25 @@ fn tell(site: &Site, (session, told): (SessionId, &Told), recorded: Result<state
     }
 }
 
+/// Whose login it is that another server checked: an account of ours in its own form, if it may log in at all, or another's
+/// under its full name. `None`: it gives no right. A device has limits that a POP grant would not keep.
+pub async fn account_elsewhere(border: &Border, site: &Site, (login, client): (&str, IpAddr)) -> Option<String> {
+    match border.directory.identity(login, client).await {
+        Ok(Ok(identity)) => identity.device.is_none().then(|| identity.login.to_string()),
+        Ok(Err(Why::UnknownLogin)) => account(site, login),
+        Ok(Err(why)) => {
+            debug!(%client, %why, "login not ours");
+            None
+        }
+        Err(error) => {
+            warn!(%error, "directory gives no answer");
+            None
+        }
+    }
+}
+
 /// The full name of another server's account, which is also its own address; `None` for what is no address.
-pub fn account(site: &Site, login: &str) -> Option<String> {
+fn account(site: &Site, login: &str) -> Option<String> {
     let whole = match &site.settings.domains.default {
         Some(domain) if !login.contains('@') => format!("{login}@{domain}"),
         _ => login.to_owned(),

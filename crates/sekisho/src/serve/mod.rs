@@ -162,6 +162,7 @@ impl Server {
         self.border.directory.set_settings(directory_settings(&site.settings))?;
         // From here on nothing can fail.
         self.border.site.store(Arc::clone(&site));
+        self.border.state.share_addresses(site.settings.auth.shared_addresses.iter().copied());
         self.border.memory.resize(site.settings.limits.memory_octets);
         self.open_doors(&site, opened);
         self.close_doors(&site);
@@ -277,6 +278,7 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
     let key = ServerKey::load_or_create(&settings.directory.key)?;
     let directory = Directory::open(&settings.directory.path, &key, directory_settings(settings)).await?;
     let state = Embedded::open_with(&settings.state_dir, state_config(settings))?;
+    state.share_addresses(settings.auth.shared_addresses.iter().copied());
     forget_the_locked(&directory, &state).await;
     let (spool, recovery) = Spool::open(spool_config(settings))?;
     for damage in &recovery.damaged {

@@ -149,11 +149,11 @@ impl Watcher {
 
     async fn record(&self, seen: impl IntoIterator<Item = Seen>) {
         let site = self.border.site.load_full();
-        let told = |Seen { user, client }| {
-            let subject = Subject::Account(evidence::account(&site, &user)?);
-            Some(Told { client, subject, source: PopSource::Log })
-        };
-        let told: Vec<Told> = seen.into_iter().filter_map(told).collect();
+        let mut told = Vec::new();
+        for Seen { user, client } in seen {
+            let account = evidence::account_elsewhere(&self.border, &site, (&user, client)).await;
+            told.extend(account.map(|login| Told { client, subject: Subject::Account(login), source: PopSource::Log }));
+        }
         evidence::record_all(&self.border, &site, (self.session, &told)).await;
     }
 }

@@ -141,3 +141,24 @@ proptest! {
         }
     }
 }
+
+/// Behind a webmail are many users; one who types rubbish, or attacks, locks the accounts that he names and nobody else.
+#[test]
+fn t35_a_shared_address_is_not_locked() {
+    let webmail = IpAddr::from([192, 0, 2, 80]);
+    for shared in [false, true] {
+        let mut throttle = Throttle::new(AuthLimits::default());
+        throttle.share(shared.then_some(webmail));
+        for n in 0..200_u8 {
+            let login = format!("user{n}@example.test");
+            throttle.failed(&FailedLogin { addr: webmail, login: &login, guess: [n; 16] }, 1_000_000);
+            throttle.abused(webmail, 1_000_000);
+        }
+        let gate = throttle.check(webmail, "dave@example.test", 1_000_000);
+        assert_eq!(gate == AuthGate::Go, shared, "{gate:?}");
+        for n in 0..200_u8 {
+            throttle.failed(&FailedLogin { addr: webmail, login: "victim@example.test", guess: [n; 16] }, 1_000_000);
+        }
+        assert!(matches!(throttle.check(webmail, "victim@example.test", 1_000_000), AuthGate::Locked(_)));
+    }
+}

@@ -246,6 +246,9 @@ pub struct Auth {
     /// Default 500.
     #[schemars(range(min = 0, max = 10_000))]
     pub failure_delay_ms: u32,
+    /// Addresses behind which many users log in, such as a webmail's, a proxy's or a health probe's: what fails there counts
+    /// against the accounts alone, so that one user locks out nobody else. Default `[]`.
+    pub shared_addresses: Vec<String>,
 }
 
 impl Default for Auth {
@@ -262,6 +265,7 @@ impl Default for Auth {
             failures_per_account: 50,
             failure_minutes: 60,
             failure_delay_ms: 500,
+            shared_addresses: Vec::new(),
         }
     }
 }

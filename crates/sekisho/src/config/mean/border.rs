@@ -8,7 +8,7 @@ use crate::config::{
 use guard::policy;
 use ipnet::IpNet;
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -244,6 +244,7 @@ pub(super) fn auth(auth: &file::Auth, meaning: &mut Meaning<'_>) -> Auth {
         let path = format!("auth.mechanisms[{index}]");
         mechanisms.extend(mechanism(name, &path, meaning));
     }
+    let shared_addresses = addresses(&auth.shared_addresses, "auth.shared_addresses", meaning);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     Auth {
         mechanisms,
@@ -256,7 +257,24 @@ pub(super) fn auth(auth: &file::Auth, meaning: &mut Meaning<'_>) -> Auth {
         failures_per_account: auth.failures_per_account,
         failure_lifetime: minutes(auth.failure_minutes),
         failure_delay: Duration::from_millis(auth.failure_delay_ms.into()),
+        shared_addresses,
     }
+}
+
+/// Single addresses.
+pub(super) fn addresses(texts: &[String], key: &str, meaning: &mut Meaning<'_>) -> Vec<IpAddr> {
+    let mut addresses = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        match text.parse() {
+            Ok(addr) => addresses.push(guard::canonical_ip(addr)),
+            Err(_) => meaning.wrong(
+                &format!("{key}[{index}]"),
+                format!("`{key}`: \"{text}\" is no address"),
+                "as in \"172.17.0.1\"",
+            ),
+        }
+    }
+    addresses
 }
 
 /// The mechanism in upper case, if it is one.

@@ -1,12 +1,11 @@
 //! Who may relay, as meant: `[domains]` and `[relay]`.
 
-use std::net::IpAddr;
 use std::path::Path;
 
 use guard::{DracSenders, SenderPattern};
 use interop::map::Kind;
 
-use super::{Meaning, minutes, value};
+use super::{Meaning, border, minutes, value};
 use crate::config::{
     file::{self, Senders, SendersWord},
     settings::{Client, ClientWho, Domains, Drac, Export, MapFile, Network, Pop, Relay, RelayDomain},
@@ -89,17 +88,7 @@ pub(super) fn map_file(
 }
 
 fn drac(drac: &file::Drac, meaning: &mut Meaning<'_>, data_dir: &Path) -> Drac {
-    let mut never: Vec<IpAddr> = Vec::new();
-    for (index, text) in drac.never.iter().enumerate() {
-        match text.parse() {
-            Ok(addr) => never.push(guard::canonical_ip(addr)),
-            Err(_) => meaning.wrong(
-                &format!("relay.drac.never[{index}]"),
-                format!("`relay.drac.never`: \"{text}\" is no address"),
-                "as in \"172.17.0.1\"",
-            ),
-        }
-    }
+    let never = border::addresses(&drac.never, "relay.drac.never", meaning);
     Drac {
         senders: senders(&drac.senders, meaning),
         allow: drac.allow.as_ref().map(|path| data_dir.join(path)),

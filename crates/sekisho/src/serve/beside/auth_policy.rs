@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +19,7 @@ use state::AuthGate;
 use tracing::info;
 
 use super::{Served, Visit};
+use crate::config::Protocol;
 use crate::listen::Link;
 use crate::serve::auth::Origin;
 use crate::serve::border::{Border, SessionId};
@@ -35,6 +37,7 @@ pub async fn serve(visit: &Visit, link: Link) -> Served {
         border: Arc::clone(&visit.border),
         listener: Arc::clone(&visit.listener),
         session: visit.session,
+        peer: visit.peer,
     });
     let service = service_fn(move |request| {
         let listening = Arc::clone(&listening);
@@ -49,6 +52,7 @@ struct Listening {
     border: Arc<Border>,
     listener: Arc<str>,
     session: SessionId,
+    peer: IpAddr,
 }
 
 impl Listening {
@@ -63,8 +67,13 @@ impl Listening {
             Ok(Err(_)) => return told(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broken off"),
             Err(_) => return told(StatusCode::REQUEST_TIMEOUT, "the body does not come"),
         };
+        // A connection may be older than the configuration.
+        let in_force = super::in_force(&self.border, (&self.listener, Protocol::AuthPolicy, self.peer));
+        let Some((site, _)) = in_force else {
+            return told(StatusCode::SERVICE_UNAVAILABLE, "the listener is in the configuration no more");
+        };
         match Asked::parse(&query, &body.to_bytes()) {
-            Ok(asked) => answered(&self.decide(&asked).await),
+            Ok(asked) => answered(&self.decide(&asked, &site).await),
             Err(error) => {
                 info!(session = %self.session, listener = &*self.listener, cause = ?error.to_string(), "auth policy refused");
                 told(StatusCode::BAD_REQUEST, &error.to_string())
@@ -72,12 +81,12 @@ impl Listening {
         }
     }
 
-    async fn decide(&self, asked: &Asked) -> Answer {
+    async fn decide(&self, asked: &Asked, site: &Site) -> Answer {
         let Some(remote) = asked.remote.map(guard::canonical_ip) else { return Answer::Continue };
-        let site = self.border.site.load_full();
         let login = asked.login.to_ascii_lowercase();
         let origin = Origin::beside(&self.border, self.session, (&self.listener, remote));
         match &asked.command {
+            Command::Allow if self.is_barred(&login, remote).await => Answer::Refuse("".into()),
             Command::Allow => match self.border.state.check_auth(remote, &login, SystemTime::now()) {
                 AuthGate::Go => Answer::Continue,
                 AuthGate::Wait(delay) => Answer::Delay(whole_secs(delay)),
@@ -91,10 +100,16 @@ impl Listening {
             }
             Command::Report(_) => {
                 origin.succeeded(&login, &asked.protocol);
-                self.record(&site, asked, &login).await;
+                self.record(site, asked, &login).await;
                 Answer::Continue
             }
         }
+    }
+
+    /// An account of ours that may not log in here may not there either. Where that cannot be found out, Dovecot decides.
+    async fn is_barred(&self, login: &str, remote: IpAddr) -> bool {
+        let known = self.border.directory.identity(login, remote).await;
+        matches!(known, Ok(Err(why)) if why != directory::Why::UnknownLogin)
     }
 
     /// Only who reads a mailbox is on the way to send.
@@ -102,10 +117,9 @@ impl Listening {
         if !matches!(asked.protocol.as_str(), "pop3" | "imap") {
             return;
         }
-        let (Some(client), Some(account)) = (asked.remote.map(guard::canonical_ip), evidence::account(site, login))
-        else {
-            return;
-        };
+        let Some(client) = asked.remote.map(guard::canonical_ip) else { return };
+        let account = evidence::account_elsewhere(&self.border, site, (login, client)).await;
+        let Some(account) = account else { return };
         let told = Told { client, subject: Subject::Account(account), source: PopSource::AuthPolicy };
         evidence::record(&self.border, site, (self.session, told)).await;
     }

@@ -290,8 +290,11 @@ impl Exchange {
         }
         let home = self.mailbox_login(proved).await;
         let fields: Vec<(&str, &str)> = home.as_deref().map(|home| ("home", home)).into_iter().collect();
+        // The mail server asks us again by this name: a device that has limits must keep them there.
+        let device = proved.identity.device.as_deref().filter(|_| home.is_none() && proved.is_bounded());
+        let user = device.map_or(proved.login.as_str(), |device| device.login.as_str());
         let mut line = Vec::new();
-        Reply::Ok { id: self.asked.id, user: &proved.login, fields: &fields }.write_to(&mut line);
+        Reply::Ok { id: self.asked.id, user, fields: &fields }.write_to(&mut line);
         Some(line)
     }
 

@@ -9,7 +9,7 @@ pub mod portmapper;
 pub mod rates;
 pub mod stream;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -29,7 +29,8 @@ use crate::serve::site::Site;
 
 /// Serves one connection.
 pub async fn serve(visit: &Visit, link: Link) -> Served {
-    let desk = Service { border: Arc::clone(&visit.border), session: visit.session };
+    let place = Some((Arc::clone(&visit.listener), visit.peer));
+    let desk = Service { border: Arc::clone(&visit.border), session: visit.session, place };
     stream::serve(link, &desk, visit.peer).await
 }
 
@@ -40,17 +41,31 @@ pub async fn serve_datagrams(
     (border, stop): (Arc<Border>, watch::Receiver<bool>),
 ) {
     let session = border.next_session();
-    datagrams::serve(socket, Arc::new(Service { border, session }), stop).await;
+    datagrams::serve(socket, Arc::new(Service { border, session, place: None }), stop).await;
 }
 
 /// The running server's desk.
 struct Service {
     border: Arc<Border>,
     session: SessionId,
+    /// The listener and the peer of a connection, which may be older than the configuration.
+    place: Option<(Arc<str>, IpAddr)>,
+}
+
+impl Service {
+    fn is_closed(&self) -> bool {
+        let closed = |(listener, peer): &(Arc<str>, IpAddr)| {
+            super::in_force(&self.border, (listener, Protocol::Dracd, *peer)).is_none()
+        };
+        self.place.as_ref().is_some_and(closed)
+    }
 }
 
 impl Desk for Service {
     async fn settle(&self, adds: Vec<Asked>) -> Vec<AddResult> {
+        if self.is_closed() {
+            return vec![AddResult::SystemError; adds.len()];
+        }
         let site = self.border.site.load_full();
         let now = SystemTime::now();
         let mut told = Vec::with_capacity(adds.len());
