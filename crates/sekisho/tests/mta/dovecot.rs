@@ -77,8 +77,12 @@ impl Dovecot {
 
 /// Dovecot as it is, but for the documented lines.
 fn reporting(demo: &Demo) -> Dovecot {
+    reporting_with(demo, "")
+}
+
+fn reporting_with(demo: &Demo, lines: &str) -> Dovecot {
     let url = format!("127.0.0.1:{}", demo.port("auth_policy"));
-    Dovecot::start(demo, &example("dovecot/auth-policy.conf", &[("127.0.0.1:10035", &url)]))
+    Dovecot::start(demo, &(example("dovecot/auth-policy.conf", &[("127.0.0.1:10035", &url)]) + lines))
 }
 
 #[test]
@@ -118,6 +122,53 @@ fn failed_logins_at_dovecot_give_nothing_and_dovecot_needs_no_guard() {
     assert!(demo.stop());
     let answer = dovecot.answer(CLIENT, &alice.login, PASSWORD);
     assert!(answer.starts_with("+OK"), "{answer}\n{}", dovecot.log());
+}
+
+/// Who guessed too often is refused by Dovecot on our word, the right password included; others are not.
+#[test]
+fn too_many_guesses_at_dovecot_are_refused_before_the_password_is_looked_at() {
+    let demo = Demo::start_with(&["auth.failures_per_client=3", "auth.failure_delay_ms=0"]);
+    let dovecot = reporting_with(&demo, "auth_verbose = yes\n");
+    let alice = demo.account("alice");
+    for guess in 1..=3 {
+        let answer = dovecot.answer(CLIENT, &alice.login, &format!("guess {guess}"));
+        assert!(answer.starts_with("-ERR"), "{answer}");
+        // Dovecot does not wait for its report to be taken.
+        demo.until("the guess", || (demo.log().matches(" login_failed ").count() == guess).then_some(()));
+    }
+    assert!(!dovecot.log().contains("policy server"), "{}", dovecot.log());
+    let answer = dovecot.answer(CLIENT, &alice.login, PASSWORD);
+    assert!(answer.starts_with("-ERR"), "{answer}\n{}", dovecot.log());
+    assert!(dovecot.log().contains("policy server refusal"), "{}", dovecot.log());
+    // And so at our own door.
+    let mut pop = Dialogue::connect(CLIENT, demo.port("pop3s")).start_tls(demo.certificate());
+    pop.reply();
+    pop.say(&format!("USER {}", alice.login));
+    assert!(pop.say(&format!("PASS {}", alice.password)).starts_with("-ERR"));
+    assert!(!demo.log().contains("guess 1"));
+    let answer = dovecot.answer(STRANGER, &alice.login, PASSWORD);
+    assert!(answer.starts_with("+OK"), "{answer}\n{}", dovecot.log());
+}
+
+/// Nothing at Dovecot is changed: its log is read.
+#[test]
+fn a_login_in_the_log_of_dovecot_lets_its_user_relay() {
+    let logs = Folder::new();
+    let log = logs.join("dovecot.log").display().to_string();
+    let demo = Demo::start_with(&[&format!("watch=[{{format=\"dovecot\",file=\"{log}\"}}]")]);
+    let dovecot = Dovecot::start(&demo, &format!("log_path = {log}"));
+    let alice = demo.account("alice");
+    let relay = |from: Ipv4Addr| Dialogue::connect(from, demo.port("smtp")).greeted().rcpt(&alice.address, OUTSIDE);
+    for login in [alice.login.as_str(), "x>, method=PLAIN, rip=127.0.0.66, x=<"] {
+        let answer = dovecot.answer(CLIENT, login, "wrong");
+        assert!(answer.starts_with("-ERR"), "{answer}");
+    }
+    assert!(relay(CLIENT).starts_with("550"));
+    dovecot.login(&demo, &alice);
+    assert!(relay(CLIENT).starts_with("250"));
+    assert!(relay(STRANGER).starts_with("550"));
+    let listed = demo.ruled(&["grant", "list", "--json"]);
+    assert!(listed.contains("\"log\""), "{listed}");
 }
 
 /// DRAC knows the address alone: any sender of the own domains may use it, and no other.

@@ -4,6 +4,11 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sasl::Mechanism;
+use sasl::client::{ChannelBinding, Credentials, Exchange};
+
 use crate::demo::{Account, Demo, Dialogue, base64, free_ports, run};
 use crate::support::{CLIENT, Folder, Mail, OUTSIDE, Outside, Process, STRANGER, Server, example, expiry, file_text};
 use crate::support::{pop_login, root, story, until};
@@ -292,6 +297,49 @@ fn a_login_at_postfix_is_checked_by_sekisho() {
     assert!(away.starts_with("554"), "{away}");
     // Port 25 asks for no login, so it is there without the guard.
     assert!(postfix.dial().say("NOOP").starts_with("250"));
+}
+
+/// Mechanisms with challenges pass through Postfix as they are; a device is its account there, too.
+#[test]
+fn scram_and_a_devices_cram_md5_pass_through_postfix() {
+    let demo = Demo::start();
+    let alice = demo.account("alice");
+    let postfix = Postfix::start(&demo, &(tls(&demo) + &snippet(&demo, "sasl.cf")));
+    let ways = [
+        (Mechanism::ScramSha256, &alice.login, &alice.password),
+        (Mechanism::CramMd5, &alice.device_login, &alice.device_secret),
+        (Mechanism::Login, &alice.device_login, &alice.device_secret),
+    ];
+    for (mechanism, login, secret) in ways {
+        let (mut smtp, offered) = under_tls(&demo, &postfix);
+        assert!(offered.contains(mechanism.name()), "{offered}");
+        for (secret, expected) in [("wrong", "535"), (secret.as_str(), "235")] {
+            let answer = by_challenges(&mut smtp, mechanism, (login, secret));
+            assert!(answer.starts_with(expected), "{mechanism:?}: {answer}\n{}", postfix.log());
+        }
+        assert!(smtp.rcpt(&alice.address, OUTSIDE).starts_with("250"), "{mechanism:?}");
+    }
+    until("Postfix's word on who it was", &|| postfix.log(), || {
+        postfix.log().contains(&format!("sasl_username={}", alice.login)).then_some(())
+    });
+}
+
+fn by_challenges(smtp: &mut Dialogue, mechanism: Mechanism, (login, secret): (&str, &str)) -> String {
+    let credentials = Credentials::new(login, secret.as_bytes()).unwrap();
+    let mut client = Exchange::new(mechanism, credentials, ChannelBinding::Unsupported, [b'n'; 24]);
+    let initial = client.initial().unwrap().map(|octets| format!(" {}", STANDARD.encode(octets))).unwrap_or_default();
+    let mut answer = smtp.say(&format!("AUTH {}{initial}", mechanism.name()));
+    while let Some(challenge) = answer.strip_prefix("334 ") {
+        let challenge = STANDARD.decode(challenge.trim_end()).unwrap();
+        let response = if challenge.starts_with(b"v=") {
+            client.succeeded(Some(&challenge)).expect("Sekisho proves itself through Postfix");
+            Vec::new()
+        } else {
+            client.respond(&challenge).unwrap()
+        };
+        answer = smtp.say(&STANDARD.encode(response));
+    }
+    answer
 }
 
 /// Logged in as Alice, nobody writes as Bob, where the guard is asked at RCPT as well.

@@ -45,7 +45,11 @@ pub async fn serve(visit: &Visit, link: Link) -> Served {
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(REQUEST_WAIT).max_buf_size(HEADER_OCTETS_MAX);
-    http.serve_connection(TokioIo::new(link), service).await.map_err(io::Error::other)
+    match http.serve_connection(TokioIo::new(link), service).await {
+        // Nothing more was asked.
+        Err(error) if error.is_timeout() => Ok(()),
+        ended => ended.map_err(io::Error::other),
+    }
 }
 
 struct Listening {
