@@ -2,14 +2,16 @@
 //!
 //! A mail comes in by `listen`, is served by `serve` and judged by `judge` with facts from `lookup` and `tables`, and lies in the
 //! spool. `config` says what is meant, `command` is the command line, `admin` the API by which commands rule a running server, `log` the one line per
-//! event, `export` a file of grants for those who can only read one, `watch` reads the logs of other servers, `run` the server's
-//! life as a process, `demo` the server to try.
+//! event, `export` a file of grants for those who can only read one, `watch` reads the logs of other servers, `import` and `doctor`
+//! their configurations, `run` the server's life as a process, `demo` the server to try.
 
 pub mod admin;
 pub mod command;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod export;
+pub mod import;
 pub mod judge;
 pub mod listen;
 pub mod log;

@@ -1,7 +1,7 @@
 //! The whole command line as data; help, man pages and completions are made from it.
 
 use super::map::Map;
-use super::place::Place;
+use super::{doctor::Doctor, import::Import, place::Place};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::{ffi::OsString, net::IpAddr, path::PathBuf};
 
@@ -88,6 +88,15 @@ pub enum Command {
     /// Stays in the foreground. Who may add stands in /etc/mail/dracd.allow or /etc/drac/dracd.allow; without either it
     /// listens on loopback only. What it knows lies in DBFILE.state; DBFILE is made from it, and is empty after the end.
     Dracd(Dracd),
+    /// Make a configuration from another mail system's, and say what was taken, what differs and what has no counterpart
+    ///
+    /// The report goes to standard error, a line for each setting with its place. What would let strangers relay is not
+    /// taken, only named. With --json configuration and report are one object.
+    Import(Import),
+    /// Look at a Postfix or sendmail beside Sekisho: which mail never reaches it, and where an earlier permit goes around it
+    ///
+    /// Ends with 1 if it finds a danger, 2 if it cannot read the file.
+    Doctor(Doctor),
     /// Write man pages or shell completions
     #[command(subcommand, hide = true)]
     Docs(Docs),

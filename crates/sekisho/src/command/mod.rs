@@ -5,10 +5,12 @@ mod checkpassword;
 mod client;
 mod config;
 mod docs;
+mod doctor;
 mod drac;
 mod dracd;
 mod fault;
 mod grant;
+mod import;
 mod init;
 mod map;
 mod names;
@@ -51,6 +53,8 @@ fn run(line: Sekisho) -> Result<(), Fault> {
         Command::Grant(command) => client::block_on(grant::run(command, global)),
         Command::Queue(command) => client::block_on(queue::run(command, global)),
         Command::Map(command) => map::run(&command, global),
+        Command::Doctor(args) => doctor::run(&args, global),
+        Command::Import(args) => import::run(&args, global),
         Command::Ucspi(args) => ucspi::run(&args),
         Command::Checkpassword(args) => checkpassword::run(&args),
     }

@@ -1,0 +1,34 @@
+//! `sekisho doctor`: whether a Postfix or sendmail beside Sekisho really asks it.
+
+use super::{
+    args::Global,
+    fault::{Exit, Fault},
+    table,
+};
+use crate::doctor::{self, Severity};
+use anyhow::anyhow;
+use clap::{Args, ValueHint};
+use std::path::PathBuf;
+
+/// `sekisho doctor`
+#[derive(Debug, Clone, Args)]
+pub struct Doctor {
+    /// main.cf (master.cf is read with it), sendmail.mc, sendmail.cf, or a folder of them
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub path: PathBuf,
+}
+
+pub(super) fn run(args: &Doctor, global: &Global) -> Result<(), Fault> {
+    let findings = doctor::examine(&args.path).map_err(|error| Fault::new(Exit::Usage, error))?;
+    table::show(global.json, &findings, |findings| {
+        if findings.is_empty() {
+            return format!("{}: nothing found", args.path.display());
+        }
+        findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    })?;
+    let dangers = findings.iter().filter(|it| it.severity == Severity::Danger).count();
+    match dangers {
+        0 => Ok(()),
+        count => Err(Fault::new(Exit::No, anyhow!("{count} of what was found are dangers"))),
+    }
+}

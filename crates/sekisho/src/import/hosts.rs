@@ -1,0 +1,209 @@
+//! TCP wrapper's `hosts.allow` and `hosts.deny`: who may talk to a POP or SMTP server at all.
+//!
+//! An allow list bars nobody by itself: it becomes `peers` only where `hosts.deny`, or a last rule, bars the rest.
+
+use super::{ImportError, Spot, draft::Making, read};
+use ipnet::{IpNet, Ipv4Net};
+use std::{net::Ipv4Addr, path::Path};
+use toml::Value;
+
+/// A listener and the names that daemons for it have.
+const SERVICES: [(&str, u16, &[&str]); 4] = [
+    (
+        "pop3",
+        110,
+        &[
+            "popd",
+            "pop3",
+            "pop-3",
+            "pop3d",
+            "ipop3d",
+            "popper",
+            "qpopper",
+            "in.popper",
+            "in.qpopper",
+            "in.pop3d",
+            "pop3-login",
+            "teapop",
+            "courierpop3d",
+        ],
+    ),
+    ("pop3s", 995, &["pop3s", "spop3d", "pop3ds"]),
+    ("smtp", 25, &["smtp", "smtpd", "sendmail", "sm-mta", "in.smtpd", "tcp-env", "exim", "postfix", "qmail-smtpd"]),
+    ("submission", 587, &["submission", "msp", "sm-msa"]),
+];
+
+/// A rule: who, for what, and whether he may.
+struct Rule {
+    at: Spot,
+    daemons: Vec<String>,
+    clients: Vec<String>,
+    permits: bool,
+}
+
+/// Reads `hosts.allow` and the `hosts.deny` beside it.
+pub(super) fn import(path: &Path, making: &mut Making) -> Result<(), ImportError> {
+    let allow = if path.is_dir() { path.join("hosts.allow") } else { path.to_owned() };
+    let mut rules = rules(&read::text(&allow)?, &allow, true, making);
+    let deny = allow.with_file_name("hosts.deny");
+    if deny.exists() && deny != allow {
+        rules.extend(self::rules(&read::text(&deny)?, &deny, false, making));
+    }
+    for (protocol, port, daemons) in SERVICES {
+        let mine: Vec<&Rule> = rules.iter().filter(|rule| rule.is_for(daemons)).collect();
+        if mine.iter().any(|rule| !rule.daemons.contains(&"all".to_owned())) {
+            service(making, (protocol, port), &mine);
+        }
+    }
+    for rule in &rules {
+        if !SERVICES.iter().any(|(.., daemons)| rule.is_for(daemons)) {
+            making.not_taken(
+                &rule.at,
+                &rule.daemons.join(" "),
+                "this is no service of mail; the rule stays where it is",
+            );
+        }
+    }
+    making.notes.sort_by(|a, b| a.at.cmp(&b.at));
+    Ok(())
+}
+
+impl Rule {
+    fn is_for(&self, daemons: &[&str]) -> bool {
+        self.daemons.iter().any(|it| it == "all" || daemons.contains(&it.as_str()))
+    }
+
+    fn is_everybody(&self) -> bool {
+        self.clients.iter().any(|it| it.eq_ignore_ascii_case("all"))
+    }
+}
+
+/// Makes the listener: with `peers`, where all others are barred.
+fn service(making: &mut Making, (protocol, port): (&'static str, u16), rules: &[&Rule]) {
+    let bars = rules.iter().position(|rule| !rule.permits && rule.is_everybody());
+    let before = &rules[..bars.unwrap_or(rules.len())];
+    let open = bars.is_none() || before.iter().any(|rule| rule.permits && rule.is_everybody());
+    let mut peers: Vec<Value> = Vec::new();
+    for rule in before {
+        let what = format!("{protocol}: {}", rule.clients.join(" "));
+        if !rule.permits {
+            making.not_taken(&rule.at, &what, "single clients are refused by an [[access]] map at \"client\"");
+        } else if open {
+            making.not_taken(&rule.at, &what, "it bars nobody: everybody else may connect too");
+        } else {
+            for client in &rule.clients {
+                match network(client) {
+                    Some(net) => peers.push(Value::from(net.to_string())),
+                    None => making.not_taken(
+                        &rule.at,
+                        &format!("{protocol}: {client}"),
+                        "`peers` has networks only; give its address",
+                    ),
+                }
+            }
+        }
+    }
+    if !open && peers.is_empty() {
+        // Nobody: an empty list would mean everybody.
+        peers.push(Value::from("127.0.0.1"));
+    }
+    let at = rules.first().map_or_else(|| Spot::new("hosts.allow", 1), |rule| rule.at.clone());
+    let bind = Value::Array(vec![Value::from(format!("0.0.0.0:{port}")), Value::from(format!("[::]:{port}"))]);
+    let mut keys = vec![("name", Value::from(protocol)), ("protocol", Value::from(protocol)), ("bind", bind)];
+    let key = if open { "[[listener]], for everybody" } else { "peers of [[listener]]" };
+    if !peers.is_empty() {
+        keys.push(("peers", Value::Array(peers)));
+    }
+    making.offer(&at, (&format!("the rules for {protocol}"), key), |draft| draft.push("listener", keys));
+}
+
+fn rules(text: &str, file: &Path, permits: bool, making: &mut Making) -> Vec<Rule> {
+    let file = file.display().to_string();
+    let mut rules = Vec::new();
+    for (line, text) in logical_lines(text) {
+        let at = Spot::new(&file, line);
+        let fields = fields(&text);
+        let [daemons, clients, options @ ..] = fields.as_slice() else {
+            making.not_taken(&at, "the line", "it is no rule: DAEMONS : CLIENTS");
+            continue;
+        };
+        let (daemons, clients) = (words(daemons), words(clients));
+        if daemons.iter().chain(&clients).any(|word| word.eq_ignore_ascii_case("except")) {
+            making.not_taken(&at, &text, "there are no exceptions; write `peers` by hand");
+            continue;
+        }
+        let mut permits = permits;
+        for option in options {
+            match option.trim().to_ascii_lowercase().as_str() {
+                "allow" => permits = true,
+                "deny" => permits = false,
+                "" => {}
+                other => making.not_taken(&at, other, "no program is run and nothing is set for a connection"),
+            }
+        }
+        let daemons = daemons.iter().map(|it| it.split('@').next().unwrap_or(it).to_ascii_lowercase()).collect();
+        rules.push(Rule { at, daemons, clients, permits });
+    }
+    rules
+}
+
+/// A backslash at the end joins the next line.
+fn logical_lines(text: &str) -> Vec<(u32, String)> {
+    let mut lines: Vec<(u32, String)> = Vec::new();
+    let mut open = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        let (line, more) = line.strip_suffix('\\').map_or((line, false), |line| (line, true));
+        match lines.last_mut() {
+            Some((_, before)) if open => before.push_str(line),
+            _ => lines.push((number, line.to_owned())),
+        }
+        open = more;
+    }
+    lines.retain(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+    lines
+}
+
+/// Colons divide, but not those within brackets.
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut brackets = 0_usize;
+    for sign in line.chars() {
+        match sign {
+            '[' => brackets += 1,
+            ']' => brackets = brackets.saturating_sub(1),
+            ':' if brackets == 0 => {
+                fields.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        if let Some(field) = fields.last_mut() {
+            field.push(sign);
+        }
+    }
+    fields
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split([' ', '\t', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// `192.0.2.7`, `192.0.2.`, `192.0.2.0/255.255.255.0`, `[2001:db8::]/32`.
+fn network(word: &str) -> Option<IpNet> {
+    let word = word.replace(['[', ']'], "");
+    if let Some(prefix) = word.strip_suffix('.') {
+        let mut octets = [0; 4];
+        let parts: Vec<&str> = prefix.split('.').collect();
+        for (octet, part) in octets.iter_mut().zip(&parts) {
+            *octet = part.parse().ok()?;
+        }
+        let bits = u8::try_from(parts.len()).ok().filter(|it| *it < 4)? * 8;
+        return Some(Ipv4Net::new(octets.into(), bits).ok()?.into());
+    }
+    if let Some((address, mask)) = word.split_once('/')
+        && let (Ok(address), Ok(mask)) = (address.parse::<Ipv4Addr>(), mask.parse::<Ipv4Addr>())
+    {
+        return Some(Ipv4Net::with_netmask(address, mask).ok()?.into());
+    }
+    word.parse().ok().or_else(|| word.parse::<std::net::IpAddr>().ok().map(IpNet::from))
+}
