@@ -27,7 +27,22 @@ const PORTS: &[(&str, &str)] =
     &[(":2525", "smtp"), (":2587", "submission"), (":2465", "submissions"), (":2110", "pop3"), (":2995", "pop3s")];
 
 /// Documents in two languages.
-const TRANSLATED: &[&str] = &["README", "docs/refusals", "docs/pop-before-smtp"];
+const TRANSLATED: &[&str] = &[
+    "README",
+    "docs/access-maps",
+    "docs/dovecot",
+    "docs/dovecot-auth",
+    "docs/drac",
+    "docs/exim",
+    "docs/import",
+    "docs/milter",
+    "docs/policy",
+    "docs/pop-before-smtp",
+    "docs/postfix",
+    "docs/qmail",
+    "docs/refusals",
+    "docs/sendmail",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
