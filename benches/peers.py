@@ -351,8 +351,8 @@ class Postfwd(Peer):
         rules = self.folder / "postfwd.cf"
         rules.write_text("id=R1; sender=nobody@nowhere.example; action=REJECT no\n")
         shutil.chown(self.folder, "nobody", "nogroup")
-        argv = ["postfwd", "--nodaemon", "--file", rules, "--interface", "127.0.0.1", "--port", str(self.policy), "--user"]
-        self.spawn([*argv, "nobody", "--group", "nogroup", "--pidfile", self.folder / "pid", "--stdoutlog"], self.folder)
+        argv = ["postfwd1", "--nodaemon", "--file", rules, "--interface", "127.0.0.1", "--port", str(self.policy), "--user"]
+        self.spawn([*argv, "nobody", "--group", "nogroup"], self.folder)
         return wait_for_port(self.policy, self.process)
 
 

@@ -1,6 +1,6 @@
 //! The mail filter for sendmail and Postfix: each recipient is judged like one of our own server.
 //!
-//! Client and greeting are judged at RCPT, as in our own server: who logs in meanwhile is not judged by his address. Header and
+//! Client and greeting are judged from MAIL on: who has logged in by then is not judged by his address. Header and
 //! body are not wanted. A right to relay is answered "go on", never "accept": that would let all later recipients
 //! of the message pass unasked.
 

@@ -25,7 +25,7 @@ message("plain", function(conn)
   if mt.eom_check(conn, MT_HDRINSERT, "X-Marked") or mt.eom_check(conn, MT_QUARANTINE) then fail("not asked for") end
 end)
 
--- A refusal of the rules: the sender's at MAIL; the client's at RCPT, since it may log in before.
+-- A refusal of the rules: the sender's at MAIL; the client's at MAIL, since it may log in before.
 local conn = client("192.0.2.66")
 must("mail", mt.mailfrom(conn, "<refused@elsewhere.example>"))
 answers(conn, "mail", REFUSED)
@@ -34,6 +34,6 @@ conn = mt.connect(socket, 40, 0.25)
 must("negotiate", mt.negotiate(conn, nil, nil, nil))
 must("connect", mt.conninfo(conn, "client.example", "192.0.2.99"))
 answers(conn, "connect", CONTINUE)
-mail(conn, "plain@elsewhere.example")
-rcpt(conn, "alice@example.test", REFUSED)
+must("mail", mt.mailfrom(conn, "<plain@elsewhere.example>"))
+answers(conn, "mail", REFUSED)
 mt.disconnect(conn)
