@@ -339,7 +339,7 @@ class Postgrey(Peer):
 
 
 class Postfwd(Peer):
-    """One rule, its cache on, as it comes."""
+    """One rule, its cache on, as it comes. It runs only as a daemon, so it is known by its pid file."""
 
     name = "postfwd"
 
@@ -351,9 +351,18 @@ class Postfwd(Peer):
         rules = self.folder / "postfwd.cf"
         rules.write_text("id=R1; sender=nobody@nowhere.example; action=REJECT no\n")
         shutil.chown(self.folder, "nobody", "nogroup")
-        argv = ["postfwd1", "--nodaemon", "--file", rules, "--interface", "127.0.0.1", "--port", str(self.policy), "--user"]
-        self.spawn([*argv, "nobody", "--group", "nogroup"], self.folder)
-        return wait_for_port(self.policy, self.process)
+        argv = ["postfwd1", "--daemon", "-f", rules, "--interface=127.0.0.1", f"--port={self.policy}"]
+        argv += ["--user=nobody", "--group=nogroup", f"--pidfile={self.folder}/pid"]
+        with open(self.folder / "output.log", "ab") as log:
+            subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+        if not wait_for_port(self.policy):
+            return False
+        self.pid = int((self.folder / "pid").read_text())
+        return True
+
+    def stop(self):
+        if self.pid:
+            os.kill(self.pid, signal.SIGTERM)
 
 
 class Sekisho(Peer):
