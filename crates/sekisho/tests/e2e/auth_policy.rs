@@ -180,3 +180,32 @@ fn what_is_no_request() {
     let (status, _) = http(&demo, post("command=report", body));
     assert_eq!((status, rights(&demo).len()), (200, 1), "the next one is served");
 }
+
+/// A login that another server took says nothing about an account that we have locked, nor about addresses of others.
+#[test]
+fn our_own_accounts_are_ours_to_judge() {
+    let demo = Demo::start();
+    let mut policy = Policy::connect(&demo);
+    demo.ruled(&["user", "lock", "bob"]);
+    demo.ruled(&["alias", "add", "sales@example.test", "alice@example.test"]);
+    assert_eq!(told(&demo, "allow", &json!({"login": "bob@example.test", "success": null})), -1);
+    for login in ["bob@example.test", "sales@example.test", "ceo@victim-bank.example"] {
+        told(&demo, "report", &json!({"login": login, "remote": "192.0.2.20"}));
+        let answer = policy.rcpt("192.0.2.20", login, OUTSIDE);
+        assert!(answer.starts_with("550"), "{login}: {answer}");
+    }
+}
+
+/// A connection that is older than the configuration tells nothing any more.
+#[test]
+fn peers_that_a_reload_takes_away_are_not_heard() {
+    let demo = Demo::start();
+    let mut policy = Policy::connect(&demo);
+    assert_eq!(policy.rcpt("192.0.2.7", "x@elsewhere.example", "alice@example.test"), "DUNNO");
+    let config = demo.dir().join("sekisho.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = text.replace("name = \"policy\"\n", "name = \"policy\"\npeers = [\"127.0.0.9\"]\n");
+    std::fs::write(&config, text).unwrap();
+    demo.ruled(&["reload"]);
+    assert_eq!(policy.rcpt("192.0.2.7", "x@elsewhere.example", "alice@example.test"), "", "closed");
+}

@@ -251,3 +251,26 @@ fn guesses_count_for_the_client_of_the_mail_server() {
     assert_eq!(answer, format!("OK\t6\tuser={}", bob.login), "the mail server itself guessed nothing");
     assert!(!demo.log().contains("guess 1"));
 }
+
+/// The mail server asks us again by the name that it was told: a device keeps its limits.
+#[test]
+fn a_device_keeps_its_limits_through_a_mail_server() {
+    let demo = Demo::start();
+    let made = demo.ruled(&["user", "device", "add", "alice", "plc", "--messages-per-hour", "1", "--json"]);
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    let secret = made["secret"].as_str().unwrap();
+    let answer = Asking::connect(&demo).ask(&plain(
+        1,
+        ("alice-plc@example.test", secret),
+        "service=smtp\tnologin\trip=192.0.2.9",
+    ));
+    let user = answer.strip_prefix("OK\t1\tuser=").unwrap_or_else(|| panic!("{answer}"));
+    let attributes = [
+        ("client_address", "192.0.2.9"),
+        ("sasl_username", user),
+        ("sender", "alice@example.test"),
+        ("recipient", OUTSIDE),
+    ];
+    let refused = Policy::connect(&demo).ask("RCPT", &attributes);
+    assert!(refused.starts_with("550"), "it may write to our own domains only: {refused}");
+}
