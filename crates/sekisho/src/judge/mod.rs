@@ -76,6 +76,11 @@ pub struct Effects {
 }
 
 impl Ledger {
+    /// What rules ask for counts with the recipient: one that is refused does nothing to the others.
+    fn undo_if_refused<T>(&mut self, before: Effects, judged: Result<T, Refused>) -> Result<T, Refused> {
+        judged.inspect_err(|_| self.effects = before)
+    }
+
     /// Whether a quota was charged for it: judging the same recipient again would charge twice.
     pub fn is_charged(&self) -> bool {
         self.pop_recipients > 0 || self.device_charged
@@ -165,13 +170,9 @@ impl Party<'_> {
 
     /// Whether a recipient may enter the envelope: first what the rules take away, then by what right.
     pub async fn rcpt(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Result<Recipient, Refused> {
-        // What a rule asks for counts with the recipient: one that is refused does nothing to the others.
         let before = ledger.effects.clone();
         let judged = self.rcpt_with_effects(asked, ledger).await;
-        if judged.is_err() {
-            ledger.effects = before;
-        }
-        judged
+        ledger.undo_if_refused(before, judged)
     }
 
     async fn rcpt_with_effects(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Result<Recipient, Refused> {
@@ -195,10 +196,7 @@ impl Party<'_> {
     pub async fn standing(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Result<Standing, Refused> {
         let before = ledger.effects.clone();
         let judged = self.standing_with_effects(asked, ledger).await;
-        if judged.is_err() {
-            ledger.effects = before;
-        }
-        judged
+        ledger.undo_if_refused(before, judged)
     }
 
     async fn standing_with_effects(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Result<Standing, Refused> {

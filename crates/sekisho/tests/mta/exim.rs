@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::demo::{Demo, Dialogue, base64, free_ports, run};
 use crate::support::{CLIENT, Folder, Mail, Namespace, Network, NoNames, OUTSIDE, Outside, Process, STRANGER, Server};
-use crate::support::{example, expiry, file_text, pop_login, root, story, unpacked, until};
+use crate::support::{example, expiry, file_text, pop_login, story, unpacked, until};
 
 #[path = "exim_guard.rs"]
 pub(crate) mod guard;
@@ -314,37 +314,5 @@ fn addresses_that_may_relay_by_an_exported_database() {
             server.defers(CLIENT, mail("without the file"));
             server.has_relayed(&["after the login"]);
         });
-    }
-}
-
-/// The listeners of the documents are a configuration that the server takes.
-#[test]
-fn the_documented_listeners_are_a_configuration() {
-    for file in ["exim/sekisho.toml", "qmail/sekisho.toml"] {
-        let folder = Folder::new();
-        let sekisho = || Command::new(env!("CARGO_BIN_EXE_sekisho"));
-        let made = ["init", "--hostname", "mail.example.test", "--domain", "example.test", "--dir"];
-        let password = fs::File::open(folder.write("password", "first secret\n")).unwrap();
-        run(sekisho().args(made).arg(folder.join("server")).stdin(password));
-        let config = folder.join("server/sekisho.toml");
-        let whole = fs::read_to_string(&config).unwrap() + "\n" + &example(file, &[]);
-        fs::write(&config, whole).unwrap();
-        run(sekisho().arg("-c").arg(&config).args(["config", "check"]));
-    }
-}
-
-/// Both languages lead to every file.
-#[test]
-fn every_example_is_in_the_documents() {
-    for folder in ["exim", "qmail", "qmail/qpsmtpd"] {
-        let name = folder.split('/').next().unwrap();
-        for entry in fs::read_dir(root().join("docs/examples").join(folder)).unwrap().flatten() {
-            if entry.file_type().unwrap().is_file() {
-                let link = format!("](examples/{folder}/{})", entry.file_name().into_string().unwrap());
-                for document in [format!("docs/{name}.md"), format!("docs/{name}.ja.md")] {
-                    assert!(fs::read_to_string(root().join(&document)).unwrap().contains(&link), "{document}: {link}");
-                }
-            }
-        }
     }
 }

@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "the demo's own tests use more of it")]
 mod demo;
 mod dovecot;
+mod examples;
 mod exim;
 mod postfix;
 mod qmail;

@@ -11,7 +11,7 @@ use sasl::client::{ChannelBinding, Credentials, Exchange};
 
 use crate::demo::{Account, Demo, Dialogue, base64, free_ports, run};
 use crate::support::{CLIENT, Folder, Mail, OUTSIDE, Outside, Process, STRANGER, Server, example, expiry, file_text};
-use crate::support::{pop_login, root, story, until};
+use crate::support::{pop_login, story, until};
 
 /// What Debian's own `main.cf` would say, for a Postfix in a folder that relays everything to one host.
 const MASTER: &str = "\
@@ -392,33 +392,4 @@ fn until_listed(table: &str, listed: bool) {
     until("the exported database", &|| String::from_utf8_lossy(&query().stderr).into_owned(), || {
         (query().status.success() == listed).then_some(())
     });
-}
-
-/// The listeners of the documents stand in a configuration that loads.
-#[test]
-fn the_documented_listeners_are_a_configuration() {
-    for file in ["postfix/sekisho.toml", "dovecot/sekisho.toml"] {
-        let folder = Folder::new();
-        let sekisho = || Command::new(env!("CARGO_BIN_EXE_sekisho"));
-        let made = ["init", "--hostname", "mail.example.test", "--domain", "example.test", "--dir"];
-        let password = fs::File::open(folder.write("password", "first secret\n")).unwrap();
-        run(sekisho().args(made).arg(folder.join("server")).stdin(password));
-        let config = folder.join("server/sekisho.toml");
-        let whole = fs::read_to_string(&config).unwrap() + "\n" + &example(file, &[]);
-        fs::write(&config, whole).unwrap();
-        run(sekisho().arg("-c").arg(&config).args(["config", "check"]));
-    }
-}
-
-/// Both languages lead to every file.
-#[test]
-fn every_example_is_in_the_documents() {
-    for name in ["postfix", "dovecot"] {
-        for entry in fs::read_dir(root().join("docs/examples").join(name)).unwrap() {
-            let link = format!("](examples/{name}/{})", entry.unwrap().file_name().into_string().unwrap());
-            for document in [format!("docs/{name}.md"), format!("docs/{name}.ja.md")] {
-                assert!(fs::read_to_string(root().join(&document)).unwrap().contains(&link), "{document}: {link}");
-            }
-        }
-    }
 }
