@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// What each crate may use of the others, in the order of a mail's way (ARCHITECTURE.md).
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("keep", &[]),
     ("smtp", &[]),
     ("pop3", &[]),
     ("sasl", &[]),
