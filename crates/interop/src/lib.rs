@@ -9,7 +9,6 @@
 //! | `milter` | sendmail's mail filter protocol, version 6 |
 //! | `dovecot_auth` | Dovecot's authentication protocol, the server's side |
 //! | `auth_policy` | Dovecot's authentication policy reports |
-//! | `whoson` | WHOSON: who is logged in from where |
 //! | `map` | access maps and allow lists of Postfix, sendmail and their ancestors |
 //! | `bdb` | Berkeley DB files, btree and hash |
 
@@ -23,4 +22,3 @@ pub mod milter;
 pub mod policy;
 pub mod socketmap;
 mod text;
-pub mod whoson;
