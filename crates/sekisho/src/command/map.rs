@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 use guard::policy::Entry;
 use guard::{ConfigLine, RelayPolicy, RelayPolicySpec};
-use interop::bdb;
-use interop::map::table::Found;
-use interop::map::{Kind, RelayWhat, Spec, Subject, Table, Tag};
+use maps::table::Found;
+use maps::{Kind, RelayWhat, Spec, Subject, Table, Tag};
 use serde::Serialize;
 
 use super::args::Global;

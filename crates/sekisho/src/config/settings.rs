@@ -7,8 +7,8 @@ use super::file::{
 };
 use super::source::Place;
 use guard::{ConfigLine, Danger, DracSenders, RelayPolicy, RelayPolicySpec, policy};
-use interop::map::Kind;
 use ipnet::IpNet;
+use maps::Kind;
 use smtp::address::{Domain, Mailbox};
 use std::{
     fmt,

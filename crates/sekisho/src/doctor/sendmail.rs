@@ -7,7 +7,7 @@ use crate::import::{
     sendmail::{self, Said, mc},
 };
 use guard::policy::check_network;
-use interop::map::{Kind, RelayWhat, Table};
+use maps::{Kind, RelayWhat, Table};
 use std::path::Path;
 
 /// Files in files.

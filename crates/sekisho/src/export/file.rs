@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use interop::bdb::BdbError;
+use bdb::BdbError;
 
 /// Who may read a file that was not there before: mail servers run as users of their own. There are no secrets in it.
 const MODE: u32 = 0o644;

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use bdb::Kind;
 use guard::PopEvidence;
-use interop::bdb::{self, Kind};
 use state::Embedded;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

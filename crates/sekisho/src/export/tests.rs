@@ -1,6 +1,6 @@
 use super::*;
+use bdb::Reader;
 use guard::{PopSource, Subject};
-use interop::bdb::Reader;
 use state::{PopLogin, Revoke};
 
 const LIFE: Duration = Duration::from_mins(30);

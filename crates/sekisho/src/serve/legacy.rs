@@ -4,8 +4,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use bdb::Kind;
 use drac::portmap::{PORT, Ports};
-use interop::bdb::Kind;
 use tokio::task::JoinHandle;
 
 use super::StartError;

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use guard::ConfigLine;
 use guard::policy::Entry;
 use guard::rules::Stage;
-use interop::bdb;
-use interop::map::{Kind, RelayWhat, Table};
+use maps::{Kind, RelayWhat, Table};
 
 use super::{Rule, Tables, meaning};
 use crate::config::{self, MapDomain, MapEntries, MapFile, Settings};
@@ -170,6 +169,6 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Vec<String>> {
     fs::read(path).map_err(failed)
 }
 
-fn told(mistakes: &[interop::map::Mistake]) -> Vec<String> {
+fn told(mistakes: &[maps::Mistake]) -> Vec<String> {
     mistakes.iter().map(ToString::to_string).collect()
 }

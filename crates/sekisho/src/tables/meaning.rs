@@ -1,7 +1,7 @@
 //! What an entry of a map asks of us, in the guard's words.
 
 use guard::rules::{Action, Said};
-use interop::map::{self, Action as Theirs, Kind, Route};
+use maps::{Action as Theirs, Kind, Route};
 
 /// What an entry without words says.
 const DEFAULT_TEXT: &str = "Access denied";
@@ -60,7 +60,7 @@ pub(super) fn not_here(kind: Kind, value: &str) -> Option<String> {
     Some(format!("{word} is not done here; the mail server itself can do it"))
 }
 
-fn said(reply: map::Reply, code: u16) -> Said {
+fn said(reply: maps::Reply, code: u16) -> Said {
     let text = if reply.text.is_empty() { DEFAULT_TEXT.to_owned() } else { one_line(reply.text) };
     Said { code: reply.code.unwrap_or(code), enhanced: reply.enhanced, text }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use guard::ConfigLine;
 use guard::rules::{Hit, Stage};
-use interop::map::{Kind, Subject, Table, Warning};
+use maps::{Kind, Subject, Table, Warning};
 use smtp::{ForwardPath, Mailbox, ReversePath};
 
 pub(crate) use load::{compiled, not_here, read};

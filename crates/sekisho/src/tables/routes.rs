@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use guard::ConfigLine;
 use guard::policy::Entry;
-use interop::map::{Route, Subject, Table};
+use maps::{Route, Subject, Table};
 
 use crate::config::{HostPort, MapDomain, MapEntries};
 
@@ -108,7 +108,7 @@ fn bare(host: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use interop::map::Kind;
+    use maps::Kind;
 
     use super::*;
 

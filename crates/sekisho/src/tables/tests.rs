@@ -107,8 +107,8 @@ fn a_broken_line_refuses_all_with_its_place() {
 #[test]
 fn a_compiled_table_is_read_where_its_source_is_not() {
     let dir = tempfile::tempdir().unwrap();
-    let options = interop::bdb::Options { terminated: true, ..interop::bdb::Kind::Hash.into() };
-    let image = interop::bdb::write(options, &[("bad.example", "REJECT go away")]);
+    let options = bdb::Options { terminated: true, ..bdb::Kind::Hash.into() };
+    let image = bdb::write(options, &[("bad.example", "REJECT go away")]);
     fs::write(dir.path().join("senders.db"), image.unwrap()).unwrap();
     let tables = Tables::load(&settings(dir.path(), "[[access]]\nmap = \"hash:senders\"\nat = \"sender\"\n")).unwrap();
     let from = ReversePath::Mailbox(smtp::Mailbox::parse("x@bad.example").unwrap());

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use interop::map::{Kind, Subject, Table, Tag};
+use maps::{Kind, Subject, Table, Tag};
 
 use super::{Sendmail, Setup};
 use crate::demo::run;

@@ -18,15 +18,31 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("delivery", &["smtp", "sasl", "spool", "maildir"]),
     ("drac", &[]),
     ("libdrac", &["drac"]),
-    ("interop", &["smtp"]),
+    ("bdb", &[]),
+    ("maps", &["smtp", "bdb"]),
+    ("mta", &["smtp"]),
     (
         "sekisho",
-        &["smtp", "pop3", "sasl", "guard", "state", "directory", "spool", "maildir", "delivery", "drac", "interop"],
+        &[
+            "smtp",
+            "pop3",
+            "sasl",
+            "guard",
+            "state",
+            "directory",
+            "spool",
+            "maildir",
+            "delivery",
+            "drac",
+            "bdb",
+            "maps",
+            "mta",
+        ],
     ),
 ];
 
 /// Crates that know no socket, no file and no runtime.
-const PURE: &[&str] = &["smtp", "pop3", "sasl", "guard", "interop"];
+const PURE: &[&str] = &["smtp", "pop3", "sasl", "guard", "bdb", "maps", "mta"];
 
 /// Traps that other servers fell into; each is a test by its name (`t06_…`).
 const TRAPS: &[u8] =

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bdb::Kind;
 use drac::AddResult;
 use drac::allow::Allow;
 use drac::never_granted::{Loopback, NeverGranted};
 use drac::portmap::Ports;
 use guard::{PopSource, Subject};
-use interop::bdb::Kind;
 use state::{Embedded, PopLogin, Revoke, StateError};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Semaphore, watch};

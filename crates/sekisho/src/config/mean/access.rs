@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use interop::map::Kind;
+use maps::Kind;
 
 use super::{Meaning, relay};
 use crate::config::{

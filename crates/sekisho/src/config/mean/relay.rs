@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use guard::{DracSenders, SenderPattern};
-use interop::map::Kind;
+use maps::Kind;
 
 use super::{Meaning, border, minutes, value};
 use crate::config::{

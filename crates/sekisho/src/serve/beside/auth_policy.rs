@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use interop::auth_policy::{Answer, BODY_OCTETS_MAX, Command, Outcome, Request as Asked};
+use mta::auth_policy::{Answer, BODY_OCTETS_MAX, Command, Outcome, Request as Asked};
 use state::AuthGate;
 use tracing::info;
 

@@ -11,9 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use guard::{PopSource, Subject};
-use interop::dovecot_auth::{
-    Auth as Asked, Decoder, Event, Failure, Handshake, Mechanism, REQUESTS_MAX, Reply, Secret,
-};
+use mta::dovecot_auth::{Auth as Asked, Decoder, Event, Failure, Handshake, Mechanism, REQUESTS_MAX, Reply, Secret};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;

@@ -8,7 +8,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use interop::milter::{Config, Event, Modification, Reply, Session, path_text};
+use mta::milter::{Config, Event, Modification, Reply, Session, path_text};
 use smtp::ReversePath;
 use smtp::address::AddressError;
 use tracing::warn;

@@ -9,7 +9,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use interop::policy::Request;
+use mta::policy::Request;
 use tokio::sync::{Mutex as Turn, MutexGuard};
 
 use crate::config::RelayMode;

@@ -10,7 +10,7 @@ mod tests;
 use std::io;
 use std::time::{Duration, Instant};
 
-use interop::policy::{Decoder, Reply, Request, Stage, Text};
+use mta::policy::{Decoder, Reply, Request, Stage, Text};
 use smtp::address::AddressError;
 
 use self::messages::Message;

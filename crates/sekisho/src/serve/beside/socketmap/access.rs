@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr};
 
-use interop::{address, socketmap::Reply};
+use mta::{address, socketmap::Reply};
 use tracing::info;
 
 use crate::judge::{Effects, Ledger, Refused, words};

@@ -1,7 +1,7 @@
 //! Maps `local`, `mailbox`, `alias`: which domains and addresses are ours.
 
 use directory::{Hosting, Resolution, Target};
-use interop::socketmap::Reply;
+use mta::socketmap::Reply;
 use smtp::address::{ForwardPath, Host, Mailbox};
 use tracing::warn;
 

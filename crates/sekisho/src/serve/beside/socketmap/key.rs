@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use interop::address;
+use mta::address;
 use smtp::address::ForwardPathParse;
 use smtp::{ForwardPath, ReversePath};
 

@@ -12,7 +12,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use interop::socketmap::{Decoder, Reply, Request};
+use mta::socketmap::{Decoder, Reply, Request};
 use tracing::info;
 
 use super::client::{Answer, Client, Told};

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use guard::AddressRight;
-use interop::socketmap::Reply;
+use mta::socketmap::Reply;
 use smtp::ReversePath;
 use smtp::address::ForwardPathParse;
 use tracing::info;

@@ -1,0 +1,19 @@
+//! The interfaces of other mail servers. No I/O: octets come in, values go out, and the other way round.
+//!
+//! | folder | what it speaks |
+//! |---|---|
+//! | `address` | addresses of hosts, in the spellings of all these |
+//! | `policy` | Postfix's policy delegation |
+//! | `socketmap` | look-ups by sendmail and Postfix |
+//! | `milter` | sendmail's mail filter protocol, version 6 |
+//! | `dovecot_auth` | Dovecot's authentication protocol, the server's side |
+//! | `auth_policy` | Dovecot's authentication policy reports |
+
+pub mod address;
+pub mod auth_policy;
+pub mod dovecot_auth;
+mod lines;
+pub mod milter;
+pub mod policy;
+pub mod socketmap;
+mod text;
