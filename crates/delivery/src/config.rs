@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -65,10 +65,8 @@ pub struct Mx {
     pub port: u16,
     /// [`Tls::Opportunistic`], or [`Tls::Never`].
     pub tls: Tls,
-    /// Name servers; empty: those of the system.
-    pub name_servers: Vec<SocketAddr>,
-    /// Time for one look-up. Late is not "no": the mail waits.
-    pub dns_timeout: Duration,
+    /// Whom to ask. What it does not tell in time is not "no": the mail waits.
+    pub resolver: Arc<dns::Resolver>,
 }
 
 /// Protection of a connection.

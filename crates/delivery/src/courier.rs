@@ -4,14 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dns::Exchange;
 use smtp::client::{ClientError, Protocol, Response};
 
 use crate::classify::Verdict;
-use crate::config::{Mx, RemoteRoute, Smarthost, Tls};
+use crate::config::{Mx, Own, RemoteRoute, Smarthost, Tls};
 use crate::destination::Destination;
 use crate::link::{Address, Endpoint, Link, LinkError};
 use crate::manager::Shared;
-use crate::mx::{Exchange, MxError};
+use crate::mx::{self, MxError};
 
 /// Why there is no connection. [`Verdict::kind`] says whether that is final.
 #[derive(Debug)]
@@ -90,12 +91,14 @@ fn failed_name(name: &str, why: &str) -> Unreached {
 
 async fn open_domain(shared: &Shared, (mx, domain): (&Mx, &str), tried: &[Arc<str>]) -> Result<Link, Unreached> {
     let mut search = Search::new(shared, None, tried);
-    let Some(exchanges) = exchanges(shared, domain).await.map_err(|error| search.no_list(domain, &error))? else {
+    let Some(exchanges) =
+        exchanges(mx, &shared.config.own, domain).await.map_err(|error| search.no_list(domain, &error))?
+    else {
         let address = literal(domain).ok_or_else(|| failed_name(domain, "not an address"))?;
         return search.address(mx, (domain, address)).await.ok_or_else(|| search.unreached(domain));
     };
     for (at, exchange) in exchanges.iter().take(shared.config.limits.hosts_per_attempt).enumerate() {
-        let addresses = match shared.addresses(&exchange.host).await {
+        let addresses = match mx::addresses(&mx.resolver, &exchange.host).await {
             Ok(addresses) => addresses,
             Err(error) => {
                 search.unknown(&error);
@@ -121,11 +124,11 @@ fn looped(domain: &str) -> Unreached {
 }
 
 /// `None`: the destination is an address literal. One of ours is a loop.
-async fn exchanges(shared: &Shared, domain: &str) -> Result<Option<Vec<Exchange>>, MxError> {
+async fn exchanges(mx: &Mx, own: &Own, domain: &str) -> Result<Option<Vec<Exchange>>, MxError> {
     match literal(domain) {
-        Some(address) if shared.config.own.has_address(address) => Err(MxError::Loop(domain.to_owned())),
+        Some(address) if own.has_address(address) => Err(MxError::Loop(domain.to_owned())),
         Some(_) => Ok(None),
-        None => shared.exchanges(domain).await.map(Some),
+        None => mx::exchanges(&mx.resolver, domain, own).await.map(Some),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Takes jobs from the spool, sends each recipient's copy its way, and ends in order.
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -15,15 +14,11 @@ use crate::fate::OnFate;
 use crate::job::{Part, Ticket, Told};
 use crate::link::LinkSettings;
 use crate::local::{self, LocalPart, Place};
-use crate::mx::{Exchange, MxError, Resolver};
 use crate::{remote, tls};
 
 /// Why delivery does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// No usable name servers.
-    #[error(transparent)]
-    Dns(#[from] MxError),
     /// No usable TLS.
     #[error(transparent)]
     Tls(#[from] rustls::Error),
@@ -39,7 +34,6 @@ pub(crate) struct Shared {
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) told: Told,
     pub(crate) started_unix_micros: u64,
-    resolver: Option<Resolver>,
     destinations: Destinations,
     in_flight: Arc<Semaphore>,
     workers: Mutex<JoinSet<()>>,
@@ -119,10 +113,6 @@ fn report_panic(ended: &Result<(), tokio::task::JoinError>) {
 
 impl Shared {
     fn new(config: Config, spool: Arc<Spool>, lookups: Lookups, on_fate: OnFate) -> Result<Self, StartError> {
-        let resolver = match &config.route {
-            RemoteRoute::Mx(mx) => Some(Resolver::new(&mx.name_servers, mx.dns_timeout)?),
-            RemoteRoute::Smarthost(_) | RemoteRoute::Sink(_) => None,
-        };
         let link = LinkSettings {
             hostname: config.hostname.clone(),
             verified: Arc::clone(&config.verified_tls),
@@ -138,7 +128,6 @@ impl Shared {
             connections: Arc::new(Semaphore::new(config.limits.connections.max(1))),
             told: Told::default(),
             started_unix_micros: unix_micros(),
-            resolver,
             destinations: Destinations::default(),
             in_flight: Arc::new(Semaphore::new(config.limits.in_flight.max(1))),
             workers: Mutex::new(JoinSet::new()),
@@ -165,21 +154,6 @@ impl Shared {
             report_panic(&ended);
         }
         workers.spawn(worker);
-    }
-
-    /// See [`Resolver::exchanges`].
-    pub(crate) async fn exchanges(&self, domain: &str) -> Result<Vec<Exchange>, MxError> {
-        self.resolver(domain)?.exchanges(domain, &self.config.own).await
-    }
-
-    /// See [`Resolver::addresses`].
-    pub(crate) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, MxError> {
-        self.resolver(host)?.addresses(host).await
-    }
-
-    fn resolver(&self, name: &str) -> Result<&Resolver, MxError> {
-        let unknown = || MxError::Unknown { name: name.to_owned(), why: "this route asks no DNS".into() };
-        self.resolver.as_ref().ok_or_else(unknown)
     }
 
     fn workers(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {

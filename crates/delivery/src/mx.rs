@@ -1,33 +1,17 @@
 //! Which hosts take mail for a domain (RFC 5321 §5.1, RFC 7505).
 //!
-//! What DNS could not tell is [`MxError::Unknown`] and the mail waits; only an answer that says so fails it. Everything
-//! but the asking is pure: [`order`] judges a list against ourselves.
+//! What DNS could not tell is [`MxError::Unknown`] and the mail waits; only an answer that says so fails it. The asking is
+//! done by the program's resolver; [`order`] judges a list against ourselves.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::IpAddr;
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ProtocolConfig, ResolverConfig};
-use hickory_resolver::net::NetError;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::{RData, RecordType};
+use dns::{Answer, Exchange, Failure, Resolver};
 use smtp::client::Response;
 
 use crate::config::Own;
 
-/// Records of an MX list that are looked at; the rest of a longer one is left out.
-const RECORDS_MAX: usize = 50;
 /// Addresses of one host that are tried.
 const ADDRESSES_MAX: usize = 6;
-
-/// A host of an MX list.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Exchange {
-    /// Lower is better.
-    pub preference: u16,
-    /// Without the dot at the end, lower case.
-    pub host: String,
-}
 
 /// Why there is no host to try.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,94 +48,29 @@ impl MxError {
     }
 }
 
-/// Asks DNS.
-#[derive(Debug, Clone)]
-pub struct Resolver {
-    dns: TokioResolver,
-    timeout: Duration,
-}
-
-impl Resolver {
-    /// With the servers named, or those of the system if there are none.
-    pub fn new(servers: &[SocketAddr], timeout: Duration) -> Result<Self, MxError> {
-        let unknown = |error: NetError| MxError::Unknown { name: "resolver".into(), why: error.to_string() };
-        let mut builder = if servers.is_empty() {
-            TokioResolver::builder_tokio().map_err(unknown)?
-        } else {
-            TokioResolver::builder_with_config(config(servers), TokioRuntimeProvider::default())
-        };
-        builder.options_mut().timeout = timeout / 3;
-        builder.options_mut().ndots = 0;
-        Ok(Self { dns: builder.build().map_err(unknown)?, timeout })
-    }
-
-    /// The hosts for a domain, best first, none of them us. The implicit MX (RFC 5321 §5.1) is the domain itself.
-    pub async fn exchanges(&self, domain: &str, own: &Own) -> Result<Vec<Exchange>, MxError> {
-        match self.lookup(domain, RecordType::MX).await? {
-            Some(records) => order(domain, exchanges(&records), own),
-            None => Ok(vec![Exchange { preference: 0, host: domain.to_owned() }]),
-        }
-    }
-
-    /// The addresses of a host, IPv6 first; empty if it has none.
-    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, MxError> {
-        let (v6, v4) = tokio::join!(self.lookup(host, RecordType::AAAA), self.lookup(host, RecordType::A));
-        // One family unknown and the other known: go on with what is there, but an empty list would be a final "no".
-        let known: Vec<IpAddr> =
-            [&v6, &v4].into_iter().flatten().flatten().flatten().filter_map(address).take(ADDRESSES_MAX).collect();
-        if known.is_empty() {
-            v6?;
-            v4?;
-        }
-        Ok(known)
-    }
-
-    /// `None`: the name or the type does not exist.
-    async fn lookup(&self, name: &str, kind: RecordType) -> Result<Option<Vec<RData>>, MxError> {
-        let unknown = |why: String| MxError::Unknown { name: format!("{name} {kind}"), why };
-        // The dot keeps the search list of the machine out.
-        let asked = self.dns.lookup(format!("{name}."), kind);
-        match tokio::time::timeout(self.timeout, asked).await {
-            Err(_) => Err(unknown("timed out".into())),
-            Ok(Ok(found)) => {
-                let data = found.answers().iter().map(|record| record.data.clone());
-                Ok(Some(data.filter(|data| data.record_type() == kind).take(RECORDS_MAX).collect()))
-            }
-            Ok(Err(error)) if error.is_nx_domain() || error.is_no_records_found() => Ok(None),
-            Ok(Err(error)) => Err(unknown(error.to_string())),
-        }
+/// The hosts for a domain, best first, none of them us. The implicit MX (RFC 5321 §5.1) is the domain itself.
+pub async fn exchanges(dns: &Resolver, domain: &str, own: &Own) -> Result<Vec<Exchange>, MxError> {
+    match dns.exchanges(domain).await {
+        Answer::Found(list) => order(domain, list, own),
+        Answer::None => Ok(vec![Exchange { preference: 0, host: domain.to_owned() }]),
+        Answer::Failed(failure) => Err(unknown(format!("{domain} MX"), &failure)),
     }
 }
 
-fn config(servers: &[SocketAddr]) -> ResolverConfig {
-    let name_server = |server: &SocketAddr| {
-        let connections = [ProtocolConfig::Udp, ProtocolConfig::Tcp].map(|protocol| {
-            let mut connection = ConnectionConfig::new(protocol);
-            connection.port = server.port();
-            connection
-        });
-        NameServerConfig::new(server.ip(), true, connections.into())
-    };
-    ResolverConfig::from_parts(None, Vec::new(), servers.iter().map(name_server).collect())
-}
-
-fn exchanges(records: &[RData]) -> Vec<Exchange> {
-    let exchange = |data: &RData| match data {
-        RData::MX(mx) => {
-            let host = mx.exchange.to_ascii().trim_end_matches('.').to_ascii_lowercase();
-            Some(Exchange { preference: mx.preference, host })
+/// The addresses of a host, IPv6 first; empty if it has none.
+pub async fn addresses(dns: &Resolver, host: &str) -> Result<Vec<IpAddr>, MxError> {
+    match dns.addresses(host).await {
+        Answer::Found(mut known) => {
+            known.truncate(ADDRESSES_MAX);
+            Ok(known)
         }
-        _ => None,
-    };
-    records.iter().filter_map(exchange).collect()
+        Answer::None => Ok(Vec::new()),
+        Answer::Failed(failure) => Err(unknown(format!("{host} AAAA, A"), &failure)),
+    }
 }
 
-fn address(data: &RData) -> Option<IpAddr> {
-    match data {
-        RData::A(address) => Some(IpAddr::V4(address.0)),
-        RData::AAAA(address) => Some(IpAddr::V6(address.0).to_canonical()),
-        _ => None,
-    }
+fn unknown(name: String, failure: &Failure) -> MxError {
+    MxError::Unknown { name, why: failure.to_string() }
 }
 
 /// Best first; from the preference where we ourselves stand on nothing is tried (RFC 5321 §5.1: it would loop).

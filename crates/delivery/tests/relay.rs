@@ -5,9 +5,10 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::dns::Record::{A, Mx};
+use common::name_server::NameServer;
+use common::name_server::Record::{A, Mx};
 use common::sink::{self, Offer};
-use common::{Station, account, dns, envelope, mx, remote, smarthost};
+use common::{Station, account, envelope, mx, remote, smarthost};
 use delivery::{FateKind, RemoteRoute, Tls};
 use spool::{Origin, Target};
 
@@ -115,8 +116,8 @@ async fn mx_hosts_are_tried_in_order_and_dns_decides_what_is_final() {
         ("loop.example.", Mx(20, "good.example")),
         ("closed.example.", A(away)),
     ];
-    let server = dns::serve(zone).await;
-    let mut station = Station::start(|_| mx(address.port(), server), |_| {});
+    let server = NameServer::start(zone).await;
+    let mut station = Station::start(|_| mx(address.port(), server.address), |_| {});
     let table = [
         ("d.example", FateKind::Delivered, "queued"),
         ("implicit.example", FateKind::Delivered, "queued"),

@@ -7,7 +7,8 @@
     reason = "shared by several tests, each of which uses a part of it"
 )]
 
-pub mod dns;
+#[path = "../../../dns/tests/name_server/mod.rs"]
+pub mod name_server;
 pub mod sink;
 
 use std::collections::HashMap;
@@ -124,8 +125,9 @@ pub fn smarthost(to: SocketAddr, tls: Tls) -> RemoteRoute {
 }
 
 pub fn mx(port: u16, name_server: SocketAddr) -> RemoteRoute {
-    let name_servers = vec![name_server];
-    RemoteRoute::Mx(Mx { port, tls: Tls::Opportunistic, name_servers, dns_timeout: Duration::from_secs(3) })
+    let settings = dns::Settings { servers: vec![name_server], timeout: Duration::from_secs(3) };
+    let resolver = Arc::new(dns::Resolver::new(&settings).unwrap());
+    RemoteRoute::Mx(Mx { port, tls: Tls::Opportunistic, resolver })
 }
 
 pub fn account() -> Origin {

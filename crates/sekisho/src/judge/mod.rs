@@ -17,7 +17,7 @@ use guard::{
 use smtp::{ForwardPath, ReversePath};
 use tracing::info;
 
-use crate::lookup;
+use crate::lookup::{self, resolver::confirmed_name};
 use crate::serve::auth::Proved;
 use crate::serve::border::{Border, SessionId};
 use crate::serve::site::Site;
@@ -279,7 +279,7 @@ impl Party<'_> {
 
     /// A name that DNS does not tell is none: rules only take away, and what is unknown weighs nothing.
     async fn client_name(&self, ip: IpAddr) -> Option<String> {
-        match self.border.resolver.confirmed_name(ip).await {
+        match confirmed_name(self.border.dns.as_deref(), ip).await {
             Fact::Known(Some(name)) => Some(name.domain().to_string()),
             Fact::Known(None) | Fact::Unknown(_) => None,
         }
@@ -343,7 +343,7 @@ impl Party<'_> {
                 facts.reverse_path_hosted =
                     Some(lookup::is_own_domain(&border.directory, self.policy, facts.reverse_path).await);
             }
-            Need::ClientName => facts.client_name = Some(border.resolver.confirmed_name(self.ip).await),
+            Need::ClientName => facts.client_name = Some(confirmed_name(border.dns.as_deref(), self.ip).await),
             Need::PopEvidence(addr) => facts.pop = Some(lookup::pop_evidence(&border.state, addr, facts.now).await),
             Need::Charge(key) => {
                 let pop = &self.site.settings.relay.pop;

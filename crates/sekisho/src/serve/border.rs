@@ -17,7 +17,6 @@ use super::memory::Memory;
 use super::site::{ListenerSite, Site};
 use super::smtp::header::DateClock;
 use crate::listen::Pass;
-use crate::lookup::resolver::Resolver;
 
 /// The running server, as its sessions see it.
 pub struct Border {
@@ -31,8 +30,8 @@ pub struct Border {
     pub spool: Arc<Spool>,
     /// For messages on their way into it.
     pub memory: Memory,
-    /// Names of clients.
-    pub resolver: Resolver,
+    /// Names of clients, and where mail goes; `None`: there are no name servers.
+    pub dns: Option<Arc<dns::Resolver>>,
     /// What mail servers ask about more than once.
     pub messages: Messages,
     /// Dates for header fields.

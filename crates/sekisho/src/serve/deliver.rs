@@ -33,6 +33,9 @@ pub enum DeliverError {
         /// What the system says.
         error: io::Error,
     },
+    /// Mail leaves by MX records, and there is nobody to ask for them.
+    #[error("delivery.remote: no usable name servers")]
+    NoNameServers,
     /// TLS cannot be set up.
     #[error("delivery: tls: {0}")]
     Tls(#[from] rustls::Error),
@@ -47,17 +50,17 @@ pub fn start(border: &Arc<Border>) -> Result<Delivery, DeliverError> {
     if let Remote::Sink(path) = &site.settings.delivery.remote {
         ensure_maildir(path).map_err(|error| DeliverError::Sink { path: path.clone(), error })?;
     }
-    let config = config(&site.settings)?;
+    let config = config(&site.settings, border.dns.as_ref())?;
     Ok(Delivery::start(config, Arc::clone(&border.spool), lookups(border), Arc::new(tell))?)
 }
 
-fn config(settings: &Settings) -> Result<Config, DeliverError> {
+fn config(settings: &Settings, dns: Option<&Arc<dns::Resolver>>) -> Result<Config, DeliverError> {
     let delivery = &settings.delivery;
     let names = std::iter::once(settings.hostname.clone()).collect();
     let addresses = settings.listeners.iter().flat_map(|listener| &listener.bind).map(std::net::SocketAddr::ip);
     Ok(Config {
         hostname: settings.hostname.clone(),
-        route: route_of(settings)?,
+        route: route_of(settings, dns)?,
         own: Own { names, addresses: addresses.collect(), loopback_is_foreign: false },
         over_quota: OverQuota::Fail,
         verified_tls: verified_tls()?,
@@ -72,15 +75,14 @@ fn config(settings: &Settings) -> Result<Config, DeliverError> {
     })
 }
 
-fn route_of(settings: &Settings) -> Result<RemoteRoute, DeliverError> {
+fn route_of(settings: &Settings, dns: Option<&Arc<dns::Resolver>>) -> Result<RemoteRoute, DeliverError> {
     Ok(match &settings.delivery.remote {
         Remote::Sink(path) => RemoteRoute::Sink(path.clone()),
         Remote::Smarthost(smarthost) => RemoteRoute::Smarthost(self::smarthost(smarthost)?),
         Remote::Mx => RemoteRoute::Mx(Mx {
             port: 25,
             tls: Tls::Opportunistic,
-            name_servers: settings.dns.servers.clone(),
-            dns_timeout: settings.dns.timeout,
+            resolver: dns.map(Arc::clone).ok_or(DeliverError::NoNameServers)?,
         }),
     })
 }

@@ -38,7 +38,6 @@ use self::memory::Memory;
 use self::site::{Site, SiteError};
 use crate::config::{Listener, Protocol, Settings};
 use crate::listen::{Address, Gate, socket};
-use crate::lookup::resolver::Resolver;
 use crate::watch::Watches;
 
 /// How long running sessions may take to end after the server was told to stop.
@@ -289,7 +288,7 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
     getrandom::fill(&mut guess_key)
         .map_err(|error| StartError::Io { what: "random octets".to_owned(), error: io::Error::other(error) })?;
     Ok(Border {
-        resolver: Resolver::new(&settings.dns),
+        dns: resolver(&settings.dns),
         directory: Arc::new(directory),
         state: Arc::new(state),
         spool,
@@ -320,6 +319,12 @@ async fn forget_the_locked(directory: &Directory, state: &Embedded) {
             warn!(%error, "grant of a locked account is revoked in memory only");
         }
     }
+}
+
+/// Whom all of the server asks for names; `None`, and said so, where the system names no name servers.
+fn resolver(dns: &crate::config::Dns) -> Option<Arc<dns::Resolver>> {
+    let made = dns::Resolver::new(&dns::Settings { servers: dns.servers.clone(), timeout: dns.timeout });
+    made.inspect_err(|error| warn!(%error, "no DNS resolver: client names stay unknown")).ok().map(Arc::new)
 }
 
 fn make_dir(dir: &std::path::Path) -> Result<(), StartError> {

@@ -1,0 +1,46 @@
+//! An address' forward-confirmed name: its PTR name, if that name leads back to the address.
+//!
+//! A name that is not confirmed is none: whoever owns an address writes its PTR record as he likes.
+
+use std::net::IpAddr;
+
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use smtp::Domain;
+
+use crate::answer::Answer;
+use crate::resolver::{Resolver, absolute, address};
+
+/// PTR names tried for one address: more are no honest host's.
+const NAMES_MAX: usize = 4;
+
+impl Resolver {
+    /// The first name of an address that leads back to it. One deadline for all that is asked.
+    pub async fn confirmed_name(&self, ip: IpAddr) -> Answer<Domain> {
+        let (ip, deadline) = (ip.to_canonical(), self.deadline());
+        let names = match self.look_up(Name::from(ip), RecordType::PTR, deadline).await {
+            Answer::Found(names) => names,
+            Answer::None => return Answer::None,
+            Answer::Failed(failure) => return Answer::Failed(failure),
+        };
+        let family = if ip.is_ipv4() { RecordType::A } else { RecordType::AAAA };
+        let mut outcome = Answer::None;
+        for name in names.iter().take(NAMES_MAX).filter_map(domain) {
+            match self.look_up(absolute(name.as_str()), family, deadline).await {
+                Answer::Found(records) if records.iter().filter_map(address).any(|found| found == ip) => {
+                    return Answer::Found(name);
+                }
+                Answer::Found(_) | Answer::None => {}
+                // "None" only if every name was answered.
+                Answer::Failed(failure) => outcome = Answer::Failed(failure),
+            }
+        }
+        outcome
+    }
+}
+
+fn domain(data: &RData) -> Option<Domain> {
+    match data {
+        RData::PTR(name) => Domain::parse(&name.0.to_ascii()).ok(),
+        _ => None,
+    }
+}

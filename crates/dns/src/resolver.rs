@@ -1,0 +1,185 @@
+//! Asks DNS: each question has a deadline, and goes to the cache first.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{NameServerConfig, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::rr::{IntoName, RData, RecordType};
+
+use crate::answer::{Answer, Exchange, Failure};
+use crate::cache::{Answers, Known, Question};
+use crate::counters::{Counters, Counts, count};
+
+/// Records of one answer that are looked at; the rest of a longer one is left out.
+const RECORDS_MAX: usize = 50;
+
+/// Whom to ask, and how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Name servers; empty: those of the system.
+    pub servers: Vec<SocketAddr>,
+    /// Longest wait for an answer.
+    pub timeout: Duration,
+}
+
+/// There are no name servers to ask.
+#[derive(Debug, thiserror::Error)]
+#[error("no usable name servers: {0}")]
+pub struct SetupError(String);
+
+/// Asks DNS. One for the whole program, so that all share its cache and are counted together.
+pub struct Resolver {
+    dns: TokioResolver,
+    timeout: Duration,
+    answers: Answers,
+    counters: Counters,
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+impl Resolver {
+    /// Reads the system's name servers if none are named. Asks nobody yet.
+    pub fn new(settings: &Settings) -> Result<Self, SetupError> {
+        let failed = |error: NetError| SetupError(error.to_string());
+        let mut builder = if settings.servers.is_empty() {
+            TokioResolver::builder_tokio().map_err(failed)?
+        } else {
+            TokioResolver::builder_with_config(config(&settings.servers), TokioRuntimeProvider::default())
+        };
+        let options = builder.options_mut();
+        // A lost datagram is asked for again before our own deadline.
+        options.timeout = settings.timeout / 3;
+        options.ndots = 0;
+        options.cache_size = 0;
+        let dns = builder.build().map_err(failed)?;
+        Ok(Self { dns, timeout: settings.timeout, answers: Answers::new(), counters: Counters::default() })
+    }
+
+    /// The hosts that take mail for a domain, as they stand in DNS.
+    pub async fn exchanges(&self, domain: &str) -> Answer<Vec<Exchange>> {
+        self.look_up(absolute(domain), RecordType::MX, self.deadline()).await.map(|records| list(&records, exchange))
+    }
+
+    /// The addresses of a host, IPv6 first. One family unknown and the other known: what is known.
+    pub async fn addresses(&self, host: &str) -> Answer<Vec<IpAddr>> {
+        let deadline = self.deadline();
+        let ask = |kind| self.look_up(absolute(host), kind, deadline);
+        let (v6, v4) = tokio::join!(ask(RecordType::AAAA), ask(RecordType::A));
+        let listed = |records: Arc<[RData]>| list(&records, address);
+        match (v6.map(listed), v4.map(listed)) {
+            (Answer::Found(v6), Answer::Found(v4)) => Answer::Found([v6, v4].concat()),
+            (Answer::Found(known), _) | (_, Answer::Found(known)) => Answer::Found(known),
+            (Answer::Failed(failure), _) | (_, Answer::Failed(failure)) => Answer::Failed(failure),
+            (Answer::None, Answer::None) => Answer::None,
+        }
+    }
+
+    /// How much was asked since the start.
+    pub fn counts(&self) -> Counts {
+        self.counters.read()
+    }
+
+    /// When a look-up that begins now is over.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
+    /// The records of one type; never an empty list.
+    pub(crate) async fn look_up(
+        &self,
+        name: impl IntoName,
+        kind: RecordType,
+        deadline: Instant,
+    ) -> Answer<Arc<[RData]>> {
+        count(&self.counters.asked);
+        let question = match name.into_name() {
+            Ok(name) => Question { name, kind },
+            Err(error) => return self.failed(NetError::from(error).into()),
+        };
+        let known = match self.answers.get(&question) {
+            Some(records) => {
+                count(&self.counters.from_cache);
+                records
+            }
+            None => match self.ask(question, deadline).await {
+                Ok(records) => records,
+                Err(failure) => return self.failed(failure),
+            },
+        };
+        if known.is_empty() { Answer::None } else { Answer::Found(known) }
+    }
+
+    /// Asks a name server, and remembers what it says.
+    async fn ask(&self, question: Question, deadline: Instant) -> Result<Arc<[RData]>, Failure> {
+        let asked = self.dns.lookup(question.name.clone(), question.kind);
+        let known = match tokio::time::timeout_at(deadline.into(), asked).await {
+            Err(_) => return Err(Failure::TimedOut),
+            Ok(Ok(found)) => {
+                let data = found.answers().iter().map(|record| &record.data);
+                let wanted = data.filter(|data| data.record_type() == question.kind).take(RECORDS_MAX).cloned();
+                Known { records: wanted.collect(), until: found.valid_until() }
+            }
+            Ok(Err(NetError::Dns(DnsError::NoRecordsFound(denial)))) => {
+                let lifetime = Duration::from_secs(u64::from(denial.negative_ttl.unwrap_or(0)));
+                Known { records: Arc::new([]), until: Instant::now() + lifetime }
+            }
+            Ok(Err(error)) => return Err(error.into()),
+        };
+        let records = Arc::clone(&known.records);
+        self.answers.remember(question, known);
+        Ok(records)
+    }
+
+    fn failed<T>(&self, failure: Failure) -> Answer<T> {
+        count(if failure == Failure::TimedOut { &self.counters.timed_out } else { &self.counters.failed });
+        Answer::Failed(failure)
+    }
+}
+
+fn config(servers: &[SocketAddr]) -> ResolverConfig {
+    let name_servers = servers.iter().map(|server| {
+        let mut config = NameServerConfig::udp_and_tcp(server.ip());
+        for connection in &mut config.connections {
+            connection.port = server.port();
+        }
+        config
+    });
+    ResolverConfig::from_parts(None, Vec::new(), name_servers.collect())
+}
+
+/// The dot keeps the search list of the machine out.
+pub(crate) fn absolute(name: &str) -> String {
+    format!("{name}.")
+}
+
+fn list<T>(records: &[RData], pick: impl Fn(&RData) -> Option<T>) -> Vec<T> {
+    records.iter().filter_map(pick).collect()
+}
+
+fn exchange(data: &RData) -> Option<Exchange> {
+    match data {
+        RData::MX(mx) => {
+            let host = mx.exchange.to_ascii().trim_end_matches('.').to_ascii_lowercase();
+            Some(Exchange { preference: mx.preference, host })
+        }
+        _ => None,
+    }
+}
+
+/// Never IPv4-mapped.
+pub(crate) fn address(data: &RData) -> Option<IpAddr> {
+    match data {
+        RData::A(address) => Some(IpAddr::V4(address.0)),
+        RData::AAAA(address) => Some(IpAddr::V6(address.0).to_canonical()),
+        _ => None,
+    }
+}
