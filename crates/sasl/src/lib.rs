@@ -17,6 +17,7 @@
 //! | [`scheme`] | `{ARGON2ID}`, `{SHA512-CRYPT}` … : reading, verifying, making |
 //! | [`prepare`] | which logins and passwords are taken at all |
 //! | [`secret`] | octets that are wiped, and never printed |
+//! | `stored` | what the directory keeps of a secret, for an exchange |
 
 pub mod apop;
 pub mod client;
@@ -28,7 +29,9 @@ pub mod scheme;
 pub mod scram;
 pub mod secret;
 pub mod server;
+mod stored;
 
 pub use mechanism::Mechanism;
-pub use secret::{SecretBytes, SecretKind, StoredSecret};
-pub use server::{Context, Exchange, Failure, Step};
+pub use secret::SecretBytes;
+pub use server::{Context, Exchange, Failure, PasswordVerdict, Step};
+pub use stored::{SecretKind, StoredSecret};

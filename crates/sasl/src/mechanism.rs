@@ -41,11 +41,6 @@ impl Mechanism {
     pub const fn is_plaintext(self) -> bool {
         matches!(self, Self::Plain | Self::Login)
     }
-
-    /// Whether the client may speak first (RFC 4422 §5); a mechanism that may not, refuses an initial response.
-    pub const fn is_client_first(self) -> bool {
-        !matches!(self, Self::CramMd5)
-    }
 }
 
 impl fmt::Display for Mechanism {

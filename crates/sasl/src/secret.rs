@@ -5,8 +5,6 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::{cram, scram};
-
 /// A password or a device secret. Wiped when dropped; `Debug` is blank; compared in constant time.
 #[derive(Clone)]
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
@@ -60,36 +58,14 @@ impl PartialEq for SecretBytes {
 
 impl Eq for SecretBytes {}
 
-/// Which stored form an exchange asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SecretKind {
-    /// Something CRAM-MD5 can be reckoned with: [`StoredSecret::Clear`] or [`StoredSecret::CramMd5`].
-    CramMd5,
-    /// [`StoredSecret::ScramSha256`].
-    ScramSha256,
-}
-
-/// A secret as the directory hands it out for one login. A device secret is `Clear` (it was kept encrypted until now).
-#[derive(Clone, Debug)]
-pub enum StoredSecret {
-    /// The secret itself.
-    Clear(SecretBytes),
-    /// The two MD5 states of HMAC: as good as the secret for CRAM-MD5, and for nothing else.
-    CramMd5(cram::Contexts),
-    /// Salt, iterations and the two keys of SCRAM-SHA-256.
-    ScramSha256(scram::Keys),
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{SecretBytes, StoredSecret};
+    use super::SecretBytes;
 
     #[test]
     fn debug_shows_nothing_of_the_secret() {
         let secret = SecretBytes::from("correct horse");
         assert_eq!(format!("{secret:?}"), "SecretBytes(…)");
-        let stored = StoredSecret::Clear(secret);
-        assert!(!format!("{stored:?}").contains("horse"));
     }
 
     #[test]

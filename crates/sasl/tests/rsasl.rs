@@ -11,7 +11,7 @@ use rsasl::property::{AuthId, Password};
 use rsasl::validate::{Validate, ValidationError};
 use sasl::client::{ChannelBinding, Credentials};
 use sasl::scram::Keys;
-use sasl::{Context, Exchange, Mechanism, Step, StoredSecret, client};
+use sasl::{Context, Exchange, Mechanism, PasswordVerdict, Step, StoredSecret, client};
 
 const LOGIN: &str = "alice@example.test";
 const PASSWORD: &str = "correct, horse = battery";
@@ -47,7 +47,8 @@ fn their_client(mechanism: Mechanism, login: &str, password: &str) -> Option<Str
         step = match step {
             Step::Challenge(challenge) => server.respond(&said(Some(&challenge))?),
             Step::NeedPassword { login, password, .. } => {
-                server.password_checked(login == LOGIN && password.expose() == PASSWORD.as_bytes())
+                let right = login == LOGIN && password.expose() == PASSWORD.as_bytes();
+                server.password_checked(if right { PasswordVerdict::Right } else { PasswordVerdict::Wrong })
             }
             Step::NeedSecret { login, .. } => {
                 server.secret((login == LOGIN).then(|| vec![StoredSecret::ScramSha256(keys())]))

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sasl::{Context, Exchange, Mechanism, Step, StoredSecret};
+use sasl::{Context, Exchange, Mechanism, PasswordVerdict, Step, StoredSecret};
 
 fuzz_target!(|data: &[u8]| {
     let Some((first, rest)) = data.split_first() else { return };
@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
             Step::NeedPassword { authzid, login, password } => {
                 assert!(!login.is_empty() && login.len() <= 255 && !password.is_empty());
                 assert!(authzid.is_empty() || authzid.eq_ignore_ascii_case(&login));
-                exchange.password_checked(false)
+                exchange.password_checked(PasswordVerdict::Wrong)
             }
             Step::NeedSecret { .. } => exchange.secret(Some(vec![StoredSecret::Clear("never".into())])),
             Step::Done { .. } => panic!("proved by {mechanism}"),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{ChannelBinding, Credentials, Exchange, Failure, Plaintext, choose};
 use crate::scram::Keys;
-use crate::{Context, Mechanism, SecretKind, Step, StoredSecret, server};
+use crate::{Context, Mechanism, PasswordVerdict, SecretKind, Step, StoredSecret, server};
 
 const CHANNEL: [u8; 32] = [0xcb; 32];
 
@@ -53,7 +53,8 @@ fn run(mut client: Exchange, context: Context, account: &Account<'_>) -> Option<
         step = match step {
             Step::Challenge(challenge) => server.respond(&client.respond(&challenge).ok()?),
             Step::NeedPassword { login, password, .. } => {
-                server.password_checked(login == account.login && password.expose() == account.password)
+                let right = login == account.login && password.expose() == account.password;
+                server.password_checked(if right { PasswordVerdict::Right } else { PasswordVerdict::Wrong })
             }
             Step::NeedSecret { login, kind } => server.secret(account.secrets(&login, kind)),
             Step::Done { login, last } => {

@@ -2,10 +2,10 @@
 //!
 //! | scheme | read and verified | made |
 //! |---|---|---|
-//! | `{ARGON2ID}` | yes | [`hash_new`] |
+//! | `{ARGON2ID}` | yes | [`hash`] |
 //! | `{SHA512-CRYPT}` `{SHA256-CRYPT}` `{BLF-CRYPT}` `{CRYPT}` with one of these | yes | no |
 //! | `{SSHA512}` `{SSHA256}` `{SSHA}` `{PBKDF2}` | yes | no |
-//! | `{SCRAM-SHA-256}` `{CRAM-MD5}` | yes | [`crate::scram::Keys`], [`crate::cram::Contexts`] |
+//! | `{SCRAM-SHA-256}` `{CRAM-MD5}` | yes | [`crate::scram::Keys`]; no |
 //! | `{PLAIN}` `{CLEAR}` `{CLEARTEXT}` | never; [`import`] gives the password to be hashed anew | no |
 //!
 //! A bare `$argon2id$`, `$5$`, `$6$`, `$2a$`, `$2b$`, `$2y$` is known by itself. Every cost parameter has a bound, so a hash
@@ -46,9 +46,6 @@ pub enum HashError {
     /// The cost is out of what argon2 can do.
     #[error("argon2id: {0}")]
     Cost(argon2::Error),
-    /// The system gave no random octets.
-    #[error("no random octets: {0}")]
-    Random(#[from] getrandom::Error),
 }
 
 /// What a hash costs (RFC 9106). More makes a stolen database harder to guess through, and each login slower.
@@ -66,13 +63,6 @@ impl Default for Argon2Cost {
     fn default() -> Self {
         Self { memory_kib: 19_456, passes: 2, lanes: 1 }
     }
-}
-
-/// Makes an `{ARGON2ID}` hash at the default cost with a fresh salt. Belongs on a blocking thread.
-pub fn hash_new(password: &[u8]) -> Result<String, HashError> {
-    let mut salt = [0; 16];
-    getrandom::fill(&mut salt)?;
-    hash(password, salt, Argon2Cost::default())
 }
 
 /// Makes an `{ARGON2ID}` hash. `salt` is fresh random. Belongs on a blocking thread.

@@ -7,6 +7,7 @@ mod plain;
 mod scram;
 
 use crate::prepare::{self, MESSAGE_OCTETS_MAX, Unfit};
+use crate::stored::answers_cram_md5;
 use crate::{Mechanism, SecretBytes, SecretKind, StoredSecret, cram, hash};
 
 /// What an exchange has to know of its surroundings.
@@ -57,6 +58,15 @@ pub enum Step {
     },
     /// It is over, without success.
     Failed(Failure),
+}
+
+/// What the caller found of a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordVerdict {
+    /// It is the login's.
+    Right,
+    /// It is not, or there is no such login.
+    Wrong,
 }
 
 /// Why an exchange failed. The client learns [`Failure::Denied`] alike for an unknown login and for a wrong password.
@@ -168,10 +178,10 @@ impl Exchange {
     }
 
     /// Takes the caller's verdict on [`Step::NeedPassword`].
-    pub fn password_checked(&mut self, ok: bool) -> Step {
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::PasswordVerdict { login } if ok => Step::Done { login, last: None },
-            State::PasswordVerdict { .. } => Failure::Denied.into(),
+    pub fn password_checked(&mut self, verdict: PasswordVerdict) -> Step {
+        match (std::mem::replace(&mut self.state, State::Over), verdict) {
+            (State::PasswordVerdict { login }, PasswordVerdict::Right) => Step::Done { login, last: None },
+            (State::PasswordVerdict { .. }, PasswordVerdict::Wrong) => Failure::Denied.into(),
             _ => Failure::OutOfOrder.into(),
         }
     }
@@ -182,7 +192,7 @@ impl Exchange {
         let found = found.unwrap_or_default();
         match std::mem::replace(&mut self.state, State::Over) {
             State::CramSecret { challenge, login, digest } => {
-                if cram::verify(challenge.as_bytes(), &found, &digest) {
+                if answers_cram_md5(&found, challenge.as_bytes(), &digest) {
                     Step::Done { login, last: None }
                 } else {
                     Failure::Denied.into()

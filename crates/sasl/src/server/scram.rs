@@ -40,7 +40,7 @@ impl First {
     pub(super) fn answer(self, context: &Context, found: Vec<StoredSecret>) -> (Vec<u8>, Final) {
         let genuine = found.into_iter().find_map(|secret| match secret {
             StoredSecret::ScramSha256(keys) => Some(keys),
-            StoredSecret::Clear(_) | StoredSecret::CramMd5(_) => None,
+            StoredSecret::Clear(_) => None,
         });
         let known = genuine.is_some();
         let keys = genuine.unwrap_or_else(|| Keys::decoy(&self.login, &context.decoy_key));

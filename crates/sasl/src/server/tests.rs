@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
-use super::{Context, Exchange, Failure, Step};
+use super::{Context, Exchange, Failure, PasswordVerdict, Step};
 use crate::prepare::Unfit;
 use crate::scram::{Keys, Salted};
 use crate::{Mechanism, SecretBytes, SecretKind, StoredSecret, cram};
@@ -71,12 +71,14 @@ fn plain_with_and_without_initial_response() {
     let mut first = exchange(Mechanism::Plain);
     let (login, password) = asked_password(first.start(Some(b"\0tim\0tanstaaftanstaaf")));
     assert_eq!((&*login, password.expose()), ("tim", &b"tanstaaftanstaaf"[..]));
-    assert!(matches!(first.password_checked(true), Step::Done { login, last: None } if login == "tim"));
+    assert!(
+        matches!(first.password_checked(PasswordVerdict::Right), Step::Done { login, last: None } if login == "tim")
+    );
 
     let mut second = exchange(Mechanism::Plain);
     assert_eq!(challenge(second.start(None)), b"");
     let _ = asked_password(second.respond(b"tim\0tim\0wrong"));
-    assert_eq!(failure(second.password_checked(false)), Failure::Denied);
+    assert_eq!(failure(second.password_checked(PasswordVerdict::Wrong)), Failure::Denied);
 }
 
 #[test]
@@ -89,7 +91,7 @@ fn login_in_two_steps_or_with_the_name_at_once() {
     let mut one = exchange(Mechanism::Login);
     assert_eq!(challenge(one.start(Some(b"tim"))), b"Password:");
     let _ = asked_password(one.respond(b"secret"));
-    assert!(matches!(one.password_checked(true), Step::Done { .. }));
+    assert!(matches!(one.password_checked(PasswordVerdict::Right), Step::Done { .. }));
 }
 
 #[test]
@@ -236,13 +238,13 @@ fn t44_invalid_input_hurts_only_that_exchange() {
             for _ in 0..3 {
                 match step {
                     Step::Challenge(_) => step = exchange.respond(rubbish),
-                    Step::NeedPassword { .. } => step = exchange.password_checked(false),
+                    Step::NeedPassword { .. } => step = exchange.password_checked(PasswordVerdict::Wrong),
                     _ => break,
                 }
             }
             let _ = failure(step);
             assert_eq!(failure(exchange.respond(b"\0tim\0x")), Failure::OutOfOrder, "over is over");
-            assert_eq!(failure(exchange.password_checked(true)), Failure::OutOfOrder);
+            assert_eq!(failure(exchange.password_checked(PasswordVerdict::Right)), Failure::OutOfOrder);
             assert_eq!(failure(exchange.secret(Some(keys()))), Failure::OutOfOrder);
             assert_eq!(failure(exchange.start(None)), Failure::OutOfOrder);
         }
@@ -253,10 +255,10 @@ fn t44_invalid_input_hurts_only_that_exchange() {
 fn a_verdict_that_was_not_asked_for_proves_nothing() {
     for mechanism in Mechanism::ALL {
         let mut exchange = exchange(mechanism);
-        assert_eq!(failure(exchange.password_checked(true)), Failure::OutOfOrder);
+        assert_eq!(failure(exchange.password_checked(PasswordVerdict::Right)), Failure::OutOfOrder);
         let mut exchange = self::exchange(mechanism);
         let _ = exchange.start(None);
-        assert_eq!(failure(exchange.password_checked(true)), Failure::OutOfOrder);
+        assert_eq!(failure(exchange.password_checked(PasswordVerdict::Right)), Failure::OutOfOrder);
     }
     let mut plain = exchange(Mechanism::Plain);
     let _ = plain.start(Some(b"\0tim\0x"));
@@ -277,7 +279,7 @@ proptest! {
             prop_assert!(!is_done(&step));
             step = match what {
                 0 => exchange.respond(text.as_bytes()),
-                1 => exchange.password_checked(false),
+                1 => exchange.password_checked(PasswordVerdict::Wrong),
                 _ => exchange.secret(Some(vec![StoredSecret::Clear("pencil".into())])),
             };
         }
