@@ -55,23 +55,30 @@ pub enum AddressError {
 #[derive(Clone)]
 pub struct LocalPart {
     text: Box<str>,
-    quoted: bool,
+    form: LocalForm,
+}
+
+/// How a local part was written (RFC 5321 §4.1.2).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LocalForm {
+    DotString,
+    QuotedString,
 }
 
 impl LocalPart {
     /// From text that is not quoted, as a directory or a configuration holds it.
     pub fn from_unquoted(text: &str) -> Result<Self, AddressError> {
-        Self::checked(text, false)
+        Self::checked(text, LocalForm::DotString)
     }
 
-    fn checked(text: &str, quoted: bool) -> Result<Self, AddressError> {
+    fn checked(text: &str, form: LocalForm) -> Result<Self, AddressError> {
         if text.len() > LOCAL_PART_OCTETS_MAX {
             return Err(AddressError::LocalPartTooLong);
         }
         if text.chars().any(|c| c.is_control() || (!c.is_ascii() && c.is_whitespace())) {
             return Err(AddressError::LocalPart);
         }
-        Ok(Self { text: text.into(), quoted })
+        Ok(Self { text: text.into(), form })
     }
 
     /// The text without quoting.
@@ -90,7 +97,8 @@ impl LocalPart {
     }
 
     fn needs_quotes(&self) -> bool {
-        self.text.is_empty() || !self.text.chars().all(is_dot_atom) || (self.quoted && self.has_stray_dots())
+        let was_quoted = self.form == LocalForm::QuotedString;
+        self.text.is_empty() || !self.text.chars().all(is_dot_atom) || (was_quoted && self.has_stray_dots())
     }
 }
 

@@ -69,11 +69,6 @@ impl Reply {
         self.code / 100 == 2
     }
 
-    /// 3xx: go on.
-    pub fn is_intermediate(&self) -> bool {
-        self.code / 100 == 3
-    }
-
     /// 4xx: try again later.
     pub fn is_transient(&self) -> bool {
         self.code / 100 == 4

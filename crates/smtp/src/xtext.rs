@@ -2,12 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// Whether every octet may stand in xtext and every `+` has its two upper-case hexadecimal digits.
-pub fn is_valid(text: &str) -> bool {
-    decode(text).is_some()
-}
-
-/// The octets that the text stands for.
+/// The octets that the text stands for; `None` if an octet may not stand in xtext, or a `+` has not its two upper-case
+/// hexadecimal digits.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();

@@ -52,11 +52,6 @@ impl Domain {
         &self.0
     }
 
-    /// Whether this is `parent` or a name below it.
-    pub fn is_within(&self, parent: &Self) -> bool {
-        self.0.strip_suffix(&*parent.0).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    }
-
     /// The name without its first label; `None` for a single label.
     pub fn parent(&self) -> Option<Self> {
         self.0.split_once('.').map(|(_, rest)| Self(rest.into()))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{AddressError, Domain, Host, LocalPart, Mailbox, is_dot_atom};
+use super::{AddressError, Domain, Host, LocalForm, LocalPart, Mailbox, is_dot_atom};
 
 /// Where a bounce would go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,7 +34,8 @@ pub struct ForwardPathParse {
 impl ReversePath {
     /// A whole text as a path in angle brackets; `<>` is the null reverse-path.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        whole(Self::parse_prefix(text)?)
+        let (path, rest) = Self::parse_prefix(text)?;
+        whole(path, rest)
     }
 
     /// A path at the start of `text`, and what stands behind it.
@@ -60,7 +61,8 @@ impl ReversePath {
 impl ForwardPath {
     /// A whole text as a path in angle brackets.
     pub fn parse(text: &str) -> Result<ForwardPathParse, AddressError> {
-        whole(Self::parse_prefix(text)?)
+        let (path, rest) = Self::parse_prefix(text)?;
+        whole(path, rest)
     }
 
     /// A path at the start of `text`, and what stands behind it.
@@ -109,7 +111,7 @@ impl fmt::Display for ForwardPath {
     }
 }
 
-fn whole<T>((path, rest): (T, &str)) -> Result<T, AddressError> {
+fn whole<T>(path: T, rest: &str) -> Result<T, AddressError> {
     if rest.is_empty() { Ok(path) } else { Err(AddressError::Trailing) }
 }
 
@@ -160,7 +162,7 @@ fn dot_string(text: &str) -> Result<(LocalPart, &str), AddressError> {
     if name.is_empty() {
         return Err(AddressError::LocalPart);
     }
-    Ok((LocalPart::checked(name, false)?, rest))
+    Ok((LocalPart::checked(name, LocalForm::DotString)?, rest))
 }
 
 /// `Quoted-string`; `LocalPart::checked` refuses the controls.
@@ -169,7 +171,7 @@ fn quoted_string(text: &str) -> Result<(LocalPart, &str), AddressError> {
     let mut chars = text.char_indices().skip(1);
     while let Some((at, c)) = chars.next() {
         match c {
-            '"' => return Ok((LocalPart::checked(&unquoted, true)?, &text[at + 1..])),
+            '"' => return Ok((LocalPart::checked(&unquoted, LocalForm::QuotedString)?, &text[at + 1..])),
             '\\' => match chars.next() {
                 Some((_, escaped)) if escaped.is_ascii() => unquoted.push(escaped),
                 _ => return Err(AddressError::LocalPart),

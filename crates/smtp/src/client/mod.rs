@@ -10,6 +10,8 @@
 
 mod capabilities;
 mod dot;
+mod error;
+mod protocol;
 mod response;
 mod sending;
 mod session;
@@ -19,6 +21,8 @@ mod transaction;
 
 pub use capabilities::Capabilities;
 pub use dot::DotWriter;
+pub use error::ClientError;
+pub use protocol::Protocol;
 pub use response::{Response, ResponseError, ResponseLimits, ResponseReader};
-pub use session::{ClientError, Config, Event, Input, Protocol, Session, Wait};
+pub use session::{Config, Event, Input, Session, Wait};
 pub use transaction::{BadPath, Notify, Path, RecipientFate, Report, Ret, Stage, To, Transaction};

@@ -136,11 +136,11 @@ impl ResponseReader {
     pub fn next_response(&mut self) -> Result<Option<Response>, ResponseError> {
         while let Some(end) = self.line_end()? {
             let line = trim_line_end(&self.buffer[self.read..end]);
-            let (code, more, text) = split_line(line)?;
-            join(&mut self.partial, self.limits, (code, text))?;
+            let line = Line::split(line)?;
+            join(&mut self.partial, self.limits, &line)?;
             self.read = end;
             self.scanned = 0;
-            if !more {
+            if line.is_last {
                 self.compact();
                 return Ok(self.partial.take().map(|partial| partial.response));
             }
@@ -174,11 +174,8 @@ impl ResponseReader {
 }
 
 /// Adds a line to the reply being read.
-fn join(
-    partial: &mut Option<Partial>,
-    limits: ResponseLimits,
-    (code, text): (u16, &[u8]),
-) -> Result<(), ResponseError> {
+fn join(partial: &mut Option<Partial>, limits: ResponseLimits, line: &Line<'_>) -> Result<(), ResponseError> {
+    let Line { code, text, .. } = *line;
     let Some(partial) = partial else {
         let (enhanced, text) = split_enhanced(code, text);
         let mut response = Response { code, enhanced, text: String::new() };
@@ -217,19 +214,27 @@ fn trim_line_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Code, whether more lines follow, text.
-fn split_line(line: &[u8]) -> Result<(u16, bool, &[u8]), ResponseError> {
-    let not_a_reply = || ResponseError::NotAReply { line: printable_start(line) };
-    let (digits, rest) = line.split_at_checked(3).ok_or_else(not_a_reply)?;
-    if !digits.iter().all(u8::is_ascii_digit) || !(b'2'..=b'5').contains(&digits[0]) {
-        return Err(not_a_reply());
-    }
-    let code = digits.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
-    match rest.split_first() {
-        None => Ok((code, false, rest)),
-        Some((b' ', text)) => Ok((code, false, text)),
-        Some((b'-', text)) => Ok((code, true, text)),
-        Some(_) => Err(not_a_reply()),
+/// One line of a reply.
+struct Line<'a> {
+    code: u16,
+    is_last: bool,
+    text: &'a [u8],
+}
+
+impl<'a> Line<'a> {
+    fn split(line: &'a [u8]) -> Result<Self, ResponseError> {
+        let not_a_reply = || ResponseError::NotAReply { line: printable_start(line) };
+        let (digits, rest) = line.split_at_checked(3).ok_or_else(not_a_reply)?;
+        if !digits.iter().all(u8::is_ascii_digit) || !(b'2'..=b'5').contains(&digits[0]) {
+            return Err(not_a_reply());
+        }
+        let code = digits.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
+        match rest.split_first() {
+            None => Ok(Self { code, is_last: true, text: rest }),
+            Some((b' ', text)) => Ok(Self { code, is_last: true, text }),
+            Some((b'-', text)) => Ok(Self { code, is_last: false, text }),
+            Some(_) => Err(not_a_reply()),
+        }
     }
 }
 

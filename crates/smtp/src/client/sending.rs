@@ -1,7 +1,8 @@
 //! A transaction on its way: which command each reply answers, and what follows from it.
 
 use super::Response;
-use super::session::{ClientError, Protocol};
+use super::error::ClientError;
+use super::protocol::Protocol;
 use super::transaction::{RecipientFate, Report, Stage};
 
 /// A transaction on its way.
@@ -53,20 +54,24 @@ pub(super) enum Next {
 }
 
 impl Sending {
-    /// `commands` ends with DATA; `reset_due`: it begins with RSET.
-    pub(super) fn new(commands: Vec<u8>, reset_due: bool, recipients: usize) -> Self {
-        let awaiting = if reset_due { Awaiting::Rset } else { Awaiting::Mail };
+    /// `commands` begins with what is awaited, RSET or MAIL, and ends with DATA.
+    pub(super) fn new(commands: Vec<u8>, awaiting: Awaiting, recipients: usize) -> Self {
         Self { commands, written: 0, awaiting, fates: vec![None; recipients] }
     }
 
-    /// Writes all commands, or the next one; false: there is none worth sending.
-    pub(super) fn write_next(&mut self, pipelined: bool, wire: &mut Vec<u8>) -> bool {
-        let rest = &self.commands[self.written..];
-        let end = if pipelined { None } else { rest.iter().position(|&octet| octet == b'\n').map(|at| at + 1) };
-        if !pipelined && self.awaiting == Awaiting::Data && !self.has_undecided() {
+    /// Writes all commands, for a server that offers PIPELINING.
+    pub(super) fn write_all(&mut self, wire: &mut Vec<u8>) {
+        wire.extend_from_slice(&self.commands[self.written..]);
+        self.written = self.commands.len();
+    }
+
+    /// Writes the next command; false: there is none worth sending.
+    pub(super) fn write_next(&mut self, wire: &mut Vec<u8>) -> bool {
+        if self.awaiting == Awaiting::Data && !self.has_undecided() {
             return false;
         }
-        let end = end.unwrap_or(rest.len());
+        let rest = &self.commands[self.written..];
+        let end = rest.iter().position(|&octet| octet == b'\n').map_or(rest.len(), |at| at + 1);
         wire.extend_from_slice(&rest[..end]);
         self.written += end;
         true

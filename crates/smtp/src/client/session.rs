@@ -1,17 +1,10 @@
 //! The conversation: one state per thing waited for.
 
+use super::error::ClientError;
+use super::protocol::Protocol;
 use super::sending::{Awaiting, Next, Sending};
 use super::transaction::{RecipientFate, Report, Stage, Transaction};
-use super::{Capabilities, Response, ResponseError, ResponseLimits, ResponseReader};
-
-/// Which of the two protocols.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// RFC 5321.
-    Smtp,
-    /// RFC 2033: LHLO, and one reply per recipient after the message.
-    Lmtp,
-}
+use super::{Capabilities, Response, ResponseLimits, ResponseReader};
 
 /// What a session knows from the start.
 #[derive(Debug, Clone)]
@@ -58,26 +51,6 @@ pub enum Event {
     Done(Report),
     /// 421 outside a transaction: the server closes.
     Closing(Response),
-}
-
-/// Why the connection cannot be used any further. Ask [`Session::abandon`] for what was settled before.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ClientError {
-    /// The peer does not speak SMTP.
-    #[error(transparent)]
-    Response(#[from] ResponseError),
-    /// A reply that answers no command, or that is none of the answers to this one.
-    #[error("unexpected reply: {0}")]
-    Unexpected(Response),
-    /// Octets behind the 220 to STARTTLS: somebody put words into the server's mouth (CVE-2011-0411's other side).
-    #[error("octets behind the reply to STARTTLS")]
-    BytesBehindStartTls,
-    /// We asked for something in a state which does not allow it.
-    #[error("{0} is out of place now")]
-    OutOfPlace(&'static str),
-    /// What we were to send contains a line end or a blank.
-    #[error("unfit to be sent: {0}")]
-    Unfit(&'static str),
 }
 
 /// What the session waits for, to choose a time-out (RFC 5321 §4.5.3.2).
@@ -224,13 +197,15 @@ impl Session {
         if let Some(response) = transaction.ruled_out(&self.offer) {
             return Ok(Some(Report::refused_all(transaction.to.len(), Stage::Offer, &response)));
         }
-        let mut commands = Vec::new();
-        if reset_due {
-            commands.extend_from_slice(b"RSET\r\n");
-        }
+        let (mut commands, first) =
+            if reset_due { (b"RSET\r\n".to_vec(), Awaiting::Rset) } else { (Vec::new(), Awaiting::Mail) };
         transaction.write_commands(&self.offer, &mut commands);
-        let mut sending = Sending::new(commands, reset_due, transaction.to.len());
-        sending.write_next(self.offer.pipelining, wire);
+        let mut sending = Sending::new(commands, first, transaction.to.len());
+        if self.offer.pipelining {
+            sending.write_all(wire);
+        } else {
+            sending.write_next(wire);
+        }
         self.state = State::Sending(sending);
         Ok(None)
     }
@@ -351,23 +326,26 @@ impl Session {
         let next = sending.take(response, self.config.protocol)?;
         match next {
             Next::Command if self.offer.pipelining => Ok(None),
-            Next::Command if sending.write_next(false, wire) => Ok(None),
-            Next::Command => Ok(self.done(Some(true))),
+            Next::Command if sending.write_next(wire) => Ok(None),
+            Next::Command => Ok(self.done(State::Ready { reset_due: true })),
             Next::Body => Ok(Some(Event::SendBody)),
             Next::EmptyBody => {
                 wire.extend_from_slice(b".\r\n");
                 // RFC 2033 §4.2: no reply follows where no recipient was taken.
-                Ok(if self.config.protocol == Protocol::Lmtp { self.done(Some(false)) } else { None })
+                Ok(if self.config.protocol == Protocol::Lmtp {
+                    self.done(State::Ready { reset_due: false })
+                } else {
+                    None
+                })
             }
             Next::Reply => Ok(None),
-            Next::Done { reset_due } => Ok(self.done(Some(reset_due))),
-            Next::DoneAndClosed => Ok(self.done(None)),
+            Next::Done { reset_due } => Ok(self.done(State::Ready { reset_due })),
+            Next::DoneAndClosed => Ok(self.done(State::Closed)),
         }
     }
 
-    /// Ends the transaction: ready for the next (`reset_due`), or closed (`None`).
-    fn done(&mut self, reset_due: Option<bool>) -> Option<Event> {
-        let next = reset_due.map_or(State::Closed, |reset_due| State::Ready { reset_due });
+    /// Ends the transaction.
+    fn done(&mut self, next: State) -> Option<Event> {
         let State::Sending(sending) = std::mem::replace(&mut self.state, next) else { return None };
         let stage = sending.awaiting.stage();
         Some(Event::Done(sending.finish(|| RecipientFate::Unanswered(stage))))

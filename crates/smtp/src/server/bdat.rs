@@ -8,12 +8,11 @@ use crate::replies;
 use crate::reply::Reply;
 
 impl<R> Session<R> {
-    pub(super) fn bdat_command(&mut self, octets: u64, last: bool, out: &mut Vec<Output<R>>) {
-        let chunk = Chunk { octets, left: octets, last };
+    pub(super) fn bdat_command(&mut self, chunk: Chunk, out: &mut Vec<Output<R>>) {
         match self.take_state() {
             State::Mail(envelope) if envelope.recipients.is_empty() => {
                 self.state = State::Mail(envelope);
-                self.start_swallowing(octets, replies::no_recipients(), out);
+                self.start_swallowing(chunk.octets, replies::no_recipients(), out);
             }
             State::Mail(envelope) => {
                 let question = Self::data_question(&envelope);
@@ -22,7 +21,7 @@ impl<R> Session<R> {
             State::BetweenChunks(body) => self.start_chunk(body, chunk, out),
             state => {
                 self.state = state;
-                self.start_swallowing(octets, replies::mail_first(), out);
+                self.start_swallowing(chunk.octets, replies::mail_first(), out);
             }
         }
     }

@@ -34,7 +34,7 @@ use crate::line::{LineReader, Step};
 use crate::replies;
 use crate::reply::Reply;
 use buffer::Buffer;
-use state::{AuthStep, State};
+use state::{AuthStep, Chunk, State};
 
 /// Most octets that are kept while a question is out. A driver that heeds [`Session::wants_bytes`] never gets near it.
 const UNREAD_OCTETS_MAX: usize = 1024 * 1024;
@@ -263,7 +263,7 @@ impl<R> Session<R> {
             Command::Mail(mail) => self.mail_command(mail, out),
             Command::Rcpt(rcpt, charset) => self.rcpt_command(rcpt, charset, out),
             Command::Data => self.data_command(behind, out),
-            Command::Bdat { octets, last } => self.bdat_command(octets, last, out),
+            Command::Bdat { octets, last } => self.bdat_command(Chunk { octets, left: octets, last }, out),
             Command::Rset => self.rset_command(out),
             Command::Noop => out.push(Output::Reply(replies::ok())),
             Command::Help => out.push(Output::Reply(replies::help())),
