@@ -67,19 +67,3 @@ pub enum PlainText {
     /// Anywhere: only for networks that nobody listens to.
     Always,
 }
-
-impl Offer {
-    /// The mechanisms that AUTH takes now.
-    pub(crate) fn mechanisms(&self, under_tls: bool) -> &[&'static str] {
-        if under_tls { &self.auth_mechanisms_tls } else { &self.auth_mechanisms_clear }
-    }
-
-    /// Whether USER and PASS are taken now.
-    pub(crate) fn takes_user_pass(&self, under_tls: bool) -> bool {
-        match self.user_pass {
-            PlainText::Never => false,
-            PlainText::UnderTls => under_tls,
-            PlainText::Always => true,
-        }
-    }
-}

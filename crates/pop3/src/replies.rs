@@ -1,6 +1,5 @@
 //! Every reply that the server can give, by its purpose.
 
-use crate::config::Offer;
 use crate::reply::{Code, Reply};
 use std::borrow::Cow;
 
@@ -12,21 +11,28 @@ pub fn greeting(software: &str, banner: Option<&str>) -> Reply {
     }
 }
 
+/// What CAPA tells, as far as it depends on the listener and on TLS.
+pub(crate) struct Capabilities<'a> {
+    pub(crate) software: &'a str,
+    pub(crate) user_pass: bool,
+    pub(crate) mechanisms: &'a [&'static str],
+    pub(crate) stls: bool,
+}
+
 /// RFC 2449 §5: what can be done now.
-pub(crate) fn capabilities(software: &str, offer: &Offer, under_tls: bool) -> Reply {
+pub(crate) fn capabilities(now: &Capabilities<'_>) -> Reply {
     let mut lines: Vec<Cow<'static, str>> =
         ["TOP", "UIDL", "PIPELINING", "RESP-CODES", "AUTH-RESP-CODE", "EXPIRE NEVER", "UTF8"].map(Cow::from).into();
-    if offer.takes_user_pass(under_tls) {
+    if now.user_pass {
         lines.push("USER".into());
     }
-    let mechanisms = offer.mechanisms(under_tls);
-    if !mechanisms.is_empty() {
-        lines.push(format!("SASL {}", mechanisms.join(" ")).into());
+    if !now.mechanisms.is_empty() {
+        lines.push(format!("SASL {}", now.mechanisms.join(" ")).into());
     }
-    if offer.stls && !under_tls {
+    if now.stls {
         lines.push("STLS".into());
     }
-    lines.push(format!("IMPLEMENTATION {software}").into());
+    lines.push(format!("IMPLEMENTATION {}", now.software).into());
     Reply::with_lines("capabilities follow", lines)
 }
 
@@ -70,12 +76,14 @@ pub fn no_such_mechanism() -> Reply {
     Reply::coded(Code::Auth, "no such mechanism here; CAPA lists what is offered")
 }
 
+/// USER or PASS where STLS is offered and must come first.
+pub fn stls_first() -> Reply {
+    Reply::coded(Code::Auth, "passwords only under TLS: send STLS first")
+}
+
 /// USER or PASS where they are not offered.
-pub fn no_plain_text(stls: bool) -> Reply {
-    Reply::coded(
-        Code::Auth,
-        if stls { "passwords only under TLS: send STLS first" } else { "USER and PASS are not offered here" },
-    )
+pub fn no_plain_text() -> Reply {
+    Reply::coded(Code::Auth, "USER and PASS are not offered here")
 }
 
 /// APOP without a banner in the greeting.
@@ -236,7 +244,6 @@ pub fn internal_fault() -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::PlainText;
 
     /// All replies as they go over the wire. A change here is a change that clients and log searches see.
     const ALL: &str = "\
@@ -299,11 +306,10 @@ PLAIN
 ";
 
     fn all() -> Vec<Reply> {
-        let offer = Offer { auth_mechanisms_tls: vec!["PLAIN"], user_pass: PlainText::UnderTls, ..Offer::default() };
-        let mut all =
-            vec![greeting("Sekisho", Some("<1@h>")), capabilities("Sekisho", &offer, true), mechanisms(&["PLAIN"])];
+        let now = Capabilities { software: "Sekisho", user_pass: true, mechanisms: &["PLAIN"], stls: false };
+        let mut all = vec![greeting("Sekisho", Some("<1@h>")), capabilities(&now), mechanisms(&["PLAIN"])];
         all.extend([user_taken(), maildrop_open(2, 30), auth_failed(), auth_cancelled(), not_base64(), no_more_data()]);
-        all.extend([no_such_mechanism(), no_plain_text(true), no_plain_text(false), no_apop(), auth_unavailable()]);
+        all.extend([no_such_mechanism(), stls_first(), no_plain_text(), no_apop(), auth_unavailable()]);
         all.extend([login_delayed(), in_use(), maildrop_unavailable(), message_gone(), not_all_deleted(), begin_tls()]);
         all.extend([no_stls(), bytes_behind_stls(), utf8_on(), stat(2, 30), listing(2), listed(1, "10")]);
         all.extend([message_follows(10), top_follows(), marked(1), unmarked(2, 30), noop(), bye(), bye_deleted(2)]);

@@ -63,7 +63,12 @@ impl DotWriter {
         out.extend_from_slice(text);
         out.extend_from_slice(if ends_in_cr { b"\n" } else { b"\r\n" });
         self.line = Line::Start;
-        self.count(is_empty);
+        if self.in_head {
+            self.in_head = !is_empty;
+        } else {
+            self.lines_left = self.lines_left.map(|left| left.saturating_sub(1));
+        }
+        self.cut = !self.in_head && self.lines_left == Some(0);
     }
 
     /// A part of a line, without its end.
@@ -82,16 +87,6 @@ impl DotWriter {
         if self.line == Line::Start && text.first() == Some(&b'.') {
             out.push(b'.');
         }
-    }
-
-    fn count(&mut self, line_is_empty: bool) {
-        let Some(left) = self.lines_left else { return };
-        if !self.in_head {
-            self.lines_left = Some(left.saturating_sub(1));
-        } else if line_is_empty {
-            self.in_head = false;
-        }
-        self.cut = !self.in_head && self.lines_left == Some(0);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::{Answer, Asked, Drained, Output, Question, Session, State};
 use crate::command::{Command, Octets};
-use crate::replies;
+use crate::config::PlainText;
+use crate::replies::{self, Capabilities};
 use crate::reply::Reply;
 use crate::secret::Secret;
 use base64::Engine as _;
@@ -23,8 +24,7 @@ impl Session {
             Command::Apop(user, digest) => self.apop(user, digest, out),
             Command::Auth(mechanism, initial) => self.auth(mechanism, initial, out),
             Command::AuthList => {
-                let mechanisms = self.config.offer.mechanisms(self.tls.is_some());
-                out.push(Output::Reply(replies::mechanisms(mechanisms)));
+                out.push(Output::Reply(replies::mechanisms(self.mechanisms())));
             }
             Command::Stls => self.stls(behind, out),
             Command::Utf8 => {
@@ -37,16 +37,16 @@ impl Session {
     }
 
     fn user(&mut self, user: &str, out: &mut Vec<Output>) {
-        if !self.config.offer.takes_user_pass(self.tls.is_some()) {
-            return self.error(replies::no_plain_text(self.offers_stls()), out);
+        if !self.takes_user_pass() {
+            return self.refuse_user_pass(out);
         }
         self.state = State::Authorization { user: Some(user.into()) };
         out.push(Output::Reply(replies::user_taken()));
     }
 
     fn pass(&mut self, pass: &[u8], out: &mut Vec<Output>) {
-        if !self.config.offer.takes_user_pass(self.tls.is_some()) {
-            return self.error(replies::no_plain_text(self.offers_stls()), out);
+        if !self.takes_user_pass() {
+            return self.refuse_user_pass(out);
         }
         let state = std::mem::replace(&mut self.state, State::Authorization { user: None });
         let State::Authorization { user: Some(user) } = state else {
@@ -63,7 +63,7 @@ impl Session {
     }
 
     fn auth(&mut self, mechanism: &str, initial: Option<Octets<'_>>, out: &mut Vec<Output>) {
-        let offered = self.config.offer.mechanisms(self.tls.is_some());
+        let offered = self.mechanisms();
         let Some(&mechanism) = offered.iter().find(|name| name.eq_ignore_ascii_case(mechanism)) else {
             return self.error(replies::no_such_mechanism(), out);
         };
@@ -136,6 +136,36 @@ impl Session {
 
     fn offers_stls(&self) -> bool {
         self.config.offer.stls && self.tls.is_none()
+    }
+
+    /// The mechanisms that AUTH takes now.
+    fn mechanisms(&self) -> &[&'static str] {
+        let offer = &self.config.offer;
+        if self.tls.is_some() { &offer.auth_mechanisms_tls } else { &offer.auth_mechanisms_clear }
+    }
+
+    /// Whether USER and PASS are taken now.
+    fn takes_user_pass(&self) -> bool {
+        match self.config.offer.user_pass {
+            PlainText::Never => false,
+            PlainText::UnderTls => self.tls.is_some(),
+            PlainText::Always => true,
+        }
+    }
+
+    fn refuse_user_pass(&mut self, out: &mut Vec<Output>) {
+        let refusal = if self.offers_stls() { replies::stls_first() } else { replies::no_plain_text() };
+        self.error(refusal, out);
+    }
+
+    /// What CAPA tells now.
+    pub(super) fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities {
+            software: &self.config.software,
+            user_pass: self.takes_user_pass(),
+            mechanisms: self.mechanisms(),
+            stls: self.offers_stls(),
+        }
     }
 }
 

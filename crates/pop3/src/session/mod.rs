@@ -409,8 +409,7 @@ impl Session {
         };
         match (&command, &self.state) {
             (Command::Capa, _) => {
-                let Config { software, offer, .. } = &*self.config;
-                out.push(Output::Reply(replies::capabilities(software, offer, self.tls.is_some())));
+                out.push(Output::Reply(replies::capabilities(&self.capabilities())));
             }
             (_, State::Transaction(_)) => self.transaction_command(&command, out),
             _ => self.authorization_command(&command, behind, out),
