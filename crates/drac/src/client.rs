@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::call::{CallError, call, deadline, new_xid, time_left};
-use crate::portmap::{self, put_get_address, put_get_port, read_address, read_port};
+use crate::portmap::{self, GetAddress, put_get_address, put_get_port, read_address, read_port};
 use crate::rpc::{Failure, Procedure, put_call};
 use crate::xdr::put_word;
 use crate::{AddResult, PROGRAM, Version};
@@ -187,7 +187,7 @@ fn ask_port(host: IpAddr, version: Version, until: Instant) -> Result<Option<u16
     let mut request = Vec::new();
     for rpcbind in [4, 3] {
         request.clear();
-        put_get_address(&mut request, new_xid(), (rpcbind, version, port_mapper));
+        put_get_address(&mut request, new_xid(), GetAddress { rpcbind, version, server: port_mapper });
         match call(&socket, &request, until, read_address) {
             Err(CallError::Failed(
                 Failure::ProgramMismatch { .. } | Failure::ProgramUnavailable | Failure::ProcedureUnavailable,
@@ -200,7 +200,7 @@ fn ask_port(host: IpAddr, version: Version, until: Instant) -> Result<Option<u16
         return Ok(None);
     }
     request.clear();
-    put_get_port(&mut request, new_xid(), (version, portmap::Transport::Udp));
+    put_get_port(&mut request, new_xid(), version, portmap::Transport::Udp);
     call(&socket, &request, until, read_port).map_err(NoHandle::PortMapper)
 }
 

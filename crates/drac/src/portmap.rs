@@ -158,6 +158,8 @@ fn get_address(mut arguments: Reader<'_>, asked: Asked) -> Result<String, Malfor
 }
 
 fn dump(version: u32, asked: Asked, out: &mut Vec<u8>) {
+    let is_v4 = asked.local.to_canonical().is_ipv4();
+    let any: IpAddr = if is_v4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     for program in [PORTMAP, SERVED] {
         for program_version in program.low..=program.high {
             for transport in Transport::ALL {
@@ -165,7 +167,7 @@ fn dump(version: u32, asked: Asked, out: &mut Vec<u8>) {
                 put_word(out, 1);
                 put_word(out, program.number);
                 put_word(out, program_version);
-                put_entry(out, version, (transport, port, asked.local));
+                put_entry(out, version, transport, SocketAddr::new(any, port));
             }
         }
     }
@@ -173,16 +175,14 @@ fn dump(version: u32, asked: Asked, out: &mut Vec<u8>) {
 }
 
 /// The rest of an entry, in the words of the port mapper's version.
-fn put_entry(out: &mut Vec<u8>, version: u32, (transport, port, local): (Transport, u16, IpAddr)) {
+fn put_entry(out: &mut Vec<u8>, version: u32, transport: Transport, address: SocketAddr) {
     if version == VERSION_2 {
         put_word(out, transport.protocol());
-        put_word(out, port.into());
+        put_word(out, address.port().into());
         return;
     }
-    let any =
-        if local.to_canonical().is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
-    put_string(out, transport.network_id(any));
-    put_string(out, &universal_address(SocketAddr::new(any, port)));
+    put_string(out, transport.network_id(address.ip()));
+    put_string(out, &universal_address(address));
     put_string(out, OWNER);
 }
 
@@ -200,30 +200,51 @@ pub fn parse_universal_address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(host.parse().ok()?, port))
 }
 
+/// Where one version of DRAC is reached, as version 2 of the port mapper tells it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mapping {
+    pub(crate) version: Version,
+    pub(crate) transport: Transport,
+    /// 0 where it does not matter.
+    pub(crate) port: u16,
+}
+
 /// Appends a call of version 2 that registers DRAC.
-pub(crate) fn put_set(out: &mut Vec<u8>, xid: u32, entry: (Version, Transport, u16)) {
-    put_mapping(out, xid, SET, entry);
+pub(crate) fn put_set(out: &mut Vec<u8>, xid: u32, mapping: Mapping) {
+    put_mapping(out, xid, SET, mapping);
 }
 
 /// Appends a call of version 2 that takes away all entries of a version of DRAC, whatever the transport.
 pub(crate) fn put_unset(out: &mut Vec<u8>, xid: u32, version: Version) {
-    put_mapping(out, xid, UNSET, (version, Transport::Udp, 0));
+    put_mapping(out, xid, UNSET, Mapping { version, transport: Transport::Udp, port: 0 });
 }
 
 /// Appends a call of version 2 that asks for DRAC's port.
-pub(crate) fn put_get_port(out: &mut Vec<u8>, xid: u32, (version, transport): (Version, Transport)) {
-    put_mapping(out, xid, LOOK_UP, (version, transport, 0));
+pub(crate) fn put_get_port(out: &mut Vec<u8>, xid: u32, version: Version, transport: Transport) {
+    put_mapping(out, xid, LOOK_UP, Mapping { version, transport, port: 0 });
 }
 
-fn put_mapping(out: &mut Vec<u8>, xid: u32, number: u32, (version, transport, port): (Version, Transport, u16)) {
+fn put_mapping(out: &mut Vec<u8>, xid: u32, number: u32, mapping: Mapping) {
+    let Mapping { version, transport, port } = mapping;
     put_call(out, xid, Procedure { program: PORTMAP.number, version: VERSION_2, number });
     for word in [PROGRAM, version.number(), transport.protocol(), port.into()] {
         put_word(out, word);
     }
 }
 
-/// Appends a call of version 3 or 4 that asks the port mapper at `server` for DRAC's universal address over UDP.
-pub(crate) fn put_get_address(out: &mut Vec<u8>, xid: u32, (rpcbind, version, server): (u32, Version, SocketAddr)) {
+/// A question for DRAC's universal address over UDP.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GetAddress {
+    /// Version 3 or 4 of the port mapper's program.
+    pub(crate) rpcbind: u32,
+    pub(crate) version: Version,
+    /// The port mapper that is asked.
+    pub(crate) server: SocketAddr,
+}
+
+/// Appends the call of that question.
+pub(crate) fn put_get_address(out: &mut Vec<u8>, xid: u32, question: GetAddress) {
+    let GetAddress { rpcbind, version, server } = question;
     put_call(out, xid, Procedure { program: PORTMAP.number, version: rpcbind, number: LOOK_UP });
     put_word(out, PROGRAM);
     put_word(out, version.number());

@@ -58,11 +58,6 @@ impl Records {
         }
     }
 
-    /// Whether nothing has come of a record that is not complete: the peer may close the connection here.
-    pub fn between_records(&self) -> bool {
-        self.mark_octets == 0 && (self.given || self.record.is_empty())
-    }
-
     fn take_mark(&mut self, input: &mut &[u8]) -> Result<bool, RecordError> {
         let here = (MARK_OCTETS - self.mark_octets).min(input.len());
         let (octets, rest) = input.split_at(here);
@@ -141,20 +136,6 @@ mod tests {
         let mut wire = Vec::new();
         put_record(&mut wire, &[7; RECORD_OCTETS_MAX]);
         assert_eq!(all(&[&wire]).unwrap(), [vec![7; RECORD_OCTETS_MAX]]);
-    }
-
-    #[test]
-    fn it_is_known_whether_a_record_was_cut_off() {
-        let mut records = Records::default();
-        let mut takes = |mut input: &[u8]| {
-            while records.take(&mut input).unwrap().is_some() {}
-            records.between_records()
-        };
-        assert!(takes(b""));
-        assert!(takes(b"\x80\0\0\x01a"));
-        assert!(!takes(b"\0\0"));
-        assert!(!takes(b"\0\x01a"));
-        assert!(takes(b"\x80\0\0\x01b"));
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::Version;
 use crate::call::{CallError, call, deadline, new_xid};
-use crate::portmap::{self, Ports, Transport, put_get_port, put_set, put_unset};
+use crate::portmap::{self, Mapping, Ports, Transport, put_get_port, put_set, put_unset};
 
 /// Where the rpcbind of this machine listens.
 pub const RPCBIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), portmap::PORT);
@@ -47,7 +47,7 @@ pub fn register(rpcbind: SocketAddr, ports: Ports, within: Duration) -> Result<(
         link.ask(|out, xid| put_unset(out, xid, version))?;
         for transport in Transport::ALL {
             let Some(port) = ports.of(transport) else { continue };
-            if link.ask(|out, xid| put_set(out, xid, (version, transport, port)))? == 0 {
+            if link.ask(|out, xid| put_set(out, xid, Mapping { version, transport, port }))? == 0 {
                 return Err(RegisterError::Refused { version, transport });
             }
         }
@@ -95,7 +95,7 @@ impl Link {
     fn is_ours(&self, version: Version, ports: Ports) -> Result<bool, RegisterError> {
         for transport in Transport::ALL {
             let Some(port) = ports.of(transport) else { continue };
-            if self.ask(|out, xid| put_get_port(out, xid, (version, transport)))? != u32::from(port) {
+            if self.ask(|out, xid| put_get_port(out, xid, version, transport))? != u32::from(port) {
                 return Ok(false);
             }
         }

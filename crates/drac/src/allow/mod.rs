@@ -153,6 +153,14 @@ impl Allow {
     }
 }
 
+/// How many bits of an address an entry's mask holds.
+#[derive(Clone, Copy)]
+struct Width {
+    bits: u32,
+    bits_min: u32,
+    bits_all: u32,
+}
+
 /// The state of reading a file.
 struct Reading<'a> {
     file: &'a str,
@@ -203,18 +211,19 @@ impl Reading<'_> {
     }
 
     fn push_v4(&mut self, entry: Entry<u32>) -> Result<(), AllowError> {
-        self.check_width(entry.mask.count_ones(), (V4_BITS_MIN, u32::BITS))?;
+        self.check_width(Width { bits: entry.mask.count_ones(), bits_min: V4_BITS_MIN, bits_all: u32::BITS })?;
         self.loaded.allow.v4.push(entry);
         Ok(())
     }
 
     fn push_v6(&mut self, entry: Entry<u128>) -> Result<(), AllowError> {
-        self.check_width(entry.mask.count_ones(), (V6_BITS_MIN, u128::BITS))?;
+        self.check_width(Width { bits: entry.mask.count_ones(), bits_min: V6_BITS_MIN, bits_all: u128::BITS })?;
         self.loaded.allow.v6.push(entry);
         Ok(())
     }
 
-    fn check_width(&self, bits: u32, (bits_min, bits_all): (u32, u32)) -> Result<(), AllowError> {
+    fn check_width(&self, width: Width) -> Result<(), AllowError> {
+        let Width { bits, bits_min, bits_all } = width;
         let place = self.place(1);
         if bits == 0 {
             Err(AllowError::Everybody { place })
