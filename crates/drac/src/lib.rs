@@ -5,7 +5,7 @@
 //! address that was added is decided elsewhere.
 //!
 //! * [`xdr`], [`rpc`], [`record`]: RFC 4506 and RFC 5531, as far as DRAC needs them, strictly within the octets that came.
-//! * [`server`]: from a call to what must be answered; [`never_granted`] and [`gateways`]: addresses that nobody may add.
+//! * [`server`]: from a call to what must be answered.
 //! * [`allow`]: `dracd.allow`, who may add.
 //! * [`portmap`]: what port 111 is asked and answers; [`rpcbind`]: registering with the one who listens there.
 //! * [`client`]: adding an address, in bounded time; [`call`] is its one exchange over UDP.
@@ -15,8 +15,6 @@ use std::net::IpAddr;
 pub mod allow;
 pub mod call;
 pub mod client;
-pub mod gateways;
-pub mod never_granted;
 pub mod portmap;
 pub mod record;
 pub mod rpc;

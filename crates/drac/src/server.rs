@@ -1,7 +1,7 @@
 //! The server's half of DRAC: what a call asks, and the reply to it. It knows no socket, and needs no memory per call.
 //!
 //! The order of checks is the original server's: header, program, version, credential, procedure, arguments; only then whether
-//! the caller may ([`crate::allow`]) and whether the address can be granted at all ([`crate::never_granted`]), which are the
+//! the caller may ([`crate::allow`]) and whether the address can be granted at all, which are the
 //! caller's business. The null procedure is open to everybody. Octets after the arguments are ignored.
 //!
 //! There is no cache of calls that were seen: a retransmission is done again, which renews what it added.

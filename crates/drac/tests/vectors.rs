@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use drac::AddResult;
 use drac::allow::Allow;
-use drac::never_granted::{Loopback, NeverGranted};
 use drac::portmap::{self, Asked, Ports};
 use drac::record::{RecordError, Records, put_record};
 use drac::server::{Decoded, decode};
+use guard::never_granted::{Loopback, NeverGranted};
 use serde_json::Value;
 
 /// A server in a few lines, with what it added.

@@ -10,6 +10,7 @@
 //! | `authority` | the makers of grants: SMTP AUTH, network, client map, POP login, and the relay domains |
 //! | `hosting` | who answers for a recipient here, and the proof of it |
 //! | `relay` | the judgement at MAIL and at RCPT |
+//! | `never_granted` | addresses that no login elsewhere makes anybody's |
 //! | `rules` | what entries of access maps take away |
 //! | `verdict` | what a judgement says |
 //! | `trace` | how it came about |
@@ -18,6 +19,7 @@ pub mod authority;
 pub mod fact;
 pub mod hosting;
 pub mod ip;
+pub mod never_granted;
 pub mod policy;
 pub mod relay;
 pub mod rules;

@@ -10,9 +10,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use drac::AddResult;
-use drac::never_granted::{Loopback, NeverGranted};
 use drac::record::{Records, put_record};
 use drac::server::{Decoded, decode};
+use guard::never_granted::{Loopback, NeverGranted};
 
 /// Serves until the test's process ends.
 pub(crate) struct Server {

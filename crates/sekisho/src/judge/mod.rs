@@ -4,6 +4,7 @@
 //! Decides nothing: `guard::judge_mail`, `guard::judge_rcpt` and `guard::judge_rules` do.
 
 mod device;
+pub mod gateways;
 pub mod words;
 
 use std::net::IpAddr;

@@ -7,8 +7,7 @@ use std::time::SystemTime;
 
 use directory::Why;
 use drac::allow::Allow;
-use drac::gateways;
-use drac::never_granted::{Loopback, NeverGranted};
+use guard::never_granted::{Loopback, NeverGranted};
 use guard::{PopSource, Subject};
 use smtp::{Host, Mailbox};
 use state::{PopLogin, StateError};
@@ -17,6 +16,7 @@ use tracing::{debug, info, warn};
 use super::border::{Border, SessionId};
 use super::site::Site;
 use crate::config::Drac;
+use crate::judge::gateways;
 
 /// `dracd.allow` is small; more is no such file.
 const ALLOW_OCTETS_MAX: u64 = 1 << 20;
@@ -82,7 +82,7 @@ pub enum Recorded {
     /// POP logins grant nothing here.
     Off,
     /// Its address is nobody's.
-    Never(drac::never_granted::Never),
+    Never(guard::never_granted::Never),
     /// It could not be recorded.
     Failed(StateError),
 }

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use drac::AddResult;
 use drac::allow::Allow;
-use drac::never_granted::Never;
 use drac::portmap::Transport;
+use guard::never_granted::Never;
 
 /// Answers adds: the service with the server's evidence, or the stand-alone server with its own.
 pub trait Desk: Send + Sync + 'static {
@@ -78,7 +78,7 @@ impl Callers<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use drac::never_granted::{Loopback, NeverGranted};
+    use guard::never_granted::{Loopback, NeverGranted};
 
     fn asked(peer: &str, over: Transport) -> Asked {
         Asked { peer: peer.parse().unwrap(), over, address: "192.0.2.66".parse().unwrap() }

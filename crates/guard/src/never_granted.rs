@@ -1,9 +1,8 @@
 //! Addresses that nobody may add, whoever asks.
 //!
-//! The original server adds whatever a trusted caller names, and callers do name `255.255.255.255`: it is what C's `inet_addr`
-//! makes of an address that it cannot read. An address is refused that is no single user's machine, so that granting it would
-//! open the relay to others or hide a fault of the caller. The reply is [`AddResult::SystemError`](crate::AddResult), for the
-//! caller is not the one who lacks a right.
+//! The original DRAC server adds whatever a trusted caller names, and callers do name `255.255.255.255`: it is what C's
+//! `inet_addr` makes of an address that it cannot read. An address is refused that is no single user's machine, so that granting
+//! it would open the relay to others or hide a fault of the caller.
 
 use std::net::IpAddr;
 
@@ -44,7 +43,7 @@ pub struct NeverGranted {
 }
 
 impl NeverGranted {
-    /// The rule for a machine with these gateways, such as [`crate::gateways`] reads them.
+    /// The rule for a machine with these gateways.
     pub fn new(loopback: Loopback, gateways: impl IntoIterator<Item = IpAddr>) -> Self {
         let mut gateways: Vec<IpAddr> = gateways.into_iter().map(|address| address.to_canonical()).collect();
         gateways.sort_unstable();
