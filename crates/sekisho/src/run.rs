@@ -78,10 +78,10 @@ fn admin_api(socket: &std::path::Path, mode: u32, (border, life): (&Arc<Border>,
     let listener = admin::bind(socket, mode)?;
     let (for_pop, for_reload) = (Arc::clone(border), Arc::clone(life));
     let backend = Backend {
-        directory: Arc::clone(&border.directory),
+        directory: Arc::clone(&border.sources.directory),
         server: Some(admin::Server {
-            state: Arc::clone(&border.state),
-            guess_key: border.guess_key,
+            state: Arc::clone(&border.sources.state),
+            guess_key: border.sources.guess_key,
             spool: Arc::clone(&border.spool),
             pop: Box::new(move || for_pop.site.load().settings.relay.pop.clone()),
             reload: Box::new(move || {

@@ -6,9 +6,9 @@ use super::{
     table,
 };
 use crate::config::{self, reference};
-use crate::serve::site::Files;
+use crate::judge::Terms;
 use anyhow::Context as _;
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 pub(super) fn run(command: &Config, global: &Global) -> Result<(), Fault> {
     match command {
@@ -17,8 +17,8 @@ pub(super) fn run(command: &Config, global: &Global) -> Result<(), Fault> {
         Config::Check => {
             let path = path(global);
             let loaded = config::read(path, &global.set)?;
-            let files = Files::read(&loaded.settings).map_err(|error| Fault::new(Exit::Usage, error))?;
-            let warnings: Vec<String> = files.tables.warnings.iter().map(ToString::to_string).collect();
+            let terms = Terms::new(Arc::new(loaded.settings)).map_err(|error| Fault::new(Exit::Usage, error))?;
+            let warnings: Vec<String> = terms.tables.warnings.iter().map(ToString::to_string).collect();
             table::show(global.json, &serde_json::json!({ "ok": true, "warnings": warnings }), |_| {
                 format!("{}{}: good", table::warnings(&warnings), path.display())
             })

@@ -20,7 +20,7 @@ impl Party<'_> {
         if ledger.device_charged {
             return Ok(());
         }
-        match self.border.state.charge_device(&device.login, per_hour, SystemTime::now()) {
+        match self.sources.state.charge_device(&device.login, per_hour, SystemTime::now()) {
             ChargeOutcome::Within => {
                 ledger.device_charged = true;
                 ledger.trace.limited(Charge::Within);

@@ -5,7 +5,15 @@
 
 mod device;
 pub mod gateways;
+mod quota;
+pub mod session;
+pub mod sources;
+pub mod terms;
 pub mod words;
+
+pub use session::{SessionId, SessionIds};
+pub use sources::Sources;
+pub use terms::{Terms, TermsError};
 
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -20,8 +28,6 @@ use tracing::info;
 
 use crate::lookup::{self, resolver::confirmed_name};
 use crate::serve::auth::Proved;
-use crate::serve::border::{Border, SessionId};
-use crate::serve::site::Site;
 use crate::tables::Subjects;
 
 /// Facts asked for one command; the guard needs fewer, so reaching it is a fault of ours.
@@ -31,10 +37,10 @@ const NEEDS_MAX: usize = 10;
 #[derive(Clone, Copy)]
 pub struct Party<'a> {
     /// Accounts, evidence, counters.
-    pub border: &'a Border,
+    pub sources: &'a Sources,
     /// The configuration.
-    pub site: &'a Site,
-    /// Who may relay here: the site's own policy, or the one for mail servers that ask.
+    pub terms: &'a Terms,
+    /// Who may relay here: through our own listeners, or through the mail server that asks.
     pub policy: &'a RelayPolicy,
     /// The client.
     pub ip: IpAddr,
@@ -157,7 +163,7 @@ impl Party<'_> {
         };
         let mut judgement = judge_mail(&facts, &mut ledger.trace);
         if judgement == MailJudgement::Need(Need::Owners) {
-            facts.reverse_path_owners = Some(lookup::owners(&self.border.directory, reverse_path).await);
+            facts.reverse_path_owners = Some(lookup::owners(&self.sources.directory, reverse_path).await);
             judgement = judge_mail(&facts, &mut ledger.trace);
         }
         ledger.owners = facts.reverse_path_owners.take();
@@ -240,7 +246,7 @@ impl Party<'_> {
         forward_path: Option<&ForwardPath>,
         ledger: &mut Ledger,
     ) -> Result<(), Refused> {
-        let tables = &self.site.tables;
+        let tables = &self.terms.tables;
         if tables.is_empty() {
             return Ok(());
         }
@@ -261,7 +267,7 @@ impl Party<'_> {
 
     /// What access rules say of these subjects and nothing else.
     pub fn rules_about(&self, subjects: &Subjects<'_>, ledger: &mut Ledger) -> Result<(), Refused> {
-        let verdict = judge_rules(self.ip, self.site.tables.hits(subjects), &mut ledger.trace);
+        let verdict = judge_rules(self.ip, self.terms.tables.hits(subjects), &mut ledger.trace);
         for hit in &verdict.noted {
             info!(session = %self.session, client = %self.ip, stage = hit.stage.code(), line = %hit.line, action = ?hit.action, "rule observed");
         }
@@ -280,7 +286,7 @@ impl Party<'_> {
 
     /// A name that DNS does not tell is none: rules only take away, and what is unknown weighs nothing.
     async fn client_name(&self, ip: IpAddr) -> Option<String> {
-        match confirmed_name(self.border.dns.as_deref(), ip).await {
+        match confirmed_name(self.sources.dns.as_deref(), ip).await {
             Fact::Known(Some(name)) => Some(name.domain().to_string()),
             Fact::Known(None) | Fact::Unknown(_) => None,
         }
@@ -328,27 +334,27 @@ impl Party<'_> {
 
     /// Looks one fact up; a look-up that fails or is late is *unknown*.
     async fn gather(&self, need: Need, facts: &mut RcptFacts<'_>) {
-        let border = self.border;
+        let Sources { directory, state, dns, .. } = self.sources;
         match need {
             Need::Hosting => {
                 let mailbox = self.policy.directory_mailbox(facts.forward_path);
                 facts.hosting = match mailbox {
-                    Some(mailbox) => Some(lookup::hosting(&border.directory, self.policy, &mailbox).await),
+                    Some(mailbox) => Some(lookup::hosting(directory, self.policy, &mailbox).await),
                     None => Some(Fact::Known(guard::Hosting::NotHosted)),
                 };
             }
             Need::Owners => {
-                facts.reverse_path_owners = Some(lookup::owners(&border.directory, facts.reverse_path).await);
+                facts.reverse_path_owners = Some(lookup::owners(directory, facts.reverse_path).await);
             }
             Need::SenderHosting => {
                 facts.reverse_path_hosted =
-                    Some(lookup::is_own_domain(&border.directory, self.policy, facts.reverse_path).await);
+                    Some(lookup::is_own_domain(directory, self.policy, facts.reverse_path).await);
             }
-            Need::ClientName => facts.client_name = Some(confirmed_name(border.dns.as_deref(), self.ip).await),
-            Need::PopEvidence(addr) => facts.pop = Some(lookup::pop_evidence(&border.state, addr, facts.now).await),
+            Need::ClientName => facts.client_name = Some(confirmed_name(dns.as_deref(), self.ip).await),
+            Need::PopEvidence(addr) => facts.pop = Some(lookup::pop_evidence(state, addr, facts.now).await),
             Need::Charge(key) => {
-                let pop = &self.site.settings.relay.pop;
-                facts.charge = Some(lookup::charge(&border.state, &key, (pop, facts.now)).await);
+                let pop = &self.terms.settings.relay.pop;
+                facts.charge = Some(lookup::charge(state, &key, pop, facts.now).await);
             }
         }
     }

@@ -62,7 +62,7 @@ pub async fn pop_evidence(state: &Embedded, addr: IpAddr, now: SystemTime) -> Fa
 }
 
 /// Counts a mail on the quota of a POP grant.
-pub async fn charge(state: &Embedded, key: &ChargeKey, (pop, now): (&Pop, SystemTime)) -> Fact<guard::Charge> {
+pub async fn charge(state: &Embedded, key: &ChargeKey, pop: &Pop, now: SystemTime) -> Fact<guard::Charge> {
     let limits = PopLimits { messages: pop.messages_per_hour, recipients: pop.recipients_per_hour, window: HOUR };
     match tokio::time::timeout(LOCAL_WAIT, state.charge_pop(key, limits, now)).await {
         Ok(Ok(outcome)) => Fact::Known(outcome.into()),

@@ -44,9 +44,15 @@ pub async fn mailbox_targets(
         let Some(hop) = &relay.next_hop else { return Ok(Vec::new()) };
         return Ok(vec![(mailbox.to_string(), Target::NextHop { server: format!("{}:{}", hop.host, hop.port) })]);
     }
-    if site.policy.is_relay_domain(mailbox) {
+    if site.terms.policy.is_relay_domain(mailbox) {
         // One of a file, with a mailertable.
-        return Ok(site.tables.next_hop(mailbox).map(|hop| hop_target(mailbox, hop, settings)).into_iter().collect());
+        return Ok(site
+            .terms
+            .tables
+            .next_hop(mailbox)
+            .map(|hop| hop_target(mailbox, hop, settings))
+            .into_iter()
+            .collect());
     }
     let local_part = mailbox.local_part.as_str();
     let found = directory.resolve(local_part, domain.as_str(), mailbox.routing().is_some()).await?;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use super::beside::{self, Visit};
-use super::border::{Border, Client};
+use super::border::{Border, Client, Opened};
 use super::site::{ListenerSite, Site};
 use super::{pop3, smtp as smtp_service};
 use crate::config::Protocol;
@@ -43,99 +43,105 @@ pub enum Socket {
 impl Door {
     /// Serves until `stop` turns true or the listener is in no configuration any more.
     pub async fn serve(self, border: Arc<Border>, stop: watch::Receiver<bool>) {
+        let entrance = Entrance { address: self.address, border, stop };
         match self.socket {
-            Socket::Tcp(socket) => connections(&socket, &self.address, (border, stop)).await,
-            Socket::Unix(socket) => local_connections(&socket, &self.address, (border, stop)).await,
-            Socket::Udp(socket) => beside::datagrams(socket, self.address, (border, stop)).await,
+            Socket::Tcp(socket) => entrance.connections(&socket).await,
+            Socket::Unix(socket) => entrance.local_connections(&socket).await,
+            Socket::Udp(socket) => beside::datagrams(socket, entrance.border, entrance.stop).await,
         }
     }
 }
 
-async fn local_connections(
-    socket: &UnixListener,
-    address: &Address,
-    (border, mut stop): (Arc<Border>, watch::Receiver<bool>),
-) {
-    loop {
-        tokio::select! {
-            accepted = socket.accept() => match accepted {
-                Ok((unix, _)) => admit_local(&border, unix, (address, &stop)),
-                Err(error) => pause_after(&error, address).await,
-            },
-            changed = stop.changed() => {
-                if changed.is_err() || *stop.borrow() {
-                    return;
+/// Where connections come in.
+struct Entrance {
+    address: Address,
+    border: Arc<Border>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Entrance {
+    async fn local_connections(mut self, socket: &UnixListener) {
+        loop {
+            tokio::select! {
+                accepted = socket.accept() => match accepted {
+                    Ok((unix, _)) => self.admit_local(unix),
+                    Err(error) => pause_after(&error, &self.address).await,
+                },
+                changed = self.stop.changed() => {
+                    if changed.is_err() || *self.stop.borrow() {
+                        return;
+                    }
                 }
             }
         }
     }
-}
 
-/// The permissions of the socket say who may connect.
-fn admit_local(border: &Arc<Border>, unix: UnixStream, (address, stop): (&Address, &watch::Receiver<bool>)) {
-    let site = border.site.load_full();
-    let Some(listener) = site.at(address).map(Arc::clone) else { return };
-    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    match listener.gate.enter(here, listener.settings.connections_max, listener.settings.connections_max) {
-        Ok(pass) => {
-            let visit = Visit::new(Arc::clone(border), &listener, (here, pass));
-            tokio::spawn(beside::serve(visit, Link::Unix(unix), stop.clone()));
+    /// The permissions of the socket say who may connect.
+    fn admit_local(&self, unix: UnixStream) {
+        let site = self.border.site.load_full();
+        let Some(listener) = site.at(&self.address).map(Arc::clone) else { return };
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        match listener.gate.enter(here, listener.settings.connections_max, listener.settings.connections_max) {
+            Ok(pass) => {
+                let visit = Visit::new(Arc::clone(&self.border), &listener, here, pass);
+                tokio::spawn(beside::serve(visit, Link::Unix(unix), self.stop.clone()));
+            }
+            Err(refused) => debug!(listener = &*listener.settings.name, ?refused, "turned away"),
         }
-        Err(refused) => debug!(listener = &*listener.settings.name, ?refused, "turned away"),
     }
-}
 
-async fn connections(
-    socket: &TcpListener,
-    address: &Address,
-    (border, mut stop): (Arc<Border>, watch::Receiver<bool>),
-) {
-    loop {
-        tokio::select! {
-        accepted = socket.accept() => match accepted {
-            Ok((tcp, peer)) => admit(&border, tcp, (address, peer.ip(), &stop)),
-            Err(error) => pause_after(&error, address).await,
-        },
-            changed = stop.changed() => {
-                if changed.is_err() || *stop.borrow() {
-                    return;
+    async fn connections(mut self, socket: &TcpListener) {
+        loop {
+            tokio::select! {
+                accepted = socket.accept() => match accepted {
+                    Ok((tcp, peer)) => self.admit(tcp, peer.ip()),
+                    Err(error) => pause_after(&error, &self.address).await,
+                },
+                changed = self.stop.changed() => {
+                    if changed.is_err() || *self.stop.borrow() {
+                        return;
+                    }
                 }
             }
         }
     }
-}
 
-/// Gives a connection its task, if there is room for it.
-fn admit(border: &Arc<Border>, tcp: TcpStream, (address, peer, stop): (&Address, IpAddr, &watch::Receiver<bool>)) {
-    let site = border.site.load_full();
-    let Some(listener) = site.at(address).map(Arc::clone) else { return };
-    let peer = guard::canonical_ip(peer);
-    let limits = &listener.settings;
-    if !limits.peers.is_empty() && !limits.peers.iter().any(|net| net.contains(&peer)) {
-        return info!(listener = &*limits.name, client = %peer, cause = "not one of its peers", "connection not begun");
-    }
-    // A proxy brings many clients: each is counted once its header names it. A mail server that asks us speaks for many.
-    let proxied = limits.proxy_from.iter().any(|net| net.contains(&peer));
-    // DRAC may be spoken by anybody, if only to be told that he may not.
-    let of_many = proxied || (limits.protocol.is_beside() && limits.protocol != Protocol::Dracd);
-    let per_client = if of_many { limits.connections_max } else { limits.connections_per_client_max };
-    match listener.gate.enter(peer, limits.connections_max, per_client) {
-        Ok(pass) => {
-            let _ = tcp.set_nodelay(true);
-            if limits.protocol.is_beside() {
-                let visit = Visit::new(Arc::clone(border), &listener, (peer, pass));
-                tokio::spawn(beside::serve(visit, Link::Tcp(tcp), stop.clone()));
-                return;
-            }
-            let arrival = Arrival { border: Arc::clone(border), site, listener, peer, proxied, pass };
-            tokio::spawn(arrival.serve(tcp, stop.clone()));
+    /// Gives a connection its task, if there is room for it.
+    fn admit(&self, tcp: TcpStream, peer: IpAddr) {
+        let site = self.border.site.load_full();
+        let Some(listener) = site.at(&self.address).map(Arc::clone) else { return };
+        let peer = guard::canonical_ip(peer);
+        let limits = &listener.settings;
+        if !limits.peers.is_empty() && !limits.peers.iter().any(|net| net.contains(&peer)) {
+            return info!(listener = &*limits.name, client = %peer, cause = "not one of its peers", "connection not begun");
         }
-        Err(refused) => turn_away(&tcp, &listener, (peer, refused)),
+        // A proxy brings many clients: each is counted once its header names it. A mail server that asks us speaks for many.
+        let proxied = limits.proxy_from.iter().any(|net| net.contains(&peer));
+        // DRAC may be spoken by anybody, if only to be told that he may not.
+        let of_many = proxied || (limits.protocol.is_beside() && limits.protocol != Protocol::Dracd);
+        let per_client = if of_many { limits.connections_max } else { limits.connections_per_client_max };
+        match listener.gate.enter(peer, limits.connections_max, per_client) {
+            Ok(pass) => {
+                let _ = tcp.set_nodelay(true);
+                let (border, stop) = (Arc::clone(&self.border), self.stop.clone());
+                if limits.protocol.is_beside() {
+                    let visit = Visit::new(border, &listener, peer, pass);
+                    tokio::spawn(beside::serve(visit, Link::Tcp(tcp), stop));
+                    return;
+                }
+                let arrival = Arrival { border, site, listener, peer, proxied, pass };
+                tokio::spawn(arrival.serve(tcp, stop));
+            }
+            Err(refused) => turn_away(&tcp, &listener, peer, refused),
+        }
     }
 }
 
-/// A connection at its first word, its client, and what TLS told.
-type Begun = (Stream, IpAddr, Option<smtp::server::TlsFacts>);
+/// A connection at its first word, and its client.
+struct Begun {
+    ip: IpAddr,
+    opened: Opened,
+}
 
 /// A connection that has its place.
 struct Arrival {
@@ -154,21 +160,21 @@ impl Arrival {
             // Boxed: only these connections need room for it.
             Box::pin(tokio::time::timeout(PREAMBLE_WAIT, self.preamble(tcp))).await
         } else {
-            Ok(Ok(Some((Stream::Plain(tcp), self.peer, None))))
+            Ok(Ok(Some(Begun { ip: self.peer, opened: Opened { stream: Stream::Plain(tcp), tls: None } })))
         };
-        let (stream, ip, tls) = match begun {
+        let Begun { ip, opened } = match begun {
             Ok(Ok(Some(begun))) => begun,
             Ok(Ok(None)) => return,
             Ok(Err(error)) => return self.failed(&error),
             Err(_) => return self.failed(&io::Error::from(io::ErrorKind::TimedOut)),
         };
         let Self { border, site, listener, peer, pass, .. } = self;
-        let session = border.next_session();
+        let session = border.sources.sessions.next();
         let client = Client { border, site, listener, ip, peer, session, pass };
         if protocol.is_smtp() {
-            smtp_service::serve(client, (stream, tls), stop).await;
+            smtp_service::serve(client, opened, stop).await;
         } else {
-            pop3::serve(client, (stream, tls), stop).await;
+            pop3::serve(client, opened, stop).await;
         }
     }
 
@@ -179,15 +185,15 @@ impl Arrival {
         if self.proxied
             && let Err(refused) = self.pass.hand_to(ip, limits.connections_per_client_max)
         {
-            turn_away(&tcp, &self.listener, (ip, refused));
+            turn_away(&tcp, &self.listener, ip, refused);
             return Ok(None);
         }
         if !limits.protocol.implicit_tls() {
-            return Ok(Some((Stream::Plain(tcp), ip, None)));
+            return Ok(Some(Begun { ip, opened: Opened { stream: Stream::Plain(tcp), tls: None } }));
         }
         let tls = self.listener.tls.clone().ok_or_else(|| io::Error::other("no certificate"))?;
         let (stream, facts) = Stream::Plain(tcp).start_tls(tls).await?;
-        Ok(Some((stream, ip, Some(facts))))
+        Ok(Some(Begun { ip, opened: Opened { stream, tls: Some(facts) } }))
     }
 
     fn failed(&self, error: &io::Error) {
@@ -197,7 +203,7 @@ impl Arrival {
 }
 
 /// Says why and closes; nobody waits for a client that is turned away.
-fn turn_away(tcp: &TcpStream, listener: &ListenerSite, (peer, refused): (IpAddr, Refused)) {
+fn turn_away(tcp: &TcpStream, listener: &ListenerSite, peer: IpAddr, refused: Refused) {
     let mut line = Vec::new();
     let protocol = listener.settings.protocol;
     if protocol.implicit_tls() {

@@ -16,8 +16,8 @@ use state::AuthGate;
 use state::throttle::FailedLogin;
 use tracing::{debug, info, warn};
 
-use super::border::{Border, Client, SessionId};
 use crate::config::Settings;
+use crate::judge::{SessionId, Sources};
 
 /// What an exchange came to, or what it wants next.
 pub enum Outcome {
@@ -51,8 +51,8 @@ impl Proved {
 
     /// A login that a mail server beside us has checked. It counts if it is one of ours that may log in now; of those that we
     /// do not know nothing is said.
-    pub async fn told_by_mail_server(border: &Border, login: &str, ip: IpAddr) -> Fact<Option<Self>> {
-        match border.directory.identity(login, ip).await {
+    pub async fn told_by_mail_server(sources: &Sources, login: &str, ip: IpAddr) -> Fact<Option<Self>> {
+        match sources.directory.identity(login, ip).await {
             Ok(Ok(identity)) => Fact::Known(Some(Self::new(identity))),
             Ok(Err(why)) => {
                 debug!(client = %ip, login = ?login, %why, "login not ours");
@@ -90,27 +90,29 @@ impl Proved {
 /// Where a login comes from, for throttle and log.
 #[derive(Clone)]
 pub struct Origin {
-    border: Arc<Border>,
-    session: SessionId,
-    listener: Arc<str>,
-    ip: IpAddr,
+    /// Who is asked.
+    pub sources: Arc<Sources>,
+    /// The session.
+    pub session: SessionId,
+    /// The listener's name.
+    pub listener: Arc<str>,
+    /// The client, which may be another by XCLIENT, or that of a mail server that tells us its address.
+    pub ip: IpAddr,
+}
+
+/// A login that was tried.
+struct Attempt<'a> {
+    login: &'a str,
+    /// What tells it from other guesses.
+    guess: &'a [u8],
+    /// How it was tried.
+    way: &'a str,
 }
 
 impl Origin {
-    /// That of a client, which may speak for another address by XCLIENT.
-    pub fn new(client: &Client, ip: IpAddr) -> Self {
-        let (border, listener) = (Arc::clone(&client.border), Arc::clone(&client.listener.settings.name));
-        Self { border, session: client.session, listener, ip }
-    }
-
-    /// That of a client of another mail server, which tells us its address.
-    pub fn beside(border: &Arc<Border>, session: SessionId, (listener, ip): (&Arc<str>, IpAddr)) -> Self {
-        Self { border: Arc::clone(border), session, listener: Arc::clone(listener), ip }
-    }
-
     /// Waits as the throttle says; false: not now.
     async fn admitted(&self, login: &str) -> bool {
-        match self.border.state.check_auth(self.ip, &folded(login), SystemTime::now()) {
+        match self.sources.state.check_auth(self.ip, &folded(login), SystemTime::now()) {
             AuthGate::Go => true,
             AuthGate::Wait(delay) => {
                 tokio::time::sleep(delay).await;
@@ -125,20 +127,21 @@ impl Origin {
 
     /// It was the right password: here, or at another server that says so.
     pub(super) fn succeeded(&self, login: &str, way: &str) {
-        self.border.state.auth_succeeded(self.ip, &folded(login), SystemTime::now());
+        self.sources.state.auth_succeeded(self.ip, &folded(login), SystemTime::now());
         info!(session = %self.session, listener = &*self.listener, client = %self.ip, login = ?login, way, "login");
     }
 
     /// It failed at another server, which tells us a hash of what was tried.
     pub(super) fn failed_elsewhere(&self, login: &str, guess: &[u8], way: &str) {
-        self.failed(login, guess, (way, &Denial::Elsewhere));
+        self.failed(&Attempt { login, guess, way }, &Denial::Elsewhere);
     }
 
-    fn failed(&self, login: &str, guess: &[u8], (way, why): (&str, &Denial)) {
+    fn failed(&self, attempt: &Attempt<'_>, why: &Denial) {
+        let Attempt { login, guess, way } = *attempt;
         let login_key = folded(login);
-        let guess = guess_hash(&self.border.guess_key, &login_key, guess);
+        let guess = guess_hash(&self.sources.guess_key, &login_key, guess);
         let failed = FailedLogin { addr: self.ip, login: &login_key, guess };
-        self.border.state.auth_failed(&failed, SystemTime::now());
+        self.sources.state.auth_failed(&failed, SystemTime::now());
         self.log(way, if why.is_of_known_login() { login } else { shown(login) }, why);
     }
 
@@ -159,13 +162,13 @@ impl Origin {
         if !self.admitted(login).await {
             return Outcome::Throttled;
         }
-        match self.border.directory.authenticate(login, password, self.ip).await {
+        match self.sources.directory.authenticate(login, password, self.ip).await {
             Ok(AuthOutcome::Account(identity)) => {
                 self.succeeded(login, way);
                 Outcome::Proved(Proved::new(identity), None)
             }
             Ok(AuthOutcome::Denied(why)) => {
-                self.failed(login, password, (way, &Denial::Directory(why)));
+                self.failed(&Attempt { login, guess: password, way }, &Denial::Directory(why));
                 Outcome::Denied
             }
             Err(error) => self.unavailable(&error),
@@ -177,7 +180,7 @@ impl Origin {
         if !self.admitted(login).await {
             return Outcome::Throttled;
         }
-        let found = self.border.directory.secrets_for(login, SecretUse::Apop, self.ip).await;
+        let found = self.sources.directory.secrets_for(login, SecretUse::Apop, self.ip).await;
         let (identity, secrets, why) = match found {
             Ok(SecretsOutcome::Found { identity, secrets }) => (Some(identity), secrets, None),
             Ok(SecretsOutcome::Denied(why)) => (None, Vec::new(), Some(why)),
@@ -189,7 +192,7 @@ impl Origin {
         }
         let why = why.unwrap_or(directory::Why::WrongPassword);
         // Every digest differs, since the banner does: the login alone tells whether it is the same device again.
-        self.failed(login, b"apop", ("APOP", &Denial::Directory(why)));
+        self.failed(&Attempt { login, guess: b"apop", way: "APOP" }, &Denial::Directory(why));
         Outcome::Denied
     }
 
@@ -215,7 +218,8 @@ impl Auth {
     pub fn new(
         settings: &Settings,
         origin: Origin,
-        (mechanism, binding): (Mechanism, Option<[u8; 32]>),
+        mechanism: Mechanism,
+        binding: Option<[u8; 32]>,
     ) -> Result<Self, getrandom::Error> {
         let mut nonce = [0; 24];
         getrandom::fill(&mut nonce)?;
@@ -226,7 +230,7 @@ impl Auth {
             plus_offered: binding.is_some() && settings.auth.mechanisms.iter().any(|name| name == plus),
             nonce,
             unix_secs: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            decoy_key: origin.border.decoy_key,
+            decoy_key: origin.sources.decoy_key,
         };
         let exchange = Exchange::new(mechanism, context);
         Ok(Self { exchange, origin, identity: None, denied: None, login: String::new(), nonce })
@@ -272,7 +276,7 @@ impl Auth {
         wanted: SecretUse,
     ) -> Result<Option<Vec<sasl::StoredSecret>>, directory::DirectoryError> {
         self.login = login;
-        match self.origin.border.directory.secrets_for(&self.login, wanted, self.origin.ip).await? {
+        match self.origin.sources.directory.secrets_for(&self.login, wanted, self.origin.ip).await? {
             SecretsOutcome::Found { identity, secrets } => {
                 self.identity = Some(identity);
                 Ok(Some(secrets))
@@ -295,7 +299,7 @@ impl Auth {
         let way = self.exchange.mechanism().name();
         if failure.is_syntax() {
             self.origin.log(way, shown(&self.login), failure);
-            self.origin.border.state.auth_abused(self.origin.ip, SystemTime::now());
+            self.origin.sources.state.auth_abused(self.origin.ip, SystemTime::now());
             return Outcome::Malformed;
         }
         // A proof never shows whether it is the same guess as before. Behind SCRAM may be a password that somebody chose, so
@@ -305,7 +309,7 @@ impl Auth {
             _ => way.as_bytes(),
         };
         let why = self.denied.map_or(Denial::Exchange(failure), Denial::Directory);
-        self.origin.failed(&self.login, guess, (way, &why));
+        self.origin.failed(&Attempt { login: &self.login, guess, way }, &why);
         Outcome::Denied
     }
 }

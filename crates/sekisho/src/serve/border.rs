@@ -1,49 +1,45 @@
-//! What every session shares: the configuration in force, the accounts, the evidence, the queue.
+//! What every session shares: the configuration in force, what judging asks, the queue.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use directory::Directory;
+use smtp::server::TlsFacts;
 use spool::Spool;
-use state::Embedded;
 
+use super::auth::Origin;
 use super::beside::dracd::rates::Rates;
 use super::beside::policy::Messages;
 use super::memory::Memory;
 use super::site::{ListenerSite, Site};
 use super::smtp::header::DateClock;
-use crate::listen::Pass;
+use crate::judge::{SessionId, Sources};
+use crate::listen::{Pass, Stream};
 
 /// The running server, as its sessions see it.
 pub struct Border {
     /// The configuration in force; a reload replaces it whole.
     pub site: ArcSwap<Site>,
-    /// Accounts, addresses, secrets.
-    pub directory: Arc<Directory>,
-    /// Evidence of logins, failed guesses.
-    pub state: Arc<Embedded>,
+    /// Accounts, evidence, names of clients.
+    pub sources: Arc<Sources>,
     /// The queue.
     pub spool: Arc<Spool>,
     /// For messages on their way into it.
     pub memory: Memory,
-    /// Names of clients, and where mail goes; `None`: there are no name servers.
-    pub dns: Option<Arc<dns::Resolver>>,
     /// What mail servers ask about more than once.
     pub messages: Messages,
     /// Dates for header fields.
     pub dates: DateClock,
     /// How much other servers have told over DRAC lately.
     pub drac_rates: Rates,
-    /// Counts the sessions ([`SessionId::first`]).
-    pub sessions: AtomicU64,
-    /// By which an unknown login gets a salt of its own, the same at each try (SCRAM).
-    pub decoy_key: [u8; 32],
-    /// Keys the hash under which wrong guesses are told apart; new at each start.
-    pub guess_key: [u8; 32],
+}
+
+/// A connection at its first word.
+pub struct Opened {
+    /// Its octets.
+    pub stream: Stream,
+    /// What a TLS handshake told that was made already.
+    pub tls: Option<TlsFacts>,
 }
 
 /// One connection's surroundings.
@@ -64,52 +60,10 @@ pub struct Client {
     pub pass: Pass,
 }
 
-/// Names a session in every line of its log; unique over restarts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SessionId(u64);
-
-impl SessionId {
-    /// Where a process begins to count: the microseconds of its start, so that no id comes twice.
-    pub fn first() -> AtomicU64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        AtomicU64::new(u64::try_from(since.as_micros()).unwrap_or(u64::MAX / 2))
-    }
-}
-
-impl Border {
-    /// The id of a session that begins.
-    pub fn next_session(&self) -> SessionId {
-        SessionId(self.sessions.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-/// In base 36: short enough for every line.
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0u8; 13];
-        let mut rest = self.0;
-        let mut at = digits.len();
-        loop {
-            at -= 1;
-            digits[at] = b"0123456789abcdefghijklmnopqrstuvwxyz"[(rest % 36) as usize];
-            rest /= 36;
-            if rest == 0 {
-                break;
-            }
-        }
-        f.write_str(std::str::from_utf8(&digits[at..]).unwrap_or("?"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn session_ids_are_short() {
-        let first = SessionId::first().into_inner();
-        assert!(SessionId(first).to_string().len() <= 13);
-        assert_eq!(SessionId(35).to_string(), "z");
-        assert_eq!(SessionId(36).to_string(), "10");
+impl Client {
+    /// Where a login of this session comes from: the client, or the address for which it speaks by XCLIENT.
+    pub fn origin(&self, ip: IpAddr) -> Origin {
+        let (sources, listener) = (Arc::clone(&self.border.sources), Arc::clone(&self.listener.settings.name));
+        Origin { sources, session: self.session, listener, ip }
     }
 }

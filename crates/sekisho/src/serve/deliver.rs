@@ -50,7 +50,7 @@ pub fn start(border: &Arc<Border>) -> Result<Delivery, DeliverError> {
     if let Remote::Sink(path) = &site.settings.delivery.remote {
         ensure_maildir(path).map_err(|error| DeliverError::Sink { path: path.clone(), error })?;
     }
-    let config = config(&site.settings, border.dns.as_ref())?;
+    let config = config(&site.settings, border.sources.dns.as_ref())?;
     Ok(Delivery::start(config, Arc::clone(&border.spool), lookups(border), Arc::new(tell))?)
 }
 
@@ -135,7 +135,7 @@ fn lookups(border: &Arc<Border>) -> Lookups {
 }
 
 async fn mailbox(border: &Border, login: &str) -> Result<Option<Mailbox>, Unavailable> {
-    let Some((path, octets)) = find(&border.directory, &border.site.load().settings, login).await? else {
+    let Some((path, octets)) = find(&border.sources.directory, &border.site.load().settings, login).await? else {
         return Ok(None);
     };
     if let Err(error) = ensure_maildir(&path) {
@@ -169,13 +169,13 @@ pub fn ensure_maildir(path: &Path) -> io::Result<()> {
 async fn targets(border: &Border, address: &str) -> Result<Vec<spool::Target>, Unavailable> {
     let Ok(mailbox) = smtp::Mailbox::parse(address) else { return Ok(Vec::new()) };
     let site = border.site.load_full();
-    let found = route::mailbox_targets(&border.directory, &site, &mailbox).await;
+    let found = route::mailbox_targets(&border.sources.directory, &site, &mailbox).await;
     let found = found.map_err(|error| Unavailable(error.to_string()))?;
     if !found.is_empty() {
         return Ok(found.into_iter().map(|(_, target)| target).collect());
     }
     let host = mailbox.host.to_string();
-    match border.directory.is_hosted(&host).await {
+    match border.sources.directory.is_hosted(&host).await {
         // Ours, and nobody there: a notification to nobody.
         Ok(true) => Ok(Vec::new()),
         Ok(false) => Ok(vec![spool::Target::Remote { host }]),

@@ -13,10 +13,8 @@ use smtp::{Host, Mailbox};
 use state::{PopLogin, StateError};
 use tracing::{debug, info, warn};
 
-use super::border::{Border, SessionId};
-use super::site::Site;
 use crate::config::Drac;
-use crate::judge::gateways;
+use crate::judge::{SessionId, Sources, Terms, gateways};
 
 /// `dracd.allow` is small; more is no such file.
 const ALLOW_OCTETS_MAX: u64 = 1 << 20;
@@ -65,7 +63,7 @@ pub fn default_gateways() -> Vec<IpAddr> {
 
 /// A login, and who told of it.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct ToldLogin {
     /// The client.
     pub client: IpAddr,
     /// Whose login.
@@ -87,94 +85,107 @@ pub enum Recorded {
     Failed(StateError),
 }
 
-/// Records a login; durable when it says so. What another server names is checked for addresses that are nobody's; at our own
-/// POP3 server the client itself came from there.
-pub async fn record(border: &Border, site: &Site, (session, told): (SessionId, Told)) -> Recorded {
-    if let Err(refused) = check(site, session, &told) {
-        return refused;
-    }
-    let login = login(site, &told);
-    let recorded = border.state.record_pop_login(login, site.settings.relay.pop.lifetime, SystemTime::now()).await;
-    tell(site, (session, &told), recorded)
+/// Records logins of one session.
+#[derive(Clone, Copy)]
+pub struct Recorder<'a> {
+    /// Where they are recorded, and whose they are.
+    pub sources: &'a Sources,
+    /// The configuration.
+    pub terms: &'a Terms,
+    /// Who is named in the log.
+    pub session: SessionId,
 }
 
-/// Records several at once, each as [`record`] does; in their order.
-pub async fn record_all(border: &Border, site: &Site, (session, told): (SessionId, &[Told])) -> Vec<Recorded> {
-    let checked: Vec<Result<(), Recorded>> = told.iter().map(|told| check(site, session, told)).collect();
-    let counting = told.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
-    let logins = counting.map(|(told, _)| login(site, told)).collect();
-    let lifetime = site.settings.relay.pop.lifetime;
-    let mut answers = border.state.record_many(logins, lifetime, SystemTime::now()).await.into_iter();
-    let told = told.iter().zip(checked);
-    told.map(|(told, checked)| match checked {
-        // There is one for each that was given.
-        Ok(()) => tell(site, (session, told), answers.next().unwrap_or(Err(StateError::Closed))),
-        Err(refused) => refused,
-    })
-    .collect()
-}
-
-fn check(site: &Site, session: SessionId, told: &Told) -> Result<(), Recorded> {
-    let Told { client, subject, source } = told;
-    if !site.policy.pop_enabled() {
-        return Err(Recorded::Off);
-    }
-    let is_ours = matches!(source, PopSource::Pop3 | PopSource::Operator);
-    match site.outside.never.why(*client).filter(|_| !is_ours) {
-        Some(why) => {
-            info!(%session, %client, told_by = source.code(), subject = %subject, cause = %why, "login not granted");
-            Err(Recorded::Never(why))
+impl Recorder<'_> {
+    /// Records a login; durable when it says so. What another server names is checked for addresses that are nobody's; at our
+    /// own POP3 server the client itself came from there.
+    pub async fn record(&self, told: &ToldLogin) -> Recorded {
+        if let Err(refused) = self.check(told) {
+            return refused;
         }
-        None => Ok(()),
+        let lifetime = self.terms.settings.relay.pop.lifetime;
+        let recorded = self.sources.state.record_pop_login(self.login(told), lifetime, SystemTime::now()).await;
+        self.tell(told, recorded)
     }
-}
 
-fn login(site: &Site, told: &Told) -> PopLogin {
-    PopLogin { addr: site.policy.pop_key(told.client), subject: told.subject.clone(), source: told.source }
-}
+    /// Records several at once, each as [`Self::record`] does; in their order.
+    pub async fn record_all(&self, told: &[ToldLogin]) -> Vec<Recorded> {
+        let checked: Vec<Result<(), Recorded>> = told.iter().map(|told| self.check(told)).collect();
+        let counting = told.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
+        let logins = counting.map(|(told, _)| self.login(told)).collect();
+        let lifetime = self.terms.settings.relay.pop.lifetime;
+        let mut answers = self.sources.state.record_many(logins, lifetime, SystemTime::now()).await.into_iter();
+        let told = told.iter().zip(checked);
+        told.map(|(told, checked)| match checked {
+            // There is one for each that was given.
+            Ok(()) => self.tell(told, answers.next().unwrap_or(Err(StateError::Closed))),
+            Err(refused) => refused,
+        })
+        .collect()
+    }
 
-fn tell(site: &Site, (session, told): (SessionId, &Told), recorded: Result<state::Recorded, StateError>) -> Recorded {
-    match recorded {
-        Ok(recorded) => {
-            if !recorded.renewed {
-                let (addr, source) = (site.policy.pop_key(told.client), told.source.code());
-                let (subject, shared) = (&told.subject, recorded.shared);
-                info!(%session, client = %addr, login = %subject, told_by = source, shared, "pop grant");
+    fn check(&self, told: &ToldLogin) -> Result<(), Recorded> {
+        let ToldLogin { client, subject, source } = told;
+        if !self.terms.policy.pop_enabled() {
+            return Err(Recorded::Off);
+        }
+        let is_ours = matches!(source, PopSource::Pop3 | PopSource::Operator);
+        match self.terms.outside.never.why(*client).filter(|_| !is_ours) {
+            Some(why) => {
+                info!(session = %self.session, %client, told_by = source.code(), subject = %subject, cause = %why, "login not granted");
+                Err(Recorded::Never(why))
             }
-            Recorded::Counts
-        }
-        Err(error) => {
-            // The mail can be read all the same; only relaying has to wait for a better moment.
-            warn!(%session, %error, "pop login not recorded, so it grants nothing");
-            Recorded::Failed(error)
+            None => Ok(()),
         }
     }
-}
 
-/// Whose login it is that another server checked: an account of ours in its own form, if it may log in at all, or another's
-/// under its full name. `None`: it gives no right. A device has limits that a POP grant would not keep.
-pub async fn account_elsewhere(border: &Border, site: &Site, (login, client): (&str, IpAddr)) -> Option<String> {
-    match border.directory.identity(login, client).await {
-        Ok(Ok(identity)) => identity.device.is_none().then(|| identity.login.to_string()),
-        Ok(Err(Why::UnknownLogin)) => account(site, login),
-        Ok(Err(why)) => {
-            debug!(%client, %why, "login not ours");
-            None
-        }
-        Err(error) => {
-            warn!(%error, "directory gives no answer");
-            None
+    fn login(&self, told: &ToldLogin) -> PopLogin {
+        PopLogin { addr: self.terms.policy.pop_key(told.client), subject: told.subject.clone(), source: told.source }
+    }
+
+    fn tell(&self, told: &ToldLogin, recorded: Result<state::Recorded, StateError>) -> Recorded {
+        match recorded {
+            Ok(recorded) => {
+                if !recorded.renewed {
+                    let (addr, source) = (self.terms.policy.pop_key(told.client), told.source.code());
+                    let (subject, shared) = (&told.subject, recorded.shared);
+                    info!(session = %self.session, client = %addr, login = %subject, told_by = source, shared, "pop grant");
+                }
+                Recorded::Counts
+            }
+            Err(error) => {
+                // The mail can be read all the same; only relaying has to wait for a better moment.
+                warn!(session = %self.session, %error, "pop login not recorded, so it grants nothing");
+                Recorded::Failed(error)
+            }
         }
     }
-}
 
-/// The full name of another server's account, which is also its own address; `None` for what is no address.
-fn account(site: &Site, login: &str) -> Option<String> {
-    let whole = match &site.settings.domains.default {
-        Some(domain) if !login.contains('@') => format!("{login}@{domain}"),
-        _ => login.to_owned(),
-    };
-    let mailbox = Mailbox::parse(&whole).ok()?;
-    let is_plain = matches!(mailbox.host, Host::Domain(_)) && mailbox.routing().is_none();
-    is_plain.then(|| mailbox.to_string().to_ascii_lowercase())
+    /// Whose login it is that another server checked: an account of ours in its own form, if it may log in at all, or
+    /// another's under its full name. `None`: it gives no right. A device has limits that a POP grant would not keep.
+    pub async fn account_elsewhere(&self, login: &str, client: IpAddr) -> Option<String> {
+        match self.sources.directory.identity(login, client).await {
+            Ok(Ok(identity)) => identity.device.is_none().then(|| identity.login.to_string()),
+            Ok(Err(Why::UnknownLogin)) => self.foreign_account(login),
+            Ok(Err(why)) => {
+                debug!(%client, %why, "login not ours");
+                None
+            }
+            Err(error) => {
+                warn!(%error, "directory gives no answer");
+                None
+            }
+        }
+    }
+
+    /// The full name of another server's account, which is also its own address; `None` for what is no address.
+    fn foreign_account(&self, login: &str) -> Option<String> {
+        let whole = match &self.terms.settings.domains.default {
+            Some(domain) if !login.contains('@') => format!("{login}@{domain}"),
+            _ => login.to_owned(),
+        };
+        let mailbox = Mailbox::parse(&whole).ok()?;
+        let is_plain = matches!(mailbox.host, Host::Domain(_)) && mailbox.routing().is_none();
+        is_plain.then(|| mailbox.to_string().to_ascii_lowercase())
+    }
 }

@@ -38,7 +38,7 @@ impl Legacy {
         if let Some(export) = &site.settings.relay.export {
             let kind = if export.hash { Kind::Hash } else { Kind::Btree };
             let target = Target { kind, path: export.path.clone() };
-            self.exporter = Some(Exporter::start(target, Arc::clone(&border.state)).await?);
+            self.exporter = Some(Exporter::start(target, Arc::clone(&border.sources.state)).await?);
         }
         if site.settings.relay.drac.rpcbind == Rpcbind::Answer {
             self.answer(border, site)?;

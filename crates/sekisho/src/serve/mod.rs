@@ -32,11 +32,12 @@ use tracing::{error, info, warn};
 
 use self::accept::{Door, Socket};
 use self::beside::dracd::rates::Rates;
-use self::border::{Border, SessionId};
+use self::border::Border;
 use self::legacy::Legacy;
 use self::memory::Memory;
 use self::site::{Site, SiteError};
 use crate::config::{Listener, Protocol, Settings};
+use crate::judge::{SessionIds, Sources};
 use crate::listen::{Address, Gate, socket};
 use crate::watch::Watches;
 
@@ -124,7 +125,8 @@ impl Server {
         let border = Arc::new(open(settings).await?);
         let delivery = deliver::start(&border)?;
         let (stop, _) = watch::channel(false);
-        let (legacy, watches) = (Legacy::default(), Watches::default());
+        let legacy = Legacy::default();
+        let watches = Watches::new(Arc::clone(&border.sources), Arc::clone(&border.site.load().terms));
         let mut server = Self { border, delivery, doors: HashMap::new(), gates: Vec::new(), legacy, watches, stop };
         match server.open().await {
             Ok(()) => Ok(server),
@@ -140,7 +142,7 @@ impl Server {
         let opened = self.bind(&site)?;
         self.legacy.start(&self.border, &site).await?;
         self.open_doors(&site, opened);
-        self.watches.follow(&site.settings.watch, &self.border);
+        self.watches.follow(&site.terms);
         Ok(())
     }
 
@@ -158,15 +160,15 @@ impl Server {
         }
         let site = Arc::new(Site::new(settings, Some(&old))?);
         let opened = self.bind(&site)?;
-        self.border.directory.set_settings(directory_settings(&site.settings))?;
+        self.border.sources.directory.set_settings(directory_settings(&site.settings))?;
         // From here on nothing can fail.
         self.border.site.store(Arc::clone(&site));
-        self.border.state.share_addresses(site.settings.auth.shared_addresses.iter().copied());
+        self.border.sources.state.share_addresses(site.settings.auth.shared_addresses.iter().copied());
         self.border.memory.resize(site.settings.limits.memory_octets);
         self.open_doors(&site, opened);
         self.close_doors(&site);
         self.legacy.follow(&site);
-        self.watches.follow(&site.settings.watch, &self.border);
+        self.watches.follow(&site.terms);
         info!(file = &*site.settings.file, "reloaded");
         Ok(())
     }
@@ -238,8 +240,8 @@ impl Server {
         self.legacy.stop().await;
         self.delivery.shutdown(DELIVERIES_GRACE).await;
         self.border.spool.close().await;
-        self.border.directory.close().await;
-        let state = Arc::clone(&self.border.state);
+        self.border.sources.directory.close().await;
+        let state = Arc::clone(&self.border.sources.state);
         if tokio::task::spawn_blocking(move || state.close()).await.is_err() {
             error!("the state engine did not close in order");
         }
@@ -287,18 +289,21 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
     let mut guess_key = [0; 32];
     getrandom::fill(&mut guess_key)
         .map_err(|error| StartError::Io { what: "random octets".to_owned(), error: io::Error::other(error) })?;
-    Ok(Border {
+    let sources = Sources {
         dns: resolver(&settings.dns),
         directory: Arc::new(directory),
         state: Arc::new(state),
+        sessions: SessionIds::default(),
+        decoy_key: *key.derive("sasl-decoy"),
+        guess_key,
+    };
+    Ok(Border {
+        sources: Arc::new(sources),
         spool,
         messages: beside::policy::Messages::default(),
         memory: Memory::new(settings.limits.memory_octets),
         dates: smtp::header::DateClock::default(),
         drac_rates: Rates::default(),
-        sessions: SessionId::first(),
-        decoy_key: *key.derive("sasl-decoy"),
-        guess_key,
         site: ArcSwap::from_pointee(site),
     })
 }

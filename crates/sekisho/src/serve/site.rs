@@ -4,30 +4,22 @@
 
 use std::sync::Arc;
 
-use guard::RelayPolicy;
 use sasl::Mechanism;
 use smtp::server::{Flavour, Limits, Offer, ServerConfig};
 use tracing::warn;
 
 use crate::config::{self, AuthOffer, Protocol, Settings, TlsOffer};
+use crate::judge::{Terms, TermsError};
 use crate::listen::{Address, Gate};
-use crate::serve::evidence::Outside;
-use crate::tables::Tables;
 use crate::tls::{self, TlsError};
 
 /// One configuration, ready to be served.
 #[derive(Debug)]
 pub struct Site {
     /// The settings it was made from.
-    pub settings: Settings,
-    /// Who may relay through us.
-    pub policy: RelayPolicy,
-    /// The same for the mail servers that ask us, whose own domains are no relaying either.
-    pub beside: RelayPolicy,
-    /// Who may tell of logins at other servers.
-    pub outside: Outside,
-    /// Access maps, and what the files of other mail servers give.
-    pub tables: Tables,
+    pub settings: Arc<Settings>,
+    /// By what is judged.
+    pub terms: Arc<Terms>,
     /// The listeners, by the order of the settings.
     pub listeners: Vec<Arc<ListenerSite>>,
 }
@@ -50,12 +42,9 @@ pub struct ListenerSite {
 /// Why a configuration that reads well cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
-    /// It would relay for strangers.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Dangers(Vec<guard::Danger>),
-    /// A map cannot be read.
-    #[error("{}", .0.join("\n"))]
-    Maps(Vec<String>),
+    /// Nobody can be judged by it.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -64,32 +53,12 @@ pub enum SiteError {
     NoCertificate(Arc<str>),
 }
 
-/// What the files beside the configuration give, checked with it.
-#[derive(Debug)]
-pub struct Files {
-    /// Access maps, and what the files of other mail servers give.
-    pub tables: Tables,
-    outside: Outside,
-    policy: RelayPolicy,
-    beside: RelayPolicy,
-}
-
-impl Files {
-    /// Reads them. A mistake in one, or an entry that would relay for strangers, refuses the whole configuration.
-    pub fn read(settings: &Settings) -> Result<Self, SiteError> {
-        let tables = Tables::load(settings).map_err(SiteError::Maps)?;
-        let outside = Outside::load(&settings.relay.drac).map_err(|mistake| SiteError::Maps(vec![mistake]))?;
-        let policy = settings.relay_policy(&tables.entries).map_err(SiteError::Dangers)?;
-        let beside = settings.beside_policy(&tables.entries).map_err(SiteError::Dangers)?;
-        Ok(Self { tables, outside, policy, beside })
-    }
-}
-
 impl Site {
     /// Makes everything that the sessions need, the certificate read anew. `before` is the site that it follows on.
     pub fn new(settings: Settings, before: Option<&Self>) -> Result<Self, SiteError> {
-        let Files { tables, outside, policy, beside } = Files::read(&settings)?;
-        for warning in &tables.warnings {
+        let settings = Arc::new(settings);
+        let terms = Arc::new(Terms::new(Arc::clone(&settings))?);
+        for warning in &terms.tables.warnings {
             warn!(%warning, "access map");
         }
         let tls = settings.tls.as_ref().map(|tls| tls::server_config(&tls.certificate, &tls.key)).transpose()?;
@@ -110,7 +79,7 @@ impl Site {
                     .unwrap_or_default(),
             }));
         }
-        Ok(Self { settings, policy, beside, outside, tables, listeners })
+        Ok(Self { settings, terms, listeners })
     }
 
     /// The listener at an address: each address has one.

@@ -36,7 +36,7 @@ impl Site {
             let _ = writeln!(text, "bind = ['127.0.0.1:{port}']");
         }
         let server = Server::start(settings(&text, dir.path(), sets)).await.unwrap();
-        let directory = &server.border.directory;
+        let directory = &server.border.sources.directory;
         directory.add_domain("example.test").await.unwrap();
         let password = directory::NewPassword::Clear("secret".into());
         let alice = directory::NewAccount { login: "alice".to_owned(), password, ..directory::NewAccount::default() };
@@ -224,7 +224,7 @@ async fn guesses_by_scram_count() {
 #[tokio::test]
 async fn the_postmaster_of_every_domain_and_details() {
     let site = Site::new(&["smtp"], &["domains.postmaster=alice@example.test", "domains.detail_delimiter=-"]).await;
-    site.server.border.directory.add_domain("other.test").await.unwrap();
+    site.server.border.sources.directory.add_domain("other.test").await.unwrap();
     let mut peer = site.greeted("smtp").await;
     peer.says("MAIL FROM:<x@outside.example>", "250").await;
     for (address, reply) in [
@@ -249,7 +249,7 @@ async fn a_device_sends_so_many_messages_an_hour() {
         recipients: directory::RecipientScope::Anywhere,
         ..directory::DeviceLimits::default()
     };
-    let (device, secret) = site.server.border.directory.add_device("alice", "plc", limits).await.unwrap();
+    let (device, secret) = site.server.border.sources.directory.add_device("alice", "plc", limits).await.unwrap();
     let mut peer = site.greeted("submission").await;
     peer.says("AUTH LOGIN", "334").await;
     peer.says(&base64(&device.login), "334").await;
@@ -269,7 +269,7 @@ async fn a_device_sends_so_many_messages_an_hour() {
 #[tokio::test]
 async fn a_recipient_that_goes_away_refuses_the_message_for_now() {
     let site = Site::new(&["smtp"], &[]).await;
-    let directory = &site.server.border.directory;
+    let directory = &site.server.border.sources.directory;
     directory.add_alias("team@example.test", &["alice@example.test"]).await.unwrap();
     let mut peer = site.greeted("smtp").await;
     peer.says("MAIL FROM:<x@outside.example>", "250").await;
@@ -294,13 +294,13 @@ async fn a_device_with_a_limit_earns_no_pop_grant() {
             recipients: directory::RecipientScope::Anywhere,
             ..directory::DeviceLimits::default()
         };
-        let (device, secret) = site.server.border.directory.add_device("alice", name, limits).await.unwrap();
+        let (device, secret) = site.server.border.sources.directory.add_device("alice", name, limits).await.unwrap();
         let mut peer = site.connect("pop3").await;
         peer.hears("+OK").await;
         peer.says(&format!("USER {}", device.login), "+OK").await;
         peer.says(&format!("PASS {}", secret.expose()), "+OK").await;
         peer.says("QUIT", "+OK").await;
-        assert_eq!(site.server.border.state.grants(SystemTime::now()).await.unwrap().len(), grants, "{name}");
+        assert_eq!(site.server.border.sources.state.grants(SystemTime::now()).await.unwrap().len(), grants, "{name}");
     }
     site.server.stop().await;
 }
@@ -341,7 +341,7 @@ async fn too_many_recipients_behind_aliases() {
     let site = Site::new(&["smtp"], &[]).await;
     let targets: Vec<String> = (0..900).map(|number| format!("x{number}@outside.example")).collect();
     for alias in 0..12 {
-        site.server.border.directory.add_alias(&format!("all{alias}@example.test"), &targets).await.unwrap();
+        site.server.border.sources.directory.add_alias(&format!("all{alias}@example.test"), &targets).await.unwrap();
     }
     let mut peer = site.greeted("smtp").await;
     peer.says("MAIL FROM:<x@outside.example>", "250").await;

@@ -9,10 +9,11 @@ pub mod tail;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use guard::{PopSource, Subject};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -22,8 +23,8 @@ use self::journal::Journal;
 use self::line::Seen;
 use self::tail::Tail;
 use crate::config::{Watch, WatchFormat, WatchSource};
-use crate::serve::border::{Border, SessionId};
-use crate::serve::evidence::{self, Told};
+use crate::judge::{SessionId, Sources, Terms};
+use crate::serve::evidence::{Recorder, ToldLogin};
 
 /// How often a file is looked at.
 const POLL: Duration = Duration::from_secs(1);
@@ -35,14 +36,24 @@ const RESTART_FIRST: Duration = Duration::from_secs(1);
 const RESTART_MAX: Duration = Duration::from_mins(1);
 
 /// The logs that are watched.
-#[derive(Debug, Default)]
 pub struct Watches {
+    sources: Arc<Sources>,
+    /// Those in force.
+    terms: Arc<ArcSwap<Terms>>,
     running: Vec<(Watch, JoinHandle<()>)>,
 }
 
 impl Watches {
-    /// Watches these and no others. One that is watched already goes on where it is. What is logged after this returned is seen.
-    pub fn follow(&mut self, wanted: &[Watch], border: &Arc<Border>) {
+    /// Watches nothing yet.
+    pub fn new(sources: Arc<Sources>, terms: Arc<Terms>) -> Self {
+        Self { sources, terms: Arc::new(ArcSwap::new(terms)), running: Vec::new() }
+    }
+
+    /// Watches what these terms say, by these terms. A log that is watched already is read on where it is. What is logged after
+    /// this returned is seen.
+    pub fn follow(&mut self, terms: &Arc<Terms>) {
+        self.terms.store(Arc::clone(terms));
+        let wanted = &terms.settings.watch;
         self.running.retain(|(watch, running)| {
             let stays = wanted.contains(watch);
             if !stays {
@@ -52,8 +63,21 @@ impl Watches {
         });
         for watch in wanted {
             if !self.running.iter().any(|(running, _)| running == watch) {
-                self.running.push((watch.clone(), start(watch, border)));
+                self.running.push((watch.clone(), self.start(watch)));
             }
+        }
+    }
+
+    fn start(&self, watch: &Watch) -> JoinHandle<()> {
+        let (sources, terms) = (Arc::clone(&self.sources), Arc::clone(&self.terms));
+        let watcher = Watcher { session: sources.sessions.next(), sources, terms, format: watch.format };
+        match &watch.source {
+            WatchSource::File(path) => {
+                let (tail, opened) = Tail::new(path.clone());
+                tell(path, opened.as_ref().err());
+                tokio::spawn(watcher.file(path.clone(), tail, opened))
+            }
+            WatchSource::Unit(unit) => tokio::spawn(watcher.unit(unit.clone())),
         }
     }
 
@@ -67,18 +91,6 @@ impl Watches {
     }
 }
 
-fn start(watch: &Watch, border: &Arc<Border>) -> JoinHandle<()> {
-    let watcher = Watcher { border: Arc::clone(border), session: border.next_session(), format: watch.format };
-    match &watch.source {
-        WatchSource::File(path) => {
-            let (tail, opened) = Tail::new(path.clone());
-            tell(path, opened.as_ref().err());
-            tokio::spawn(watcher.file(path.clone(), (tail, opened.is_ok())))
-        }
-        WatchSource::Unit(unit) => tokio::spawn(watcher.unit(unit.clone())),
-    }
-}
-
 fn tell(path: &Path, fault: Option<&io::Error>) {
     match fault {
         None => info!(file = %path.display(), "log watched"),
@@ -88,13 +100,15 @@ fn tell(path: &Path, fault: Option<&io::Error>) {
 
 /// One log's.
 struct Watcher {
-    border: Arc<Border>,
+    sources: Arc<Sources>,
+    terms: Arc<ArcSwap<Terms>>,
     session: SessionId,
     format: WatchFormat,
 }
 
 impl Watcher {
-    async fn file(self, path: std::path::PathBuf, (mut tail, mut readable): (Tail, bool)) {
+    async fn file(self, path: PathBuf, mut tail: Tail, opened: io::Result<()>) {
+        let mut readable = opened.is_ok();
         let mut ticks = interval(POLL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -148,13 +162,18 @@ impl Watcher {
     }
 
     async fn record(&self, seen: impl IntoIterator<Item = Seen>) {
-        let site = self.border.site.load_full();
+        let terms = self.terms.load_full();
+        let recorder = Recorder { sources: &self.sources, terms: &terms, session: self.session };
         let mut told = Vec::new();
         for Seen { user, client } in seen {
-            let account = evidence::account_elsewhere(&self.border, &site, (&user, client)).await;
-            told.extend(account.map(|login| Told { client, subject: Subject::Account(login), source: PopSource::Log }));
+            let account = recorder.account_elsewhere(&user, client).await;
+            told.extend(account.map(|login| ToldLogin {
+                client,
+                subject: Subject::Account(login),
+                source: PopSource::Log,
+            }));
         }
-        evidence::record_all(&self.border, &site, (self.session, &told)).await;
+        recorder.record_all(&told).await;
     }
 }
 

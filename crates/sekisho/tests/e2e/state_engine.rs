@@ -87,7 +87,7 @@ fn stopping_the_state_engine_under_load_relays_nothing() {
         .collect();
     let (ended, stop, before, after) = (&shared.0, &shared.1, &shared.2, &shared.3);
     wait("mail relayed under load", || before.relayed.load(Ordering::SeqCst) >= 100);
-    server.border().state.close();
+    server.border().sources.state.close();
     ended.store(true, Ordering::SeqCst);
     wait("the load to go on", || after.unavailable.load(Ordering::SeqCst) >= 100);
     stop.store(true, Ordering::SeqCst);

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use guard::{PopSource, Subject};
@@ -18,13 +17,10 @@ use mta::auth_policy::{Answer, BODY_OCTETS_MAX, Command, Outcome, Request as Ask
 use state::AuthGate;
 use tracing::info;
 
-use super::{Served, Visit};
-use crate::config::Protocol;
+use super::{InForce, Served, Visit};
+use crate::judge::Terms;
 use crate::listen::Link;
-use crate::serve::auth::Origin;
-use crate::serve::border::{Border, SessionId};
-use crate::serve::evidence::{self, Told};
-use crate::serve::site::Site;
+use crate::serve::evidence::{Recorder, ToldLogin};
 
 /// How long a request's header may take, and as long its body.
 const REQUEST_WAIT: Duration = Duration::from_secs(30);
@@ -33,16 +29,7 @@ const HEADER_OCTETS_MAX: usize = 16 * 1024;
 
 /// Serves one connection.
 pub async fn serve(visit: &Visit, link: Link) -> Served {
-    let listening = Arc::new(Listening {
-        border: Arc::clone(&visit.border),
-        listener: Arc::clone(&visit.listener),
-        session: visit.session,
-        peer: visit.peer,
-    });
-    let service = service_fn(move |request| {
-        let listening = Arc::clone(&listening);
-        async move { Ok::<_, Infallible>(listening.answer(request).await) }
-    });
+    let service = service_fn(|request| async move { Ok::<_, Infallible>(answer(visit, request).await) });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(REQUEST_WAIT).max_buf_size(HEADER_OCTETS_MAX);
     match http.serve_connection(TokioIo::new(link), service).await {
@@ -52,81 +39,72 @@ pub async fn serve(visit: &Visit, link: Link) -> Served {
     }
 }
 
-struct Listening {
-    border: Arc<Border>,
-    listener: Arc<str>,
-    session: SessionId,
-    peer: IpAddr,
+async fn answer(visit: &Visit, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    if request.method() != Method::POST {
+        return told(StatusCode::METHOD_NOT_ALLOWED, "auth-policy takes POST");
+    }
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let body = Limited::new(request.into_body(), BODY_OCTETS_MAX).collect();
+    let body = match tokio::time::timeout(REQUEST_WAIT, body).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return told(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broken off"),
+        Err(_) => return told(StatusCode::REQUEST_TIMEOUT, "the body does not come"),
+    };
+    // A connection may be older than the configuration.
+    let Some(InForce { terms, .. }) = visit.in_force() else {
+        return told(StatusCode::SERVICE_UNAVAILABLE, "the listener is in the configuration no more");
+    };
+    match Asked::parse(&query, &body.to_bytes()) {
+        Ok(asked) => answered(&decide(visit, &asked, &terms).await),
+        Err(error) => {
+            info!(session = %visit.session, listener = &*visit.listener, cause = ?error.to_string(), "auth policy refused");
+            told(StatusCode::BAD_REQUEST, &error.to_string())
+        }
+    }
 }
 
-impl Listening {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        if request.method() != Method::POST {
-            return told(StatusCode::METHOD_NOT_ALLOWED, "auth-policy takes POST");
+async fn decide(visit: &Visit, asked: &Asked, terms: &Terms) -> Answer {
+    let Some(remote) = asked.remote.map(guard::canonical_ip) else { return Answer::Continue };
+    let login = asked.login.to_ascii_lowercase();
+    let origin = visit.origin(remote);
+    match &asked.command {
+        Command::Allow if is_barred(visit, &login, remote).await => Answer::Refuse("".into()),
+        Command::Allow => match visit.border.sources.state.check_auth(remote, &login, SystemTime::now()) {
+            AuthGate::Go => Answer::Continue,
+            AuthGate::Wait(delay) => Answer::Delay(whole_secs(delay)),
+            AuthGate::Locked(_) => Answer::Refuse("".into()),
+        },
+        // We refused it ourselves.
+        Command::Report(Outcome { policy_reject: true, .. }) => Answer::Continue,
+        Command::Report(Outcome { success: false, .. }) => {
+            origin.failed_elsewhere(&login, asked.pwhash.as_str().as_bytes(), &asked.protocol);
+            Answer::Continue
         }
-        let query = request.uri().query().unwrap_or_default().to_owned();
-        let body = Limited::new(request.into_body(), BODY_OCTETS_MAX).collect();
-        let body = match tokio::time::timeout(REQUEST_WAIT, body).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(_)) => return told(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broken off"),
-            Err(_) => return told(StatusCode::REQUEST_TIMEOUT, "the body does not come"),
-        };
-        // A connection may be older than the configuration.
-        let in_force = super::in_force(&self.border, (&self.listener, Protocol::AuthPolicy, self.peer));
-        let Some((site, _)) = in_force else {
-            return told(StatusCode::SERVICE_UNAVAILABLE, "the listener is in the configuration no more");
-        };
-        match Asked::parse(&query, &body.to_bytes()) {
-            Ok(asked) => answered(&self.decide(&asked, &site).await),
-            Err(error) => {
-                info!(session = %self.session, listener = &*self.listener, cause = ?error.to_string(), "auth policy refused");
-                told(StatusCode::BAD_REQUEST, &error.to_string())
+        Command::Report(_) => {
+            origin.succeeded(&login, &asked.protocol);
+            if reads_mail(asked) {
+                record(&visit.recorder(terms), &login, remote).await;
             }
+            Answer::Continue
         }
     }
+}
 
-    async fn decide(&self, asked: &Asked, site: &Site) -> Answer {
-        let Some(remote) = asked.remote.map(guard::canonical_ip) else { return Answer::Continue };
-        let login = asked.login.to_ascii_lowercase();
-        let origin = Origin::beside(&self.border, self.session, (&self.listener, remote));
-        match &asked.command {
-            Command::Allow if self.is_barred(&login, remote).await => Answer::Refuse("".into()),
-            Command::Allow => match self.border.state.check_auth(remote, &login, SystemTime::now()) {
-                AuthGate::Go => Answer::Continue,
-                AuthGate::Wait(delay) => Answer::Delay(whole_secs(delay)),
-                AuthGate::Locked(_) => Answer::Refuse("".into()),
-            },
-            // We refused it ourselves.
-            Command::Report(Outcome { policy_reject: true, .. }) => Answer::Continue,
-            Command::Report(Outcome { success: false, .. }) => {
-                origin.failed_elsewhere(&login, asked.pwhash.as_str().as_bytes(), &asked.protocol);
-                Answer::Continue
-            }
-            Command::Report(_) => {
-                origin.succeeded(&login, &asked.protocol);
-                self.record(site, asked, &login).await;
-                Answer::Continue
-            }
-        }
-    }
+/// An account of ours that may not log in here may not there either. Where that cannot be found out, Dovecot decides.
+async fn is_barred(visit: &Visit, login: &str, remote: IpAddr) -> bool {
+    let known = visit.border.sources.directory.identity(login, remote).await;
+    matches!(known, Ok(Err(why)) if why != directory::Why::UnknownLogin)
+}
 
-    /// An account of ours that may not log in here may not there either. Where that cannot be found out, Dovecot decides.
-    async fn is_barred(&self, login: &str, remote: IpAddr) -> bool {
-        let known = self.border.directory.identity(login, remote).await;
-        matches!(known, Ok(Err(why)) if why != directory::Why::UnknownLogin)
-    }
+/// Only who reads a mailbox is on the way to send.
+fn reads_mail(asked: &Asked) -> bool {
+    matches!(asked.protocol.as_str(), "pop3" | "imap")
+}
 
-    /// Only who reads a mailbox is on the way to send.
-    async fn record(&self, site: &Site, asked: &Asked, login: &str) {
-        if !matches!(asked.protocol.as_str(), "pop3" | "imap") {
-            return;
-        }
-        let Some(client) = asked.remote.map(guard::canonical_ip) else { return };
-        let account = evidence::account_elsewhere(&self.border, site, (login, client)).await;
-        let Some(account) = account else { return };
-        let told = Told { client, subject: Subject::Account(account), source: PopSource::AuthPolicy };
-        evidence::record(&self.border, site, (self.session, told)).await;
-    }
+async fn record(recorder: &Recorder<'_>, login: &str, client: IpAddr) {
+    let Some(account) = recorder.account_elsewhere(login, client).await else { return };
+    let told = ToldLogin { client, subject: Subject::Account(account), source: PopSource::AuthPolicy };
+    recorder.record(&told).await;
 }
 
 /// Dovecot counts in seconds.

@@ -10,9 +10,8 @@ use tracing::info;
 
 use super::Visit;
 use crate::config::RelayMode;
-use crate::judge::{AskedRcpt, Ledger, Party, Refused, Standing};
+use crate::judge::{AskedRcpt, Ledger, Party, Refused, Standing, Terms};
 use crate::serve::auth::Proved;
-use crate::serve::site::Site;
 
 /// What the mail server tells of its client.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,7 +39,7 @@ pub enum Answer {
 /// A client about which questions are asked.
 pub struct Client<'a> {
     visit: &'a Visit,
-    site: &'a Site,
+    terms: &'a Terms,
     mode: RelayMode,
     /// `None`: a client without any right of its own.
     ip: Option<IpAddr>,
@@ -52,10 +51,10 @@ pub struct Client<'a> {
 
 impl<'a> Client<'a> {
     /// The client as it is told of. A login counts as proved if our directory knows it.
-    pub async fn new(visit: &'a Visit, (site, mode): (&'a Site, RelayMode), told: Told<'_>) -> Self {
+    pub async fn new(visit: &'a Visit, terms: &'a Terms, mode: RelayMode, told: Told<'_>) -> Self {
         let ip = told.ip.filter(|ip| !ip.is_unspecified()).map(guard::canonical_ip);
         let proved = match told.login {
-            Some(login) => Proved::told_by_mail_server(&visit.border, login, shown(ip)).await,
+            Some(login) => Proved::told_by_mail_server(&visit.border.sources, login, shown(ip)).await,
             None => Fact::Known(None),
         };
         let (proved, unsure) = match proved {
@@ -63,13 +62,14 @@ impl<'a> Client<'a> {
             Fact::Unknown(_) => (None, true),
         };
         // Only rules want it as text.
-        let helo = told.helo.filter(|_| !site.tables.is_empty());
+        let helo = told.helo.filter(|_| !terms.tables.is_empty());
         let helo = helo.map(|text| Host::parse_greeting(text).map_or_else(|| text.to_owned(), |host| host.to_string()));
-        Self { visit, site, mode, ip, helo, proved, unsure }
+        Self { visit, terms, mode, ip, helo, proved, unsure }
     }
 
     fn party(&self) -> Party<'_> {
-        self.visit.party(self.site, (shown(self.ip), self.helo.as_deref()), self.proved.as_ref())
+        let party = self.visit.party(self.terms, shown(self.ip));
+        Party { helo: self.helo.as_deref(), proved: self.proved.as_ref(), ..party }
     }
 
     /// What the rules say of the client, and of its greeting if it was told.

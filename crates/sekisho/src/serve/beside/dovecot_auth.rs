@@ -16,12 +16,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{Served, Visit};
+use super::{InForce, Served, Visit};
 use crate::config::Settings;
 use crate::listen::Link;
-use crate::serve::auth::{Auth, Origin, Outcome, Proved};
-use crate::serve::border::{Border, SessionId};
-use crate::serve::evidence::{self, Told};
+use crate::serve::auth::{Auth, Outcome, Proved};
+use crate::serve::evidence::ToldLogin;
 
 /// How long a client may think about a challenge. Postfix does not tell us when its client gave up.
 const RESPONSE_WAIT: Duration = Duration::from_mins(2);
@@ -57,7 +56,7 @@ pub async fn serve(visit: &Visit, stream: Link) -> Served {
     let (answers, mut answered) = mpsc::channel(ANSWERS_WAITING);
     let exchanges = HashMap::new();
     let mut conversation = Conversation { visit, answers, exchanges, tasks: JoinSet::new(), serial: 0 };
-    let ended = conversation.hold((reader, writer), &mut answered).await;
+    let ended = conversation.hold(reader, writer, &mut answered).await;
     drop(answered);
     // A guess that is being looked at is counted also when nobody waits for the answer any more.
     conversation.exchanges.clear();
@@ -66,13 +65,12 @@ pub async fn serve(visit: &Visit, stream: Link) -> Served {
 }
 
 fn handshake(visit: &Visit) -> io::Result<Vec<u8>> {
-    let Some((site, _)) = visit.site() else { return Err(gone()) };
+    let Some(InForce { terms, .. }) = visit.in_force() else { return Err(gone()) };
     let mut cookie = [0; 16];
     getrandom::fill(&mut cookie).map_err(io::Error::other)?;
-    let connection = visit.border.sessions.load(std::sync::atomic::Ordering::Relaxed);
-    let connection = u32::try_from(connection & u64::from(u32::MAX)).unwrap_or_default();
+    let connection = visit.session.low_bits();
     let mut lines = Vec::new();
-    let mechanisms = offered(&site.settings);
+    let mechanisms = offered(&terms.settings);
     Handshake { mechanisms: &mechanisms, pid: std::process::id(), connection, cookie }.write_to(&mut lines);
     Ok(lines)
 }
@@ -107,7 +105,8 @@ struct UnderWay {
 impl Conversation<'_> {
     async fn hold(
         &mut self,
-        (mut reader, mut writer): (ReadHalf<Link>, WriteHalf<Link>),
+        mut reader: ReadHalf<Link>,
+        mut writer: WriteHalf<Link>,
         answered: &mut mpsc::Receiver<Said>,
     ) -> Served {
         let mut decoder = Decoder::default();
@@ -182,11 +181,11 @@ impl Conversation<'_> {
     }
 
     fn begin(&mut self, asked: Asked, lines: &mut Vec<u8>) -> io::Result<()> {
-        let (id, Some((site, _))) = (asked.id, self.visit.site()) else { return Err(gone()) };
+        let (id, Some(InForce { terms, .. })) = (asked.id, self.visit.in_force()) else { return Err(gone()) };
         if self.exchanges.contains_key(&id) {
             return Err(io::Error::other("a request has the id of one that is under way"));
         }
-        let mechanism = offered(&site.settings)
+        let mechanism = offered(&terms.settings)
             .iter()
             .find(|offered| offered.name == asked.mechanism)
             .and_then(|offered| sasl::Mechanism::parse(offered.name));
@@ -196,15 +195,12 @@ impl Conversation<'_> {
         };
         lines.extend(self.make_room().map(failed).unwrap_or_default());
         let client = guard::canonical_ip(asked.remote_ip.unwrap_or(self.visit.peer));
-        let origin = Origin::beside(&self.visit.border, self.visit.session, (&self.visit.listener, client));
-        let auth = Auth::new(&site.settings, origin, (mechanism, None)).map_err(io::Error::other)?;
+        let auth = Auth::new(&terms.settings, self.visit.origin(client), mechanism, None).map_err(io::Error::other)?;
         let (responses, awaited) = mpsc::channel(1);
         self.serial += 1;
         self.exchanges.insert(id, UnderWay { serial: self.serial, responses });
         let exchange = Exchange {
-            border: Arc::clone(&self.visit.border),
-            listener: Arc::clone(&self.visit.listener),
-            session: self.visit.session,
+            visit: self.visit.clone(),
             client: asked.remote_ip.map(guard::canonical_ip),
             asked,
             serial: self.serial,
@@ -228,9 +224,7 @@ impl Conversation<'_> {
 
 /// One login on its way.
 struct Exchange {
-    border: Arc<Border>,
-    listener: Arc<str>,
-    session: SessionId,
+    visit: Visit,
     /// Where the login comes from, if the mail server says so.
     client: Option<IpAddr>,
     asked: Asked,
@@ -298,17 +292,17 @@ impl Exchange {
 
     /// A login to a mailbox counts as a POP login. Where the mailbox lies is told to whoever opens it.
     async fn mailbox_login(&self, proved: &Proved) -> Option<String> {
-        let site = self.border.site.load_full();
+        let terms = Arc::clone(&self.visit.border.site.load().terms);
         if self.asked.no_login() || !matches!(self.asked.service.as_str(), "pop3" | "imap") {
             return None;
         }
         if let Some(client) = self.client.filter(|_| !proved.is_bounded()) {
             let subject = Subject::Account(proved.login.clone());
-            let told = Told { client, subject, source: PopSource::DovecotAuth };
-            evidence::record(&self.border, &site, (self.session, told)).await;
+            let told = ToldLogin { client, subject, source: PopSource::DovecotAuth };
+            self.visit.recorder(&terms).record(&told).await;
         }
-        tracing::debug!(session = %self.session, listener = &*self.listener, login = %proved.login, "mailbox login");
-        let maildir = site.settings.delivery.maildir_root.join(&*proved.identity.maildir);
+        tracing::debug!(session = %self.visit.session, listener = &*self.visit.listener, login = %proved.login, "mailbox login");
+        let maildir = terms.settings.delivery.maildir_root.join(&*proved.identity.maildir);
         // Another program's working directory is another.
         std::path::absolute(&maildir).unwrap_or(maildir).to_str().map(str::to_owned)
     }

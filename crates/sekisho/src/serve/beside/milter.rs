@@ -14,11 +14,9 @@ use smtp::address::AddressError;
 use tracing::warn;
 
 use super::client::{Answer, Client, Told};
-use super::{Served, Visit, path};
-use crate::config::RelayMode;
+use super::{InForce, Served, Visit, path};
 use crate::judge::{AskedRcpt, Ledger};
 use crate::listen::Link;
-use crate::serve::site::Site;
 
 /// How long a mail server may be silent: as long as its own client may be, and longer.
 const IDLE_WAIT: Duration = Duration::from_hours(2);
@@ -71,8 +69,8 @@ impl Filter<'_> {
                 return Ok(true);
             }
             let wants_reply = event.wants_reply();
-            let Some((site, listener)) = self.visit.site() else { return Ok(true) };
-            let reply = self.answer(event, (&site, listener.settings.relay), out).await;
+            let Some(in_force) = self.visit.in_force() else { return Ok(true) };
+            let reply = self.answer(event, &in_force, out).await;
             if wants_reply {
                 self.reply(&reply, out)?;
             }
@@ -86,7 +84,7 @@ impl Filter<'_> {
         self.session.reply(&Reply::Tempfail, out).map_err(io::Error::other)
     }
 
-    async fn answer(&mut self, event: Event, place: (&Site, RelayMode), out: &mut Vec<u8>) -> Reply {
+    async fn answer(&mut self, event: Event, in_force: &InForce, out: &mut Vec<u8>) -> Reply {
         match event {
             Event::Connect { addr, .. } => {
                 (self.client, self.helo, self.message) = (addr, None, None);
@@ -97,8 +95,8 @@ impl Filter<'_> {
                 self.message = None;
                 Reply::Continue
             }
-            Event::Mail { path, .. } => self.mail(path_text(&path), place).await,
-            Event::Rcpt { path, refused: false, .. } => self.rcpt(path_text(&path), place).await,
+            Event::Mail { path, .. } => self.mail(path_text(&path), in_force).await,
+            Event::Rcpt { path, refused: false, .. } => self.rcpt(path_text(&path), in_force).await,
             Event::EndOfMessage(_) => self.end_of_message(out),
             Event::Abort | Event::NextConnection => {
                 self.message = None;
@@ -116,18 +114,18 @@ impl Filter<'_> {
     }
 
     /// The client as the judge sees it now. A proxy that vouches for a login by XCLIENT has not checked it.
-    async fn client<'s>(&'s self, (site, mode): (&'s Site, RelayMode)) -> Client<'s> {
+    async fn client<'s>(&'s self, in_force: &'s InForce) -> Client<'s> {
         let text = |name: &str| self.session.macro_value(name).and_then(|octets| str::from_utf8(octets).ok());
         let vouched = text("auth_type").is_some_and(|way| way.eq_ignore_ascii_case("XCLIENT"));
         let login = text("auth_authen").filter(|login| !login.is_empty() && !vouched);
         let told = Told { ip: self.client, helo: self.helo.as_deref(), login };
-        Client::new(self.visit, (site, mode), told).await
+        Client::new(self.visit, &in_force.terms, in_force.relay, told).await
     }
 
-    async fn mail(&mut self, written: &[u8], place: (&Site, RelayMode)) -> Reply {
+    async fn mail(&mut self, written: &[u8], in_force: &InForce) -> Reply {
         let reverse_path = path::reverse(written);
         let mut ledger = Ledger::default();
-        let client = self.client(place).await;
+        let client = self.client(in_force).await;
         let answer = match &reverse_path {
             Ok(reverse_path) => client.mail(reverse_path, &mut ledger).await,
             Err(error) => client.unreadable_sender(written, *error),
@@ -137,10 +135,10 @@ impl Filter<'_> {
         said(answer)
     }
 
-    async fn rcpt(&mut self, written: &[u8], place: (&Site, RelayMode)) -> Reply {
+    async fn rcpt(&mut self, written: &[u8], in_force: &InForce) -> Reply {
         // Without MAIL there is nothing to judge by.
         let Some(mut message) = self.message.take() else { return Reply::Tempfail };
-        let client = self.client(place).await;
+        let client = self.client(in_force).await;
         let answer = match (&message.reverse_path, path::forward(written)) {
             (Ok(reverse_path), Ok(forward)) => {
                 let asked =

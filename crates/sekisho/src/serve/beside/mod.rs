@@ -24,17 +24,19 @@ use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tracing::{debug, info};
 
-use super::auth::Proved;
-use super::border::{Border, SessionId};
-use super::site::{ListenerSite, Site};
-use crate::config::Protocol;
-use crate::judge::Party;
-use crate::listen::{Address, Link, Pass};
+use super::auth::Origin;
+use super::border::Border;
+use super::evidence::Recorder;
+use super::site::ListenerSite;
+use crate::config::{Protocol, RelayMode};
+use crate::judge::{Party, SessionId, Terms};
+use crate::listen::{Link, Pass};
 
 /// How long an answer that is being made may take after the server was told to stop.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// One connection of another mail server.
+#[derive(Clone)]
 pub struct Visit {
     /// The server.
     pub border: Arc<Border>,
@@ -46,55 +48,69 @@ pub struct Visit {
     pub peer: IpAddr,
     /// Its id in the log.
     pub session: SessionId,
-    _pass: Pass,
+    _pass: Arc<Pass>,
 }
 
 impl Visit {
     /// A connection that has its place.
-    pub fn new(border: Arc<Border>, listener: &ListenerSite, (peer, pass): (IpAddr, Pass)) -> Self {
-        let session = border.next_session();
+    pub fn new(border: Arc<Border>, listener: &ListenerSite, peer: IpAddr, pass: Pass) -> Self {
+        let session = border.sources.sessions.next();
         let settings = &listener.settings;
-        Self { border, listener: Arc::clone(&settings.name), protocol: settings.protocol, peer, session, _pass: pass }
+        Self {
+            border,
+            listener: Arc::clone(&settings.name),
+            protocol: settings.protocol,
+            peer,
+            session,
+            _pass: Arc::new(pass),
+        }
     }
 
-    /// The configuration in force, and this listener in it; `None`: it is there no more, speaks something else, or this peer
-    /// is none of its peers any more. The connection is to be closed then.
-    pub fn site(&self) -> Option<(Arc<Site>, Arc<ListenerSite>)> {
-        in_force(&self.border, (&self.listener, self.protocol, self.peer))
+    /// The configuration in force, and what this listener says in it; `None`: it is there no more, speaks something else, or
+    /// this peer is none of its peers any more. The connection is to be closed then.
+    pub fn in_force(&self) -> Option<InForce> {
+        let site = self.border.site.load();
+        let settings = &site.named(&self.listener)?.settings;
+        let is_peer = settings.peers.is_empty() || settings.peers.iter().any(|net| net.contains(&self.peer));
+        // Whoever came by a Unix socket is loopback here, and was let in by its permissions.
+        let may = is_peer || (self.peer.is_loopback() && !settings.unix.is_empty());
+        let is_served = settings.protocol == self.protocol && may;
+        is_served.then(|| InForce { terms: Arc::clone(&site.terms), relay: settings.relay })
     }
 
     /// A client that the mail server tells of, as the judge sees it.
-    pub fn party<'a>(
-        &'a self,
-        site: &'a Site,
-        (ip, helo): (IpAddr, Option<&'a str>),
-        proved: Option<&'a Proved>,
-    ) -> Party<'a> {
+    pub fn party<'a>(&'a self, terms: &'a Terms, ip: IpAddr) -> Party<'a> {
         Party {
-            border: &self.border,
-            site,
-            policy: &site.beside,
+            sources: &self.border.sources,
+            terms,
+            policy: &terms.mta_policy,
             ip: guard::canonical_ip(ip),
             listener: &self.listener,
             session: self.session,
-            helo,
-            proved,
+            helo: None,
+            proved: None,
         }
+    }
+
+    /// Where a login comes from that the mail server tells of.
+    pub fn origin(&self, ip: IpAddr) -> Origin {
+        let (sources, listener) = (Arc::clone(&self.border.sources), Arc::clone(&self.listener));
+        Origin { sources, session: self.session, listener, ip }
+    }
+
+    /// Records logins that it tells of.
+    pub fn recorder<'a>(&'a self, terms: &'a Terms) -> Recorder<'a> {
+        Recorder { sources: &self.border.sources, terms, session: self.session }
     }
 }
 
-/// The configuration in force and a listener in it, if it still speaks this with this peer.
-pub fn in_force(
-    border: &Border,
-    (listener, protocol, peer): (&str, Protocol, IpAddr),
-) -> Option<(Arc<Site>, Arc<ListenerSite>)> {
-    let site = border.site.load_full();
-    let listener = site.named(listener).map(Arc::clone)?;
-    let settings = &listener.settings;
-    let is_peer = settings.peers.is_empty() || settings.peers.iter().any(|net| net.contains(&peer));
-    // Whoever came by a Unix socket is loopback here, and was let in by its permissions.
-    let may = is_peer || (peer.is_loopback() && !settings.unix.is_empty());
-    (settings.protocol == protocol && may).then_some((site, listener))
+/// The configuration by which a question is answered.
+#[derive(Debug)]
+pub struct InForce {
+    /// By what is judged.
+    pub terms: Arc<Terms>,
+    /// Who decides about relaying for those that this listener is asked about.
+    pub relay: RelayMode,
 }
 
 /// Serves a connection until it ends or the server does.
@@ -132,8 +148,8 @@ pub async fn serve(visit: Visit, link: Link, mut stop: watch::Receiver<bool>) {
 }
 
 /// Serves datagrams until the server ends.
-pub async fn datagrams(socket: UdpSocket, address: Address, (border, stop): (Arc<Border>, watch::Receiver<bool>)) {
-    dracd::serve_datagrams(socket, address, (border, stop)).await;
+pub async fn datagrams(socket: UdpSocket, border: Arc<Border>, stop: watch::Receiver<bool>) {
+    dracd::serve_datagrams(socket, border, stop).await;
 }
 
 /// What a service ends with: done, or why not.

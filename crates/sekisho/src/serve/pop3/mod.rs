@@ -14,11 +14,12 @@ use tokio::sync::watch;
 
 use self::driver::Driver;
 use self::talk::Talk;
-use super::border::Client;
-use crate::listen::{Stream, Wire};
+use super::border::{Client, Opened};
+use crate::listen::Wire;
 
 /// Serves one connection to its end.
-pub async fn serve(client: Client, (stream, tls): (Stream, Option<TlsFacts>), stop: watch::Receiver<bool>) {
+pub async fn serve(client: Client, opened: Opened, stop: watch::Receiver<bool>) {
+    let Opened { stream, tls } = opened;
     let peer = Peer { tls: tls.as_ref().map(facts), apop_banner: banner(&client) };
     let session = Session::new(client.listener.pop3.clone(), peer, Instant::now());
     Driver::new(Wire::new(stream), session, Talk::new(client, tls)).run(stop).await;

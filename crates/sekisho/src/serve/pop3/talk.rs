@@ -13,7 +13,7 @@ use tracing::info;
 use super::maildrop::{OpenMaildrop, Piece};
 use crate::serve::auth::{Auth, Origin, Outcome, Proved};
 use crate::serve::border::Client;
-use crate::serve::evidence::{self, Told};
+use crate::serve::evidence::{Recorder, ToldLogin};
 
 /// One session's side of the conversation.
 pub(super) struct Talk {
@@ -74,13 +74,13 @@ impl Talk {
     }
 
     fn origin(&self) -> Origin {
-        Origin::new(&self.client, self.client.ip)
+        self.client.origin(self.client.ip)
     }
 
     async fn auth_start(&mut self, mechanism: &'static str, initial: Option<Secret>) -> Answer {
         let Some(mechanism) = Mechanism::parse(mechanism) else { return Answer::Refuse(replies::no_such_mechanism()) };
         let binding = self.tls.as_ref().and_then(|tls| tls.exporter);
-        let Ok(auth) = Auth::new(&self.client.site.settings, self.origin(), (mechanism, binding)) else {
+        let Ok(auth) = Auth::new(&self.client.site.settings, self.origin(), mechanism, binding) else {
             return Answer::Refuse(replies::auth_unavailable());
         };
         let mut auth = Box::new(auth);
@@ -140,8 +140,9 @@ impl Talk {
             return;
         }
         let subject = Subject::Account(proved.login.clone());
-        let told = Told { client: self.client.ip, subject, source: PopSource::Pop3 };
-        evidence::record(&self.client.border, &self.client.site, (self.client.session, told)).await;
+        let told = ToldLogin { client: self.client.ip, subject, source: PopSource::Pop3 };
+        let (sources, terms) = (&self.client.border.sources, &self.client.site.terms);
+        Recorder { sources, terms, session: self.client.session }.record(&told).await;
     }
 
     /// Message `number` from its beginning.

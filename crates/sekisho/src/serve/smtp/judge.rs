@@ -1,10 +1,11 @@
-//! MAIL and RCPT: asks the judge, and turns what it says into replies.
+//! MAIL, RCPT, and mailboxes that are full: asks the judge, and turns what it says into replies.
 
 use guard::{Reason, Recipient};
 use smtp::replies;
 use smtp::reply::Reply;
-use smtp::server::{Answer, Mail, Rcpt};
+use smtp::server::{Accepted, Answer, Envelope, Mail, Rcpt};
 
+use super::message::ABOVE_OCTETS;
 use super::talk::{Talk, Transaction};
 use crate::judge::{AskedRcpt, Ledger, Party};
 
@@ -12,9 +13,9 @@ impl Talk {
     /// As the judge sees this session.
     fn party<'a>(&'a self, helo: Option<&'a str>) -> Party<'a> {
         Party {
-            border: &self.client.border,
-            site: &self.client.site,
-            policy: &self.client.site.policy,
+            sources: &self.client.border.sources,
+            terms: &self.client.site.terms,
+            policy: &self.client.site.terms.policy,
             ip: self.ip,
             listener: &self.client.listener.settings.name,
             session: self.client.session,
@@ -25,7 +26,9 @@ impl Talk {
 
     fn greeting_name(&self) -> Option<String> {
         // Only rules want it as text.
-        (!self.client.site.tables.is_empty()).then(|| self.helo.as_ref().map(|helo| helo.host.to_string())).flatten()
+        (!self.client.site.terms.tables.is_empty())
+            .then(|| self.helo.as_ref().map(|helo| helo.host.to_string()))
+            .flatten()
     }
 
     /// A transaction begins.
@@ -69,7 +72,7 @@ impl Talk {
         // The judge undoes what rules ask for with a recipient that it refuses; this one may be refused for its mailbox.
         let before = transaction.ledger.effects.clone();
         let refused = match party.rcpt(asked, &mut transaction.ledger).await {
-            Ok(Recipient::Hosted(hosted)) if self.is_full(&hosted, transaction.declared).await => {
+            Ok(Recipient::Hosted(hosted)) if party.is_full(&hosted, transaction.declared).await => {
                 Reason::MailboxFull.into()
             }
             Ok(recipient) => {
@@ -84,15 +87,23 @@ impl Talk {
         Err(party.refuse_rcpt(&refused, asked, &transaction.ledger.trace))
     }
 
-    /// The reply to a recipient that is refused at the end of the message.
-    pub(super) fn refuse_late(
+    /// Asks for room again once the message is here, `octets` long: a client that told no size, or a smaller one, learns only
+    /// now that it does not fit. With several recipients the one reply would speak for all: there delivery decides for each.
+    pub(super) async fn fits(
         &self,
-        reason: Reason,
-        forward_path: &smtp::ForwardPath,
+        envelope: &Envelope<Recipient>,
         transaction: &Transaction,
-    ) -> Reply {
-        let asked = AskedRcpt { reverse_path: &transaction.reverse_path, forward_path, had_source_route: false };
-        self.party(None).refuse_rcpt(&reason.into(), asked, &transaction.ledger.trace)
+        octets: u64,
+    ) -> Result<(), Reply> {
+        let [Accepted { proof: Recipient::Hosted(hosted), .. }] = &*envelope.recipients else { return Ok(()) };
+        let told = transaction.declared.is_some_and(|declared| octets <= declared.saturating_add(ABOVE_OCTETS as u64));
+        let party = self.party(None);
+        if told || !party.is_full(hosted, Some(octets)).await {
+            return Ok(());
+        }
+        let (reverse_path, forward_path) = (&transaction.reverse_path, hosted.path());
+        let asked = AskedRcpt { reverse_path, forward_path, had_source_route: false };
+        Err(party.refuse_rcpt(&Reason::MailboxFull.into(), asked, &transaction.ledger.trace))
     }
 }
 
@@ -104,15 +115,16 @@ impl Transaction {
             declared: params.size,
             smtputf8: params.smtputf8,
             ledger,
-            recipients: (None, 0),
+            first_recipient: None,
+            recipients: 0,
             arriving: None,
         }
     }
 
     fn accepted(&mut self, recipient: &Recipient) {
-        if self.recipients.1 == 0 {
-            self.recipients.0 = recipient.path().mailbox().map(ToString::to_string);
+        if self.recipients == 0 {
+            self.first_recipient = recipient.path().mailbox().map(ToString::to_string);
         }
-        self.recipients.1 += 1;
+        self.recipients += 1;
     }
 }

@@ -195,7 +195,7 @@ impl Talk {
             hostname: &self.client.site.settings.hostname,
             protocol: self.with(transaction).protocol(),
             queue_id: &id,
-            recipient: transaction.recipients.0.as_deref().filter(|_| transaction.recipients.1 == 1),
+            recipient: transaction.first_recipient.as_deref().filter(|_| transaction.recipients == 1),
             date: &date,
         }
         .write_to(&mut above);
@@ -244,7 +244,8 @@ impl Talk {
                     recipients.push(more(bare(path), Target::Remote { host }));
                 }
                 Recipient::Hosted(hosted) => {
-                    let targets = route::targets(&self.client.border.directory, &self.client.site, hosted).await;
+                    let targets =
+                        route::targets(&self.client.border.sources.directory, &self.client.site, hosted).await;
                     let targets = targets.map_err(|error| self.unroutable(&error))?;
                     recipients.extend(targets.into_iter().map(|(path, target)| more(path, target)));
                 }

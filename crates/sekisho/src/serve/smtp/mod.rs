@@ -1,27 +1,26 @@
 //! SMTP and submission: sessions of crate `smtp` with the guard, the accounts and the queue behind them.
 //!
-//! `driver` moves octets, `talk` answers the session's questions, `judge` asks the guard, `room` asks the
-//! mailboxes' quota, `message` takes a message to the queue, `header` knows the header fields that we read and write.
+//! `driver` moves octets, `talk` answers the session's questions, `judge` asks the guard, `message` takes a message to the queue, `header` knows the header fields that we read and write.
 
 mod driver;
 pub mod header;
 mod judge;
 mod message;
-mod room;
 mod talk;
 
 use std::time::Instant;
 
-use smtp::server::{Peer, Session, TlsFacts};
+use smtp::server::{Peer, Session};
 use tokio::sync::watch;
 
 use self::driver::Driver;
 use self::talk::Talk;
-use super::border::Client;
-use crate::listen::{Stream, Wire};
+use super::border::{Client, Opened};
+use crate::listen::Wire;
 
 /// Serves one connection to its end.
-pub async fn serve(client: Client, (stream, tls): (Stream, Option<TlsFacts>), stop: watch::Receiver<bool>) {
+pub async fn serve(client: Client, opened: Opened, stop: watch::Receiver<bool>) {
+    let Opened { stream, tls } = opened;
     let settings = &client.listener.settings;
     // Behind a PROXY header is anybody: such a session never has the right that its peer has for itself (T6).
     let proxied = settings.proxy_from.iter().any(|net| net.contains(&client.peer));

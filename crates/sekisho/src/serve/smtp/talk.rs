@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::message::Arriving;
 use crate::judge::Ledger;
-use crate::serve::auth::{Auth, Origin, Outcome, Proved};
+use crate::serve::auth::{Auth, Outcome, Proved};
 use crate::serve::border::Client;
 
 /// One session's side of the conversation. Small while nothing happens: what a login or a message needs is boxed.
@@ -39,8 +39,10 @@ pub(super) struct Transaction {
     pub(super) smtputf8: bool,
     /// What the judge knows of it.
     pub(super) ledger: Ledger,
-    /// The first accepted recipient, and how many there are.
-    pub(super) recipients: (Option<String>, usize),
+    /// The first accepted recipient.
+    pub(super) first_recipient: Option<String>,
+    /// How many are accepted.
+    pub(super) recipients: usize,
     pub(super) arriving: Option<Arriving>,
 }
 
@@ -141,11 +143,11 @@ impl Talk {
             return Answer::Refuse(replies::mechanism_unknown());
         };
         let binding = self.tls.as_ref().and_then(|tls| tls.exporter);
-        let mut auth =
-            match Auth::new(&self.client.site.settings, Origin::new(&self.client, self.ip), (mechanism, binding)) {
-                Ok(auth) => Box::new(auth),
-                Err(_) => return Answer::Refuse(replies::auth_unavailable()),
-            };
+        let origin = self.client.origin(self.ip);
+        let Ok(auth) = Auth::new(&self.client.site.settings, origin, mechanism, binding) else {
+            return Answer::Refuse(replies::auth_unavailable());
+        };
+        let mut auth = Box::new(auth);
         let outcome = auth.start(initial.as_deref()).await;
         self.auth = Some(auth);
         self.conclude(outcome)
@@ -184,7 +186,7 @@ impl Talk {
     /// AUTH was tried so often where it is not offered: whoever guesses here is slowed down where it is (T16).
     pub(super) fn tried_to_log_in(&self, times: u32) {
         for _ in 0..times {
-            self.client.border.state.auth_abused(self.ip, SystemTime::now());
+            self.client.border.sources.state.auth_abused(self.ip, SystemTime::now());
         }
     }
 

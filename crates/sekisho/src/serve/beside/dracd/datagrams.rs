@@ -36,8 +36,8 @@ pub async fn serve(socket: UdpSocket, desk: Arc<impl Desk>, mut stop: watch::Rec
         }
         let count = u32::try_from(batch.len()).unwrap_or(u32::MAX);
         // It is never closed.
-        let Ok(place) = Arc::clone(&in_flight).acquire_many_owned(count).await else { return };
-        tokio::spawn(settle(Arc::clone(&socket), Arc::clone(&desk), (batch, place)));
+        let Ok(permit) = Arc::clone(&in_flight).acquire_many_owned(count).await else { return };
+        tokio::spawn(settle(Arc::clone(&socket), Arc::clone(&desk), batch, permit));
     }
 }
 
@@ -68,7 +68,8 @@ fn take(socket: &UdpSocket, buffer: &mut [u8]) -> Vec<(Add, SocketAddr)> {
 async fn settle(
     socket: Arc<UdpSocket>,
     desk: Arc<impl Desk>,
-    (batch, _place): (Vec<(Add, SocketAddr)>, OwnedSemaphorePermit),
+    batch: Vec<(Add, SocketAddr)>,
+    _permit: OwnedSemaphorePermit,
 ) {
     let asked = |(add, peer): &(Add, SocketAddr)| Asked {
         peer: guard::canonical_ip(peer.ip()),

@@ -9,7 +9,7 @@ pub mod portmapper;
 pub mod rates;
 pub mod stream;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -22,42 +22,35 @@ use tracing::{debug, info};
 use self::desk::{Asked, Callers, Desk, Refusal};
 use super::{Served, Visit};
 use crate::config::Protocol;
-use crate::listen::{Address, Link};
-use crate::serve::border::{Border, SessionId};
-use crate::serve::evidence::{self, Recorded, Told};
+use crate::judge::{SessionId, Terms};
+use crate::listen::Link;
+use crate::serve::border::Border;
+use crate::serve::evidence::{Recorded, Recorder, ToldLogin};
 use crate::serve::site::Site;
 
 /// Serves one connection.
 pub async fn serve(visit: &Visit, link: Link) -> Served {
-    let place = Some((Arc::clone(&visit.listener), visit.peer));
-    let desk = Service { border: Arc::clone(&visit.border), session: visit.session, place };
+    let desk = Service { border: Arc::clone(&visit.border), session: visit.session, connection: Some(visit.clone()) };
     stream::serve(link, &desk, visit.peer).await
 }
 
 /// Serves datagrams until the server ends.
-pub async fn serve_datagrams(
-    socket: UdpSocket,
-    _address: Address,
-    (border, stop): (Arc<Border>, watch::Receiver<bool>),
-) {
-    let session = border.next_session();
-    datagrams::serve(socket, Arc::new(Service { border, session, place: None }), stop).await;
+pub async fn serve_datagrams(socket: UdpSocket, border: Arc<Border>, stop: watch::Receiver<bool>) {
+    let session = border.sources.sessions.next();
+    datagrams::serve(socket, Arc::new(Service { border, session, connection: None }), stop).await;
 }
 
 /// The running server's desk.
 struct Service {
     border: Arc<Border>,
     session: SessionId,
-    /// The listener and the peer of a connection, which may be older than the configuration.
-    place: Option<(Arc<str>, IpAddr)>,
+    /// `None` for datagrams. A connection may be older than the configuration.
+    connection: Option<Visit>,
 }
 
 impl Service {
     fn is_closed(&self) -> bool {
-        let closed = |(listener, peer): &(Arc<str>, IpAddr)| {
-            super::in_force(&self.border, (listener, Protocol::Dracd, *peer)).is_none()
-        };
-        self.place.as_ref().is_some_and(closed)
+        self.connection.as_ref().is_some_and(|connection| connection.in_force().is_none())
     }
 }
 
@@ -66,13 +59,13 @@ impl Desk for Service {
         if self.is_closed() {
             return vec![AddResult::SystemError; adds.len()];
         }
-        let site = self.border.site.load_full();
+        let terms = Arc::clone(&self.border.site.load().terms);
         let now = SystemTime::now();
         let mut told = Vec::with_capacity(adds.len());
-        let checked: Vec<Result<(), Refusal>> = adds.iter().map(|asked| self.check(&site, asked, now)).collect();
+        let checked: Vec<Result<(), Refusal>> = adds.iter().map(|asked| self.check(&terms, asked, now)).collect();
         for (asked, checked) in adds.iter().zip(&checked) {
             match checked {
-                Ok(()) => told.push(Told {
+                Ok(()) => told.push(ToldLogin {
                     client: asked.address,
                     subject: Subject::Server(asked.peer),
                     source: PopSource::Drac,
@@ -80,10 +73,11 @@ impl Desk for Service {
                 Err(refusal) => self.tell_refused(asked, *refusal),
             }
         }
-        let mut recorded = evidence::record_all(&self.border, &site, (self.session, &told)).await.into_iter();
+        let recorder = Recorder { sources: &self.border.sources, terms: &terms, session: self.session };
+        let mut answers = recorder.record_all(&told).await.into_iter();
         let result = |checked: Result<(), Refusal>| match checked {
             // One for each that was checked.
-            Ok(()) => recorded.next().map_or(AddResult::SystemError, |recorded| result_of(&recorded)),
+            Ok(()) => answers.next().map_or(AddResult::SystemError, |recorded| result_of(&recorded)),
             Err(refusal) => refusal.result(),
         };
         let results: Vec<AddResult> = checked.into_iter().map(result).collect();
@@ -95,9 +89,9 @@ impl Desk for Service {
 }
 
 impl Service {
-    fn check(&self, site: &Site, asked: &Asked, now: SystemTime) -> Result<(), Refusal> {
-        let drac = &site.settings.relay.drac;
-        let callers = Callers { allow: &site.outside.allow, udp_from_others: drac.udp_from_others };
+    fn check(&self, terms: &Terms, asked: &Asked, now: SystemTime) -> Result<(), Refusal> {
+        let drac = &terms.settings.relay.drac;
+        let callers = Callers { allow: &terms.outside.allow, udp_from_others: drac.udp_from_others };
         callers.check(asked)?;
         if !self.border.drac_rates.admits(asked.peer, drac.adds_per_second, now) {
             return Err(Refusal::TooMany);

@@ -26,8 +26,14 @@ const RECIPIENTS_MAX: usize = 1_000;
 /// whatever its `instance`.
 type Key = u128;
 
-/// Where it is asked about: the listener, and who decides about relaying there now.
-pub(super) type Place<'a> = (&'a str, RelayMode);
+/// Where it is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// The listener.
+    pub listener: &'a str,
+    /// Who decides about relaying there now.
+    pub mode: RelayMode,
+}
 
 /// Messages in two ages, of which the older is given up whole.
 pub struct Messages {
@@ -70,8 +76,8 @@ impl Default for Messages {
 
 impl Messages {
     /// The message of a request.
-    pub fn of(&self, place: Place<'_>, request: &Request, now: Instant) -> Kept<'_> {
-        let key = self.key(place, request);
+    pub fn of(&self, asker: Asker<'_>, request: &Request, now: Instant) -> Kept<'_> {
+        let key = self.key(asker, request);
         let message = match key {
             Some(key) => self.ages().entry(key, now),
             None => Arc::default(),
@@ -80,18 +86,18 @@ impl Messages {
     }
 
     /// The message of a request if something is remembered of it.
-    pub fn known(&self, place: Place<'_>, request: &Request, now: Instant) -> Option<Kept<'_>> {
-        let key = self.key(place, request)?;
+    pub fn known(&self, asker: Asker<'_>, request: &Request, now: Instant) -> Option<Kept<'_>> {
+        let key = self.key(asker, request)?;
         let message = self.ages().find(key, now)?;
         Some(Kept { messages: self, key: Some(key), message })
     }
 
-    fn key(&self, (listener, mode): Place<'_>, request: &Request) -> Option<Key> {
+    fn key(&self, asker: Asker<'_>, request: &Request) -> Option<Key> {
         if request.instance().is_empty() {
             return None;
         }
         let sender = (request.client_address(), request.sender(), request.sasl_username());
-        Some(self.hash((listener, mode == RelayMode::Permit, request.instance(), sender)))
+        Some(self.hash((asker.listener, asker.mode == RelayMode::Permit, request.instance(), sender)))
     }
 
     fn hash(&self, value: impl std::hash::Hash) -> Key {

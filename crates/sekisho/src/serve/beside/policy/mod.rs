@@ -13,14 +13,13 @@ use std::time::{Duration, Instant};
 use mta::policy::{Decoder, Reply, Request, Stage, Text};
 use smtp::address::AddressError;
 
-use self::messages::Message;
 pub use self::messages::Messages;
+use self::messages::{Asker, Message};
 use super::client::{Answer, Client, Told};
-use super::{Served, Visit, path};
+use super::{InForce, Served, Visit, path};
 use crate::config::RelayMode;
 use crate::judge::{AskedRcpt, Ledger};
 use crate::listen::Link;
-use crate::serve::site::Site;
 
 /// How long a mail server may be silent. Postfix drops idle connections by itself, after five minutes unless told otherwise;
 /// this is for connections whose other end is gone.
@@ -42,7 +41,7 @@ pub async fn serve(visit: &Visit, mut link: Link) -> Served {
             Err(error) if within || error.kind() != io::ErrorKind::TimedOut => return Err(error),
             Ok(None) | Err(_) => return Ok(()),
         }
-        let answered = answer_all(visit, &mut link, (&mut decoder, &mut answers)).await;
+        let answered = answer_all(visit, &mut link, &mut decoder, &mut answers).await;
         link.send(&mut answers).await?;
         if !answered? {
             return Ok(());
@@ -51,17 +50,12 @@ pub async fn serve(visit: &Visit, mut link: Link) -> Served {
 }
 
 /// Answers every request that is whole; false: the listener is in no configuration any more.
-async fn answer_all(
-    visit: &Visit,
-    link: &mut Link,
-    (decoder, answers): (&mut Decoder, &mut Vec<u8>),
-) -> io::Result<bool> {
-    let Some((site, listener)) = visit.site() else { return Ok(false) };
-    let mode = listener.settings.relay;
+async fn answer_all(visit: &Visit, link: &mut Link, decoder: &mut Decoder, answers: &mut Vec<u8>) -> io::Result<bool> {
+    let Some(in_force) = visit.in_force() else { return Ok(false) };
     loop {
         let asked = decoder.next_request().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let Some(request) = asked else { return Ok(true) };
-        answer(visit, (&site, mode), &request).await.write_to(answers);
+        answer(visit, &in_force, &request).await.write_to(answers);
         if answers.len() >= ANSWERS_OCTETS {
             link.send(answers).await?;
         }
@@ -69,20 +63,20 @@ async fn answer_all(
 }
 
 /// The answer to one question; there always is one.
-async fn answer(visit: &Visit, (site, mode): (&Site, RelayMode), request: &Request) -> Reply {
+async fn answer(visit: &Visit, in_force: &InForce, request: &Request) -> Reply {
     // Nothing is judged by what VRFY, ETRN or a stage to come may tell.
     let Some(stage) = request.stage().filter(|stage| !matches!(stage, Stage::Vrfy | Stage::Etrn)) else {
         return Reply::Dunno;
     };
     if matches!(stage, Stage::Data | Stage::EndOfMessage) {
-        return effect(visit, mode, (request, stage)).await;
+        return effect(visit, in_force.relay, request, stage).await;
     }
     // By XCLIENT somebody else told the mail server of it.
     let login = text(request.sasl_username()).filter(|_| !request.sasl_method().eq_ignore_ascii_case(b"XCLIENT"));
     let told = Told { ip: request.client_address(), helo: text(request.helo_name()), login };
-    let client = Client::new(visit, (site, mode), told).await;
+    let client = Client::new(visit, &in_force.terms, in_force.relay, told).await;
     match stage {
-        Stage::Rcpt => at_rcpt(visit, &client, (request, mode)).await,
+        Stage::Rcpt => at_rcpt(visit, &client, in_force.relay, request).await,
         Stage::Mail => at_mail(&client, request).await,
         _ => reply(client.connect(&mut Ledger::default()).await),
     }
@@ -101,7 +95,7 @@ async fn at_mail(client: &Client<'_>, request: &Request) -> Reply {
 }
 
 /// Two lists of restrictions may ask about the same recipient, and over different connections: it is charged once.
-async fn at_rcpt(visit: &Visit, client: &Client<'_>, (request, mode): (&Request, RelayMode)) -> Reply {
+async fn at_rcpt(visit: &Visit, client: &Client<'_>, mode: RelayMode, request: &Request) -> Reply {
     let (reverse_path, forward) = match paths(request) {
         Ok(paths) => paths,
         Err((Path::Reverse, error)) => return reply(client.unreadable_sender(request.sender(), error)),
@@ -112,7 +106,7 @@ async fn at_rcpt(visit: &Visit, client: &Client<'_>, (request, mode): (&Request,
         forward_path: &forward.path,
         had_source_route: forward.had_source_route,
     };
-    let kept = visit.border.messages.of((&visit.listener, mode), request, Instant::now());
+    let kept = visit.border.messages.of(Asker { listener: &visit.listener, mode }, request, Instant::now());
     let mut message = kept.message().await;
     let recipient = kept.recipient(request.recipient());
     let answer =
@@ -139,8 +133,9 @@ fn paths(request: &Request) -> Result<Paths, (Path, AddressError)> {
 }
 
 /// What access rules asked for at RCPT and is still to be done with the message.
-async fn effect(visit: &Visit, mode: RelayMode, (request, stage): (&Request, Stage)) -> Reply {
-    let Some(kept) = visit.border.messages.known((&visit.listener, mode), request, Instant::now()) else {
+async fn effect(visit: &Visit, mode: RelayMode, request: &Request, stage: Stage) -> Reply {
+    let Some(kept) = visit.border.messages.known(Asker { listener: &visit.listener, mode }, request, Instant::now())
+    else {
         return Reply::Dunno;
     };
     let mut message = kept.message().await;

@@ -37,16 +37,16 @@ fn effects_are_told_once_the_gravest_first() {
 async fn a_message_is_remembered_while_there_is_something_to_remember() {
     let messages = Messages::default();
     let (now, asked) = (Instant::now(), request(&[("instance", "1.2.3")]));
-    let place = ("policy", MODE);
-    let kept = messages.of(place, &asked, now);
+    let by = Asker { listener: "policy", mode: MODE };
+    let kept = messages.of(by, &asked, now);
     kept.done(kept.message().await);
-    assert!(messages.known(place, &asked, now).is_none(), "nothing to remember");
+    assert!(messages.known(by, &asked, now).is_none(), "nothing to remember");
 
-    let kept = messages.of(place, &asked, now);
+    let kept = messages.of(by, &asked, now);
     let mut message = kept.message().await;
     message.ledger.effects.hold = true;
     kept.done(message);
-    assert!(messages.known(place, &asked, now).is_some());
+    assert!(messages.known(by, &asked, now).is_some());
     let others = [
         request(&[("instance", "1.2.4")]),
         request(&[("instance", "1.2.3"), ("client_address", "192.0.2.8")]),
@@ -55,18 +55,18 @@ async fn a_message_is_remembered_while_there_is_something_to_remember() {
         request(&[]),
     ];
     for other in &others {
-        assert!(messages.known(place, other, now).is_none(), "{other:?} is another message");
+        assert!(messages.known(by, other, now).is_none(), "{other:?} is another message");
     }
-    assert!(messages.known(("other", MODE), &asked, now).is_none());
-    assert!(messages.known(("policy", RelayMode::Restrict), &asked, now).is_none());
+    assert!(messages.known(Asker { listener: "other", ..by }, &asked, now).is_none());
+    assert!(messages.known(Asker { mode: RelayMode::Restrict, ..by }, &asked, now).is_none());
 }
 
 #[tokio::test]
 async fn what_is_remembered_is_bounded_in_time_and_number() {
     let messages = Messages::default();
-    let (begun, place) = (Instant::now(), ("policy", MODE));
+    let (begun, by) = (Instant::now(), Asker { listener: "policy", mode: MODE });
     let remember = async |asked: &Request, now| {
-        let kept = messages.of(place, asked, now);
+        let kept = messages.of(by, asked, now);
         let mut message = kept.message().await;
         message.ledger.effects.hold = true;
         kept.done(message);
@@ -74,28 +74,28 @@ async fn what_is_remembered_is_bounded_in_time_and_number() {
     let asked = request(&[("instance", "1")]);
     remember(&asked, begun).await;
     let minutes = |minutes| begun + Duration::from_mins(minutes);
-    assert!(messages.known(place, &asked, minutes(9)).is_some());
-    assert!(messages.known(place, &asked, minutes(11)).is_some(), "asked for 2 minutes ago");
-    assert!(messages.known(place, &asked, minutes(60)).is_none());
+    assert!(messages.known(by, &asked, minutes(9)).is_some());
+    assert!(messages.known(by, &asked, minutes(11)).is_some(), "asked for 2 minutes ago");
+    assert!(messages.known(by, &asked, minutes(60)).is_none());
 
     let kept = request(&[("instance", "kept")]);
     remember(&kept, begun).await;
     for n in 0..20_000 {
         let other = request(&[("instance", &n.to_string())]);
         remember(&other, begun).await;
-        assert!(messages.known(place, &other, begun).is_some());
+        assert!(messages.known(by, &other, begun).is_some());
     }
-    assert!(messages.known(place, &kept, begun).is_none(), "10,000 at most");
+    assert!(messages.known(by, &kept, begun).is_none(), "10,000 at most");
 }
 
 /// A broken-off question leaves its message; those without an `instance` share none.
 #[tokio::test]
 async fn without_an_instance_each_question_stands_alone() {
-    let messages = Messages::default();
+    let (messages, by) = (Messages::default(), Asker { listener: "policy", mode: MODE });
     let asked = request(&[]);
-    let kept = messages.of(("policy", MODE), &asked, Instant::now());
+    let kept = messages.of(by, &asked, Instant::now());
     let mut message = kept.message().await;
     message.ledger.effects.hold = true;
     kept.done(message);
-    assert!(messages.known(("policy", MODE), &asked, Instant::now()).is_none());
+    assert!(messages.known(by, &asked, Instant::now()).is_none());
 }

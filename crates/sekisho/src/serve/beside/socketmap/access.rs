@@ -6,10 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use mta::{address, socketmap::Reply};
 use tracing::info;
 
-use crate::judge::{Effects, Ledger, Refused, words};
+use crate::judge::{Effects, Ledger, Refused, Terms, words};
 use crate::lookup;
 use crate::serve::beside::{Visit, path};
-use crate::serve::site::Site;
 use crate::tables::Subjects;
 
 const NOTHING: Subjects<'static> =
@@ -18,44 +17,44 @@ const NOTHING: Subjects<'static> =
 const NO_CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// Map `access`: the first word says what the second is. A word alone is a client's address, or a sender.
-pub(super) async fn by_word(visit: &Visit, site: &Site, key: &[u8]) -> Reply {
+pub(super) async fn by_word(visit: &Visit, terms: &Terms, key: &[u8]) -> Reply {
     let blank = key.iter().position(|&octet| octet == b' ');
     let (word, rest) = blank.map_or((key, None), |at| (&key[..at], Some(&key[at + 1..])));
     match (word, rest) {
-        (b"client", Some(rest)) => client(visit, site, rest).await,
-        (b"helo", Some(rest)) => helo(visit, site, rest),
-        (b"sender", Some(rest)) => sender(visit, site, rest),
-        (b"recipient", Some(rest)) => recipient(visit, site, rest),
-        _ if address::parse(key).is_some() => client(visit, site, key).await,
-        _ if key.contains(&b'@') => sender(visit, site, key),
+        (b"client", Some(rest)) => client(visit, terms, rest).await,
+        (b"helo", Some(rest)) => helo(visit, terms, rest),
+        (b"sender", Some(rest)) => sender(visit, terms, rest),
+        (b"recipient", Some(rest)) => recipient(visit, terms, rest),
+        _ if address::parse(key).is_some() => client(visit, terms, key).await,
+        _ if key.contains(&b'@') => sender(visit, terms, key),
         _ => Reply::NotFound,
     }
 }
 
 /// A client's address; its name is looked up if a rule may want it.
-pub(super) async fn client(visit: &Visit, site: &Site, key: &[u8]) -> Reply {
+pub(super) async fn client(visit: &Visit, terms: &Terms, key: &[u8]) -> Reply {
     let Some(ip) = address::parse(key) else { return Reply::NotFound };
     let mut ledger = Ledger::default();
-    let judged = visit.party(site, (ip, None), None).rules(None, None, &mut ledger).await;
-    value(visit, (judged, &ledger), &ip)
+    let judged = visit.party(terms, ip).rules(None, None, &mut ledger).await;
+    value(visit, judged, &ledger, &ip)
 }
 
 /// A greeting name.
-pub(super) fn helo(visit: &Visit, site: &Site, key: &[u8]) -> Reply {
+pub(super) fn helo(visit: &Visit, terms: &Terms, key: &[u8]) -> Reply {
     let Ok(name) = str::from_utf8(key) else { return Reply::NotFound };
-    about(visit, site, (&Subjects { helo: Some(name), ..NOTHING }, &name))
+    about(visit, terms, &Subjects { helo: Some(name), ..NOTHING }, &name)
 }
 
 /// A reverse-path: `<>` is the null one.
-pub(super) fn sender(visit: &Visit, site: &Site, key: &[u8]) -> Reply {
+pub(super) fn sender(visit: &Visit, terms: &Terms, key: &[u8]) -> Reply {
     let Ok(reverse_path) = path::reverse(bare(key)) else { return Reply::NotFound };
-    about(visit, site, (&Subjects { reverse_path: Some(&reverse_path), ..NOTHING }, &reverse_path))
+    about(visit, terms, &Subjects { reverse_path: Some(&reverse_path), ..NOTHING }, &reverse_path)
 }
 
 /// A forward-path.
-pub(super) fn recipient(visit: &Visit, site: &Site, key: &[u8]) -> Reply {
+pub(super) fn recipient(visit: &Visit, terms: &Terms, key: &[u8]) -> Reply {
     let Ok(forward) = path::forward(bare(key)) else { return Reply::NotFound };
-    about(visit, site, (&Subjects { forward_path: Some(&forward.path), ..NOTHING }, &forward.path))
+    about(visit, terms, &Subjects { forward_path: Some(&forward.path), ..NOTHING }, &forward.path)
 }
 
 /// Without the brackets, if there are any.
@@ -63,13 +62,13 @@ fn bare(key: &[u8]) -> &[u8] {
     key.strip_prefix(b"<").and_then(|rest| rest.strip_suffix(b">")).unwrap_or(key)
 }
 
-fn about(visit: &Visit, site: &Site, (subjects, shown): (&Subjects<'_>, &dyn Display)) -> Reply {
+fn about(visit: &Visit, terms: &Terms, subjects: &Subjects<'_>, shown: &dyn Display) -> Reply {
     let mut ledger = Ledger::default();
-    let judged = visit.party(site, (NO_CLIENT, None), None).rules_about(subjects, &mut ledger);
-    value(visit, (judged, &ledger), shown)
+    let judged = visit.party(terms, NO_CLIENT).rules_about(subjects, &mut ledger);
+    value(visit, judged, &ledger, shown)
 }
 
-fn value(visit: &Visit, (judged, ledger): (Result<(), Refused>, &Ledger), shown: &dyn Display) -> Reply {
+fn value(visit: &Visit, judged: Result<(), Refused>, ledger: &Ledger, shown: &dyn Display) -> Reply {
     let Err(refused) = judged else { return effect(&ledger.effects) };
     let id = lookup::explain_id();
     let reply = words::reply(&refused, shown, id);

@@ -6,18 +6,18 @@ use smtp::address::{ForwardPath, Host, Mailbox};
 use tracing::warn;
 
 use super::YES;
+use crate::judge::Terms;
 use crate::serve::beside::{Visit, path};
-use crate::serve::site::Site;
 
 /// Whether mail for a domain is ours to take; relay domains are.
-pub(super) async fn local(visit: &Visit, site: &Site, key: &[u8]) -> Reply {
+pub(super) async fn local(visit: &Visit, terms: &Terms, key: &[u8]) -> Reply {
     let Some(domain) = str::from_utf8(key).ok().and_then(|text| smtp::Domain::parse(text).ok()) else {
         return Reply::NotFound;
     };
-    if site.beside.is_relay_domain_name(&domain) {
+    if terms.mta_policy.is_relay_domain_name(&domain) {
         return Reply::Ok(YES.to_owned());
     }
-    match visit.border.directory.is_hosted(domain.as_str()).await {
+    match visit.border.sources.directory.is_hosted(domain.as_str()).await {
         Ok(true) => Reply::Ok(YES.to_owned()),
         Ok(false) => Reply::NotFound,
         Err(error) => fault(&error),
@@ -26,9 +26,9 @@ pub(super) async fn local(visit: &Visit, site: &Site, key: &[u8]) -> Reply {
 
 /// Whether mail for an address is taken, and whose it is: the account's login, or what is behind an alias. Of the addresses
 /// in a relay domain all are.
-pub(super) async fn mailbox(visit: &Visit, site: &Site, key: &[u8]) -> Reply {
+pub(super) async fn mailbox(visit: &Visit, terms: &Terms, key: &[u8]) -> Reply {
     let Some(mailbox) = address(key) else { return Reply::NotFound };
-    if site.beside.is_relay_domain(&mailbox) {
+    if terms.mta_policy.is_relay_domain(&mailbox) {
         return Reply::Ok(mailbox.to_string());
     }
     match resolved(visit, &mailbox).await {
@@ -69,7 +69,7 @@ fn address(key: &[u8]) -> Option<Mailbox> {
 async fn resolved(visit: &Visit, mailbox: &Mailbox) -> Result<Resolution, Reply> {
     let Host::Domain(domain) = &mailbox.host else { return Err(Reply::NotFound) };
     let local_part = mailbox.local_part.as_str();
-    let found = visit.border.directory.resolve(local_part, domain.as_str(), mailbox.routing().is_some()).await;
+    let found = visit.border.sources.directory.resolve(local_part, domain.as_str(), mailbox.routing().is_some()).await;
     found.map_err(|error| fault(&error))
 }
 

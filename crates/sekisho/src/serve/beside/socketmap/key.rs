@@ -13,7 +13,16 @@ pub(super) enum Relaying {
     /// `ADDR`.
     Address(IpAddr),
     /// `ADDR SENDER RECIPIENT`.
-    Mail(IpAddr, ReversePath, ForwardPathParse),
+    Mail(Relayed),
+}
+
+/// A recipient that somebody wants to relay to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Relayed {
+    /// The client.
+    pub(super) ip: IpAddr,
+    pub(super) reverse_path: ReversePath,
+    pub(super) forward: ForwardPathParse,
 }
 
 /// The address at the beginning of a key: up to the first blank.
@@ -31,7 +40,7 @@ pub(super) fn relaying(key: &[u8]) -> Option<Relaying> {
         return Some(Relaying::Address(ip));
     }
     let (reverse_path, rest) = sender(rest)?;
-    Some(Relaying::Mail(ip, reverse_path, forward(rest.trim_start_matches(' '))?))
+    Some(Relaying::Mail(Relayed { ip, reverse_path, forward: forward(rest.trim_start_matches(' '))? }))
 }
 
 fn sender(text: &str) -> Option<(ReversePath, &str)> {
@@ -70,7 +79,7 @@ mod tests {
         match relaying(key.as_bytes()) {
             None => "-".to_owned(),
             Some(Relaying::Address(ip)) => ip.to_string(),
-            Some(Relaying::Mail(ip, from, to)) => {
+            Some(Relaying::Mail(Relayed { ip, reverse_path: from, forward: to })) => {
                 format!("{ip} {from} {}{}", to.path, if to.had_source_route { " routed" } else { "" })
             }
         }

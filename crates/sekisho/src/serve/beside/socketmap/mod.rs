@@ -16,11 +16,10 @@ use mta::socketmap::{Decoder, Reply, Request};
 use tracing::info;
 
 use super::client::{Answer, Client, Told};
-use super::{Served, Visit};
+use super::{InForce, Served, Visit};
 use crate::config::RelayMode;
-use crate::judge::Ledger;
+use crate::judge::{Ledger, Terms};
 use crate::listen::Link;
-use crate::serve::site::Site;
 
 /// How long a mail server may be silent. Postfix and sendmail drop idle connections by themselves; this is for connections
 /// whose other end is gone.
@@ -40,7 +39,7 @@ pub async fn serve(visit: &Visit, mut link: Link) -> Served {
             Err(error) if error.kind() != io::ErrorKind::TimedOut => return Err(error),
             Ok(None) | Err(_) => return Ok(()),
         }
-        let answered = answer_all(visit, &mut link, (&mut decoder, &mut answers)).await;
+        let answered = answer_all(visit, &mut link, &mut decoder, &mut answers).await;
         link.send(&mut answers).await?;
         if !answered? {
             return Ok(());
@@ -49,35 +48,30 @@ pub async fn serve(visit: &Visit, mut link: Link) -> Served {
 }
 
 /// Answers every request that is whole; false: the listener is in no configuration any more.
-async fn answer_all(
-    visit: &Visit,
-    link: &mut Link,
-    (decoder, answers): (&mut Decoder, &mut Vec<u8>),
-) -> io::Result<bool> {
-    let Some((site, listener)) = visit.site() else { return Ok(false) };
-    let mode = listener.settings.relay;
+async fn answer_all(visit: &Visit, link: &mut Link, decoder: &mut Decoder, answers: &mut Vec<u8>) -> io::Result<bool> {
+    let Some(in_force) = visit.in_force() else { return Ok(false) };
     loop {
         let asked = decoder.next_request().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let Some(request) = asked else { return Ok(true) };
-        answer(visit, (&site, mode), &request).await.write_to(answers);
+        answer(visit, &in_force, &request).await.write_to(answers);
         if answers.len() >= ANSWERS_OCTETS {
             link.send(answers).await?;
         }
     }
 }
 
-async fn answer(visit: &Visit, (site, mode): (&Site, RelayMode), request: &Request) -> Reply {
-    let key = request.key();
+async fn answer(visit: &Visit, in_force: &InForce, request: &Request) -> Reply {
+    let (terms, key) = (&*in_force.terms, request.key());
     match request.map() {
-        b"relay" => relay::relay(visit, (site, mode), key).await,
-        b"connect" => connect(visit, site, key).await,
-        b"access" => access::by_word(visit, site, key).await,
-        b"access-client" => access::client(visit, site, key).await,
-        b"access-helo" => access::helo(visit, site, key),
-        b"access-sender" => access::sender(visit, site, key),
-        b"access-recipient" => access::recipient(visit, site, key),
-        b"local" => accounts::local(visit, site, key).await,
-        b"mailbox" => accounts::mailbox(visit, site, key).await,
+        b"relay" => relay::relay(visit, in_force, key).await,
+        b"connect" => connect(visit, terms, key).await,
+        b"access" => access::by_word(visit, terms, key).await,
+        b"access-client" => access::client(visit, terms, key).await,
+        b"access-helo" => access::helo(visit, terms, key),
+        b"access-sender" => access::sender(visit, terms, key),
+        b"access-recipient" => access::recipient(visit, terms, key),
+        b"local" => accounts::local(visit, terms, key).await,
+        b"mailbox" => accounts::mailbox(visit, terms, key).await,
         b"alias" => accounts::alias(visit, key).await,
         unknown => {
             let map = String::from_utf8_lossy(unknown);
@@ -88,10 +82,10 @@ async fn answer(visit: &Visit, (site, mode): (&Site, RelayMode), request: &Reque
 }
 
 /// A client as the rules see it at its connection.
-async fn connect(visit: &Visit, site: &Site, key: &[u8]) -> Reply {
+async fn connect(visit: &Visit, terms: &Terms, key: &[u8]) -> Reply {
     // The name behind the address is the mail server's word; rules go by the one that we look up.
     let Some(ip) = key::first_address(key) else { return Reply::NotFound };
-    let client = Client::new(visit, (site, RelayMode::Restrict), told(ip)).await;
+    let client = Client::new(visit, terms, RelayMode::Restrict, told(ip)).await;
     match client.connect(&mut Ledger::default()).await {
         Answer::Refuse(reply) => {
             let word = if reply.is_transient() { "DEFER" } else { "REJECT" };

@@ -1,0 +1,24 @@
+//! What judging and logins ask, for as long as the server runs.
+
+use std::sync::Arc;
+
+use directory::Directory;
+use state::Embedded;
+
+use super::session::SessionIds;
+
+/// Accounts, evidence, names, and the keys that are the process's own.
+pub struct Sources {
+    /// Accounts, addresses, secrets.
+    pub directory: Arc<Directory>,
+    /// Evidence of logins, failed guesses.
+    pub state: Arc<Embedded>,
+    /// Names of clients, and where mail goes; `None`: there are no name servers.
+    pub dns: Option<Arc<dns::Resolver>>,
+    /// Counts the sessions.
+    pub sessions: SessionIds,
+    /// By which an unknown login gets a salt of its own, the same at each try (SCRAM).
+    pub decoy_key: [u8; 32],
+    /// Keys the hash under which wrong guesses are told apart; new at each start.
+    pub guess_key: [u8; 32],
+}

@@ -1,0 +1,47 @@
+//! By what is judged: made whole from the settings and the files that they name, replaced whole by a reload.
+
+use std::sync::Arc;
+
+use guard::RelayPolicy;
+
+use crate::config::Settings;
+use crate::serve::evidence::Outside;
+use crate::tables::Tables;
+
+/// One configuration, as judging and logins go by it.
+#[derive(Debug)]
+pub struct Terms {
+    /// The settings they were made from.
+    pub settings: Arc<Settings>,
+    /// Who may relay through our own listeners.
+    pub policy: RelayPolicy,
+    /// The same for the mail servers that ask us, whose own domains are no relaying either.
+    pub mta_policy: RelayPolicy,
+    /// Who may tell of logins at other servers.
+    pub outside: Outside,
+    /// Access maps, and what the files of other mail servers give.
+    pub tables: Tables,
+}
+
+/// Why a configuration that reads well cannot be gone by.
+#[derive(Debug, thiserror::Error)]
+pub enum TermsError {
+    /// It would relay for strangers.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Dangers(Vec<guard::Danger>),
+    /// A map cannot be read.
+    #[error("{}", .0.join("\n"))]
+    Maps(Vec<String>),
+}
+
+impl Terms {
+    /// Reads the files that the settings name. A mistake in one, or an entry that would relay for strangers, refuses the whole
+    /// configuration.
+    pub fn new(settings: Arc<Settings>) -> Result<Self, TermsError> {
+        let tables = Tables::load(&settings).map_err(TermsError::Maps)?;
+        let outside = Outside::load(&settings.relay.drac).map_err(|mistake| TermsError::Maps(vec![mistake]))?;
+        let policy = settings.relay_policy(&tables.entries).map_err(TermsError::Dangers)?;
+        let mta_policy = settings.beside_policy(&tables.entries).map_err(TermsError::Dangers)?;
+        Ok(Self { settings, policy, mta_policy, outside, tables })
+    }
+}
