@@ -1,7 +1,7 @@
 //! `/v1/accounts` and `/v1/devices`.
 
 use super::{ApiError, Backend, Shared, wire};
-use crate::serve::auth::guess_hash;
+use crate::judge::auth::guess_hash;
 use axum::{
     Json,
     extract::{Path, Query, State},

@@ -16,7 +16,7 @@ use super::args::Global;
 use super::fault::{Exit, Fault};
 use super::table::{printable, show, warnings};
 use crate::export::replace;
-use crate::tables;
+use crate::judge::tables;
 
 /// A key from standard input is at most so long; no address is longer.
 const KEY_OCTETS_MAX: usize = 4_096;

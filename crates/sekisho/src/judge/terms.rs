@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use guard::RelayPolicy;
 
+use super::outside::Outside;
+use super::tables::Tables;
 use crate::config::Settings;
-use crate::serve::evidence::Outside;
-use crate::tables::Tables;
 
 /// One configuration, as judging and logins go by it.
 #[derive(Debug)]

@@ -7,12 +7,12 @@ use arc_swap::ArcSwap;
 use smtp::server::TlsFacts;
 use spool::Spool;
 
-use super::auth::Origin;
 use super::beside::dracd::rates::Rates;
 use super::beside::policy::Messages;
 use super::memory::Memory;
 use super::site::{ListenerSite, Site};
 use super::smtp::header::DateClock;
+use crate::judge::auth::Origin;
 use crate::judge::{SessionId, Sources};
 use crate::listen::{Pass, Stream};
 

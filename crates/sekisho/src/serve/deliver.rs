@@ -12,7 +12,7 @@ use tracing::info;
 
 use super::border::Border;
 use crate::config::{Remote, Settings, Smarthost, SmarthostTls};
-use crate::lookup::route;
+use crate::serve::route;
 
 /// Why delivery does not start.
 #[derive(Debug, thiserror::Error)]

@@ -1,18 +1,17 @@
 //! The running server: opens what a mail passes, listens, reloads, stops.
 //!
-//! `accept` takes connections, `smtp`, `pop3` and (for other mail servers) `beside` serve them, `auth` checks logins, `deliver` sets delivery up; `border` is
+//! `accept` takes connections, `smtp`, `pop3` and (for other mail servers) `beside` serve them, `route` says where a mail goes, `deliver` sets delivery up; `border` is
 //! what all of them share, `site` one configuration of it, `legacy` what goes on beside the listeners.
 
 pub mod accept;
-pub mod auth;
 pub mod beside;
 pub mod border;
 pub mod deliver;
-pub mod evidence;
 mod legacy;
 pub mod memory;
 pub mod pop3;
 mod reload;
+pub mod route;
 pub mod site;
 pub mod smtp;
 

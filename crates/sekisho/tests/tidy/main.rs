@@ -62,9 +62,9 @@ const TRAPS: &[u8] =
 
 /// Who can vouch for evidence that the guard cannot check itself, and the only places that do.
 const VOUCHERS: &[(&str, &str)] = &[
-    ("attest_authenticated", "crates/sekisho/src/serve/auth.rs"),
+    ("attest_authenticated", "crates/sekisho/src/judge/auth.rs"),
     ("attest_drac_grant", "crates/state/src/table.rs"),
-    ("attest_forward_confirmed", "crates/sekisho/src/lookup/resolver.rs"),
+    ("attest_forward_confirmed", "crates/sekisho/src/judge/client_name.rs"),
     ("attest_pop_login", "crates/state/src/table.rs"),
 ];
 

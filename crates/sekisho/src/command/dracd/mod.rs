@@ -18,8 +18,8 @@ use self::server::{Server, Setup};
 use super::args::Dracd;
 use super::fault::{Exit, Fault};
 use crate::config::{Log, LogFormat, LogLevel};
+use crate::judge::outside;
 use crate::log::Logger;
-use crate::serve::evidence;
 
 /// Where the original, and packages of it, have the list.
 const ALLOW_FILES: [&str; 2] = ["/etc/mail/dracd.allow", "/etc/drac/dracd.allow"];
@@ -68,7 +68,7 @@ async fn serve(setup: Setup) -> Result<(), Fault> {
 fn allow_list(named: Option<&Path>, usual: &[&str]) -> Result<Option<drac::allow::Loaded>, Fault> {
     let usual = || usual.iter().map(Path::new).find(|path| path.exists());
     let Some(path) = named.or_else(usual) else { return Ok(None) };
-    let loaded = evidence::read_allow(path).map_err(|mistake| Fault::new(Exit::Usage, anyhow!(mistake)))?;
+    let loaded = outside::read_allow(path).map_err(|mistake| Fault::new(Exit::Usage, anyhow!(mistake)))?;
     Ok(Some(loaded))
 }
 

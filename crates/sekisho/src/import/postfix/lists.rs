@@ -4,7 +4,7 @@ use super::Taking;
 use crate::{
     config::{self, Text},
     import::{Spot, draft::Draft},
-    tables::Tables,
+    judge::tables::Tables,
 };
 use std::path::Path;
 use toml::Value;

@@ -19,8 +19,8 @@ use tracing::info;
 
 use super::{InForce, Served, Visit};
 use crate::judge::Terms;
+use crate::judge::evidence::{Recorder, ToldLogin};
 use crate::listen::Link;
-use crate::serve::evidence::{Recorder, ToldLogin};
 
 /// How long a request's header may take, and as long its body.
 const REQUEST_WAIT: Duration = Duration::from_secs(30);

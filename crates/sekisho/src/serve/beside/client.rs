@@ -10,8 +10,8 @@ use tracing::info;
 
 use super::Visit;
 use crate::config::RelayMode;
+use crate::judge::auth::Proved;
 use crate::judge::{AskedRcpt, Ledger, Party, Refused, Standing, Terms};
-use crate::serve::auth::Proved;
 
 /// What the mail server tells of its client.
 #[derive(Debug, Clone, Copy, Default)]

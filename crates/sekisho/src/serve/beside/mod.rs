@@ -24,11 +24,11 @@ use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tracing::{debug, info};
 
-use super::auth::Origin;
 use super::border::Border;
-use super::evidence::Recorder;
 use super::site::ListenerSite;
 use crate::config::{Protocol, RelayMode};
+use crate::judge::auth::Origin;
+use crate::judge::evidence::Recorder;
 use crate::judge::{Party, SessionId, Terms};
 use crate::listen::{Link, Pass};
 

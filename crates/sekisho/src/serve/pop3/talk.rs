@@ -11,9 +11,9 @@ use smtp::server::TlsFacts;
 use tracing::info;
 
 use super::maildrop::{OpenMaildrop, Piece};
-use crate::serve::auth::{Auth, Origin, Outcome, Proved};
+use crate::judge::auth::{Auth, Origin, Outcome, Proved};
+use crate::judge::evidence::{Recorder, ToldLogin};
 use crate::serve::border::Client;
-use crate::serve::evidence::{Recorder, ToldLogin};
 
 /// One session's side of the conversation.
 pub(super) struct Talk {

@@ -12,8 +12,8 @@ use tracing::{error, info, warn};
 
 use super::header::{Header, Hop};
 use super::talk::{Talk, Transaction};
-use crate::lookup::route;
 use crate::serve::memory::{Held, HeldComing};
+use crate::serve::route;
 
 /// What our header fields above a message take, in octets; nearly always enough.
 pub(super) const ABOVE_OCTETS: usize = 512;

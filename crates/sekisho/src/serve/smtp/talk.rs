@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::message::Arriving;
 use crate::judge::Ledger;
-use crate::serve::auth::{Auth, Outcome, Proved};
+use crate::judge::auth::{Auth, Outcome, Proved};
 use crate::serve::border::Client;
 
 /// One session's side of the conversation. Small while nothing happens: what a login or a message needs is boxed.

@@ -22,10 +22,10 @@ use tracing::{debug, info};
 use self::desk::{Asked, Callers, Desk, Refusal};
 use super::{Served, Visit};
 use crate::config::Protocol;
+use crate::judge::evidence::{Recorded, Recorder, ToldLogin};
 use crate::judge::{SessionId, Terms};
 use crate::listen::Link;
 use crate::serve::border::Border;
-use crate::serve::evidence::{Recorded, Recorder, ToldLogin};
 use crate::serve::site::Site;
 
 /// Serves one connection.

@@ -6,10 +6,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use mta::{address, socketmap::Reply};
 use tracing::info;
 
-use crate::judge::{Effects, Ledger, Refused, Terms, words};
-use crate::lookup;
+use crate::judge::facts::explain_id;
+use crate::judge::reply::reply_to;
+use crate::judge::tables::Subjects;
+use crate::judge::{Effects, Ledger, Refused, Terms};
 use crate::serve::beside::{Visit, path};
-use crate::tables::Subjects;
 
 const NOTHING: Subjects<'static> =
     Subjects { client: None, name: None, helo: None, reverse_path: None, forward_path: None };
@@ -70,8 +71,8 @@ fn about(visit: &Visit, terms: &Terms, subjects: &Subjects<'_>, shown: &dyn Disp
 
 fn value(visit: &Visit, judged: Result<(), Refused>, ledger: &Ledger, shown: &dyn Display) -> Reply {
     let Err(refused) = judged else { return effect(&ledger.effects) };
-    let id = lookup::explain_id();
-    let reply = words::reply(&refused, shown, id);
+    let id = explain_id();
+    let reply = reply_to(&refused, shown, id);
     info!(
         session = %visit.session,
         subject = ?shown.to_string(),

@@ -1,8 +1,5 @@
 //! Facts for the guard: each look-up has a deadline, and what failed or is late is *unknown*, never a default.
 
-pub mod resolver;
-pub mod route;
-
 use std::future::Future;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};

@@ -16,8 +16,9 @@ use state::AuthGate;
 use state::throttle::FailedLogin;
 use tracing::{debug, info, warn};
 
+use super::session::SessionId;
+use super::sources::Sources;
 use crate::config::Settings;
-use crate::judge::{SessionId, Sources};
 
 /// What an exchange came to, or what it wants next.
 pub enum Outcome {
@@ -126,13 +127,13 @@ impl Origin {
     }
 
     /// It was the right password: here, or at another server that says so.
-    pub(super) fn succeeded(&self, login: &str, way: &str) {
+    pub fn succeeded(&self, login: &str, way: &str) {
         self.sources.state.auth_succeeded(self.ip, &folded(login), SystemTime::now());
         info!(session = %self.session, listener = &*self.listener, client = %self.ip, login = ?login, way, "login");
     }
 
     /// It failed at another server, which tells us a hash of what was tried.
-    pub(super) fn failed_elsewhere(&self, login: &str, guess: &[u8], way: &str) {
+    pub fn failed_elsewhere(&self, login: &str, guess: &[u8], way: &str) {
         self.failed(&Attempt { login, guess, way }, &Denial::Elsewhere);
     }
 

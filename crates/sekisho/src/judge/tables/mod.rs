@@ -1,8 +1,8 @@
 //! Access maps in force: loaded from the files of other mail servers, asked at each recipient. What they give and where they
 //! stand is `load`'s matter; what is found here only takes away.
 
+mod action;
 mod load;
-mod meaning;
 mod routes;
 
 use std::borrow::Cow;
@@ -107,7 +107,7 @@ impl Rule {
 
     fn hit(&self, stage: Stage, subject: Subject<'_>) -> Option<Hit> {
         let found = self.table.smtpd(subject)?;
-        let action = meaning::of(self.table.kind(), &found.value)?;
+        let action = action::of(self.table.kind(), &found.value)?;
         Some(Hit { stage, action, line: ConfigLine::new(self.table.file(), found.line), observe: self.observe })
     }
 }

@@ -10,7 +10,7 @@ use guard::policy::Entry;
 use guard::rules::Stage;
 use maps::{Kind, RelayWhat, Table};
 
-use super::{Rule, Tables, meaning};
+use super::{Rule, Tables, action};
 use crate::config::{self, MapDomain, MapEntries, MapFile, Settings};
 
 /// A map larger than this is some other file.
@@ -97,7 +97,7 @@ impl Loading {
     fn mailertable(&mut self, map: &MapFile) {
         let Some(table) = self.table(map) else { return };
         let table = Arc::new(table);
-        if table.values().any(|(value, _)| meaning::of(table.kind(), &value).is_some()) {
+        if table.values().any(|(value, _)| action::of(table.kind(), &value).is_some()) {
             let table = Arc::clone(&table);
             self.tables.rules.push(Rule { table, at: Some(Stage::Recipient), observe: false });
         }
@@ -146,7 +146,7 @@ fn has_database(kind: Kind) -> bool {
 /// What stands in a table and cannot be taken as an access rule, each with its place.
 pub(crate) fn not_here(table: &Table) -> Vec<String> {
     let wrong = |(value, line): (Cow<'_, str>, u32)| {
-        meaning::not_here(table.kind(), &value).map(|what| format!("{}:{line}:1: {what}", table.file()))
+        action::not_here(table.kind(), &value).map(|what| format!("{}:{line}:1: {what}", table.file()))
     };
     table.values().filter_map(wrong).take(MISTAKES_MAX).collect()
 }

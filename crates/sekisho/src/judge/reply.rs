@@ -7,10 +7,10 @@ use guard::{ExplainId, Reason};
 use smtp::replies;
 use smtp::reply::{Enhanced, Reply};
 
-use super::Refused;
+use super::party::Refused;
 
 /// The reply to a refusal.
-pub fn reply(refused: &Refused, path: &dyn Display, id: ExplainId) -> Reply {
+pub fn reply_to(refused: &Refused, path: &dyn Display, id: ExplainId) -> Reply {
     match refused.refusal.reason {
         Reason::RelayDenied | Reason::SenderNotGranted | Reason::NullSenderNotGranted | Reason::LiteralRefused => {
             replies::relay_denied(path, &id)
@@ -55,7 +55,7 @@ mod tests {
         };
         let told = |said| {
             let refused = Refused { refusal: Reason::AccessDenied.into(), said: Some(said) };
-            reply(&refused, &"<a@b.example>", ExplainId::from_random(1)).to_string()
+            reply_to(&refused, &"<a@b.example>", ExplainId::from_random(1)).to_string()
         };
         assert!(told(said(550, None)).starts_with("550 5.7.1 <a@b.example>: Go away ["), "{}", told(said(550, None)));
         assert!(told(said(554, Some("5.1.8"))).starts_with("554 5.1.8 "));

@@ -8,8 +8,9 @@ use maildir::quota::{self, Quota, Usage};
 use smtp::Host;
 use tracing::warn;
 
-use super::{Party, SessionId};
+use super::Party;
 use crate::config::Local;
+use crate::judge::session::SessionId;
 
 /// A mailbox with a bound.
 struct Bound {
