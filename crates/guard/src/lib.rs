@@ -1,40 +1,66 @@
-//! The brain: facts go in, a verdict and its trace come out. No I/O and no clock of its own.
+//! The brain: facts go in, a verdict and its record come out. No I/O and no clock of its own.
 //!
 //! Two laws. *Authorization fails closed*: relaying needs a [`RelayGrant`], which only [`authority`] makes, and
-//! whatever is unknown gives none. *Suspicion fails open*: what cannot be checked weighs nothing (rules come later).
+//! whatever is unknown gives none. *Suspicion fails open*: what cannot be checked weighs nothing.
 //!
 //! | file | answers for |
 //! |---|---|
 //! | `fact` | what is known, and *unknown* as an answer of its own |
+//! | `attested` | what is believed because somebody vouched for it: logins, POP logins, names |
+//! | `facts` | the table of facts, how long each counts, and what is known |
 //! | `policy` | who may relay as the operator wrote it, and the dangers for which it does not start |
+//! | `rule` | rules: conditions, actions, weights, modes |
+//! | `charge` | what is counted for a mail |
+//! | `hearing` | what a step of a judgement sees |
 //! | `authority` | the makers of grants: SMTP AUTH, network, client map, POP login, and the relay domains |
 //! | `hosting` | who answers for a recipient here, and the proof of it |
-//! | `relay` | the judgement at MAIL and at RCPT |
 //! | `never_granted` | addresses that no login elsewhere makes anybody's |
-//! | `rules` | what entries of access maps take away |
-//! | `verdict` | what a judgement says |
+//! | `case` | a connection, its greeting and login, its transaction |
+//! | `command` | one command while it is judged |
+//! | `judge` | the one question, by stage |
+//! | `verdict`, `effects`, `reason` | what a judgement says |
 //! | `trace` | how it came about |
+//! | `record`, `serial` | all of it, to be kept |
 
+pub mod attested;
 pub mod authority;
+pub mod case;
+pub mod charge;
+pub mod command;
+pub mod effects;
+pub mod explain;
 pub mod fact;
+pub mod facts;
+mod hearing;
 pub mod hosting;
 pub mod ip;
+pub mod judge;
+pub mod line;
 pub mod never_granted;
 pub mod policy;
-pub mod relay;
-pub mod rules;
+pub mod reason;
+pub mod record;
+pub mod rule;
+mod serial;
 pub mod trace;
 pub mod verdict;
 
-pub use authority::{
-    AddressJudgement, AddressRight, ChargeKey, ConfirmedName, Device, Login, PopEvidence, PopSource, RecipientScope,
-    RelayGrant, Right, Subject, judge_address,
-};
-pub use fact::{Charge, Fact, Fault, MailFacts, RcptFacts};
+pub use attested::{ConfirmedName, Device, Login, PopEvidence, PopSource, RecipientScope, Subject};
+pub use authority::{AddressRight, RelayGrant, Right};
+pub use case::{Case, Claim, Depth, Manner};
+pub use charge::{Charge, Charged, DeviceCharge, PopCharge, RoomCharge};
+pub use command::{Arrived, AskedRcpt, Command, Reserved, Stage};
+pub use effects::Effects;
+pub use explain::ExplainId;
+pub use fact::{Fact, Fault};
+pub use facts::{FactName, Found, Gathered, Need, Of, Stamp, Value};
 pub use hosting::{HostedPath, Hosting};
 pub use ip::{canonical_ip, cut_ipv6};
-pub use policy::{ConfigLine, Danger, DracSenders, RelayPolicy, RelayPolicySpec, SenderPattern};
-pub use relay::{judge_mail, judge_rcpt};
-pub use rules::{RuleVerdict, judge_rules};
-pub use trace::{ExplainId, Trace};
-pub use verdict::{MailJudgement, Need, RcptJudgement, Reason, Recipient, Refusal};
+pub use judge::{AddressJudgement, Judged, judge, judge_address};
+pub use line::ConfigLine;
+pub use policy::{Danger, DracSenders, Policy, RelayPolicy, RelayPolicySpec, SenderPattern};
+pub use reason::Reason;
+pub use record::{Decided, Record};
+pub use rule::Part;
+pub use trace::Trace;
+pub use verdict::{Outcome, Recipient, Refusal, Verdict};

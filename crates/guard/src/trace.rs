@@ -6,12 +6,12 @@ use std::net::IpAddr;
 
 use smtp::address::Routing;
 
-use crate::authority::Right;
-use crate::fact::{Charge, Fault};
+use crate::charge::Charged;
+use crate::fact::Fault;
 use crate::hosting::Hosting;
-use crate::policy::ConfigLine;
-use crate::rules::Stage;
-use crate::verdict::Reason;
+use crate::line::ConfigLine;
+use crate::reason::Reason;
+use crate::rule::Part;
 
 /// The question of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub enum Asked {
     /// Does it fit the quota of the grant.
     Charge,
     /// Has an access map an entry for it.
-    Access(Stage),
+    Access(Part),
     /// The end.
     Verdict,
 }
@@ -71,10 +71,10 @@ impl Asked {
             Self::ClientName => "client-name",
             Self::Pop => "pop",
             Self::Charge => "charge",
-            Self::Access(Stage::Client) => "access-client",
-            Self::Access(Stage::Helo) => "access-helo",
-            Self::Access(Stage::Sender) => "access-sender",
-            Self::Access(Stage::Recipient) => "access-recipient",
+            Self::Access(Part::Client) => "access-client",
+            Self::Access(Part::Helo) => "access-helo",
+            Self::Access(Part::Sender) => "access-sender",
+            Self::Access(Part::Recipient) => "access-recipient",
             Self::Verdict => "verdict",
         }
     }
@@ -91,8 +91,6 @@ pub enum Found {
     Skipped,
     /// The null reverse-path.
     Null,
-    /// Not known yet: the judgement stops here until it is.
-    Needed,
     /// The look-up failed.
     Unknown(Fault),
     /// An address.
@@ -104,7 +102,7 @@ pub enum Found {
     /// How many live POP logins.
     Count(u32),
     /// The quota's answer.
-    Charge(Charge),
+    Charge(Charged),
     /// Taken as ours.
     Hosted,
     /// Taken by a right.
@@ -120,13 +118,12 @@ impl fmt::Display for Found {
             Self::No => f.write_str("no"),
             Self::Skipped => f.write_str("skipped"),
             Self::Null => f.write_str("null"),
-            Self::Needed => f.write_str("needed"),
             Self::Unknown(fault) => write!(f, "unknown:{}:{}", fault.place(), fault.code()),
             Self::Ip(ip) => write!(f, "{ip}"),
             Self::Hosting(hosting) => f.write_str(hosting.code()),
             Self::Routing(routing) => f.write_str(routing_code(*routing)),
             Self::Count(count) => write!(f, "{count}"),
-            Self::Charge(charge) => write!(f, "{charge}"),
+            Self::Charge(charged) => f.write_str(charged.code()),
             Self::Hosted => f.write_str("hosted"),
             Self::Relayed(right) => write!(f, "relayed:{right}"),
             Self::Refused(reason) => write!(f, "refused:{}", reason.code()),
@@ -154,28 +151,33 @@ pub struct Step {
     pub line: Option<ConfigLine>,
 }
 
-/// The steps of one judgement, in order. Judging again after a [`crate::Need`] begins it anew, so one value serves a
-/// whole session without a further allocation.
+/// The steps of one judgement, in order. It goes on where it stopped for a [`crate::Need`]; nothing is asked twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trace {
     steps: Vec<Step>,
 }
 
 impl Trace {
-    /// An empty trace.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// The steps so far.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    pub(crate) fn begin(&mut self, client: IpAddr) {
-        self.steps.clear();
-        self.steps.reserve(12);
-        self.note(Asked::Client, Found::Ip(client));
+    /// The trace of a judgement about this client; `None`: nobody knows its address.
+    pub(crate) fn of_client(client: Option<IpAddr>) -> Self {
+        let mut trace = Self { steps: Vec::with_capacity(12) };
+        trace.note(Asked::Client, client.map_or(Found::No, Found::Ip));
+        trace
+    }
+
+    /// How far it is written.
+    pub(crate) fn mark(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Takes back what a step wrote that could not be finished.
+    pub(crate) fn undo(&mut self, mark: usize) {
+        self.steps.truncate(mark);
     }
 
     pub(crate) fn note(&mut self, asked: Asked, found: Found) {
@@ -187,18 +189,8 @@ impl Trace {
         self.steps.push(Step { asked, found, line: line.cloned() });
     }
 
-    /// A limit that the caller keeps was asked (a device's messages an hour): within it the verdict stands, beyond it the
-    /// recipient is refused.
-    pub fn limited(&mut self, charge: Charge) {
-        self.note(Asked::Charge, Found::Charge(charge));
-        if charge == Charge::Exceeded {
-            self.note(Asked::Verdict, Found::Refused(Reason::GrantExhausted));
-        }
-    }
-
-    pub(crate) fn relayed(&mut self, right: &Right) {
-        let step = Step { asked: Asked::Verdict, found: Found::Relayed(right.code()), line: right.line().cloned() };
-        self.steps.push(step);
+    pub(crate) fn relayed(&mut self, right: &'static str, line: Option<&ConfigLine>) {
+        self.steps.push(Step { asked: Asked::Verdict, found: Found::Relayed(right), line: line.cloned() });
     }
 }
 
@@ -217,54 +209,13 @@ impl fmt::Display for Trace {
     }
 }
 
-/// Eight characters that stand in the reply, the log and the metric of one decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ExplainId([u8; Self::LEN]);
-
-impl ExplainId {
-    /// Its length in characters.
-    pub const LEN: usize = 8;
-    /// Digits and lower-case letters without `i`, `l`, `o`, `u`: an id is read out over the telephone.
-    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-
-    /// From random bits, of which 40 are used.
-    pub fn from_random(random: u64) -> Self {
-        let mut id = [0; Self::LEN];
-        for (n, place) in id.iter_mut().enumerate() {
-            let digit = (random >> (5 * n)) & 31;
-            *place = Self::ALPHABET[usize::try_from(digit).unwrap_or(0)];
-        }
-        Self(id)
-    }
-
-    /// As an operator types it, in either case; `None` if it is no id.
-    pub fn parse(text: &str) -> Option<Self> {
-        let lower = text.to_ascii_lowercase();
-        let id: [u8; Self::LEN] = lower.as_bytes().try_into().ok()?;
-        id.iter().all(|byte| Self::ALPHABET.contains(byte)).then_some(Self(id))
-    }
-
-    /// Its text.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or("")
-    }
-}
-
-impl fmt::Display for ExplainId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn a_trace_is_one_line() {
-        let mut trace = Trace::new();
-        trace.begin("192.0.2.7".parse().unwrap());
+        let mut trace = Trace::of_client("192.0.2.7".parse().ok());
         trace.note(Asked::Hosting, Found::Hosting(Hosting::NotHosted));
         trace.note_line(Asked::Network, Some(&ConfigLine::new("sekisho.toml", 12)));
         trace.note(Asked::Pop, Found::Unknown(Fault::TimedOut("state")));
@@ -278,19 +229,5 @@ mod tests {
     #[test]
     fn a_step_stays_small() {
         assert!(size_of::<Step>() <= 72, "{}", size_of::<Step>());
-    }
-
-    proptest! {
-        #[test]
-        fn an_id_prints_and_parses(random: u64) {
-            let id = ExplainId::from_random(random);
-            prop_assert_eq!(id.as_str().len(), ExplainId::LEN);
-            prop_assert_eq!(ExplainId::parse(&id.to_string().to_uppercase()), Some(id));
-        }
-
-        #[test]
-        fn parsing_an_id_never_fails_badly(text: String) {
-            let _ = ExplainId::parse(&text);
-        }
     }
 }

@@ -1,11 +1,12 @@
 //! What a judgement says.
 
-use std::net::IpAddr;
-
 use smtp::address::ForwardPath;
 
-use crate::authority::{ChargeKey, RelayGrant};
+use crate::authority::RelayGrant;
+use crate::effects::Effects;
 use crate::hosting::HostedPath;
+use crate::reason::Reason;
+use crate::rule::{Part, Said};
 
 /// Who answers for a recipient; there is no third way into an envelope.
 /// ```compile_fail,E0308
@@ -36,171 +37,71 @@ impl Recipient {
     }
 }
 
-/// A fact without which the judgement cannot go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Need {
-    /// `RcptFacts::hosting` for [`crate::RelayPolicy::directory_mailbox`].
-    Hosting,
-    /// `reverse_path_owners`.
-    Owners,
-    /// `RcptFacts::reverse_path_hosted`.
-    SenderHosting,
-    /// `RcptFacts::client_name`.
-    ClientName,
-    /// `RcptFacts::pop` for this address or prefix.
-    PopEvidence(IpAddr),
-    /// `RcptFacts::charge`: count this, all or nothing, and say whether it fitted.
-    Charge(ChargeKey),
+/// What a command comes to.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Yes or no.
+    pub outcome: Outcome,
+    /// What is to be done besides, if it is yes.
+    pub effects: Effects,
 }
 
-/// Judgement at MAIL.
+/// Yes or no.
+#[must_use]
 #[derive(Debug, PartialEq, Eq)]
-pub enum MailJudgement {
-    /// Look it up, then ask again.
-    Need(Need),
-    /// The transaction may begin.
-    Accept,
-    /// It may not.
-    Refuse(Refusal),
-}
-
-/// Judgement at RCPT.
-#[derive(Debug, PartialEq, Eq)]
-pub enum RcptJudgement {
-    /// Look it up, then ask again.
-    Need(Need),
+pub enum Outcome {
+    /// The command may go on. At RCPT: there is nothing against the recipient, and who may relay was not to be said.
+    Proceed,
     /// The recipient with the proof that it may be taken.
     Accept(Recipient),
-    /// It may not.
+    /// No: 5xx.
     Refuse(Refusal),
+    /// Not now: 4xx.
+    Defer(Refusal),
 }
 
 /// No, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The cause.
     pub reason: Reason,
-    /// 4xx: the cause is ours or passes by itself. Otherwise 5xx.
-    pub temporary: bool,
+    /// What is refused: the reply names it.
+    pub of: Part,
+    /// The words of the rule that said so, if one did.
+    pub said: Option<Said>,
 }
 
-impl From<Reason> for Refusal {
-    fn from(reason: Reason) -> Self {
-        Self { reason, temporary: reason.is_temporary() }
+impl Refusal {
+    /// A refusal in our own words.
+    pub fn new(reason: Reason, of: Part) -> Self {
+        Self { reason, of, said: None }
     }
 }
 
-/// Why something is refused. The code is stable: reply, log, metric and the page for the refused sender use it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// No authority gives the right to relay: 550 5.7.1.
-    RelayDenied,
-    /// Our domain, no such user: 550 5.1.1.
-    UnknownUser,
-    /// The reverse-path does not belong to the login: 553 5.7.1.
-    SenderNotYours,
-    /// There is a POP grant, but for accounts that do not own the reverse-path: 550 5.7.1.
-    SenderNotGranted,
-    /// The null reverse-path needs SMTP AUTH or a listed client; a POP grant does not carry it: 550 5.7.1.
-    NullSenderNotGranted,
-    /// A fact that decides is unknown: 451 4.3.0.
-    AuthorityUnavailable,
-    /// The quota of the POP grant is used up: 450 4.7.1.
-    GrantExhausted,
-    /// The local part is itself an address or route, and no mailbox here has that name: 550 5.7.1.
-    RoutingRefused,
-    /// An address literal that is no mailbox here: 550 5.7.1.
-    LiteralRefused,
-    /// The device may not send to this recipient: 550 5.7.1.
-    RecipientOutOfScope,
-    /// An entry of an access map refuses it: 550, or what the entry says.
-    AccessDenied,
-    /// An entry of an access map puts it off: 450, or what the entry says.
-    AccessDeferred,
-    /// Every mailbox of the recipient is over its quota: 552 5.2.2. No judgement of the guard: said once it accepted.
-    MailboxFull,
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Self {
+        if refusal.reason.is_temporary() { Self::Defer(refusal) } else { Self::Refuse(refusal) }
+    }
 }
 
-impl Reason {
-    /// Every reason, for documents and tests.
-    pub const ALL: [Self; 13] = [
-        Self::RelayDenied,
-        Self::UnknownUser,
-        Self::SenderNotYours,
-        Self::SenderNotGranted,
-        Self::NullSenderNotGranted,
-        Self::AuthorityUnavailable,
-        Self::GrantExhausted,
-        Self::RoutingRefused,
-        Self::LiteralRefused,
-        Self::RecipientOutOfScope,
-        Self::AccessDenied,
-        Self::AccessDeferred,
-        Self::MailboxFull,
-    ];
-
-    /// Stable code.
-    pub fn code(self) -> &'static str {
+impl Outcome {
+    /// The refusal, if it is one.
+    pub fn refusal(&self) -> Option<&Refusal> {
         match self {
-            Self::RelayDenied => "relay-denied",
-            Self::UnknownUser => "unknown-user",
-            Self::SenderNotYours => "sender-not-yours",
-            Self::SenderNotGranted => "sender-not-granted",
-            Self::NullSenderNotGranted => "null-sender-not-granted",
-            Self::AuthorityUnavailable => "authority-unavailable",
-            Self::GrantExhausted => "grant-exhausted",
-            Self::RoutingRefused => "routing-refused",
-            Self::LiteralRefused => "literal-refused",
-            Self::RecipientOutOfScope => "recipient-out-of-scope",
-            Self::AccessDenied => "access-denied",
-            Self::AccessDeferred => "access-deferred",
-            Self::MailboxFull => "mailbox-full",
+            Self::Refuse(refusal) | Self::Defer(refusal) => Some(refusal),
+            Self::Proceed | Self::Accept(_) => None,
         }
     }
 
-    /// Whether it says no more than that nothing gives the right to relay: another server may give it.
-    pub fn is_of_relaying(self) -> bool {
+    /// Stable word.
+    pub fn code(&self) -> &'static str {
         match self {
-            Self::RelayDenied
-            | Self::SenderNotGranted
-            | Self::NullSenderNotGranted
-            | Self::GrantExhausted
-            | Self::LiteralRefused => true,
-            Self::UnknownUser
-            | Self::SenderNotYours
-            | Self::AuthorityUnavailable
-            | Self::RoutingRefused
-            | Self::RecipientOutOfScope
-            | Self::AccessDenied
-            | Self::AccessDeferred
-            | Self::MailboxFull => false,
+            Self::Proceed => "proceed",
+            Self::Accept(Recipient::Hosted(_)) => "hosted",
+            Self::Accept(Recipient::Relayed(..)) => "relayed",
+            Self::Refuse(_) => "refuse",
+            Self::Defer(_) => "defer",
         }
-    }
-
-    /// Whether the refusal passes by itself.
-    pub fn is_temporary(self) -> bool {
-        matches!(self, Self::AuthorityUnavailable | Self::GrantExhausted | Self::AccessDeferred)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_stable_and_distinct() {
-        let codes: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
-        assert_eq!(
-            codes.join(" "),
-            "relay-denied unknown-user sender-not-yours sender-not-granted null-sender-not-granted \
-             authority-unavailable grant-exhausted routing-refused literal-refused recipient-out-of-scope \
-             access-denied access-deferred mailbox-full"
-        );
-    }
-
-    #[test]
-    fn only_our_own_faults_and_quotas_are_temporary() {
-        let temporary: Vec<_> = Reason::ALL.into_iter().filter(|reason| reason.is_temporary()).collect();
-        assert_eq!(temporary, [Reason::AuthorityUnavailable, Reason::GrantExhausted, Reason::AccessDeferred]);
     }
 }

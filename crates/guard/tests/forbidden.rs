@@ -24,7 +24,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("pub fn f(p: smtp::ForwardPath) -> guard::Recipient { guard::Recipient::Relayed(p, ()) }", "E0308"),
     ("pub fn f() -> guard::RelayPolicy { Default::default() }", "E0277"),
     ("pub fn f(p: &guard::RelayPolicy) { let _ = &p.networks; }", "E0616"),
-    ("pub fn f() -> guard::Login<'static> { guard::Login { login: \"a\", device: None } }", "E0451"),
+    ("pub fn f() -> guard::Login { guard::Login { login: \"a\".into(), device: None } }", "E0451"),
     ("pub fn f(d: smtp::Domain) -> guard::ConfirmedName { guard::ConfirmedName(d) }", "E0423"),
     ("pub fn f() -> guard::Fact<bool> { Default::default() }", "E0277"),
     ("pub fn f(e: &mut guard::PopEvidence) { e.shared = true; }", "E0616"),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use guard::{ChargeKey, PopEvidence, Subject, canonical_ip};
+use guard::{PopCharge, PopEvidence, Subject, canonical_ip};
 use tokio::sync::{oneshot, watch};
 
 use crate::device::Devices;
@@ -175,7 +175,7 @@ impl Embedded {
     #[expect(clippy::unused_async, reason = "another engine asks over the network")]
     pub async fn charge_pop(
         &self,
-        key: &ChargeKey,
+        key: &PopCharge,
         limits: PopLimits,
         now: SystemTime,
     ) -> Result<ChargeOutcome, StateError> {

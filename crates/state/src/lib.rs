@@ -82,7 +82,7 @@ pub enum ChargeOutcome {
     NoEvidence,
 }
 
-impl From<ChargeOutcome> for guard::Charge {
+impl From<ChargeOutcome> for guard::Charged {
     /// Without evidence there is no room.
     fn from(outcome: ChargeOutcome) -> Self {
         match outcome {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use guard::{ChargeKey, PopEvidence, PopSource, Subject};
+use guard::{PopCharge, PopEvidence, PopSource, Subject};
 
 use crate::record::{Change, Key, Record};
 use crate::{ChargeOutcome, PopLimits, Recorded, Revoke};
@@ -259,7 +259,7 @@ impl Table {
     }
 
     /// Counts a mail, or does not. One lock, so that the ceiling is exact however many ask at once.
-    pub(crate) fn charge(&self, key: &ChargeKey, limits: PopLimits, now: u64) -> ChargeOutcome {
+    pub(crate) fn charge(&self, key: &PopCharge, limits: PopLimits, now: u64) -> ChargeOutcome {
         let addr = guard::canonical_ip(key.addr);
         let mut shard = self.shard(addr);
         let grants = shard.grants.get_mut(&addr);

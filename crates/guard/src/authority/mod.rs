@@ -1,29 +1,27 @@
-//! The makers of relay grants, and the order in which they are asked.
+//! The makers of relay grants.
 //!
 //! Authorities give, rules only take away: no rule, no map entry `OK`, no greeting name and no header can make a
-//! grant. What this crate cannot check itself enters by a constructor named `attest_…`; those who call one vouch for
-//! it. There are four: [`Login::attest_authenticated`], [`PopEvidence::attest_pop_login`],
-//! [`PopEvidence::attest_drac_grant`] and [`ConfirmedName::attest_forward_confirmed`].
+//! grant. What this crate cannot check itself enters by a constructor named `attest_…` ([`crate::attested`]); those who
+//! call one vouch for it.
 
-pub mod address;
-pub mod auth;
-pub mod client_map;
+pub(crate) mod address;
+pub(crate) mod auth;
+pub(crate) mod client_map;
 pub(crate) mod network;
-pub mod pop;
+pub(crate) mod pop;
 pub(crate) mod relay_domain;
 
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-pub use address::{AddressJudgement, AddressRight, judge_address};
-pub use auth::{Device, Login, RecipientScope};
-pub use client_map::ConfirmedName;
-pub use pop::{ChargeKey, PopEvidence, PopSource, Subject};
+pub use address::AddressRight;
 
-use crate::fact::{Fault, RcptFacts};
-use crate::policy::{ConfigLine, RelayPolicy};
-use crate::trace::Trace;
-use crate::verdict::{Need, Reason};
+use crate::attested::Subject;
+use crate::charge::{Charge, Charged};
+use crate::fact::{Fact, Fault};
+use crate::facts::Need;
+use crate::line::ConfigLine;
+use crate::reason::Reason;
 
 /// Leave for one recipient to be relayed, made only here: private field, no `Clone`, `Default` or `Deserialize`. A
 /// store keeps evidence (who logged in, from where, until when), never a grant.
@@ -123,6 +121,8 @@ impl Right {
 pub(crate) enum Answer {
     /// It gives.
     Grant(RelayGrant),
+    /// It gives once this is charged.
+    Pending(Box<Pending>),
     /// It has nothing to give; the next one is asked.
     Nothing,
     /// It could not find out; the next one is asked, but a final no becomes temporary.
@@ -133,28 +133,25 @@ pub(crate) enum Answer {
     Refuse(Reason),
 }
 
-/// One question to one authority.
-type Authority = fn(&RelayPolicy, &RcptFacts<'_>, &mut Trace) -> Answer;
+/// A right that is given once its charge is reserved. It permits nothing by itself.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    right: Right,
+    charge: Charge,
+}
 
-/// Asked in this order when nobody is logged in. What needs no look-up and has no quota comes first, so that a listed
-/// client is neither charged nor touched by a failing state engine.
-const IN_ORDER: [Authority; 4] = [network::ask, client_map::ask_address, client_map::ask_name, pop::ask];
-
-/// Asks the authorities. A login binds: who authenticated is judged by that alone, so that a device cannot shed its
-/// limits by its address.
-pub(crate) fn ask(policy: &RelayPolicy, facts: &RcptFacts<'_>, trace: &mut Trace) -> Answer {
-    if let Some(login) = &facts.login {
-        return auth::ask(login, facts, trace);
+impl Pending {
+    /// What is to be reserved.
+    pub(crate) fn charge(&self) -> &Charge {
+        &self.charge
     }
-    let mut first_fault = None;
-    for authority in IN_ORDER {
-        match authority(policy, facts, trace) {
-            Answer::Nothing => {}
-            Answer::Fault(fault) => {
-                first_fault.get_or_insert(fault);
-            }
-            decided => return decided,
+
+    /// The grant, if there was a place.
+    pub(crate) fn reserved(self, charged: Fact<Charged>) -> Result<RelayGrant, Reason> {
+        match charged {
+            Fact::Known(Charged::Within) => Ok(RelayGrant { right: self.right }),
+            Fact::Known(Charged::Exceeded) => Err(Reason::GrantExhausted),
+            Fact::Unknown(_) => Err(Reason::AuthorityUnavailable),
         }
     }
-    first_fault.map_or(Answer::Nothing, Answer::Fault)
 }

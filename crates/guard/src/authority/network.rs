@@ -1,52 +1,12 @@
 //! Relay networks: clients that may relay by their address.
 
-use std::net::IpAddr;
-
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use prefix_trie::PrefixMap;
-
 use super::{Answer, RelayGrant, Right};
-use crate::fact::RcptFacts;
-use crate::ip::canonical_ip;
-use crate::policy::{ConfigLine, RelayPolicy};
-use crate::trace::{Asked, Trace};
+use crate::hearing::Hearing;
+use crate::trace::Asked;
 
-/// Networks with the line of each; the longest match names the line.
-#[derive(Debug, Default)]
-pub(crate) struct NetworkTable {
-    v4: PrefixMap<Ipv4Net, ConfigLine>,
-    v6: PrefixMap<Ipv6Net, ConfigLine>,
-}
-
-impl NetworkTable {
-    /// Only networks that passed the check of the policy come here; a second line for the same one is ignored.
-    pub(crate) fn insert(&mut self, network: IpNet, line: ConfigLine) {
-        match network {
-            IpNet::V4(net) => {
-                self.v4.entry(net).or_insert(line);
-            }
-            IpNet::V6(net) => {
-                self.v6.entry(net).or_insert(line);
-            }
-        }
-    }
-
-    pub(crate) fn find(&self, ip: IpAddr) -> Option<&ConfigLine> {
-        match canonical_ip(ip) {
-            IpAddr::V4(ip) => self.v4.get_lpm(&Ipv4Net::from(ip)).map(|(_, line)| line),
-            IpAddr::V6(ip) => self.v6.get_lpm(&Ipv6Net::from(ip)).map(|(_, line)| line),
-        }
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (IpNet, &ConfigLine)> {
-        let v4 = self.v4.iter().map(|(net, line)| (IpNet::V4(net), line));
-        v4.chain(self.v6.iter().map(|(net, line)| (IpNet::V6(net), line)))
-    }
-}
-
-pub(super) fn ask(policy: &RelayPolicy, facts: &RcptFacts<'_>, trace: &mut Trace) -> Answer {
-    let line = policy.networks.find(facts.client_ip);
-    trace.note_line(Asked::Network, line);
+pub(crate) fn ask(hearing: &mut Hearing<'_>) -> Answer {
+    let line = hearing.client.and_then(|client| hearing.policy.networks.find(client));
+    hearing.trace.note_line(Asked::Network, line);
     match line {
         Some(line) => Answer::Grant(RelayGrant { right: Right::Network(line.clone()) }),
         None => Answer::Nothing,

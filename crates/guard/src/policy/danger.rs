@@ -4,7 +4,7 @@ use std::fmt;
 
 use ipnet::IpNet;
 
-use super::ConfigLine;
+use crate::line::ConfigLine;
 
 /// One entry that is refused: where, what, why, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]

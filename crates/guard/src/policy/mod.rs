@@ -1,46 +1,25 @@
 //! Who may relay, as the operator wrote it, checked whole before anything starts.
 
 pub mod danger;
-pub(crate) mod pattern;
+mod names;
+mod networks;
+mod pattern;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use ipnet::IpNet;
 use smtp::address::{Domain, ForwardPath, Host, LocalPart, Mailbox};
 
 pub use danger::{Danger, Why};
 
-use crate::authority::client_map::NameTable;
-use crate::authority::network::NetworkTable;
-use crate::authority::relay_domain::DomainTable;
+use self::names::NameTable;
+use self::networks::NetworkTable;
+use self::pattern::{Names, parse_names, parse_network};
 use crate::ip::{canonical_ip, cut_ipv6};
-use pattern::{Names, parse_names, parse_network};
-
-/// A place in the configuration; cheap to copy into traces.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ConfigLine {
-    /// As the operator named it.
-    pub file: Arc<str>,
-    /// From 1.
-    pub line: u32,
-}
-
-impl ConfigLine {
-    /// A line of a file.
-    pub fn new(file: impl Into<Arc<str>>, line: u32) -> Self {
-        Self { file: file.into(), line }
-    }
-}
-
-impl fmt::Display for ConfigLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
+use crate::line::ConfigLine;
+use crate::rule::SharedRules;
 
 /// One entry of a list as written, and where.
 #[derive(Debug, Clone)]
@@ -117,7 +96,7 @@ pub struct RelayPolicy {
     pub(crate) networks: NetworkTable,
     pub(crate) client_networks: NetworkTable,
     pub(crate) client_names: NameTable,
-    pub(crate) relay_domains: DomainTable,
+    pub(crate) relay_domains: NameTable,
     pub(crate) pop: Option<PopSpec>,
     pub(crate) own_literals: HashMap<IpAddr, ConfigLine>,
     pub(crate) default_domain: Option<Domain>,
@@ -205,6 +184,17 @@ impl RelayPolicy {
     }
 }
 
+/// What a case is judged by: who may relay, and the rules.
+#[derive(Debug)]
+pub struct Policy {
+    /// Who may relay.
+    pub relay: RelayPolicy,
+    /// What takes away.
+    pub rules: SharedRules,
+    /// Which configuration it is of, counted from the start of the process; records name it.
+    pub version: u64,
+}
+
 /// Whether a network is as narrow as one in the relay policy must be. For networks that are trusted with something else
 /// that opens the relay, such as naming a client's address.
 pub fn check_network(text: &str) -> Result<(), Why> {
@@ -247,8 +237,8 @@ impl Builder {
         (networks, names)
     }
 
-    fn relay_domains(&mut self, entries: Vec<Entry>) -> DomainTable {
-        let mut table = DomainTable::default();
+    fn relay_domains(&mut self, entries: Vec<Entry>) -> NameTable {
+        let mut table = NameTable::default();
         for entry in entries {
             match parse_names(&entry.text).and_then(Names::narrow_domain) {
                 Ok(pattern) => table.insert(&pattern, entry.line),

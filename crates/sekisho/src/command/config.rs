@@ -17,7 +17,7 @@ pub(super) fn run(command: &Config, global: &Global) -> Result<(), Fault> {
         Config::Check => {
             let path = path(global);
             let loaded = config::read(path, &global.set)?;
-            let terms = Terms::new(Arc::new(loaded.settings)).map_err(|error| Fault::new(Exit::Usage, error))?;
+            let terms = Terms::new(Arc::new(loaded.settings), 1).map_err(|error| Fault::new(Exit::Usage, error))?;
             let warnings: Vec<String> = terms.tables.warnings.iter().map(ToString::to_string).collect();
             table::show(global.json, &serde_json::json!({ "ok": true, "warnings": warnings }), |_| {
                 format!("{}{}: good", table::warnings(&warnings), path.display())

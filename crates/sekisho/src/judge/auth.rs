@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use directory::{AuthOutcome, Identity, RecipientScope, SecretUse, SecretsOutcome};
-use guard::{Device, Fact, Fault, Login};
+use guard::{Fact, Fault};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sasl::{Context, Exchange, Mechanism, Step};
 use sha2::Sha256;
@@ -52,7 +52,9 @@ impl Proved {
 
     /// A login that a mail server beside us has checked. It counts if it is one of ours that may log in now; of those that we
     /// do not know nothing is said.
-    pub async fn told_by_mail_server(sources: &Sources, login: &str, ip: IpAddr) -> Fact<Option<Self>> {
+    pub async fn told_by_mail_server(sources: &Sources, login: &str, ip: Option<IpAddr>) -> Fact<Option<Self>> {
+        // An unknown address is one that no device's networks can hold.
+        let ip = ip.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
         match sources.directory.identity(login, ip).await {
             Ok(Ok(identity)) => Fact::Known(Some(Self::new(identity))),
             Ok(Err(why)) => {
@@ -66,25 +68,31 @@ impl Proved {
         }
     }
 
-    /// What the guard must know of the device; outlives the facts that borrow it.
-    pub fn device_facts(&self) -> Option<Device<'_>> {
-        let device = self.identity.device.as_deref()?;
-        let scope = match device.limits.recipients {
-            RecipientScope::OwnDomains => guard::RecipientScope::HostedOnly,
-            RecipientScope::Anywhere => guard::RecipientScope::Anyone,
-        };
-        Some(Device { name: &device.name, reverse_path: None, scope })
-    }
-
     /// A device with bounds of its own: a POP grant is the account's, without them, and would widen what the device may do.
     pub fn is_bounded(&self) -> bool {
         let limits = self.identity.device.as_deref().map(|device| &device.limits);
         limits.is_some_and(|limits| limits.recipients != RecipientScope::Anywhere || limits.messages_per_hour.is_some())
     }
 
-    /// Vouches for the login before the guard: it was proved in this very session.
-    pub fn attest<'a>(&'a self, device: &Option<Device<'a>>) -> Login<'a> {
-        Login::attest_authenticated(&self.login, *device)
+    /// Vouches for the login before the guard: it was proved in this very session, or another mail server says so.
+    pub fn attest(&self) -> guard::Login {
+        guard::Login::attest_authenticated(Arc::clone(&self.identity.login), self.bounds().map(Arc::new))
+    }
+
+    /// What the device may do by which he logged in.
+    fn bounds(&self) -> Option<guard::Device> {
+        let device = self.identity.device.as_deref()?;
+        let scope = match device.limits.recipients {
+            RecipientScope::OwnDomains => guard::RecipientScope::HostedOnly,
+            RecipientScope::Anywhere => guard::RecipientScope::Anyone,
+        };
+        Some(guard::Device {
+            name: device.name.clone(),
+            login: device.login.clone(),
+            reverse_path: None,
+            scope,
+            messages_per_hour: device.limits.messages_per_hour,
+        })
     }
 }
 

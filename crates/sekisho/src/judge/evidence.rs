@@ -79,7 +79,7 @@ impl Recorder<'_> {
 
     fn check(&self, told: &ToldLogin) -> Result<(), Recorded> {
         let ToldLogin { client, subject, source } = told;
-        if !self.terms.policy.pop_enabled() {
+        if !self.terms.policy.relay.pop_enabled() {
             return Err(Recorded::Off);
         }
         let is_ours = matches!(source, PopSource::Pop3 | PopSource::Operator);
@@ -93,14 +93,18 @@ impl Recorder<'_> {
     }
 
     fn login(&self, told: &ToldLogin) -> PopLogin {
-        PopLogin { addr: self.terms.policy.pop_key(told.client), subject: told.subject.clone(), source: told.source }
+        PopLogin {
+            addr: self.terms.policy.relay.pop_key(told.client),
+            subject: told.subject.clone(),
+            source: told.source,
+        }
     }
 
     fn tell(&self, told: &ToldLogin, recorded: Result<state::Recorded, StateError>) -> Recorded {
         match recorded {
             Ok(recorded) => {
                 if !recorded.renewed {
-                    let (addr, source) = (self.terms.policy.pop_key(told.client), told.source.code());
+                    let (addr, source) = (self.terms.policy.relay.pop_key(told.client), told.source.code());
                     let (subject, shared) = (&told.subject, recorded.shared);
                     info!(session = %self.session, client = %addr, login = %subject, told_by = source, shared, "pop grant");
                 }

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use directory::Directory;
-use guard::{ChargeKey, Fact, Fault, Hosting, PopEvidence, RelayPolicy};
+use guard::{Charged, DeviceCharge, Fact, Fault, Hosting, PopCharge, PopEvidence, RelayPolicy};
 use smtp::{Host, Mailbox, ReversePath};
-use state::{Embedded, PopLimits};
+use state::{ChargeOutcome, Embedded, PopLimits};
 
 use crate::config::Pop;
 
@@ -59,7 +59,7 @@ pub async fn pop_evidence(state: &Embedded, addr: IpAddr, now: SystemTime) -> Fa
 }
 
 /// Counts a mail on the quota of a POP grant.
-pub async fn charge(state: &Embedded, key: &ChargeKey, pop: &Pop, now: SystemTime) -> Fact<guard::Charge> {
+pub async fn charge(state: &Embedded, key: &PopCharge, pop: &Pop, now: SystemTime) -> Fact<Charged> {
     let limits = PopLimits { messages: pop.messages_per_hour, recipients: pop.recipients_per_hour, window: HOUR };
     match tokio::time::timeout(LOCAL_WAIT, state.charge_pop(key, limits, now)).await {
         Ok(Ok(outcome)) => Fact::Known(outcome.into()),
@@ -68,7 +68,15 @@ pub async fn charge(state: &Embedded, key: &ChargeKey, pop: &Pop, now: SystemTim
     }
 }
 
-/// A fresh id for a refusal. Not a secret: if the system has no random octets, the clock will do.
+/// Counts a message on the rate of a device.
+pub fn charge_device(state: &Embedded, device: &DeviceCharge, now: SystemTime) -> Charged {
+    match state.charge_device(&device.login, device.per_hour, now) {
+        ChargeOutcome::Within => Charged::Within,
+        ChargeOutcome::Exceeded { .. } | ChargeOutcome::NoEvidence => Charged::Exceeded,
+    }
+}
+
+/// A fresh id for a decision. Not a secret: if the system has no random octets, the clock will do.
 pub fn explain_id() -> guard::ExplainId {
     let random = getrandom::u64().unwrap_or_else(|_| {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| u64::from(since.subsec_nanos()) << 8)

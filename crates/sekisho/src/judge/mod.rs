@@ -5,30 +5,39 @@
 //! |---|---|
 //! | `sources` | what is asked: accounts, evidence, names |
 //! | `terms` | by what is judged: one configuration |
-//! | `party` | who asks to send, and what the guard says to it |
-//! | `facts`, `client_name` | what the guard must know, looked up with a deadline |
+//! | `case` | what is known of a connection, over its commands |
+//! | `judging` | drives a case through the guard |
+//! | `gather`, `facts`, `client_name` | what the guard must know, looked up at once with one deadline |
+//! | `reserve`, `quota` | what it wants counted |
+//! | `report`, `reply`, `records` | what is told of a decision, and to whom |
 //! | `tables` | access maps |
-//! | `reply` | the words of a refusal |
 //! | `auth` | logins |
 //! | `evidence`, `outside` | logins that count for relaying, and who may tell of them |
 //! | `gateways` | addresses behind which anybody may be |
 //! | `session` | the id in the log |
 
 pub mod auth;
+pub mod case;
 pub mod client_name;
 pub mod evidence;
 pub mod facts;
 pub mod gateways;
+mod gather;
+pub mod judging;
 pub mod outside;
-pub mod party;
-pub mod reply;
 
+mod quota;
+pub mod records;
+mod reply;
+mod report;
+mod reserve;
 pub mod session;
 pub mod sources;
 pub mod tables;
 pub mod terms;
 
-pub use party::{AskedRcpt, Effects, Ledger, Party, Refused, Standing};
+pub use case::{Case, Connected, Login};
+pub use judging::{Decision, Judge};
 pub use session::{SessionId, SessionIds};
 pub use sources::Sources;
 pub use terms::{Terms, TermsError};

@@ -2,27 +2,25 @@
 
 use std::fmt::Display;
 
-use guard::rules::Said;
-use guard::{ExplainId, Reason};
+use guard::rule::Said;
+use guard::{ExplainId, Reason, Refusal};
 use smtp::replies;
 use smtp::reply::{Enhanced, Reply};
 
-use super::party::Refused;
-
-/// The reply to a refusal.
-pub fn reply_to(refused: &Refused, path: &dyn Display, id: ExplainId) -> Reply {
-    match refused.refusal.reason {
+/// The reply to a refusal that names `subject`.
+pub(super) fn to(refusal: &Refusal, subject: &dyn Display, id: ExplainId) -> Reply {
+    match refusal.reason {
         Reason::RelayDenied | Reason::SenderNotGranted | Reason::NullSenderNotGranted | Reason::LiteralRefused => {
-            replies::relay_denied(path, &id)
+            replies::relay_denied(subject, &id)
         }
-        Reason::UnknownUser => replies::unknown_user(path, &id),
-        Reason::SenderNotYours => replies::sender_not_yours(path, &id),
-        Reason::AuthorityUnavailable => replies::authority_unavailable(path, &id),
-        Reason::GrantExhausted => replies::grant_exhausted(path, &id),
-        Reason::RoutingRefused => replies::routing_refused(path, &id),
-        Reason::RecipientOutOfScope => replies::recipient_out_of_scope(path, &id),
-        Reason::MailboxFull => replies::mailbox_full(path, &id),
-        Reason::AccessDenied | Reason::AccessDeferred => access(refused.said.as_ref(), path, id),
+        Reason::UnknownUser => replies::unknown_user(subject, &id),
+        Reason::SenderNotYours => replies::sender_not_yours(subject, &id),
+        Reason::AuthorityUnavailable => replies::authority_unavailable(subject, &id),
+        Reason::GrantExhausted => replies::grant_exhausted(subject, &id),
+        Reason::RoutingRefused => replies::routing_refused(subject, &id),
+        Reason::RecipientOutOfScope => replies::recipient_out_of_scope(subject, &id),
+        Reason::MailboxFull => replies::mailbox_full(subject, &id),
+        Reason::AccessDenied | Reason::AccessDeferred => access(refusal.said.as_ref(), subject, id),
     }
 }
 
@@ -54,8 +52,8 @@ mod tests {
             text: "Go away".to_owned(),
         };
         let told = |said| {
-            let refused = Refused { refusal: Reason::AccessDenied.into(), said: Some(said) };
-            reply_to(&refused, &"<a@b.example>", ExplainId::from_random(1)).to_string()
+            let refusal = Refusal { reason: Reason::AccessDenied, of: guard::Part::Recipient, said: Some(said) };
+            to(&refusal, &"<a@b.example>", ExplainId::from_random(1)).to_string()
         };
         assert!(told(said(550, None)).starts_with("550 5.7.1 <a@b.example>: Go away ["), "{}", told(said(550, None)));
         assert!(told(said(554, Some("5.1.8"))).starts_with("554 5.1.8 "));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use directory::Directory;
 use state::Embedded;
 
+use super::records::Records;
 use super::session::SessionIds;
 
 /// Accounts, evidence, names, and the keys that are the process's own.
@@ -15,6 +16,8 @@ pub struct Sources {
     pub state: Arc<Embedded>,
     /// Names of clients, and where mail goes; `None`: there are no name servers.
     pub dns: Option<Arc<dns::Resolver>>,
+    /// Who follows decisions.
+    pub records: Records,
     /// Counts the sessions.
     pub sessions: SessionIds,
     /// By which an unknown login gets a salt of its own, the same at each try (SCRAM).

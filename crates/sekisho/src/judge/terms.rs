@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use guard::RelayPolicy;
+use guard::Policy;
 
 use super::outside::Outside;
 use super::tables::Tables;
@@ -14,9 +14,9 @@ pub struct Terms {
     /// The settings they were made from.
     pub settings: Arc<Settings>,
     /// Who may relay through our own listeners.
-    pub policy: RelayPolicy,
+    pub policy: Policy,
     /// The same for the mail servers that ask us, whose own domains are no relaying either.
-    pub mta_policy: RelayPolicy,
+    pub mta_policy: Policy,
     /// Who may tell of logins at other servers.
     pub outside: Outside,
     /// Access maps, and what the files of other mail servers give.
@@ -37,11 +37,15 @@ pub enum TermsError {
 impl Terms {
     /// Reads the files that the settings name. A mistake in one, or an entry that would relay for strangers, refuses the whole
     /// configuration.
-    pub fn new(settings: Arc<Settings>) -> Result<Self, TermsError> {
+    /// `version` tells this configuration from those before it in the same process.
+    pub fn new(settings: Arc<Settings>, version: u64) -> Result<Self, TermsError> {
         let tables = Tables::load(&settings).map_err(TermsError::Maps)?;
         let outside = Outside::load(&settings.relay.drac).map_err(|mistake| TermsError::Maps(vec![mistake]))?;
-        let policy = settings.relay_policy(&tables.entries).map_err(TermsError::Dangers)?;
-        let mta_policy = settings.beside_policy(&tables.entries).map_err(TermsError::Dangers)?;
+        let relay = settings.relay_policy(&tables.entries).map_err(TermsError::Dangers)?;
+        let rules = Arc::new(tables.rules());
+        let policy = Policy { relay, rules: Arc::clone(&rules), version };
+        let relay = settings.beside_policy(&tables.entries).map_err(TermsError::Dangers)?;
+        let mta_policy = Policy { relay, rules, version };
         Ok(Self { settings, policy, mta_policy, outside, tables })
     }
 }

@@ -36,6 +36,7 @@ use self::legacy::Legacy;
 use self::memory::Memory;
 use self::site::{Site, SiteError};
 use crate::config::{Listener, Protocol, Settings};
+use crate::judge::records::Records;
 use crate::judge::{SessionIds, Sources};
 use crate::listen::{Address, Gate, socket};
 use crate::watch::Watches;
@@ -289,6 +290,7 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
     getrandom::fill(&mut guess_key)
         .map_err(|error| StartError::Io { what: "random octets".to_owned(), error: io::Error::other(error) })?;
     let sources = Sources {
+        records: Records::default(),
         dns: resolver(&settings.dns),
         directory: Arc::new(directory),
         state: Arc::new(state),

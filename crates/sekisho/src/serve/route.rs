@@ -44,7 +44,7 @@ pub async fn mailbox_targets(
         let Some(hop) = &relay.next_hop else { return Ok(Vec::new()) };
         return Ok(vec![(mailbox.to_string(), Target::NextHop { server: format!("{}:{}", hop.host, hop.port) })]);
     }
-    if site.terms.policy.is_relay_domain(mailbox) {
+    if site.terms.policy.relay.is_relay_domain(mailbox) {
         // One of a file, with a mailertable.
         return Ok(site
             .terms

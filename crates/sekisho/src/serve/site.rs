@@ -57,7 +57,8 @@ impl Site {
     /// Makes everything that the sessions need, the certificate read anew. `before` is the site that it follows on.
     pub fn new(settings: Settings, before: Option<&Self>) -> Result<Self, SiteError> {
         let settings = Arc::new(settings);
-        let terms = Arc::new(Terms::new(Arc::clone(&settings))?);
+        let terms =
+            Arc::new(Terms::new(Arc::clone(&settings), before.map_or(1, |site| site.terms.policy.version + 1))?);
         for warning in &terms.tables.warnings {
             warn!(%warning, "access map");
         }

@@ -90,7 +90,7 @@ fn files_of_postfix_and_sendmail_and_the_older_ones_refuse() {
     for (client, sender, to, expected, line) in table {
         let answer = said(client, sender, to);
         assert!(answer.starts_with(expected), "{line}: {answer}");
-        demo.logged(&["recipient_refused", &format!("client=127.0.1.{client}"), &format!("/{line};")]);
+        demo.logged(&["refused", &format!("client=127.0.1.{client}"), &format!("/{line};")]);
     }
     let mut greeted = from(&demo, 9);
     assert!(greeted.say("EHLO pc.helo.example").starts_with("250"));

@@ -28,8 +28,8 @@ fn limits() -> PopLimits {
     PopLimits { messages: 3, recipients: 10, window: Duration::from_hours(1) }
 }
 
-fn key() -> ChargeKey {
-    ChargeKey { addr: ip("192.0.2.7"), subject: account("alice@example.test"), messages: 1, recipients: 1 }
+fn key() -> PopCharge {
+    PopCharge { addr: ip("192.0.2.7"), subject: account("alice@example.test"), messages: 1, recipients: 1 }
 }
 
 fn state_journal(dir: &Path) -> PathBuf {

@@ -35,7 +35,7 @@ fn write_dirty(table: &Table) -> Vec<Change> {
 }
 
 fn charge(table: &Table, limits: PopLimits, now: u64) -> ChargeOutcome {
-    let key = ChargeKey { addr: ip(1), subject: Subject::Account("alice".to_owned()), messages: 1, recipients: 2 };
+    let key = PopCharge { addr: ip(1), subject: Subject::Account("alice".to_owned()), messages: 1, recipients: 2 };
     table.charge(&key, limits, now)
 }
 

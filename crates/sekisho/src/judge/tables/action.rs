@@ -1,6 +1,6 @@
 //! What an entry of a map asks of us, in the guard's words.
 
-use guard::rules::{Action, Said};
+use guard::rule::{Action, Said};
 use maps::{Action as Theirs, Kind, Route};
 
 /// What an entry without words says.

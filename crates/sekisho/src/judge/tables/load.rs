@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use guard::ConfigLine;
 use guard::policy::Entry;
-use guard::rules::Stage;
+use guard::rule::{Mode, Part};
 use maps::{Kind, RelayWhat, Table};
 
-use super::{Rule, Tables, action};
+use super::{AccessMap, Tables, action};
 use crate::config::{self, MapDomain, MapEntries, MapFile, Settings};
 
 /// A map larger than this is some other file.
@@ -55,13 +55,14 @@ impl Loading {
     fn access(&mut self, access: &config::Access) {
         let Some(table) = self.table(&access.map) else { return };
         self.mistakes.extend(not_here(&table));
-        let at = access.at.map(|at| match at {
-            config::Stage::Client => Stage::Client,
-            config::Stage::Helo => Stage::Helo,
-            config::Stage::Sender => Stage::Sender,
-            config::Stage::Recipient => Stage::Recipient,
+        let of = access.at.map(|at| match at {
+            config::Stage::Client => Part::Client,
+            config::Stage::Helo => Part::Helo,
+            config::Stage::Sender => Part::Sender,
+            config::Stage::Recipient => Part::Recipient,
         });
-        self.tables.rules.push(Rule { table: Arc::new(table), at, observe: access.observe });
+        let mode = if access.observe { Mode::Observe } else { Mode::Enforce };
+        self.tables.access.push(AccessMap { table: Arc::new(table), of, mode });
     }
 
     fn relay(&mut self, map: &MapFile) {
@@ -99,7 +100,7 @@ impl Loading {
         let table = Arc::new(table);
         if table.values().any(|(value, _)| action::of(table.kind(), &value).is_some()) {
             let table = Arc::clone(&table);
-            self.tables.rules.push(Rule { table, at: Some(Stage::Recipient), observe: false });
+            self.tables.access.push(AccessMap { table, of: Some(Part::Recipient), mode: Mode::Enforce });
         }
         self.tables.routes.add(table);
     }

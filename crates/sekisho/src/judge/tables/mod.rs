@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use guard::ConfigLine;
-use guard::rules::{Hit, Stage};
+use guard::rule::{Action, Condition, Effect, Entry, MapId, Mode, Part, Rule, Rules};
 use maps::{Kind, Subject, Table, Warning};
 use smtp::{ForwardPath, Mailbox, ReversePath};
 
@@ -26,17 +26,17 @@ pub struct Tables {
     pub entries: MapEntries,
     /// What their own programs would complain about or overlook.
     pub warnings: Vec<Warning>,
-    rules: Vec<Rule>,
+    access: Vec<AccessMap>,
     routes: routes::Routes,
 }
 
 /// One `[[access]]`.
 #[derive(Debug)]
-struct Rule {
+struct AccessMap {
     table: Arc<Table>,
-    /// `None`: the entries say it themselves, so every stage is asked.
-    at: Option<Stage>,
-    observe: bool,
+    /// `None`: the entries say it themselves, so every part is asked about.
+    of: Option<Part>,
+    mode: Mode,
 }
 
 /// What is looked up, as far as it is known.
@@ -60,9 +60,17 @@ impl Tables {
         load::tables(settings)
     }
 
-    /// Whether there is nothing to ask.
-    pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+    /// The rules that the maps are, in the order of the configuration.
+    pub fn rules(&self) -> Rules {
+        let rule = |(number, map): (usize, &AccessMap)| Rule {
+            part: map.of,
+            condition: Condition::Entry(MapId(number)),
+            effect: Effect::AsWritten,
+            mode: map.mode,
+            line: ConfigLine::new(map.table.file(), 1),
+        };
+        let ask_client_name = self.access.iter().any(|map| map.is_of(Part::Client) && map.table.kind() != Kind::Cidr);
+        Rules { list: self.access.iter().enumerate().map(rule).collect(), ask_client_name }
     }
 
     /// Where the mail for an address of a relay domain goes, if a mailertable says so.
@@ -70,13 +78,8 @@ impl Tables {
         self.routes.hop(&mailbox.to_string())
     }
 
-    /// Whether a map may have entries for names of clients.
-    pub fn asks_names(&self) -> bool {
-        self.rules.iter().any(|rule| rule.is_of(Stage::Client) && rule.table.kind() != Kind::Cidr)
-    }
-
-    /// The entries that match, in the order of the stages and, within one, of the configuration.
-    pub fn hits(&self, subjects: &Subjects<'_>) -> Vec<Hit> {
+    /// The entries that match, in the order of the parts and, within one, of the configuration.
+    pub fn entries(&self, subjects: &Subjects<'_>) -> Vec<Entry> {
         let sender = subjects.reverse_path.map(|path| match path {
             ReversePath::Null => Cow::Borrowed(""),
             ReversePath::Mailbox(mailbox) => Cow::Owned(mailbox.to_string()),
@@ -86,29 +89,31 @@ impl Tables {
             ForwardPath::Mailbox(mailbox) => Cow::Owned(mailbox.to_string()),
         });
         let asked = [
-            (Stage::Client, subjects.client.map(|addr| Subject::Client { addr, name: subjects.name })),
-            (Stage::Helo, subjects.helo.map(Subject::Helo)),
-            (Stage::Sender, sender.as_deref().map(Subject::Sender)),
-            (Stage::Recipient, recipient.as_deref().map(Subject::Recipient)),
+            (Part::Client, subjects.client.map(|addr| Subject::Client { addr, name: subjects.name })),
+            (Part::Helo, subjects.helo.map(Subject::Helo)),
+            (Part::Sender, sender.as_deref().map(Subject::Sender)),
+            (Part::Recipient, recipient.as_deref().map(Subject::Recipient)),
         ];
-        let mut hits = Vec::new();
-        for (stage, subject) in asked.into_iter().filter_map(|(stage, subject)| Some((stage, subject?))) {
-            let of_stage = self.rules.iter().filter(|rule| rule.is_of(stage));
-            hits.extend(of_stage.filter_map(|rule| rule.hit(stage, subject)));
+        let mut entries = Vec::new();
+        for (part, subject) in asked.into_iter().filter_map(|(part, subject)| Some((part, subject?))) {
+            for (number, map) in self.access.iter().enumerate().filter(|(_, map)| map.is_of(part)) {
+                let found = map.find(subject).map(|(action, line)| Entry { part, map: MapId(number), action, line });
+                entries.extend(found);
+            }
         }
-        hits
+        entries
     }
 }
 
-impl Rule {
-    fn is_of(&self, stage: Stage) -> bool {
-        self.at.is_none_or(|at| at == stage)
+impl AccessMap {
+    fn is_of(&self, part: Part) -> bool {
+        self.of.is_none_or(|only| only == part)
     }
 
-    fn hit(&self, stage: Stage, subject: Subject<'_>) -> Option<Hit> {
+    fn find(&self, subject: Subject<'_>) -> Option<(Action, ConfigLine)> {
         let found = self.table.smtpd(subject)?;
         let action = action::of(self.table.kind(), &found.value)?;
-        Some(Hit { stage, action, line: ConfigLine::new(self.table.file(), found.line), observe: self.observe })
+        Some((action, ConfigLine::new(self.table.file(), found.line)))
     }
 }
 

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use guard::rules::{Action, Said};
+use guard::rule::{Action, Said};
 
 use super::*;
 use crate::config::{self, Settings};
@@ -37,19 +37,20 @@ fn each_map_is_asked_at_its_stage_and_in_order() {
         "[[access]]\nmap = \"access:clients\"\nat = \"client\"\n[[access]]\nmap = \"hash:senders\"\nat = \"sender\"\n",
     )
     .unwrap();
-    assert!(!tables.is_empty() && tables.asks_names());
-    let hit = |subjects: &Subjects<'_>| tables.hits(subjects).pop().map(|hit| (hit.stage, hit.action));
+    let rules = tables.rules();
+    assert!(!rules.list.is_empty() && rules.ask_client_name);
+    let hit = |subjects: &Subjects<'_>| tables.entries(subjects).pop().map(|hit| (hit.part, hit.action));
     let refused = |code, enhanced: Option<&str>, text: &str| {
         Action::Refuse(Said { code, enhanced: enhanced.map(str::to_owned), text: text.to_owned() })
     };
-    assert_eq!(hit(&client("192.0.2.9")), Some((Stage::Client, refused(550, None, "Access denied"))));
-    assert_eq!(hit(&client("198.51.100.7")), Some((Stage::Client, Action::Ok)));
-    assert_eq!(hit(&client("198.51.100.8")), Some((Stage::Client, refused(450, Some("4.7.1"), "later"))));
+    assert_eq!(hit(&client("192.0.2.9")), Some((Part::Client, refused(550, None, "Access denied"))));
+    assert_eq!(hit(&client("198.51.100.7")), Some((Part::Client, Action::Ok)));
+    assert_eq!(hit(&client("198.51.100.8")), Some((Part::Client, refused(450, Some("4.7.1"), "later"))));
     assert_eq!(hit(&client("203.0.113.1")), None);
     let from = ReversePath::Mailbox(smtp::Mailbox::parse("x@sub.bad.example").unwrap());
     let both = Subjects { reverse_path: Some(&from), ..client("198.51.100.7") };
-    let stages: Vec<Stage> = tables.hits(&both).iter().map(|hit| hit.stage).collect();
-    assert_eq!(stages, [Stage::Client, Stage::Sender]);
+    let stages: Vec<Part> = tables.entries(&both).iter().map(|hit| hit.part).collect();
+    assert_eq!(stages, [Part::Client, Part::Sender]);
 }
 
 #[test]
@@ -60,9 +61,9 @@ fn sendmail_s_access_speaks_of_every_stage() {
     let from = ReversePath::Mailbox(smtp::Mailbox::parse("spam@bad.example").unwrap());
     let to = ForwardPath::Mailbox(smtp::Mailbox::parse("closed@example.test").unwrap());
     let all = Subjects { reverse_path: Some(&from), forward_path: Some(&to), ..client("192.0.2.7") };
-    let hits = tables.hits(&all);
-    let stages: Vec<Stage> = hits.iter().map(|hit| hit.stage).collect();
-    assert_eq!(stages, [Stage::Client, Stage::Sender, Stage::Recipient]);
+    let hits = tables.entries(&all);
+    let stages: Vec<Part> = hits.iter().map(|hit| hit.part).collect();
+    assert_eq!(stages, [Part::Client, Part::Sender, Part::Recipient]);
     assert_eq!(hits[2].action, Action::Discard);
     assert!(hits[0].line.to_string().ends_with("access:1"), "{}", hits[0].line);
 }
@@ -85,7 +86,7 @@ fn what_gives_relaying_becomes_entries_with_their_lines() {
     let named: Vec<_> = domains.iter().map(|it| (it.entry.text.as_str(), it.next_hop.is_some())).collect();
     assert!(named.contains(&("one.example", false)) && named.contains(&("two.example", true)), "{named:?}");
     assert!(named.iter().any(|(name, _)| *name == "partner.example"), "{named:?}");
-    assert!(tables.is_empty(), "they refuse nothing");
+    assert!(tables.rules().list.is_empty(), "they refuse nothing");
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn a_compiled_table_is_read_where_its_source_is_not() {
     fs::write(dir.path().join("senders.db"), image.unwrap()).unwrap();
     let tables = Tables::load(&settings(dir.path(), "[[access]]\nmap = \"hash:senders\"\nat = \"sender\"\n")).unwrap();
     let from = ReversePath::Mailbox(smtp::Mailbox::parse("x@bad.example").unwrap());
-    let hits = tables.hits(&Subjects { reverse_path: Some(&from), client: None, ..client("192.0.2.1") });
+    let hits = tables.entries(&Subjects { reverse_path: Some(&from), client: None, ..client("192.0.2.1") });
     assert_eq!(hits.len(), 1);
 }
 
@@ -129,7 +130,7 @@ fn a_mailertable_routes_and_refuses() {
     assert_eq!(tables.next_hop(&mailbox("a@one.example")), None);
     let to = |text: &str| {
         let to = ForwardPath::Mailbox(mailbox(text));
-        tables.hits(&Subjects { forward_path: Some(&to), client: None, ..client("192.0.2.1") }).pop()
+        tables.entries(&Subjects { forward_path: Some(&to), client: None, ..client("192.0.2.1") }).pop()
     };
     let hit = to("a@dead.example").unwrap();
     assert!(matches!(hit.action, Action::Refuse(said) if said.code == 550 && said.text == "gone"));
@@ -141,5 +142,5 @@ fn a_mailertable_routes_and_refuses() {
 fn other_tags_of_sendmail_s_access_are_no_actions_of_ours() {
     let access = "GreetPause:192.0.2.7\t5000\nClientConn:\t10\nSpam:abuse@example.test\tFRIEND\nAuthInfo:h\t\"U:a\"\n";
     let tables = load(&[("access", access)], "[[access]]\nmap = \"sendmail-access:access\"\n").unwrap();
-    assert_eq!(tables.hits(&client("192.0.2.7")), []);
+    assert_eq!(tables.entries(&client("192.0.2.7")), []);
 }

@@ -1,9 +1,9 @@
 //! An SMTP client of another mail server, judged like one of our own: what every interface is told of it is one of three
 //! answers, and which one depends on who decides about relaying there.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use guard::{AddressRight, Fact, Reason, Recipient};
+use guard::{AddressRight, AskedRcpt, Depth, Fact, Manner, Outcome, Reason, Recipient};
 use smtp::address::{AddressError, Host};
 use smtp::{ReversePath, replies, reply::Reply};
 use tracing::info;
@@ -11,7 +11,7 @@ use tracing::info;
 use super::Visit;
 use crate::config::RelayMode;
 use crate::judge::auth::Proved;
-use crate::judge::{AskedRcpt, Ledger, Party, Refused, Standing, Terms};
+use crate::judge::{Case, Connected, Decision, Judge, Login, Terms};
 
 /// What the mail server tells of its client.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,127 +36,121 @@ pub enum Answer {
     Refuse(Reply),
 }
 
-/// A client about which questions are asked.
-pub struct Client<'a> {
-    visit: &'a Visit,
-    terms: &'a Terms,
-    mode: RelayMode,
-    /// `None`: a client without any right of its own.
-    ip: Option<IpAddr>,
-    helo: Option<String>,
-    proved: Option<Proved>,
-    /// A login was told, and the accounts cannot be asked now.
-    unsure: bool,
+/// By what the questions of one mail server are answered now.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    /// Who asks.
+    pub visit: &'a Visit,
+    /// The configuration in force.
+    pub terms: &'a Terms,
+    /// Who decides about relaying.
+    pub mode: RelayMode,
 }
 
-impl<'a> Client<'a> {
-    /// The client as it is told of. A login counts as proved if our directory knows it.
-    pub async fn new(visit: &'a Visit, terms: &'a Terms, mode: RelayMode, told: Told<'_>) -> Self {
-        let ip = told.ip.filter(|ip| !ip.is_unspecified()).map(guard::canonical_ip);
-        let proved = match told.login {
-            Some(login) => Proved::told_by_mail_server(&visit.border.sources, login, shown(ip)).await,
-            None => Fact::Known(None),
-        };
-        let (proved, unsure) = match proved {
-            Fact::Known(proved) => (proved, false),
-            Fact::Unknown(_) => (None, true),
-        };
-        // Only rules want it as text.
-        let helo = told.helo.filter(|_| !terms.tables.is_empty());
-        let helo = helo.map(|text| Host::parse_greeting(text).map_or_else(|| text.to_owned(), |host| host.to_string()));
-        Self { visit, terms, mode, ip, helo, proved, unsure }
+impl Asking<'_> {
+    fn judge(&self) -> Judge<'_> {
+        Judge { sources: &self.visit.border.sources, terms: self.terms, policy: &self.terms.mta_policy }
     }
 
-    fn party(&self) -> Party<'_> {
-        let party = self.visit.party(self.terms, shown(self.ip));
-        Party { helo: self.helo.as_deref(), proved: self.proved.as_ref(), ..party }
+    /// A case of a client as it is told of.
+    pub fn case(&self, told: &Told<'_>) -> Case {
+        let (session, listener) = (self.visit.session, std::sync::Arc::clone(&self.visit.listener));
+        let mut case = Case::new(Connected { client: told.ip, session, listener }, manner(self.mode));
+        let shown = |text: &str| Host::parse_greeting(text).map_or_else(|| text.to_owned(), |host| host.to_string());
+        case.greeted(told.helo.map(shown));
+        case.set_login(login(told));
+        case
+    }
+
+    /// The same case at a later question: who logged in, and by what it is judged, may have changed since.
+    pub fn again(&self, case: &mut Case, told: &Told<'_>) {
+        case.set_manner(manner(self.mode));
+        case.set_login(login(told));
     }
 
     /// What the rules say of the client, and of its greeting if it was told.
-    pub async fn connect(&self, ledger: &mut Ledger) -> Answer {
-        let party = self.party();
-        match party.rules(None, None, ledger).await {
-            Ok(()) => Answer::Pass,
-            Err(refused) => Answer::Refuse(party.refuse_client(&refused, &ledger.trace)),
-        }
+    pub async fn connect(&self, case: &mut Case) -> Answer {
+        self.judge().connect(case).await.into()
     }
 
-    /// Whether the transaction may begin: what the rules say of the reverse-path, and whether it is the login's.
-    pub async fn mail(&self, reverse_path: &ReversePath, ledger: &mut Ledger) -> Answer {
-        let party = self.party();
-        let judged = match party.mail(reverse_path, ledger).await {
-            Ok(()) => party.rules(Some(reverse_path), None, ledger).await,
-            refused => refused,
-        };
-        match judged {
-            Ok(()) => Answer::Pass,
-            Err(refused) => Answer::Refuse(party.refuse_mail(&refused, reverse_path, &ledger.trace)),
-        }
+    /// Whether the transaction may begin: whether the reverse-path is the login's, and what the rules say of it.
+    pub async fn mail(&self, case: &mut Case, reverse_path: ReversePath) -> Answer {
+        case.begin(reverse_path, None);
+        self.judge().mail(case).await.into()
     }
 
     /// Whether a recipient may be taken. MAIL need not have been asked about before.
-    pub async fn rcpt(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Answer {
-        let party = self.party();
-        if let Err(refused) = party.mail(asked.reverse_path, ledger).await {
-            return Answer::Refuse(party.refuse_mail(&refused, asked.reverse_path, &ledger.trace));
-        }
-        match self.judge(asked, ledger).await {
-            Ok(answer) => answer,
-            Err(refused) => Answer::Refuse(party.refuse_rcpt(&refused, asked, &ledger.trace)),
+    pub async fn rcpt(&self, case: &mut Case, asked: AskedRcpt<'_>) -> Answer {
+        self.judge().rcpt(case, asked).await.into()
+    }
+
+    /// The same, with the reason of a refusal.
+    pub async fn right(&self, case: &mut Case, asked: AskedRcpt<'_>) -> Result<Answer, Reason> {
+        let decision = self.judge().rcpt(case, asked).await;
+        match decision.outcome.refusal() {
+            Some(refusal) => Err(refusal.reason),
+            None => Ok(decision.into()),
         }
     }
 
-    /// Which right the client's address alone has. A right is nothing that could be handed on: see `Party::address_right`.
-    pub async fn address_right(&self, ledger: &mut Ledger) -> Result<AddressRight, Refused> {
-        if self.ip.is_none() {
+    /// Which right the client's address alone has. A right is nothing that could be handed on: see `Judge::address_right`.
+    pub async fn address_right(&self, case: &mut Case) -> Result<AddressRight, Reason> {
+        if case.client().is_none() {
             return Ok(AddressRight::Nothing);
         }
-        self.party().address_right(ledger).await
-    }
-
-    /// Whether a recipient may be taken, where no login is told. A refusal is the caller's to log.
-    pub async fn judge(&self, asked: AskedRcpt<'_>, ledger: &mut Ledger) -> Result<Answer, Refused> {
-        let party = self.party();
-        let is_known = (self.ip.is_some() || self.proved.is_some()) && !self.unsure;
-        if self.mode == RelayMode::Permit && is_known {
-            return Ok(match party.rcpt(asked, ledger).await? {
-                Recipient::Hosted(_) => Answer::Pass,
-                Recipient::Relayed(_, grant) => {
-                    party.log_relayed(grant.right(), asked, &ledger.trace);
-                    Answer::Permit
-                }
-            });
-        }
-        match (party.standing(asked, ledger).await?, self.mode) {
-            (Standing::Elsewhere, RelayMode::Permit) if self.unsure => Err(Reason::AuthorityUnavailable.into()),
-            (Standing::Elsewhere, RelayMode::Permit) => Err(Reason::RelayDenied.into()),
-            _ => Ok(Answer::Pass),
-        }
+        self.judge().address_right(case).await
     }
 
     /// A reverse-path that cannot be read: nobody's, so no login may use it. Where we do not decide about relaying, another
     /// client's is the mail server's to judge.
-    pub fn unreadable_sender(&self, address: &[u8], error: AddressError) -> Answer {
-        if self.proved.is_some() { self.refuse_address(address, error) } else { self.unreadable(address, error) }
+    pub async fn unreadable_sender(&self, told: &Told<'_>, address: &[u8], error: AddressError) -> Answer {
+        let proved = match told.login {
+            Some(login) => Proved::told_by_mail_server(&self.visit.border.sources, login, told.ip).await,
+            None => Fact::Known(None),
+        };
+        if matches!(proved, Fact::Known(Some(_))) {
+            return self.refuse_address(told, address, error);
+        }
+        self.unreadable(told, address, error)
     }
 
     /// A forward-path that cannot be read leads nowhere that we could give a right to.
-    pub fn unreadable(&self, address: &[u8], error: AddressError) -> Answer {
+    pub fn unreadable(&self, told: &Told<'_>, address: &[u8], error: AddressError) -> Answer {
         match self.mode {
-            RelayMode::Permit => self.refuse_address(address, error),
+            RelayMode::Permit => self.refuse_address(told, address, error),
             RelayMode::Restrict => Answer::Pass,
         }
     }
 
-    fn refuse_address(&self, address: &[u8], error: AddressError) -> Answer {
+    fn refuse_address(&self, told: &Told<'_>, address: &[u8], error: AddressError) -> Answer {
         let reply = replies::bad_address(error);
         let address = String::from_utf8_lossy(address);
-        info!(session = %self.visit.session, client = %shown(self.ip), ?address, reply = %reply, "address refused");
+        let client = told.ip.map(tracing::field::display);
+        info!(session = %self.visit.session, client, ?address, reply = %reply, "address refused");
         Answer::Refuse(reply)
     }
 }
 
-/// An unknown address as one that no table can hold.
-fn shown(ip: Option<IpAddr>) -> IpAddr {
-    ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+impl From<Decision> for Answer {
+    fn from(decision: Decision) -> Self {
+        match (decision.refused, decision.outcome) {
+            (Some(reply), _) => Self::Refuse(reply),
+            (None, Outcome::Accept(Recipient::Relayed(..))) => Self::Permit,
+            (None, Outcome::Accept(Recipient::Hosted(_)) | Outcome::Proceed) => Self::Pass,
+            // A refusal always has its reply.
+            (None, Outcome::Refuse(_) | Outcome::Defer(_)) => Self::Refuse(replies::internal_fault()),
+        }
+    }
+}
+
+fn manner(mode: RelayMode) -> Manner {
+    Manner::asked_by_mail_server(match mode {
+        RelayMode::Permit => Depth::Relaying,
+        RelayMode::Restrict => Depth::Hosting,
+    })
+}
+
+/// A login counts if our directory knows it, which is asked at each question.
+fn login(told: &Told<'_>) -> Login {
+    told.login.map_or(Login::Nobody, |login| Login::Told(login.into()))
 }

@@ -8,14 +8,14 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use guard::AskedRcpt;
 use mta::milter::{Config, Event, Modification, Reply, Session, path_text};
-use smtp::ReversePath;
 use smtp::address::AddressError;
 use tracing::warn;
 
-use super::client::{Answer, Client, Told};
+use super::client::{Answer, Told};
 use super::{InForce, Served, Visit, path};
-use crate::judge::{AskedRcpt, Ledger};
+use crate::judge::Case;
 use crate::listen::Link;
 
 /// How long a mail server may be silent: as long as its own client may be, and longer.
@@ -26,7 +26,7 @@ const BY_RULE: &str = "access rule";
 /// Serves one connection.
 pub async fn serve(visit: &Visit, mut link: Link) -> Served {
     let mut filter =
-        Filter { visit, session: Session::new(Config::default()), client: None, helo: None, message: None };
+        Filter { visit, session: Session::new(Config::default()), client: None, helo: None, case: None, open: None };
     let mut out = Vec::new();
     loop {
         match link.read_with(IDLE_WAIT, |octets| filter.session.push(octets)).await {
@@ -49,13 +49,10 @@ struct Filter<'v> {
     /// The client's address, if it has one.
     client: Option<IpAddr>,
     helo: Option<String>,
-    message: Option<Box<Message>>,
-}
-
-/// One transaction.
-struct Message {
-    reverse_path: Result<ReversePath, AddressError>,
-    ledger: Ledger,
+    /// What is known of the client, over its transactions.
+    case: Option<Box<Case>>,
+    /// A transaction is open: in the case, or why its reverse-path cannot be read.
+    open: Option<Result<(), AddressError>>,
 }
 
 impl Filter<'_> {
@@ -87,19 +84,19 @@ impl Filter<'_> {
     async fn answer(&mut self, event: Event, in_force: &InForce, out: &mut Vec<u8>) -> Reply {
         match event {
             Event::Connect { addr, .. } => {
-                (self.client, self.helo, self.message) = (addr, None, None);
+                (self.client, self.helo, self.case, self.open) = (addr, None, None, None);
                 Reply::Continue
             }
             Event::Helo(name) => {
                 self.helo = String::from_utf8(name).ok();
-                self.message = None;
+                (self.case, self.open) = (None, None);
                 Reply::Continue
             }
             Event::Mail { path, .. } => self.mail(path_text(&path), in_force).await,
             Event::Rcpt { path, refused: false, .. } => self.rcpt(path_text(&path), in_force).await,
             Event::EndOfMessage(_) => self.end_of_message(out),
             Event::Abort | Event::NextConnection => {
-                self.message = None;
+                self.end_transaction();
                 Reply::Continue
             }
             // A recipient that the mail server refuses itself costs nobody anything.
@@ -113,50 +110,58 @@ impl Filter<'_> {
         }
     }
 
-    /// The client as the judge sees it now. A proxy that vouches for a login by XCLIENT has not checked it.
-    async fn client<'s>(&'s self, in_force: &'s InForce) -> Client<'s> {
+    /// What the mail server tells of the client now. A proxy that vouches for a login by XCLIENT has not checked it.
+    fn told(&self) -> Told<'_> {
         let text = |name: &str| self.session.macro_value(name).and_then(|octets| str::from_utf8(octets).ok());
         let vouched = text("auth_type").is_some_and(|way| way.eq_ignore_ascii_case("XCLIENT"));
         let login = text("auth_authen").filter(|login| !login.is_empty() && !vouched);
-        let told = Told { ip: self.client, helo: self.helo.as_deref(), login };
-        Client::new(self.visit, &in_force.terms, in_force.relay, told).await
+        Told { ip: self.client, helo: self.helo.as_deref(), login }
     }
 
     async fn mail(&mut self, written: &[u8], in_force: &InForce) -> Reply {
-        let reverse_path = path::reverse(written);
-        let mut ledger = Ledger::default();
-        let client = self.client(in_force).await;
-        let answer = match &reverse_path {
-            Ok(reverse_path) => client.mail(reverse_path, &mut ledger).await,
-            Err(error) => client.unreadable_sender(written, *error),
+        let mut case = self.case.take();
+        let (asking, told) = (self.visit.asking(in_force), self.told());
+        let (answer, open) = match path::reverse(written) {
+            Ok(reverse_path) => {
+                let case = case.get_or_insert_with(|| Box::new(asking.case(&told)));
+                asking.again(case, &told);
+                (asking.mail(case, reverse_path).await, Ok(()))
+            }
+            Err(error) => (asking.unreadable_sender(&told, written, error).await, Err(error)),
         };
-        drop(client);
-        self.message = Some(Box::new(Message { reverse_path, ledger }));
+        (self.case, self.open) = (case, Some(open));
         said(answer)
     }
 
     async fn rcpt(&mut self, written: &[u8], in_force: &InForce) -> Reply {
         // Without MAIL there is nothing to judge by.
-        let Some(mut message) = self.message.take() else { return Reply::Tempfail };
-        let client = self.client(in_force).await;
-        let answer = match (&message.reverse_path, path::forward(written)) {
-            (Ok(reverse_path), Ok(forward)) => {
-                let asked =
-                    AskedRcpt { reverse_path, forward_path: &forward.path, had_source_route: forward.had_source_route };
-                client.rcpt(asked, &mut message.ledger).await
+        let Some(open) = self.open else { return Reply::Tempfail };
+        let mut case = self.case.take();
+        let (asking, told) = (self.visit.asking(in_force), self.told());
+        let answer = match (open, case.as_deref_mut(), path::forward(written)) {
+            (Ok(()), Some(case), Ok(forward)) => {
+                asking.again(case, &told);
+                let asked = AskedRcpt { forward_path: &forward.path, had_source_route: forward.had_source_route };
+                asking.rcpt(case, asked).await
             }
-            (Err(error), _) => client.unreadable(written, *error),
-            (_, Err(error)) => client.unreadable(written, error),
+            (Err(error), _, _) | (_, _, Err(error)) => asking.unreadable(&told, written, error),
+            (Ok(()), None, _) => return Reply::Tempfail,
         };
-        drop(client);
-        self.message = Some(message);
+        self.case = case;
         said(answer)
+    }
+
+    fn end_transaction(&mut self) {
+        self.open = None;
+        if let Some(case) = &mut self.case {
+            case.end_transaction();
+        }
     }
 
     /// What access rules want done with the message.
     fn end_of_message(&mut self, out: &mut Vec<u8>) -> Reply {
-        let Some(message) = self.message.take() else { return Reply::Continue };
-        let effects = &message.ledger.effects;
+        let effects = self.case.as_ref().and_then(|case| case.effects()).cloned().unwrap_or_default();
+        self.end_transaction();
         if effects.discard {
             return Reply::Discard;
         }

@@ -24,12 +24,13 @@ use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tracing::{debug, info};
 
+use self::client::Asking;
 use super::border::Border;
 use super::site::ListenerSite;
 use crate::config::{Protocol, RelayMode};
 use crate::judge::auth::Origin;
 use crate::judge::evidence::Recorder;
-use crate::judge::{Party, SessionId, Terms};
+use crate::judge::{SessionId, Terms};
 use crate::listen::{Link, Pass};
 
 /// How long an answer that is being made may take after the server was told to stop.
@@ -78,18 +79,9 @@ impl Visit {
         is_served.then(|| InForce { terms: Arc::clone(&site.terms), relay: settings.relay })
     }
 
-    /// A client that the mail server tells of, as the judge sees it.
-    pub fn party<'a>(&'a self, terms: &'a Terms, ip: IpAddr) -> Party<'a> {
-        Party {
-            sources: &self.border.sources,
-            terms,
-            policy: &terms.mta_policy,
-            ip: guard::canonical_ip(ip),
-            listener: &self.listener,
-            session: self.session,
-            helo: None,
-            proved: None,
-        }
+    /// By what its questions are answered.
+    pub fn asking<'a>(&'a self, in_force: &'a InForce) -> Asking<'a> {
+        Asking { visit: self, terms: &in_force.terms, mode: in_force.relay }
     }
 
     /// Where a login comes from that the mail server tells of.

@@ -110,7 +110,7 @@ impl Talk {
             return None;
         }
         // Twice, since its pieces are joined at the end.
-        Some((self.client.border.memory.hold_coming(whole * 2, self.ip)?, whole))
+        Some((self.client.border.memory.hold_coming(whole * 2, self.ip())?, whole))
     }
 
     /// Waits until there is memory for what goes to the disk now, beyond what the message has; the client waits with us,
@@ -132,7 +132,9 @@ impl Talk {
         last: Vec<u8>,
     ) -> Answer<Recipient> {
         let Some(transaction) = self.transaction.take() else { return Answer::Refuse(replies::internal_fault()) };
-        match self.store(&envelope, transaction, last).await {
+        let stored = self.store(&envelope, transaction, last).await;
+        self.case.end_transaction();
+        match stored {
             Ok(taken) => {
                 self.log_taken(&envelope, &taken);
                 Answer::Accepted(replies::queued(&taken.id))
@@ -143,7 +145,7 @@ impl Talk {
 
     /// Makes the message durable, unless it is to be thrown away.
     async fn store(
-        &self,
+        &mut self,
         envelope: &Envelope<Recipient>,
         mut transaction: Box<Transaction>,
         last: Vec<u8>,
@@ -163,12 +165,12 @@ impl Talk {
             return Err(self.loops(envelope, hops));
         }
         let octets = arriving.incoming.octets() + last.len() as u64;
-        let effects = &transaction.ledger.effects;
+        let effects = self.case.effects().cloned().unwrap_or_default();
         if effects.discard {
             return Ok(Taken { id: arriving.incoming.id(), octets, fate: Fate::Discarded });
         }
         let fate = if effects.hold { Fate::Held } else { Fate::Queued };
-        self.fits(envelope, &transaction, octets).await?;
+        self.judge_message(envelope, octets).await?;
         let queued = self.queued_envelope(envelope, octets).await?;
         if fate == Fate::Held {
             arriving.incoming.hold();
@@ -184,13 +186,13 @@ impl Talk {
         let id = arriving.incoming.id().to_string();
         let mut above = String::with_capacity(ABOVE_OCTETS);
         // Above our own `Received:`, as Postfix puts them.
-        for field in &transaction.ledger.effects.prepend {
+        for field in self.case.effects().iter().flat_map(|effects| &effects.prepend) {
             let _ = write!(above, "{field}\r\n");
         }
         let helo = self.helo.as_ref().map_or_else(|| "unknown".to_owned(), |helo| helo.host.to_string());
         Hop {
             helo: &helo,
-            client: self.ip,
+            client: self.ip(),
             tls: self.tls.as_deref(),
             hostname: &self.client.site.settings.hostname,
             protocol: self.with(transaction).protocol(),
@@ -224,7 +226,7 @@ impl Talk {
             verb: self.helo.as_ref().map_or(HeloVerb::Ehlo, |helo| helo.verb),
             smtputf8: transaction.smtputf8,
             tls: self.tls.is_some(),
-            authenticated: self.proved.is_some(),
+            authenticated: self.case.proved().is_some(),
         }
     }
 
@@ -283,7 +285,7 @@ impl Talk {
             Recipient::Relayed(_, grant) => Some(grant.right()),
             Recipient::Hosted(_) => None,
         });
-        match (right, &self.proved) {
+        match (right, self.case.proved()) {
             (Some(right), _) => {
                 Origin::Account { login: right.login().map(str::to_owned), grant: right.code().to_owned() }
             }
@@ -294,7 +296,7 @@ impl Talk {
 
     fn loops(&self, envelope: &Envelope<Recipient>, hops: usize) -> Reply {
         let session = self.client.session;
-        info!(session = %session, client = %self.ip, reverse_path = ?envelope.reverse_path.to_string(), hops, "message loops");
+        info!(session = %session, client = %self.ip(), reverse_path = ?envelope.reverse_path.to_string(), hops, "message loops");
         replies::loop_detected()
     }
 
@@ -313,8 +315,8 @@ impl Talk {
         let reverse_path = envelope.reverse_path.to_string();
         let (queue_id, octets) = (taken.id, taken.octets);
         if taken.fate == Fate::Discarded {
-            let login = self.proved.as_ref().map(|proved| proved.login.as_str());
-            info!(session = %session, client = %self.ip, login, queue_id = %queue_id, reverse_path = ?reverse_path, recipients = envelope.recipients.len(), octets, "discarded");
+            let login = self.login();
+            info!(session = %session, client = %self.ip(), login, queue_id = %queue_id, reverse_path = ?reverse_path, recipients = envelope.recipients.len(), octets, "discarded");
             return;
         }
         let rights = envelope.recipients.iter().filter_map(|accepted| match &accepted.proof {
@@ -324,8 +326,8 @@ impl Talk {
         let right = rights.into_iter().next();
         info!(
             session = %session,
-            client = %self.ip,
-            login = self.proved.as_ref().map(|proved| proved.login.as_str()).or(right.and_then(|right| right.login())),
+            client = %self.ip(),
+            login = self.login().or(right.and_then(|right| right.login())),
             queue_id = %queue_id,
             reverse_path = ?reverse_path,
             recipients = envelope.recipients.len(),

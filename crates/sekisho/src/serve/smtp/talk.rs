@@ -5,24 +5,23 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use guard::Recipient;
+use guard::{Manner, Recipient};
+use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Answer, Helo, Question, TlsFacts, XClient};
-use smtp::{ReversePath, replies};
 use tracing::info;
 
 use super::message::Arriving;
-use crate::judge::Ledger;
-use crate::judge::auth::{Auth, Outcome, Proved};
+use crate::judge::auth::{Auth, Outcome};
+use crate::judge::{Case, Connected, Login};
 use crate::serve::border::Client;
 
 /// One session's side of the conversation. Small while nothing happens: what a login or a message needs is boxed.
 pub(super) struct Talk {
     pub(super) client: Client,
-    /// The client, after XCLIENT from a listed host.
-    pub(super) ip: IpAddr,
+    /// What is known of the client, after XCLIENT from a listed host.
+    pub(super) case: Case,
     pub(super) helo: Option<Box<Helo>>,
-    pub(super) proved: Option<Box<Proved>>,
     pub(super) transaction: Option<Box<Transaction>>,
     pub(super) tls: Option<Box<TlsFacts>>,
     auth: Option<Box<Auth>>,
@@ -31,14 +30,10 @@ pub(super) struct Talk {
 }
 
 /// One mail transaction, from MAIL on.
+#[derive(Default)]
 pub(super) struct Transaction {
-    pub(super) reverse_path: ReversePath,
-    /// `SIZE=`.
-    pub(super) declared: Option<u64>,
     /// `SMTPUTF8`.
     pub(super) smtputf8: bool,
-    /// What the judge knows of it.
-    pub(super) ledger: Ledger,
     /// The first accepted recipient.
     pub(super) first_recipient: Option<String>,
     /// How many are accepted.
@@ -55,12 +50,11 @@ struct Counts {
 impl Talk {
     /// The talk of a connection that has just begun.
     pub(super) fn new(client: Client, tls: Option<TlsFacts>) -> Self {
-        let ip = client.ip;
+        let case = case(&client, client.ip);
         Self {
             client,
-            ip,
+            case,
             helo: None,
-            proved: None,
             transaction: None,
             tls: tls.map(Box::new),
             auth: None,
@@ -82,7 +76,8 @@ impl Talk {
     /// TLS is up: nothing said before counts (RFC 3207 §4.2).
     pub(super) fn tls_up(&mut self, facts: &TlsFacts) {
         self.tls = Some(Box::new(facts.clone()));
-        (self.helo, self.proved, self.transaction, self.auth) = (None, None, None, None);
+        self.case.secured();
+        (self.helo, self.transaction, self.auth) = (None, None, None);
     }
 
     /// Counts what the client was told.
@@ -99,17 +94,29 @@ impl Talk {
 
     /// The message that had begun will not be finished.
     pub(super) fn discard(&mut self) {
+        self.case.end_transaction();
         self.transaction = None;
+    }
+
+    /// The client's address.
+    pub(super) fn ip(&self) -> IpAddr {
+        self.case.client().unwrap_or(self.client.ip)
+    }
+
+    /// Who logged in.
+    pub(super) fn login(&self) -> Option<&str> {
+        self.case.proved().map(|proved| proved.login.as_str())
     }
 
     /// Finds the answer to one question. `authenticated` is the session's word: a login that it did not conclude is none.
     pub(super) async fn answer(&mut self, question: Question<Recipient>, authenticated: bool) -> Answer<Recipient> {
         if !authenticated {
-            self.proved = None;
+            self.case.set_login(Login::Nobody);
         }
         match question {
             Question::Connect => Answer::Proceed,
             Question::Helo(helo) => {
+                self.case.greeted(Some(helo.host.to_string()));
                 self.helo = Some(Box::new(helo));
                 self.transaction = None;
                 Answer::Proceed
@@ -132,9 +139,9 @@ impl Talk {
     fn speak_for(&mut self, facts: &XClient) -> Answer<Recipient> {
         // Without an address the client would have the rights of the proxy itself, or of the one before it.
         let Some(ip) = facts.addr else { return Answer::Refuse(replies::bad_xclient()) };
-        self.ip = guard::canonical_ip(ip);
-        (self.helo, self.proved, self.transaction, self.auth) = (None, None, None, None);
-        info!(session = %self.client.session, client = %self.ip, proxy = %self.client.peer, "xclient");
+        self.case = case(&self.client, ip);
+        (self.helo, self.transaction, self.auth) = (None, None, None);
+        info!(session = %self.client.session, client = %self.ip(), proxy = %self.client.peer, "xclient");
         Answer::Proceed
     }
 
@@ -143,7 +150,7 @@ impl Talk {
             return Answer::Refuse(replies::mechanism_unknown());
         };
         let binding = self.tls.as_ref().and_then(|tls| tls.exporter);
-        let origin = self.client.origin(self.ip);
+        let origin = self.client.origin(self.ip());
         let Ok(auth) = Auth::new(&self.client.site.settings, origin, mechanism, binding) else {
             return Answer::Refuse(replies::auth_unavailable());
         };
@@ -173,7 +180,7 @@ impl Talk {
         match outcome {
             Outcome::Proved(proved, last) => {
                 let login = proved.login.clone();
-                self.proved = Some(Box::new(proved));
+                self.case.set_login(Login::Proved(Box::new(proved)));
                 Answer::Authenticated { login, last }
             }
             Outcome::Malformed => Answer::AuthFailed(replies::bad_base64()),
@@ -186,7 +193,7 @@ impl Talk {
     /// AUTH was tried so often where it is not offered: whoever guesses here is slowed down where it is (T16).
     pub(super) fn tried_to_log_in(&self, times: u32) {
         for _ in 0..times {
-            self.client.border.sources.state.auth_abused(self.ip, SystemTime::now());
+            self.client.border.sources.state.auth_abused(self.ip(), SystemTime::now());
         }
     }
 
@@ -196,8 +203,8 @@ impl Talk {
         info!(
             session = %self.client.session,
             listener = &*self.client.listener.settings.name,
-            client = %self.ip,
-            login = self.proved.as_ref().map(|proved| proved.login.as_str()),
+            client = %self.ip(),
+            login = self.login(),
             messages,
             refused,
             millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -205,4 +212,9 @@ impl Talk {
             "disconnected"
         );
     }
+}
+
+fn case(client: &Client, ip: IpAddr) -> Case {
+    let (session, listener) = (client.session, Arc::clone(&client.listener.settings.name));
+    Case::new(Connected { client: Some(ip), session, listener }, Manner::OWN)
 }

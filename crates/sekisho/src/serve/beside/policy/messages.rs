@@ -9,11 +9,12 @@ use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use guard::Effects;
 use mta::policy::Request;
 use tokio::sync::{Mutex as Turn, MutexGuard};
 
 use crate::config::RelayMode;
-use crate::judge::Ledger;
+use crate::judge::Case;
 
 /// Messages that are remembered.
 const MESSAGES_MAX: usize = 10_000;
@@ -52,8 +53,10 @@ struct Ages {
 /// What is known of one message.
 #[derive(Default)]
 pub struct Message {
-    /// The judge's.
-    pub ledger: Ledger,
+    case: Option<Case>,
+    /// What access rules want done with it.
+    pub(super) effects: Effects,
+    charged: bool,
     pub(super) discarded: bool,
     pub(super) held: bool,
     pub(super) prepended: usize,
@@ -163,7 +166,7 @@ impl Kept<'_> {
 
     /// The question is answered.
     pub fn done(&self, message: MutexGuard<'_, Message>) {
-        let empty = !message.ledger.is_charged() && message.ledger.effects.is_empty();
+        let empty = !message.charged && message.effects.is_empty();
         drop(message);
         if let Some(key) = self.key.filter(|_| empty) {
             self.messages.ages().forget(key, &self.message);
@@ -172,6 +175,19 @@ impl Kept<'_> {
 }
 
 impl Message {
+    /// Its case; a new one for the first recipient.
+    pub fn case(&mut self, new: impl FnOnce() -> Case) -> &mut Case {
+        self.case.get_or_insert_with(new)
+    }
+
+    /// A recipient was judged.
+    pub fn judged(&mut self) {
+        if let Some(case) = &self.case {
+            self.charged = case.is_charged();
+            self.effects = case.effects().cloned().unwrap_or_default();
+        }
+    }
+
     /// Whether this recipient was permitted, and charged for.
     pub fn was_permitted(&self, recipient: Key) -> bool {
         self.permitted.contains(&recipient)
@@ -179,7 +195,7 @@ impl Message {
 
     /// Remembers a permitted recipient, if it was charged for; the others cost nothing to be judged again.
     pub fn permitted(&mut self, recipient: Key) {
-        if self.ledger.is_charged() && self.permitted.len() < RECIPIENTS_MAX && !self.was_permitted(recipient) {
+        if self.charged && self.permitted.len() < RECIPIENTS_MAX && !self.was_permitted(recipient) {
             self.permitted.push(recipient);
         }
     }

@@ -10,15 +10,15 @@ mod tests;
 use std::io;
 use std::time::{Duration, Instant};
 
+use guard::AskedRcpt;
 use mta::policy::{Decoder, Reply, Request, Stage, Text};
 use smtp::address::AddressError;
 
 pub use self::messages::Messages;
 use self::messages::{Asker, Message};
-use super::client::{Answer, Client, Told};
+use super::client::{Answer, Asking, Told};
 use super::{InForce, Served, Visit, path};
 use crate::config::RelayMode;
-use crate::judge::{AskedRcpt, Ledger};
 use crate::listen::Link;
 
 /// How long a mail server may be silent. Postfix drops idle connections by itself, after five minutes unless told otherwise;
@@ -74,11 +74,11 @@ async fn answer(visit: &Visit, in_force: &InForce, request: &Request) -> Reply {
     // By XCLIENT somebody else told the mail server of it.
     let login = text(request.sasl_username()).filter(|_| !request.sasl_method().eq_ignore_ascii_case(b"XCLIENT"));
     let told = Told { ip: request.client_address(), helo: text(request.helo_name()), login };
-    let client = Client::new(visit, &in_force.terms, in_force.relay, told).await;
+    let asking = visit.asking(in_force);
     match stage {
-        Stage::Rcpt => at_rcpt(visit, &client, in_force.relay, request).await,
-        Stage::Mail => at_mail(&client, request).await,
-        _ => reply(client.connect(&mut Ledger::default()).await),
+        Stage::Rcpt => at_rcpt(asking, &told, request).await,
+        Stage::Mail => at_mail(asking, &told, request).await,
+        _ => reply(asking.connect(&mut asking.case(&told)).await),
     }
 }
 
@@ -86,31 +86,41 @@ fn text(octets: &[u8]) -> Option<&str> {
     str::from_utf8(octets).ok().filter(|text| !text.is_empty())
 }
 
-async fn at_mail(client: &Client<'_>, request: &Request) -> Reply {
+async fn at_mail(asking: Asking<'_>, told: &Told<'_>, request: &Request) -> Reply {
     let answer = match path::reverse(request.sender()) {
-        Ok(reverse_path) => client.mail(&reverse_path, &mut Ledger::default()).await,
-        Err(error) => client.unreadable_sender(request.sender(), error),
+        Ok(reverse_path) => asking.mail(&mut asking.case(told), reverse_path).await,
+        Err(error) => asking.unreadable_sender(told, request.sender(), error).await,
     };
     reply(answer)
 }
 
 /// Two lists of restrictions may ask about the same recipient, and over different connections: it is charged once.
-async fn at_rcpt(visit: &Visit, client: &Client<'_>, mode: RelayMode, request: &Request) -> Reply {
+async fn at_rcpt(asking: Asking<'_>, told: &Told<'_>, request: &Request) -> Reply {
     let (reverse_path, forward) = match paths(request) {
         Ok(paths) => paths,
-        Err((Path::Reverse, error)) => return reply(client.unreadable_sender(request.sender(), error)),
-        Err((Path::Forward, error)) => return reply(client.unreadable(request.recipient(), error)),
+        Err((Path::Reverse, error)) => {
+            return reply(asking.unreadable_sender(told, request.sender(), error).await);
+        }
+        Err((Path::Forward, error)) => return reply(asking.unreadable(told, request.recipient(), error)),
     };
-    let asked = AskedRcpt {
-        reverse_path: &reverse_path,
-        forward_path: &forward.path,
-        had_source_route: forward.had_source_route,
-    };
-    let kept = visit.border.messages.of(Asker { listener: &visit.listener, mode }, request, Instant::now());
+    let asked = AskedRcpt { forward_path: &forward.path, had_source_route: forward.had_source_route };
+    let from = Asker { listener: &asking.visit.listener, mode: asking.mode };
+    let kept = asking.visit.border.messages.of(from, request, Instant::now());
     let mut message = kept.message().await;
     let recipient = kept.recipient(request.recipient());
-    let answer =
-        if message.was_permitted(recipient) { Answer::Permit } else { client.rcpt(asked, &mut message.ledger).await };
+    let answer = if message.was_permitted(recipient) {
+        Answer::Permit
+    } else {
+        let case = message.case(|| {
+            let mut case = asking.case(told);
+            case.begin(reverse_path, None);
+            case
+        });
+        asking.again(case, told);
+        let answer = asking.rcpt(case, asked).await;
+        message.judged();
+        answer
+    };
     if answer == Answer::Permit {
         message.permitted(recipient);
     }
@@ -148,7 +158,7 @@ impl Message {
     /// The next thing that access rules want done with the message, each once: the gravest first, since the next question may
     /// not come. A header cannot be put above a message that is there already.
     fn effect(&mut self, stage: Stage) -> Option<Reply> {
-        let effects = &self.ledger.effects;
+        let effects = &self.effects;
         if effects.discard {
             let first = !std::mem::replace(&mut self.discarded, true);
             return first.then_some(Reply::Discard(Text::Borrowed("access rule")));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::judge::Effects;
+use guard::Effects;
 
 const MODE: RelayMode = RelayMode::Permit;
 
@@ -15,7 +15,7 @@ fn request(attributes: &[(&str, &str)]) -> Request {
 
 fn wants(effects: Effects) -> Message {
     let mut message = Message::default();
-    message.ledger.effects = effects;
+    message.effects = effects;
     message
 }
 
@@ -44,7 +44,7 @@ async fn a_message_is_remembered_while_there_is_something_to_remember() {
 
     let kept = messages.of(by, &asked, now);
     let mut message = kept.message().await;
-    message.ledger.effects.hold = true;
+    message.effects.hold = true;
     kept.done(message);
     assert!(messages.known(by, &asked, now).is_some());
     let others = [
@@ -68,7 +68,7 @@ async fn what_is_remembered_is_bounded_in_time_and_number() {
     let remember = async |asked: &Request, now| {
         let kept = messages.of(by, asked, now);
         let mut message = kept.message().await;
-        message.ledger.effects.hold = true;
+        message.effects.hold = true;
         kept.done(message);
     };
     let asked = request(&[("instance", "1")]);
@@ -95,7 +95,7 @@ async fn without_an_instance_each_question_stands_alone() {
     let asked = request(&[]);
     let kept = messages.of(by, &asked, Instant::now());
     let mut message = kept.message().await;
-    message.ledger.effects.hold = true;
+    message.effects.hold = true;
     kept.done(message);
     assert!(messages.known(by, &asked, Instant::now()).is_none());
 }

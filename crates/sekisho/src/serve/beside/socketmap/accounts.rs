@@ -14,7 +14,7 @@ pub(super) async fn local(visit: &Visit, terms: &Terms, key: &[u8]) -> Reply {
     let Some(domain) = str::from_utf8(key).ok().and_then(|text| smtp::Domain::parse(text).ok()) else {
         return Reply::NotFound;
     };
-    if terms.mta_policy.is_relay_domain_name(&domain) {
+    if terms.mta_policy.relay.is_relay_domain_name(&domain) {
         return Reply::Ok(YES.to_owned());
     }
     match visit.border.sources.directory.is_hosted(domain.as_str()).await {
@@ -28,7 +28,7 @@ pub(super) async fn local(visit: &Visit, terms: &Terms, key: &[u8]) -> Reply {
 /// in a relay domain all are.
 pub(super) async fn mailbox(visit: &Visit, terms: &Terms, key: &[u8]) -> Reply {
     let Some(mailbox) = address(key) else { return Reply::NotFound };
-    if terms.mta_policy.is_relay_domain(&mailbox) {
+    if terms.mta_policy.relay.is_relay_domain(&mailbox) {
         return Reply::Ok(mailbox.to_string());
     }
     match resolved(visit, &mailbox).await {

@@ -15,10 +15,8 @@ use std::time::Duration;
 use mta::socketmap::{Decoder, Reply, Request};
 use tracing::info;
 
-use super::client::{Answer, Client, Told};
+use super::client::{Answer, Told};
 use super::{InForce, Served, Visit};
-use crate::config::RelayMode;
-use crate::judge::{Ledger, Terms};
 use crate::listen::Link;
 
 /// How long a mail server may be silent. Postfix and sendmail drop idle connections by themselves; this is for connections
@@ -64,12 +62,12 @@ async fn answer(visit: &Visit, in_force: &InForce, request: &Request) -> Reply {
     let (terms, key) = (&*in_force.terms, request.key());
     match request.map() {
         b"relay" => relay::relay(visit, in_force, key).await,
-        b"connect" => connect(visit, terms, key).await,
+        b"connect" => connect(visit, in_force, key).await,
         b"access" => access::by_word(visit, terms, key).await,
         b"access-client" => access::client(visit, terms, key).await,
-        b"access-helo" => access::helo(visit, terms, key),
-        b"access-sender" => access::sender(visit, terms, key),
-        b"access-recipient" => access::recipient(visit, terms, key),
+        b"access-helo" => access::helo(visit, terms, key).await,
+        b"access-sender" => access::sender(visit, terms, key).await,
+        b"access-recipient" => access::recipient(visit, terms, key).await,
         b"local" => accounts::local(visit, terms, key).await,
         b"mailbox" => accounts::mailbox(visit, terms, key).await,
         b"alias" => accounts::alias(visit, key).await,
@@ -82,11 +80,11 @@ async fn answer(visit: &Visit, in_force: &InForce, request: &Request) -> Reply {
 }
 
 /// A client as the rules see it at its connection.
-async fn connect(visit: &Visit, terms: &Terms, key: &[u8]) -> Reply {
+async fn connect(visit: &Visit, in_force: &InForce, key: &[u8]) -> Reply {
     // The name behind the address is the mail server's word; rules go by the one that we look up.
     let Some(ip) = key::first_address(key) else { return Reply::NotFound };
-    let client = Client::new(visit, terms, RelayMode::Restrict, told(ip)).await;
-    match client.connect(&mut Ledger::default()).await {
+    let asking = visit.asking(in_force);
+    match asking.connect(&mut asking.case(&told(ip))).await {
         Answer::Refuse(reply) => {
             let word = if reply.is_transient() { "DEFER" } else { "REJECT" };
             Reply::Ok(format!("{word} {}", plain(&reply.text().join(" "))))

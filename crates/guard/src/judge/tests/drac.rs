@@ -1,7 +1,7 @@
 //! What DRAC told names a server and no account: which reverse-paths it carries.
 
 use super::*;
-use crate::authority::Subject;
+use crate::attested::Subject;
 use crate::policy::SenderPattern;
 
 fn told_by_server(addr: &str) -> PopEvidence {
@@ -9,9 +9,9 @@ fn told_by_server(addr: &str) -> PopEvidence {
     PopEvidence::attest_drac_grant(ip("192.0.2.110"), ip(addr), noon() - Duration::from_mins(1), until)
 }
 
-fn with_senders(senders: DracSenders) -> RelayPolicy {
+fn with_senders(senders: DracSenders) -> Policy {
     let pop = Some(PopSpec { ipv6_prefix_bits: 128, drac_senders: senders, line: line(40) });
-    RelayPolicy::new(RelayPolicySpec { pop, ..RelayPolicySpec::default() }).expect("no danger in it")
+    of(RelayPolicy::new(RelayPolicySpec { pop, ..RelayPolicySpec::default() }).expect("no danger in it"))
 }
 
 fn from(path: &'static str, hosted: Fact<bool>) -> World {
@@ -26,7 +26,7 @@ fn by_default_it_carries_our_own_domains_only() {
     let right = ours.right().expect("granted");
     assert_eq!((right.code(), right.login()), ("pop", None));
     assert!(matches!(right, Right::Pop { subject: Subject::Server(server), .. } if *server == ip("192.0.2.110")));
-    assert_eq!(need_names(&ours.needs), ["hosting", "pop", "sender-hosting", "charge"]);
+    assert_eq!(ours.needs, ["hosting", "pop", "sender-hosting", "charge"]);
     let foreign = rule(&policy, &from("<spam@outside.example>", Fact::Known(false)));
     assert_eq!(foreign.reason(), Some("sender-not-granted"));
     let unknown = rule(&policy, &from("<anybody@example.test>", Fact::Unknown(Fault::TimedOut("directory"))));

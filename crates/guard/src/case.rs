@@ -1,0 +1,207 @@
+//! One case: a connection, how its client introduced itself, and the transaction that is open. Each value lies in the one that
+//! outlives it, so that what ends takes with it what depended on it.
+
+use std::net::IpAddr;
+
+use smtp::address::ReversePath;
+
+use crate::attested::ConfirmedName;
+use crate::effects::Effects;
+use crate::fact::Fact;
+use crate::facts::{CLIENT_NAME, Facts, Of};
+use crate::hearing::Counted;
+use crate::ip::canonical_ip;
+
+/// A connection, as every interface drives it. Another client (XCLIENT) is another case.
+#[derive(Debug)]
+pub struct Case {
+    /// Never IPv4-mapped; `None`: nobody knows it, so it gives no right.
+    pub(crate) client: Option<IpAddr>,
+    pub(crate) manner: Manner,
+    pub(crate) facts: Facts,
+    pub(crate) greeting: Greeting,
+}
+
+/// How the client introduced itself, and whether it logged in. TLS begins a new one.
+#[derive(Debug, Default)]
+pub(crate) struct Greeting {
+    pub(crate) helo: Option<String>,
+    /// Somebody is said to have logged in; who, and whether he still may, is a fact of each command.
+    pub(crate) claims_login: bool,
+    pub(crate) transaction: Option<Transaction>,
+}
+
+/// A mail transaction, from MAIL on (RFC 5321 §3.3).
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    pub(crate) reverse_path: ReversePath,
+    /// `SIZE=` in octets (RFC 1870).
+    pub(crate) declared_octets: Option<u64>,
+    pub(crate) facts: Facts,
+    /// Facts of earlier commands whose stamps may show them to be still true.
+    pub(crate) older: Facts,
+    pub(crate) counted: Counted,
+    /// What rules want done with the message, of all recipients that were taken.
+    pub(crate) effects: Effects,
+}
+
+/// In what the interfaces differ, as data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// When rules are asked.
+    pub rules: RulesFrom,
+    /// Whether MAIL was judged before RCPT.
+    pub mail: MailJudged,
+    /// How far a recipient is judged.
+    pub depth: Depth,
+    /// Who delivers to our mailboxes.
+    pub mailboxes: Mailboxes,
+}
+
+/// When rules are asked for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RulesFrom {
+    /// As soon as there is something to ask about.
+    Connect,
+    /// With the first recipient: who logs in until then is not judged by his address.
+    Rcpt,
+}
+
+/// Whether MAIL was judged before RCPT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailJudged {
+    /// It was: no RCPT without it.
+    Before,
+    /// It may not have been, so RCPT asks again whose the reverse-path is.
+    Perhaps,
+}
+
+/// How far a recipient is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Only what rules say.
+    Rules,
+    /// Also whether it is one of ours; who may relay, the mail server says itself.
+    Hosting,
+    /// Also by what right, which is charged.
+    Relaying,
+}
+
+/// Who delivers to our mailboxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mailboxes {
+    /// We do: they must have room.
+    Ours,
+    /// The mail server that asks.
+    Elsewhere,
+}
+
+impl Manner {
+    /// Our own SMTP server.
+    pub const OWN: Self =
+        Self { rules: RulesFrom::Rcpt, mail: MailJudged::Before, depth: Depth::Relaying, mailboxes: Mailboxes::Ours };
+
+    /// Another mail server asks about its client, with as much said about relaying.
+    pub const fn asked_by_mail_server(depth: Depth) -> Self {
+        Self { rules: RulesFrom::Connect, mail: MailJudged::Perhaps, depth, mailboxes: Mailboxes::Elsewhere }
+    }
+}
+
+impl Case {
+    /// A connection that has begun.
+    pub fn new(client: Option<IpAddr>, manner: Manner) -> Self {
+        let client = client.filter(|ip| !ip.is_unspecified()).map(canonical_ip);
+        Self { client, manner, facts: Facts::default(), greeting: Greeting::default() }
+    }
+
+    /// The client's address.
+    pub fn client(&self) -> Option<IpAddr> {
+        self.client
+    }
+
+    /// In what its interface differs from others.
+    pub fn manner(&self) -> Manner {
+        self.manner
+    }
+
+    /// The configuration of the interface may have changed since.
+    pub fn set_manner(&mut self, manner: Manner) {
+        self.manner = manner;
+    }
+
+    /// The client's forward-confirmed name, if it was asked for and there is one.
+    pub fn client_name(&self) -> Option<&ConfirmedName> {
+        match self.facts.read(&CLIENT_NAME, Of::Case)?.fact {
+            Fact::Known(name) => name.as_ref(),
+            Fact::Unknown(_) => None,
+        }
+    }
+
+    /// What the client calls itself.
+    pub fn helo(&self) -> Option<&str> {
+        self.greeting.helo.as_deref()
+    }
+
+    /// Whether somebody is said to have logged in.
+    pub fn claims_login(&self) -> bool {
+        self.greeting.claims_login
+    }
+
+    /// The client introduces itself; a transaction ends.
+    pub fn greeted(&mut self, helo: Option<String>) {
+        self.greeting.helo = helo;
+        self.greeting.transaction = None;
+    }
+
+    /// Somebody logged in, or the login is over.
+    pub fn set_login(&mut self, login: Claim) {
+        self.greeting.claims_login = login == Claim::LoggedIn;
+    }
+
+    /// TLS is up: nothing said before counts (RFC 3207 §4.2). What is known of the connection stays.
+    pub fn secured(&mut self) {
+        self.greeting = Greeting::default();
+    }
+
+    /// A transaction begins; whether it may, [`crate::judge`] says.
+    pub fn begin(&mut self, reverse_path: ReversePath, declared_octets: Option<u64>) {
+        self.greeting.transaction = Some(Transaction {
+            reverse_path,
+            declared_octets,
+            facts: Facts::default(),
+            older: Facts::default(),
+            counted: Counted::default(),
+            effects: Effects::default(),
+        });
+    }
+
+    /// The transaction is over, by its end or by RSET.
+    pub fn end_transaction(&mut self) {
+        self.greeting.transaction = None;
+    }
+
+    /// The reverse-path of the transaction that is open.
+    pub fn reverse_path(&self) -> Option<&ReversePath> {
+        self.greeting.transaction.as_ref().map(|transaction| &transaction.reverse_path)
+    }
+
+    /// What rules want done with the message, of all recipients that were taken.
+    pub fn effects(&self) -> Option<&Effects> {
+        self.greeting.transaction.as_ref().map(|transaction| &transaction.effects)
+    }
+
+    /// Whether a quota was charged in this transaction.
+    pub fn is_charged(&self) -> bool {
+        let counted = self.greeting.transaction.as_ref().map(|transaction| transaction.counted).unwrap_or_default();
+        counted != Counted::default()
+    }
+}
+
+/// Whether somebody is said to have logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// Somebody is.
+    LoggedIn,
+    /// Nobody is.
+    Nobody,
+}

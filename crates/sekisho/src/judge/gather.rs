@@ -1,0 +1,116 @@
+//! Gathers what the guard must know: all that is wanted at once, with one deadline. What failed or is late is *unknown*, never a
+//! default.
+//!
+//! Who gathers a fact stands in the guard's table of facts; here is how.
+
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::join_all;
+use guard::{Command, Fact, FactName, Fault, Found, Gathered, Need, Of, Value};
+use tokio::time::Instant;
+
+use super::auth::Proved;
+use super::case::{Case, Login};
+use super::client_name::confirmed_name;
+use super::facts;
+use super::judging::Judge;
+use super::tables::Subjects;
+
+/// How long one stage may wait for what it must know.
+pub(super) const STAGE_WAIT: Duration = Duration::from_secs(5);
+
+/// Gathers all of it, and gives it to the command.
+pub(super) async fn all(judge: Judge<'_>, case: &mut Case, command: &mut Command<'_>, wanted: Wanted) {
+    let Wanted { needs, until } = wanted;
+    let look_up = Gathering { judge, case, command };
+    let gathered = match &needs[..] {
+        [need] => vec![look_up.one(need, until).await],
+        needs => join_all(needs.iter().map(|need| look_up.one(need, until))).await,
+    };
+    for (need, gathered) in needs.iter().zip(gathered) {
+        command.learn(&mut case.guard, need, gathered);
+    }
+}
+
+/// What is wanted, and until when.
+pub(super) struct Wanted {
+    pub(super) needs: Vec<Need>,
+    pub(super) until: Instant,
+}
+
+struct Gathering<'g, 'c> {
+    judge: Judge<'g>,
+    case: &'g Case,
+    command: &'g Command<'c>,
+}
+
+impl Gathering<'_, '_> {
+    async fn one(&self, need: &Need, until: Instant) -> Gathered {
+        let late = Fact::Unknown(Fault::TimedOut(need.fact.code()));
+        let value = tokio::time::timeout_at(until, self.look_up(need)).await.unwrap_or(late);
+        Gathered::Found(Found::new(value, SystemTime::now()))
+    }
+
+    async fn look_up(&self, need: &Need) -> Fact<Value> {
+        let sources = self.judge.sources;
+        match need.fact {
+            FactName::Login => self.login().await.map(Value::Login),
+            FactName::Hosting => self.hosting().await.map(Value::Hosting),
+            FactName::Owners => {
+                let Some(reverse_path) = self.case.reverse_path() else {
+                    return Fact::Known(Value::Owners(Vec::new()));
+                };
+                facts::owners(&sources.directory, reverse_path).await.map(Value::Owners)
+            }
+            FactName::SenderHosted => {
+                let Some(reverse_path) = self.case.reverse_path() else {
+                    return Fact::Known(Value::SenderHosted(false));
+                };
+                let relay = &self.judge.policy.relay;
+                facts::is_own_domain(&sources.directory, relay, reverse_path).await.map(Value::SenderHosted)
+            }
+            FactName::ClientName => {
+                let Some(client) = self.case.client() else { return Fact::Known(Value::ClientName(None)) };
+                confirmed_name(sources.dns.as_deref(), client).await.map(Value::ClientName)
+            }
+            FactName::PopEvidence => {
+                let Of::Address(addr) = need.of else { return Fact::Unknown(Fault::Broken("state")) };
+                facts::pop_evidence(&sources.state, addr, SystemTime::now()).await.map(Value::PopEvidence)
+            }
+            FactName::Entries => Fact::Known(Value::Entries(self.entries())),
+        }
+    }
+
+    /// Who logged in, if he still may. Of a login that another mail server checked and that is not ours nothing is said.
+    async fn login(&self) -> Fact<Option<guard::Login>> {
+        match &self.case.login {
+            Login::Nobody => Fact::Known(None),
+            Login::Proved(proved) => Fact::Known(Some(proved.attest())),
+            Login::Told(login) => {
+                let told = Proved::told_by_mail_server(self.judge.sources, login, self.case.client()).await;
+                told.map(|proved| proved.as_ref().map(Proved::attest))
+            }
+        }
+    }
+
+    async fn hosting(&self) -> Fact<guard::Hosting> {
+        let relay = &self.judge.policy.relay;
+        match self.command.forward_path().and_then(|path| relay.directory_mailbox(path)) {
+            Some(mailbox) => facts::hosting(&self.judge.sources.directory, relay, &mailbox).await,
+            None => Fact::Known(guard::Hosting::NotHosted),
+        }
+    }
+
+    /// Who proved himself is not looked up by his address and greeting: a user on a listed dial-up network is still that user.
+    fn entries(&self) -> Vec<guard::rule::Entry> {
+        let by_client = self.command.login().is_none();
+        let guard = &self.case.guard;
+        self.judge.terms.tables.entries(&Subjects {
+            client: guard.client().filter(|_| by_client),
+            name: guard.client_name().filter(|_| by_client).map(|name| name.domain().as_str()),
+            helo: guard.helo().filter(|_| by_client),
+            reverse_path: guard.reverse_path(),
+            forward_path: self.command.forward_path(),
+        })
+    }
+}

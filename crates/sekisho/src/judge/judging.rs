@@ -1,0 +1,113 @@
+//! Drives a case: gathers what the guard must know, reserves what it wants reserved, and tells what it decided. Decides nothing.
+
+use std::time::SystemTime;
+
+use guard::{
+    AddressJudgement, AddressRight, Arrived, AskedRcpt, Command, Effects, Judged, Outcome, Part, Policy, Reason,
+    Refusal, Stage, Verdict,
+};
+use smtp::reply::Reply;
+use tokio::time::Instant;
+
+use super::case::Case;
+use super::gather::Wanted;
+use super::sources::Sources;
+use super::terms::Terms;
+use super::{gather, report, reserve};
+
+/// Rounds of gathering for one command; the guard needs fewer, so reaching it is a fault of ours.
+const ROUNDS_MAX: usize = 10;
+
+/// By what a case is judged.
+#[derive(Clone, Copy)]
+pub struct Judge<'a> {
+    /// Accounts, evidence, counters.
+    pub sources: &'a Sources,
+    /// The configuration.
+    pub terms: &'a Terms,
+    /// Who may relay here, through our own listeners or through the mail server that asks, and the rules.
+    pub policy: &'a Policy,
+}
+
+/// What a command came to.
+#[must_use]
+#[derive(Debug)]
+pub struct Decision {
+    /// Yes or no.
+    pub outcome: Outcome,
+    /// What is to be done besides, if it is yes.
+    pub effects: Effects,
+    /// The reply, if it is no.
+    pub refused: Option<Reply>,
+}
+
+impl Judge<'_> {
+    /// The connection, or a greeting.
+    pub async fn connect(&self, case: &mut Case) -> Decision {
+        let command = Command::new(Stage::Connect, &case.guard, SystemTime::now());
+        self.decide(case, command).await
+    }
+
+    /// MAIL: whether the transaction that has just begun may.
+    pub async fn mail(&self, case: &mut Case) -> Decision {
+        let command = Command::new(Stage::Mail, &case.guard, SystemTime::now());
+        self.decide(case, command).await
+    }
+
+    /// RCPT: whether a recipient may enter the envelope.
+    pub async fn rcpt(&self, case: &mut Case, asked: AskedRcpt<'_>) -> Decision {
+        let command = Command::rcpt(asked, &case.guard, SystemTime::now());
+        self.decide(case, command).await
+    }
+
+    /// The message is there.
+    pub async fn message(&self, case: &mut Case, arrived: Arrived<'_>) -> Decision {
+        let command = Command::message(arrived, &case.guard, SystemTime::now());
+        self.decide(case, command).await
+    }
+
+    async fn decide(&self, case: &mut Case, mut command: Command<'_>) -> Decision {
+        let verdict = self.drive(case, &mut command).await;
+        let refused = report::tell(*self, case, &command, &verdict);
+        Decision { outcome: verdict.outcome, effects: verdict.effects, refused }
+    }
+
+    async fn drive(&self, case: &mut Case, command: &mut Command<'_>) -> Verdict {
+        let mut deadline = None;
+        for _ in 0..ROUNDS_MAX {
+            match guard::judge(self.policy, &mut case.guard, command) {
+                Judged::Verdict(verdict) => return verdict,
+                Judged::Need(needs) => {
+                    let until = *deadline.get_or_insert_with(|| Instant::now() + gather::STAGE_WAIT);
+                    gather::all(*self, case, command, Wanted { needs, until }).await;
+                }
+                Judged::Reserve(charges) => {
+                    let reserved = reserve::all(*self, case, &charges).await;
+                    command.reserved(reserved);
+                }
+            }
+        }
+        let outcome = Refusal::new(Reason::AuthorityUnavailable, Part::Recipient).into();
+        Verdict { outcome, effects: Effects::default() }
+    }
+
+    /// Which right to relay the client's address has, whoever sends; a client that a rule refuses has none. No grant, and
+    /// nothing is charged.
+    pub async fn address_right(&self, case: &mut Case) -> Result<AddressRight, Reason> {
+        if let Some(refusal) = self.connect(case).await.outcome.refusal() {
+            return Err(refusal.reason);
+        }
+        let mut command = Command::new(Stage::Connect, &case.guard, SystemTime::now());
+        let until = Instant::now() + gather::STAGE_WAIT;
+        for _ in 0..ROUNDS_MAX {
+            match guard::judge_address(self.policy, &case.guard, &mut command) {
+                AddressJudgement::Need(need) => {
+                    gather::all(*self, case, &mut command, Wanted { needs: vec![need], until }).await;
+                }
+                AddressJudgement::Is(right) => return Ok(right),
+                AddressJudgement::Fault(_) => break,
+            }
+        }
+        Err(Reason::AuthorityUnavailable)
+    }
+}

@@ -1,0 +1,31 @@
+//! Reserves what the guard wants counted: all of it or nothing.
+
+use std::time::SystemTime;
+
+use guard::{Charge, Charged, Fact, Reserved};
+
+use super::case::Case;
+use super::judging::Judge;
+use super::{facts, quota};
+
+/// Reserves them in order; the first that has no place ends it.
+pub(super) async fn all(judge: Judge<'_>, case: &Case, charges: &[Charge]) -> Reserved {
+    for (at, charge) in charges.iter().enumerate() {
+        let answer = one(judge, case, charge).await;
+        match answer {
+            Fact::Known(Charged::Exceeded) => return Reserved::Exceeded { charge: at },
+            Fact::Unknown(fault) if charge.must_be_known() => return Reserved::Unknown { charge: at, fault },
+            Fact::Known(Charged::Within) | Fact::Unknown(_) => {}
+        }
+    }
+    Reserved::All
+}
+
+async fn one(judge: Judge<'_>, case: &Case, charge: &Charge) -> Fact<Charged> {
+    let state = &judge.sources.state;
+    match charge {
+        Charge::Pop(pop) => facts::charge(state, pop, &judge.terms.settings.relay.pop, SystemTime::now()).await,
+        Charge::Device(device) => Fact::Known(facts::charge_device(state, device, SystemTime::now())),
+        Charge::Room(room) => quota::charge(judge, case.session, room).await,
+    }
+}
