@@ -41,3 +41,6 @@ pub use judging::{Decision, Judge};
 pub use session::{SessionId, SessionIds};
 pub use sources::Sources;
 pub use terms::{Terms, TermsError};
+
+#[cfg(test)]
+mod tests;

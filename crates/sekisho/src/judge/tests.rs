@@ -1,0 +1,131 @@
+//! A case is judged without a server: by accounts, evidence and names alone.
+
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use directory::{Directory, ServerKey};
+use guard::{AskedRcpt, Manner, Outcome, Recipient};
+use smtp::{ForwardPath, ReversePath};
+use state::Embedded;
+
+use super::records::Records;
+use super::{Case, Connected, Judge, SessionIds, Sources, Terms};
+use crate::config;
+
+/// Names of clients may relay, so that the client's is asked for.
+const BY_NAME: &str = "relay.clients = [{ name = 'mail.partner.example' }]";
+
+struct Bench {
+    sources: Sources,
+    terms: Terms,
+    /// A name server that never answers.
+    _dead: UdpSocket,
+    _dir: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn new(more: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let dead = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let text =
+            format!("hostname = 'mail.example.test'\ndata_dir = '.'\ndomains.default = 'example.test'\n{more}\n");
+        let text = config::Text { name: "t.toml", text: &text, base_dir: dir.path() };
+        let settings = config::parse(&text, &[]).unwrap_or_else(|report| panic!("{report}")).settings;
+        let asked = dns::Settings { servers: vec![dead.local_addr().unwrap()], timeout: Duration::from_millis(300) };
+        let sources = Sources {
+            directory: Arc::new(accounts(dir.path()).await),
+            state: Arc::new(Embedded::open(dir.path().join("state")).unwrap()),
+            dns: Some(Arc::new(dns::Resolver::new(&asked).unwrap())),
+            records: Records::default(),
+            sessions: SessionIds::default(),
+            decoy_key: [1; 32],
+            guess_key: [2; 32],
+        };
+        Self { sources, terms: Terms::new(Arc::new(settings), 1).unwrap(), _dead: dead, _dir: dir }
+    }
+
+    fn judge(&self) -> Judge<'_> {
+        Judge { sources: &self.sources, terms: &self.terms, policy: &self.terms.policy }
+    }
+
+    fn case(&self, from: &str) -> Case {
+        let client = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
+        let connected = Connected { client, session: self.sources.sessions.next(), listener: "mx".into() };
+        let mut case = Case::new(connected, Manner::OWN);
+        case.begin(ReversePath::parse(from).unwrap(), None);
+        case
+    }
+
+    async fn rcpt(&self, case: &mut Case, to: &str) -> super::Decision {
+        let parsed = ForwardPath::parse(to).unwrap();
+        let asked = AskedRcpt { forward_path: &parsed.path, had_source_route: parsed.had_source_route };
+        self.judge().rcpt(case, asked).await
+    }
+
+    fn names_asked(&self) -> u64 {
+        self.sources.dns.as_ref().unwrap().counts().asked
+    }
+}
+
+async fn accounts(dir: &Path) -> Directory {
+    let key = ServerKey::load_or_create(&dir.join("server.key")).unwrap();
+    let settings = directory::Settings { default_domain: "example.test".to_owned(), ..directory::Settings::default() };
+    let directory = Directory::open(&dir.join("directory.sqlite"), &key, settings).await.unwrap();
+    directory.add_domain("example.test").await.unwrap();
+    directory
+}
+
+#[tokio::test]
+async fn ours_are_taken_and_others_are_not() {
+    let bench = Bench::new("").await;
+    bench.sources.directory.set_catch_all("example.test", Some("x@outside.example")).await.unwrap();
+    let mut case = bench.case("<a@outside.example>");
+    assert!(bench.judge().mail(&mut case).await.refused.is_none());
+    let ours = bench.rcpt(&mut case, "<b@example.test>").await;
+    assert!(matches!(ours.outcome, Outcome::Accept(Recipient::Hosted(_))), "{ours:?}");
+    let foreign = bench.rcpt(&mut case, "<b@elsewhere.example>").await.refused.unwrap().to_string();
+    assert!(foreign.starts_with("550 5.7.1 <b@elsewhere.example>: we do not relay ["), "{foreign}");
+    assert_eq!(bench.names_asked(), 0, "nothing wants the client's name");
+}
+
+/// What is asked of the client is asked once in its connection, and a dead name server costs one deadline, not one for each
+/// recipient.
+#[tokio::test]
+async fn a_hundred_recipients_ask_once_for_the_name() {
+    let bench = Bench::new(BY_NAME).await;
+    let mut case = bench.case("<a@outside.example>");
+    for n in 0..100 {
+        let refused = bench.rcpt(&mut case, &format!("<b{n}@elsewhere.example>")).await.refused.unwrap().to_string();
+        assert!(refused.starts_with("451 4.3.0 "), "who may relay by name is not known: {refused}");
+    }
+    let counts = bench.sources.dns.as_ref().unwrap().counts();
+    assert_eq!((counts.asked, counts.timed_out), (1, 1));
+    case.end_transaction();
+    case.begin(ReversePath::Null, None);
+    let _ = bench.rcpt(&mut case, "<b@elsewhere.example>").await;
+    assert_eq!(bench.names_asked(), 1, "the next transaction knows it, too");
+    let _ = bench.rcpt(&mut bench.case("<>"), "<b@elsewhere.example>").await;
+    assert_eq!(bench.names_asked(), 2, "another connection does not");
+}
+
+/// Who follows decisions gets each as a record; nobody ever waits for who does not read.
+#[tokio::test]
+async fn records_are_handed_on_and_the_lost_are_counted() {
+    let bench = Bench::new("").await;
+    let mut case = bench.case("<a@outside.example>");
+    let _ = bench.rcpt(&mut case, "<b@elsewhere.example>").await;
+    let mut records = bench.sources.records.follow(2);
+    for to in ["<b@elsewhere.example>", "<c@elsewhere.example>", "<d@elsewhere.example>"] {
+        let _ = bench.rcpt(&mut case, to).await;
+    }
+    let first = records.recv().await.unwrap();
+    assert_eq!(first.forward_path.as_deref(), Some("<b@elsewhere.example>"));
+    assert_eq!(first.refused.map(|refused| refused.reason.code()), Some("relay-denied"));
+    assert_eq!(records.recv().await.unwrap().forward_path.as_deref(), Some("<c@elsewhere.example>"));
+    assert_eq!(bench.sources.records.dropped(), 1);
+    drop(records);
+    let _ = bench.rcpt(&mut case, "<e@elsewhere.example>").await;
+    assert_eq!(bench.sources.records.dropped(), 1, "nobody follows any more");
+}
