@@ -18,6 +18,8 @@ pub(crate) struct Hearing<'a> {
     pub(crate) client: Option<IpAddr>,
     /// Somebody is said to have logged in: who, says the fact.
     pub(crate) claims_login: bool,
+    /// A rule may go by the client's name.
+    pub(crate) rules_ask_name: bool,
     pub(crate) reverse_path: &'a ReversePath,
     /// Already without a source route.
     pub(crate) forward_path: &'a ForwardPath,
@@ -86,9 +88,18 @@ impl<'a> Hearing<'a> {
         before.copied().find_map(|before| self.need(before)).or(Some(wanted))
     }
 
-    /// Where nobody says to have logged in, there is no login to ask for.
-    fn is_there_to_ask(&self, fact: FactName) -> bool {
-        fact != FactName::Login || self.claims_login
+    /// Who proved himself is not judged by his address, and without an address there is none to judge by.
+    pub(crate) fn is_judged_by_address(&self) -> bool {
+        self.client.is_some() && self.proved().is_none()
+    }
+
+    /// Whether there is anything to ask for, for a rule.
+    pub(crate) fn is_there_to_ask(&self, fact: FactName) -> bool {
+        match fact {
+            FactName::Login => self.claims_login,
+            FactName::ClientName => self.rules_ask_name && self.is_judged_by_address(),
+            _ => true,
+        }
     }
 
     /// Who authenticated; nobody where no login is claimed. `None`: not asked yet.

@@ -1,21 +1,10 @@
 //! What an address may do whoever sends from it: for maps that are asked about a client alone. No grant comes of it.
 
-use super::{Answer, client_map, network, pop};
+use super::{AddressRight, Answer, client_map, network, pop};
 use crate::fact::Fault;
 use crate::facts::Need;
 use crate::hearing::Hearing;
 use crate::trace::{Asked, Found};
-
-/// Which right belongs to a client's address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressRight {
-    /// None.
-    Nothing,
-    /// A POP login, or what DRAC told: it holds for some reverse-paths only, and has a quota.
-    SomeSenders,
-    /// One for every reverse-path: a relay network, the client map, or DRAC where the policy wants no reverse-path.
-    AnySender,
-}
 
 /// What can be said of an address now.
 pub(crate) enum AddressAnswer {

@@ -14,8 +14,6 @@ pub(crate) mod relay_domain;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-pub use address::AddressRight;
-
 use crate::attested::Subject;
 use crate::charge::{Charge, Charged};
 use crate::fact::{Fact, Fault};
@@ -115,6 +113,17 @@ impl Right {
             Self::Network(line) | Self::ClientMap(line) | Self::Pop { line, .. } => Some(line),
         }
     }
+}
+
+/// Which right belongs to a client's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressRight {
+    /// None.
+    Nothing,
+    /// A POP login, or what DRAC told: it holds for some reverse-paths only, and has a quota.
+    SomeSenders,
+    /// One for every reverse-path: a relay network, the client map, or DRAC where the policy wants no reverse-path.
+    AnySender,
 }
 
 /// What one authority says.

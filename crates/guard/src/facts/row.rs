@@ -52,7 +52,7 @@ pub struct Row {
     pub absence: Absence,
     /// Who gathers it.
     pub source: Source,
-    /// Facts that whoever gathers this one goes by, so that they are gathered before.
+    /// Facts that whoever gathers this one goes by, so that they are gathered before, where there is anything to ask.
     pub after: &'static [FactName],
 }
 
@@ -130,7 +130,7 @@ rows! {
     PopEvidence POP_EVIDENCE(Vec<PopEvidence>) "pop-evidence", Command, NoRight, State, after [];
     /// What access maps have of the client, its greeting, the reverse-path and the recipient. In memory, so it is asked at each
     /// command: a reload counts at once.
-    Entries ENTRIES(Vec<Entry>) "entries", Command, NoWeight, Maps, after [Login];
+    Entries ENTRIES(Vec<Entry>) "entries", Command, NoWeight, Maps, after [Login, ClientName];
 }
 
 impl FactName {

@@ -50,9 +50,9 @@ pub fn judge(policy: &Policy, case: &mut Case, command: &mut Command<'_>) -> Jud
         };
         let mark = judging.command.trace.mark();
         match judging.look(*step) {
-            Seen::Need(need) => {
+            Seen::Need(needs) => {
                 judging.command.trace.undo(mark);
-                return Judged::Need(judging.with_later(need, wave.get(at + 1..).unwrap_or_default()));
+                return Judged::Need(judging.with_later(needs, wave.get(at + 1..).unwrap_or_default()));
             }
             seen => match judging.act(seen) {
                 Then::NextStep => judging.command.progress.step = at + 1,
@@ -88,15 +88,15 @@ impl Judging<'_, '_> {
         seen
     }
 
-    /// The need of one step with those of the later steps of its wave.
-    fn with_later(&mut self, first: Need, later: &[Step]) -> Vec<Need> {
-        let mut needs = vec![first];
+    /// The needs of one step with those of the later steps of its wave.
+    fn with_later(&mut self, mut needs: Vec<Need>, later: &[Step]) -> Vec<Need> {
         let mark = self.command.trace.mark();
         for step in later {
-            if let Seen::Need(need) = self.look(*step)
-                && !needs.contains(&need)
-            {
-                needs.push(need);
+            let Seen::Need(more) = self.look(*step) else { continue };
+            for need in more {
+                if !needs.contains(&need) {
+                    needs.push(need);
+                }
             }
         }
         self.command.trace.undo(mark);

@@ -1,13 +1,12 @@
 //! The rules, part by part in their order. The first refusal ends it.
 
-use super::step::Seen;
 use crate::command::Score;
 use crate::effects::Effects;
 use crate::fact::Fact;
-use crate::facts::{ENTRIES, FactName};
+use crate::facts::{ENTRIES, FactName, Need};
 use crate::hearing::Hearing;
 use crate::line::ConfigLine;
-use crate::rule::{Action, Condition, Effect, Entry, Hit, HitOutcome, Mode, Part, Rule, Rules};
+use crate::rule::{Action, Condition, Effect, Entry, Hit, HitOutcome, MapId, Mode, Part, Rule, Rules};
 use crate::trace::Asked;
 use crate::verdict::Refusal;
 
@@ -20,25 +19,16 @@ pub(super) struct Held {
     pub(super) refused: Option<Refusal>,
 }
 
-/// Asks them. What is refused by a rule is told as a refusal of `of`.
-pub(super) fn ask(rules: &Rules, of: Part, hearing: &mut Hearing<'_>) -> Seen {
-    // Who proved himself is not judged by his address: a user on a listed dial-up network is still that user.
-    let by_name = rules.ask_client_name && hearing.client.is_some() && hearing.proved().is_none();
-    if let Some(need) = hearing.need(FactName::ClientName).filter(|_| by_name) {
-        return Seen::Need(need);
+/// Asks them, or says what they must know first. What is refused by a rule is told as a refusal of `of`.
+pub(super) fn ask(rules: &Rules, of: Part, hearing: &mut Hearing<'_>) -> Result<Held, Vec<Need>> {
+    let needs = needs(rules, hearing);
+    if !needs.is_empty() {
+        return Err(needs);
     }
-    if let Some(need) = hearing.need(FactName::Entries) {
-        return Seen::Need(need);
-    }
-    let entries = match hearing.facts.fact(&ENTRIES) {
-        Some(Fact::Known(entries)) => entries.as_slice(),
-        // What is unknown weighs nothing (law 2).
-        Some(Fact::Unknown(_)) | None => &[],
-    };
     let mut held = Held::default();
     for part in Part::ALL {
         for rule in rules.list.iter().filter(|rule| rule.is_about(part)) {
-            let Some((outcome, line)) = holds(rule, part, entries) else { continue };
+            let Some((outcome, line)) = holds(rule, part, hearing) else { continue };
             let hit = Hit { part, outcome, line, mode: rule.mode };
             match apply(&hit, &mut held) {
                 Next::Rule => held.hits.push(hit),
@@ -50,24 +40,52 @@ pub(super) fn ask(rules: &Rules, of: Part, hearing: &mut Hearing<'_>) -> Seen {
                     hearing.trace.note_line(Asked::Access(part), Some(&hit.line));
                     held.hits.push(hit);
                     held.refused = Some(Refusal { of, ..refusal });
-                    return Seen::Rules(held);
+                    return Ok(held);
                 }
             }
         }
     }
-    Seen::Rules(held)
+    Ok(held)
 }
 
-/// What a rule comes to for a part, and the line that says so; `None`: it does not hold.
-fn holds(rule: &Rule, part: Part, entries: &[Entry]) -> Option<(HitOutcome, ConfigLine)> {
+/// The facts by which a rule may hold and that are not known yet.
+fn needs(rules: &Rules, hearing: &Hearing<'_>) -> Vec<Need> {
+    let mut needs = Vec::new();
+    for fact in rules.list.iter().flat_map(|rule| facts(&rule.condition)) {
+        let need = hearing.need(*fact).filter(|_| hearing.is_there_to_ask(*fact));
+        needs.extend(need.filter(|need| !needs.contains(need)));
+    }
+    needs
+}
+
+/// The facts by which a condition holds.
+fn facts(condition: &Condition) -> &'static [FactName] {
+    match condition {
+        Condition::Entry(_) => &[FactName::Entries],
+    }
+}
+
+/// What a rule comes to for a part, and the line that says so; `None`: it does not hold. What is unknown weighs nothing
+/// (law 2).
+fn holds(rule: &Rule, part: Part, hearing: &Hearing<'_>) -> Option<(HitOutcome, ConfigLine)> {
     let entry = match rule.condition {
-        Condition::Entry(map) => entries.iter().find(|entry| entry.part == part && entry.map == map)?,
+        Condition::Entry(map) => Some(entry(map, part, hearing)?),
     };
-    Some(match &rule.effect {
-        Effect::AsWritten => (HitOutcome::Act(entry.action.clone()), entry.line.clone()),
-        Effect::Act(action) => (HitOutcome::Act(action.clone()), rule.line.clone()),
-        Effect::Weigh(weight) => (HitOutcome::Weigh(*weight), rule.line.clone()),
+    Some(match (&rule.effect, entry) {
+        (Effect::AsWritten, Some(entry)) => (HitOutcome::Act(entry.action.clone()), entry.line.clone()),
+        // Only an entry has something written.
+        (Effect::AsWritten, None) => return None,
+        (Effect::Act(action), _) => (HitOutcome::Act(action.clone()), rule.line.clone()),
+        (Effect::Weigh(weight), _) => (HitOutcome::Weigh(*weight), rule.line.clone()),
     })
+}
+
+/// The entry that a map has for a part.
+fn entry<'a>(map: MapId, part: Part, hearing: &Hearing<'a>) -> Option<&'a Entry> {
+    match hearing.facts.fact(&ENTRIES)? {
+        Fact::Known(entries) => entries.iter().find(|entry| entry.part == part && entry.map == map),
+        Fact::Unknown(_) => None,
+    }
 }
 
 enum Next {

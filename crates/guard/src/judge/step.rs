@@ -77,8 +77,8 @@ pub(super) fn waves(stage: Stage) -> &'static [&'static [Step]] {
 pub(super) enum Seen {
     /// Nothing that decides.
     Nothing,
-    /// A fact must be known first.
-    Need(Need),
+    /// These facts must be known first.
+    Need(Vec<Need>),
     /// An authority could not be asked.
     Fault(Fault),
     /// Rules that held.
@@ -104,7 +104,7 @@ impl From<Answer> for Seen {
             Answer::Pending(pending) => Self::Pending(pending),
             Answer::Nothing => Self::Nothing,
             Answer::Fault(fault) => Self::Fault(fault),
-            Answer::Need(need) => Self::Need(need),
+            Answer::Need(need) => Self::Need(vec![need]),
             Answer::Refuse(reason) => Self::Refuse(Refusal::new(reason, Part::Recipient)),
         }
     }
@@ -153,6 +153,7 @@ impl View<'_> {
             },
             client: case.client,
             claims_login: case.greeting.claims_login,
+            rules_ask_name: self.policy.rules.ask_client_name,
             reverse_path: transaction.map_or(&NO_SENDER, |open| &open.reverse_path),
             forward_path: command.forward_path.unwrap_or(&NO_RECIPIENT),
             counted: transaction.map_or_else(Counted::default, |open| open.counted),
@@ -164,7 +165,7 @@ impl View<'_> {
     fn login(&mut self) -> Seen {
         let hearing = self.hearing();
         match hearing.claims_login.then(|| hearing.need(FactName::Login)).flatten() {
-            Some(need) => Seen::Need(need),
+            Some(need) => Seen::Need(vec![need]),
             None => Seen::Nothing,
         }
     }
@@ -188,7 +189,7 @@ impl View<'_> {
         }
         let reason = match auth::ownership(login, &mut hearing) {
             Ownership::Owned => return Seen::Nothing,
-            Ownership::Need(need) => return Seen::Need(need),
+            Ownership::Need(need) => return Seen::Need(vec![need]),
             Ownership::Foreign => Reason::SenderNotYours,
             Ownership::Fault(_) => Reason::AuthorityUnavailable,
         };
@@ -206,7 +207,7 @@ impl View<'_> {
             Stage::Rcpt | Stage::Data | Stage::Message => Part::Recipient,
         };
         let policy = self.policy;
-        rules::ask(&policy.rules, of, &mut self.hearing())
+        rules::ask(&policy.rules, of, &mut self.hearing()).map_or_else(Seen::Need, Seen::Rules)
     }
 
     fn place(&mut self) -> Seen {
@@ -217,7 +218,7 @@ impl View<'_> {
         match place::of(&mut self.hearing()) {
             Place::Here(hosted) => Seen::Hosted(hosted),
             Place::Elsewhere => Seen::Nothing,
-            Place::Need(need) => Seen::Need(need),
+            Place::Need(need) => Seen::Need(vec![need]),
             // The mail server may answer for what nothing here does.
             Place::Refuse(reason) if depth == Depth::Hosting && reason.is_of_relaying() => Seen::Done,
             Place::Refuse(reason) => Seen::Refuse(Refusal::new(reason, Part::Recipient)),
