@@ -8,8 +8,8 @@
 //! | [`subject`] | clients, senders, recipients: which keys a server tries for them, and in which order |
 //! | [`action`] | what a value tells a server to do |
 //! | [`relay`] | the entries that let somebody relay, for the relay policy to check |
-//! | [`hosts`] | `hosts.allow` and `hosts.deny` |
-//! | [`route`] | values of a mailertable |
+//! | [`wrappers`] | `hosts.allow` and `hosts.deny` |
+//! | [`Route`] | values of a mailertable |
 //!
 //! A file is taken whole or not at all: a line that its own program would complain about and skip refuses the file, so
 //! that a reload keeps the old one. What the program takes with a complaint, or overlooks, is a [`Warning`].
@@ -18,27 +18,25 @@
 //! until the relay policy has taken it.
 
 pub mod action;
-mod cidr;
 mod fold;
-pub mod hosts;
 pub mod kind;
 mod lines;
 pub mod mistake;
 mod pattern;
+mod postfix;
 mod read;
 pub mod relay;
-pub mod route;
 mod sendmail;
-mod smtpd;
 mod store;
 pub mod subject;
 pub mod table;
+pub mod wrappers;
 
 pub use action::{Action, Reply};
-pub use hosts::{Decision, HostName, HostsAccess, HostsFile};
 pub use kind::{Kind, Spec};
 pub use mistake::{Mistake, Warning};
 pub use relay::{ClientPattern, RelayEntry, RelayWhat};
-pub use route::Route;
+pub use sendmail::route::Route;
 pub use subject::{Parents, Subject, Tag};
 pub use table::{Found, Table};
+pub use wrappers::{Decision, HostName, HostsAccess, HostsFile};

@@ -8,8 +8,9 @@ use super::fold::fold;
 use super::kind::Kind;
 use super::lines::{LogicalLines, is_space, trim_end, trim_start};
 use super::mistake::{Notes, shown};
+use super::relay;
+use super::sendmail::{keys as sendmail, route};
 use super::store::{Builder, Store};
-use super::{relay, route, sendmail};
 
 /// A file's octets as text. What is not UTF-8 is a mistake outside of comments.
 pub(super) fn decode<'a>(octets: &'a [u8], notes: &mut Notes) -> Cow<'a, str> {

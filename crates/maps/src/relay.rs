@@ -12,7 +12,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::kind::Kind;
 use super::mistake::{Notes, shown};
-use super::sendmail::{domain_name, split_tag};
+use super::sendmail::keys::{domain_name, split_tag};
 use super::store::Store;
 use super::subject::Tag;
 use super::table::Form;

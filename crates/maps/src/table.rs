@@ -4,16 +4,18 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::action::Action;
-use super::cidr::CidrTable;
 use super::fold::fold;
-use super::hosts::{HostsFile, Role};
 use super::kind::Kind;
 use super::mistake::{Mistake, Notes, Warning};
 use super::pattern::{Dialect, RuleTable};
+use super::postfix::cidr::CidrTable;
+use super::postfix::keys as smtpd;
 use super::relay::RelayEntry;
+use super::sendmail::keys as sendmail;
 use super::store::Store;
 use super::subject::{Parents, Subject, Tag};
-use super::{read, relay, sendmail, smtpd};
+use super::wrappers::{HostsFile, Role};
+use super::{read, relay};
 
 /// What a table says about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::process::Command;
 
 use common::{Random, run, scratch, workspace};
-use maps::hosts::Role;
+use maps::wrappers::Role;
 use maps::{HostName, HostsAccess, HostsFile};
 
 const FILES: u64 = 40;

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use maps::hosts::Role;
+use maps::wrappers::Role;
 use maps::{HostName, HostsAccess, HostsFile, Kind, Subject, Table, Tag};
 use libfuzzer_sys::fuzz_target;
 

@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use smtp::address::Domain;
 
-use super::action::Action;
-use super::fold::fold;
-use super::mistake::{Notes, shown};
-use super::smtpd;
-use super::subject::{Subject, Tag};
-use super::table::{Found, Table};
+use crate::action::Action;
+use crate::fold::fold;
+use crate::mistake::{Notes, shown};
+use crate::postfix::keys as smtpd;
+use crate::subject::{Subject, Tag};
+use crate::table::{Found, Table};
 
 /// Tags that the rulesets know, folded.
 const TAGS: [&str; 20] = [
@@ -37,7 +37,7 @@ const TAGS: [&str; 20] = [
 ];
 
 /// A key that no look-up will ever use is worth a word.
-pub(super) fn check_key(key: &str, line: u32, notes: &mut Notes) {
+pub(crate) fn check_key(key: &str, line: u32, notes: &mut Notes) {
     let (tag, rest) = match key.split_once(':') {
         Some((tag, rest)) if tag != "ipv6" && !tag.contains(['@', '.', '[']) => (tag, rest),
         _ => ("", key),
@@ -55,15 +55,15 @@ pub(super) fn check_key(key: &str, line: u32, notes: &mut Notes) {
 }
 
 /// A value that sendmail would send as the text of a refusal, though it was hardly meant so.
-pub(super) fn check_value(line: u32, (key, value): (&str, &str), notes: &mut Notes) {
+pub(crate) fn check_value(line: u32, (key, value): (&str, &str), notes: &mut Notes) {
     let judged = !key.contains(':') || ["connect:", "from:", "to:", "ipv6:"].iter().any(|tag| key.starts_with(tag));
-    if judged && matches!(Action::parse(super::Kind::SendmailAccess, value), Action::Unsupported(_)) {
+    if judged && matches!(Action::parse(crate::Kind::SendmailAccess, value), Action::Unsupported(_)) {
         notes.warn(line, || format!("{} is none of sendmail's words: it refuses, with this as its text", shown(value)));
     }
 }
 
 /// Of `check_relay`, `check_mail`, `check_rcpt`.
-pub(super) fn access<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found<'a>> {
+pub(crate) fn access<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found<'a>> {
     match subject {
         Subject::Client { .. } => tagged(table, Tag::Connect, subject),
         Subject::Sender("") | Subject::Helo(_) => None,
@@ -73,7 +73,7 @@ pub(super) fn access<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found
 }
 
 /// The look-ups with a tag.
-pub(super) fn tagged<'a>(table: &'a Table, tag: Tag, subject: Subject<'_>) -> Option<Found<'a>> {
+pub(crate) fn tagged<'a>(table: &'a Table, tag: Tag, subject: Subject<'_>) -> Option<Found<'a>> {
     let mut asked = Asked::new(table, tag);
     match subject {
         Subject::Client { addr, name } => {
@@ -213,7 +213,7 @@ fn without_last(addr: &str) -> Option<&str> {
 }
 
 /// The older `deny`: clients by address, its first octets, and name; senders by address and domain.
-pub(super) fn deny<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found<'a>> {
+pub(crate) fn deny<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found<'a>> {
     match subject {
         Subject::Client { addr, name } => smtpd::address(table, &addr.to_canonical().to_string())
             .or_else(|| name.and_then(|name| upwards(table, name.trim_end_matches('.')))),
@@ -240,15 +240,15 @@ fn upwards<'a>(table: &'a Table, domain: &str) -> Option<Found<'a>> {
 }
 
 /// Domains of recipients: of class `w` themselves, of `R` those below too, of a mailertable `.domain` and `.`.
-pub(super) fn domains<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found<'a>> {
+pub(crate) fn domains<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found<'a>> {
     let (Subject::Recipient(path) | Subject::LocalRecipient(path)) = subject else { return None };
     let domain = path.rsplit_once('@')?.1.trim_end_matches('.');
     if domain.is_empty() {
         return None;
     }
     match table.kind() {
-        super::Kind::LocalHostNames => table.get(domain),
-        super::Kind::RelayDomains => upwards(table, domain),
+        crate::Kind::LocalHostNames => table.get(domain),
+        crate::Kind::RelayDomains => upwards(table, domain),
         _ => mailertable(table, domain),
     }
 }
@@ -272,7 +272,7 @@ fn mailertable<'a>(table: &'a Table, domain: &str) -> Option<Found<'a>> {
 }
 
 /// Whether a key of `deny` is an address, a domain, or an IP address or its first octets.
-pub(super) fn deny_key(key: &str) -> Result<(), String> {
+pub(crate) fn deny_key(key: &str) -> Result<(), String> {
     if let Some((local, domain)) = key.rsplit_once('@') {
         return if local.is_empty() { Err(format!("{} has no user", shown(key))) } else { domain_name(domain) };
     }
@@ -288,13 +288,13 @@ pub(super) fn deny_key(key: &str) -> Result<(), String> {
 }
 
 /// Whether a text is a domain's name.
-pub(super) fn domain_name(text: &str) -> Result<(), String> {
+pub(crate) fn domain_name(text: &str) -> Result<(), String> {
     let bare = text.strip_prefix('.').unwrap_or(text);
     Domain::parse(bare).map(|_| ()).map_err(|_| format!("{} is no domain", shown(text)))
 }
 
 /// A key as entries of the relay policy want it: the tag, and the rest. Folded keys have folded tags.
-pub(super) fn split_tag(key: &str) -> (Option<Tag>, &str) {
+pub(crate) fn split_tag(key: &str) -> (Option<Tag>, &str) {
     for tag in [Tag::Connect, Tag::From, Tag::To, Tag::Spam, Tag::GreetPause, Tag::ClientRate, Tag::ClientConn] {
         let folded = fold(tag.as_str());
         if let Some(rest) = key.strip_prefix(folded.as_ref()).and_then(|rest| rest.strip_prefix(':')) {

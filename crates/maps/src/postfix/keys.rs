@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::subject::{Parents, Subject};
-use super::table::{Found, Table};
+use crate::subject::{Parents, Subject};
+use crate::table::{Found, Table};
 
 /// The key for the null reverse-path: the default of `smtpd_null_access_lookup_key`.
 const NULL_SENDER: &str = "<>";
@@ -12,7 +12,7 @@ const NULL_SENDER: &str = "<>";
 const UNKNOWN: &str = "unknown";
 
 /// A table of fixed keys is asked for the parts too.
-pub(super) fn indexed<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found<'a>> {
+pub(crate) fn indexed<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found<'a>> {
     match subject {
         Subject::Client { addr, name } => {
             domain(table, name.unwrap_or(UNKNOWN)).or_else(|| address(table, &addr.to_canonical().to_string()))
@@ -24,7 +24,7 @@ pub(super) fn indexed<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Foun
 }
 
 /// A table of patterns is asked for the whole only.
-pub(super) fn whole<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found<'a>> {
+pub(crate) fn whole<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found<'a>> {
     match subject {
         Subject::Client { addr, name } => {
             let by_name = table.get(name.unwrap_or(UNKNOWN));
@@ -57,7 +57,7 @@ fn domain<'a>(table: &'a Table, name: &str) -> Option<Found<'a>> {
 }
 
 /// An address as it is written, and then without its last part, over and over: `2001:db8::1`, `2001:db8:`, `2001:db8`.
-pub(super) fn address<'a>(table: &'a Table, text: &str) -> Option<Found<'a>> {
+pub(crate) fn address<'a>(table: &'a Table, text: &str) -> Option<Found<'a>> {
     let delimiter = if text.contains(':') { ':' } else { '.' };
     let mut rest = text;
     loop {
@@ -102,8 +102,8 @@ fn without_extension<'l>(table: &Table, local: &'l str) -> Option<&'l str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kind::Kind;
     use super::*;
+    use crate::kind::Kind;
 
     fn table(kind: Kind, text: &str) -> Table {
         Table::parse(kind, "t", text).unwrap()

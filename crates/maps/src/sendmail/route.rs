@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use super::action::{Action, Reply};
-use super::kind::Kind;
+use crate::action::{Action, Reply};
+use crate::kind::Kind;
 
 /// Where the mail of a domain goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 
-use super::lines::{Logical, LogicalLines, is_space, trim_end, trim_start};
-use super::mistake::{Notes, shown};
+use crate::lines::{Logical, LogicalLines, is_space, trim_end, trim_start};
+use crate::mistake::{Notes, shown};
 
 /// `if` may stand in `if` so often.
 const NESTING_MAX: usize = 100;
@@ -50,7 +50,7 @@ struct Block {
 
 /// Rules in their order.
 #[derive(Debug, Default)]
-pub(super) struct CidrTable {
+pub(crate) struct CidrTable {
     rules: Vec<Rule>,
     blocks: Vec<Block>,
     /// Numbers of the rules without `!`, by their networks, rising.
@@ -62,11 +62,11 @@ pub(super) struct CidrTable {
 
 impl CidrTable {
     /// What the rules say.
-    pub(super) fn values(&self) -> impl Iterator<Item = (&str, u32)> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&str, u32)> {
         self.rules.iter().map(|rule| (&*rule.value, rule.line))
     }
 
-    pub(super) fn parse(text: &str, notes: &mut Notes) -> Self {
+    pub(crate) fn parse(text: &str, notes: &mut Notes) -> Self {
         let mut table = Self::default();
         let mut open: Vec<(u32, u32)> = Vec::new();
         for logical in LogicalLines::new(text) {
@@ -110,12 +110,12 @@ impl CidrTable {
         self.rules.push(rule);
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rules.len()
     }
 
     /// The value and line of the first rule for an address in its usual form; anything else matches nothing.
-    pub(super) fn get(&self, key: &str) -> Option<(&str, u32)> {
+    pub(crate) fn get(&self, key: &str) -> Option<(&str, u32)> {
         let addr: IpAddr = key.parse().ok()?;
         let number = self.first(addr)?;
         let rule = &self.rules[number as usize];
@@ -251,8 +251,8 @@ fn parse_network(text: &str) -> Result<IpNet, (String, String)> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::mistake::Mistake;
     use super::*;
+    use crate::mistake::Mistake;
 
     fn parse(text: &str) -> Result<CidrTable, Vec<Mistake>> {
         let mut notes = Notes::new("t");

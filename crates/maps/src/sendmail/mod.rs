@@ -1,0 +1,4 @@
+//! sendmail's files: the access database, classes of domains, the mailertable.
+
+pub(crate) mod keys;
+pub(crate) mod route;
