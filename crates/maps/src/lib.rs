@@ -8,7 +8,6 @@
 //! | [`subject`] | clients, senders, recipients: which keys a server tries for them, and in which order |
 //! | [`action`] | what a value tells a server to do |
 //! | [`relay`] | the entries that let somebody relay, for the relay policy to check |
-//! | [`wrappers`] | `hosts.allow` and `hosts.deny` |
 //! | [`Route`] | values of a mailertable |
 //!
 //! A file is taken whole or not at all: a line that its own program would complain about and skip refuses the file, so
@@ -30,13 +29,12 @@ mod sendmail;
 mod store;
 pub mod subject;
 pub mod table;
-pub mod wrappers;
+mod wrappers;
 
 pub use action::{Action, Reply};
 pub use kind::{Kind, Spec};
 pub use mistake::{Mistake, Warning};
 pub use relay::{ClientPattern, RelayEntry, RelayWhat};
 pub use sendmail::route::Route;
-pub use subject::{Parents, Subject, Tag};
+pub use subject::{Subject, Tag};
 pub use table::{Found, Table};
-pub use wrappers::{Decision, HostName, HostsAccess, HostsFile};

@@ -1,4 +1,4 @@
-//! Who or what is looked up, and with which options of the server whose file it is.
+//! Who or what is looked up.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -22,16 +22,6 @@ pub enum Subject<'a> {
     /// A forward-path of a domain that is ours. sendmail looks `user@` up for these only; to the others it is as
     /// [`Recipient`](Self::Recipient).
     LocalRecipient(&'a str),
-}
-
-/// How an access table names the domains below a domain: Postfix's `parent_domain_matches_subdomains`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Parents {
-    /// `example.com` means those below too: `smtpd_access_maps` is in the list, as by default.
-    #[default]
-    Plain,
-    /// `.example.com` means those below.
-    Dotted,
 }
 
 /// A tag of sendmail's access database.

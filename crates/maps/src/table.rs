@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::action::Action;
 use super::fold::fold;
 use super::kind::Kind;
 use super::mistake::{Mistake, Notes, Warning};
@@ -13,8 +12,8 @@ use super::postfix::keys as smtpd;
 use super::relay::RelayEntry;
 use super::sendmail::keys as sendmail;
 use super::store::Store;
-use super::subject::{Parents, Subject, Tag};
-use super::wrappers::{HostsFile, Role};
+use super::subject::{Subject, Tag};
+use super::wrappers::HostsFile;
 use super::{read, relay};
 
 /// What a table says about a key.
@@ -49,9 +48,7 @@ pub struct Table {
     form: Form,
     warnings: Vec<Warning>,
     relay: Vec<RelayEntry>,
-    pub(super) parents: Parents,
     pub(super) delimiters: Cow<'static, str>,
-    pub(super) dot_domains: bool,
 }
 
 impl Table {
@@ -70,7 +67,7 @@ impl Table {
             Kind::Cidr => Form::Cidr(Box::new(CidrTable::parse(text, &mut notes))),
             Kind::Pcre => Form::Rules(RuleTable::parse(Dialect::Pcre, text, &mut notes)),
             Kind::Regexp => Form::Rules(RuleTable::parse(Dialect::Posix, text, &mut notes)),
-            Kind::HostsAllow => Form::Hosts(HostsFile::read(Role::Allow, text, &mut notes)),
+            Kind::HostsAllow => Form::Hosts(HostsFile::read(text, &mut notes)),
         };
         Self::new(kind, form, notes)
     }
@@ -106,28 +103,13 @@ impl Table {
         let file = Arc::clone(&notes.file);
         let warnings = notes.end()?;
         let delimiters = Cow::Borrowed("+");
-        Ok(Self { kind, file, form, warnings, relay, parents: Parents::default(), delimiters, dot_domains: false })
-    }
-
-    /// How [`Kind::Access`] and its like name subdomains. Default: without a dot.
-    #[must_use]
-    pub fn with_parents(mut self, parents: Parents) -> Self {
-        self.parents = parents;
-        self
+        Ok(Self { kind, file, form, warnings, relay, delimiters })
     }
 
     /// Postfix's `recipient_delimiter`: characters that set an extension apart from its user. Default `+`; empty: none.
     #[must_use]
     pub fn with_recipient_delimiter(mut self, delimiters: impl Into<Cow<'static, str>>) -> Self {
         self.delimiters = delimiters.into();
-        self
-    }
-
-    /// sendmail's `FEATURE(lookupdotdomain)`: `.example.com` means the domains below. Default: off, and such an entry is
-    /// never found.
-    #[must_use]
-    pub fn with_dot_domains(mut self, on: bool) -> Self {
-        self.dot_domains = on;
         self
     }
 
@@ -199,11 +181,6 @@ impl Table {
     /// The look-ups with one tag of [`Kind::SendmailAccess`]; `None` for the other kinds.
     pub fn tagged(&self, tag: Tag, subject: Subject<'_>) -> Option<Found<'_>> {
         (self.kind == Kind::SendmailAccess).then(|| sendmail::tagged(self, tag, subject))?
-    }
-
-    /// What a value of this table tells a server to do.
-    pub fn action(&self, found: &Found<'_>) -> Action {
-        Action::parse(self.kind, &found.value)
     }
 
     /// What its entries say, each with its line, for a check of all of them. In pattern tables an `x` stands for each part

@@ -3,8 +3,7 @@
 
 use std::net::IpAddr;
 
-use maps::wrappers::Role;
-use maps::{HostName, HostsAccess, HostsFile, Kind, Subject, Table, Tag};
+use maps::{Action, Kind, Subject, Table, Tag};
 use libfuzzer_sys::fuzz_target;
 
 /// The first octet says the kind, the last line is the key.
@@ -29,14 +28,6 @@ fuzz_target!(|data: &[u8]| {
         }
         Ok(table) => ask(&table, key),
     }
-    let text = String::from_utf8_lossy(file);
-    let role = if *first < 128 { Role::Allow } else { Role::Deny };
-    if let Ok(hosts) = HostsFile::parse(role, "fuzz", &text) {
-        let access = HostsAccess::new(hosts, HostsFile::absent());
-        let addr: IpAddr = key.parse().unwrap_or(IpAddr::from([192, 0, 2, 1]));
-        let _ = access.permits(key, addr, HostName::Known(key));
-        let _ = access.permits("smtpd", addr, HostName::Forged);
-    }
 });
 
 fn ask(table: &Table, key: &str) {
@@ -51,7 +42,7 @@ fn ask(table: &Table, key: &str) {
     ];
     let found = table.get(key);
     for found in subjects.iter().filter_map(|subject| table.smtpd(*subject)).chain(found) {
-        let _ = table.action(&found);
+        let _ = Action::parse(table.kind(), &found.value);
     }
     for subject in subjects {
         let _ = table.tagged(Tag::Connect, subject);

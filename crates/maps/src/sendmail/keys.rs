@@ -147,15 +147,11 @@ impl<'a> Asked<'a> {
         let brackets = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
         let mut rest = brackets.unwrap_or(name);
         loop {
-            let mut found = if brackets.is_some() { self.exact_of(&["[", rest, "]"]) } else { self.exact(rest) };
-            let dot = dot_after_label(rest);
-            if let (None, Some(dot), true, None) = (&found, dot, self.table.dot_domains, brackets) {
-                found = self.exact(&rest[dot..]);
-            }
+            let found = if brackets.is_some() { self.exact_of(&["[", rest, "]"]) } else { self.exact(rest) };
             if let Some(found) = found {
                 return Self::unless_skip(found);
             }
-            rest = if brackets.is_some() { without_last(rest)? } else { &rest[dot? + 1..] };
+            rest = if brackets.is_some() { without_last(rest)? } else { &rest[dot_after_label(rest)? + 1..] };
         }
     }
 

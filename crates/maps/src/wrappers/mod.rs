@@ -1,48 +1,21 @@
-//! `hosts.allow` and `hosts.deny`: TCP wrapper's hosts_access(5), and those of its options (hosts_options(5)) that say
-//! who may and who may not.
+//! TCP wrapper's `hosts.allow`: hosts_access(5), and those of its options (hosts_options(5)) that say who may and who may
+//! not.
 //!
-//! The files run nothing here: a rule with `spawn`, `twist` or a command refuses its file, since what it does would
-//! silently be left undone.
+//! The file runs nothing here: a rule with `spawn`, `twist` or a command refuses it, since what it does would silently be
+//! left undone. Clients are known by their addresses only, so that a name in a rule matches nobody.
 
 mod rule;
 
-use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use super::mistake::{Mistake, Notes, Warning};
+use super::mistake::Notes;
 use super::relay::{ClientPattern, RelayEntry, RelayWhat};
 use rule::Rule;
 
-/// Which of the two files it is; it decides what a rule without an option means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// `hosts.allow`.
-    Allow,
-    /// `hosts.deny`.
-    Deny,
-}
-
-/// What DNS says about a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostName<'a> {
-    /// A name that leads back to the address.
-    Known(&'a str),
-    /// None, or nobody could say.
-    Unknown,
-    /// One that does not lead back: `PARANOID`.
-    Forged,
-}
-
-impl<'a> HostName<'a> {
-    /// As patterns see it.
-    fn text(self) -> &'a str {
-        match self {
-            Self::Known(name) => name,
-            Self::Unknown => "unknown",
-            Self::Forged => "paranoid",
-        }
-    }
+/// A file that was taken.
+#[derive(Debug)]
+pub(super) struct HostsFile {
+    rules: Vec<Rule>,
 }
 
 /// Who asks for what.
@@ -50,90 +23,22 @@ impl<'a> HostName<'a> {
 struct Request<'a> {
     daemon: &'a str,
     addr: IpAddr,
-    name: HostName<'a>,
-}
-
-/// What the files say, and by which rule. Without a rule everybody may.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// May connect.
-    Permit(Option<Place>),
-    /// May not.
-    Deny(Place),
-}
-
-impl Decision {
-    /// Whether the client may connect.
-    pub fn permits(&self) -> bool {
-        matches!(self, Self::Permit(_))
-    }
-}
-
-/// Where a rule stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// As the caller named it.
-    pub file: Arc<str>,
-    /// From 1.
-    pub line: u32,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
-
-/// One of the files.
-#[derive(Debug, Clone)]
-pub struct HostsFile {
-    file: Arc<str>,
-    rules: Vec<Rule>,
-    warnings: Vec<Warning>,
 }
 
 impl HostsFile {
-    /// A file that is not there: it has no rules.
-    pub fn absent() -> Self {
-        Self { file: "".into(), rules: Vec::new(), warnings: Vec::new() }
-    }
-
-    /// Reads a file's text. `file_name` is for messages.
-    ///
-    /// # Errors
-    /// All mistakes at once; never an empty list.
-    pub fn parse(role: Role, file_name: &str, text: &str) -> Result<Self, Vec<Mistake>> {
-        let mut notes = Notes::new(file_name);
-        let mut read = Self::read(role, text, &mut notes);
-        read.warnings = notes.end()?;
-        Ok(read)
-    }
-
-    pub(super) fn read(role: Role, text: &str, notes: &mut Notes) -> Self {
-        let rules = rule::read(role, text, notes);
-        Self { file: Arc::clone(&notes.file), rules, warnings: Vec::new() }
-    }
-
-    /// Options that have no effect here.
-    pub fn warnings(&self) -> &[Warning] {
-        &self.warnings
+    pub(super) fn read(text: &str, notes: &mut Notes) -> Self {
+        Self { rules: rule::read(text, notes) }
     }
 
     pub(super) fn len(&self) -> usize {
         self.rules.len()
     }
 
-    fn decide(&self, request: Request<'_>) -> Option<Decision> {
-        let rule = self.rules.iter().find(|rule| rule.matches(request))?;
-        let place = Place { file: Arc::clone(&self.file), line: rule.line };
-        Some(if rule.permits { Decision::Permit(Some(place)) } else { Decision::Deny(place) })
-    }
-
-    /// `DAEMON ADDRESS`: `allow` or `deny`, and the line.
+    /// `DAEMON ADDRESS`: `allow` or `deny` by the first rule that matches, and its line.
     pub(super) fn query(&self, key: &str) -> Option<(&'static str, u32)> {
         let (daemon, addr) = key.split_once([' ', '\t', ':'])?;
-        let addr = addr.trim().parse().ok()?;
-        let rule = self.rules.iter().find(|r| r.matches(Request { daemon, addr, name: HostName::Unknown }))?;
+        let request = Request { daemon, addr: addr.trim().parse().ok()? };
+        let rule = self.rules.iter().find(|rule| rule.matches(request))?;
         Some((if rule.permits { "allow" } else { "deny" }, rule.line))
     }
 
@@ -153,27 +58,6 @@ impl HostsFile {
             }
         }
         entries
-    }
-}
-
-/// Both files.
-#[derive(Debug, Clone)]
-pub struct HostsAccess {
-    allow: HostsFile,
-    deny: HostsFile,
-}
-
-impl HostsAccess {
-    /// From both; one that does not exist is [`HostsFile::absent`].
-    pub fn new(allow: HostsFile, deny: HostsFile) -> Self {
-        Self { allow, deny }
-    }
-
-    /// Whether a client may talk to a service: the first rule that matches, of `hosts.allow` first.
-    pub fn permits(&self, daemon: &str, addr: IpAddr, name: HostName<'_>) -> Decision {
-        let request = Request { daemon, addr: addr.to_canonical(), name };
-        let ruled = self.allow.decide(request).or_else(|| self.deny.decide(request));
-        ruled.unwrap_or(Decision::Permit(None))
     }
 }
 

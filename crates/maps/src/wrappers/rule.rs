@@ -6,7 +6,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::super::mistake::{Notes, shown};
 use super::super::relay::{ClientPattern, network};
-use super::{HostName, Request, Role};
+use super::Request;
+
+/// The name of a client whose name is not known.
+const UNKNOWN: &str = "unknown";
 
 /// A rule.
 #[derive(Debug, Clone)]
@@ -80,7 +83,7 @@ impl Pattern {
         let text = text.to_ascii_lowercase();
         match self {
             Self::All => true,
-            Self::Known => text != "unknown",
+            Self::Known => text != UNKNOWN,
             Self::Local | Self::Net(_) | Self::Masked(..) => false,
             Self::Word(word) => *word == text,
             Self::Below(domain) => text.len() > domain.len() && text.ends_with(domain.as_str()),
@@ -91,11 +94,10 @@ impl Pattern {
 
     fn is_host(&self, request: Request<'_>) -> bool {
         match self {
-            Self::Known => matches!(request.name, HostName::Known(_)),
-            Self::Local => matches!(request.name, HostName::Known(name) if !name.contains('.')),
+            Self::Known | Self::Local => false,
             Self::Net(net) => net.contains(&request.addr),
             Self::Masked(net, mask) => matches!(request.addr, IpAddr::V4(addr) if addr & *mask == *net),
-            _ => self.is(&request.addr.to_string()) || (self.is_of_names() && self.is(request.name.text())),
+            _ => self.is(&request.addr.to_string()) || (self.is_of_names() && self.is(UNKNOWN)),
         }
     }
 
@@ -148,7 +150,7 @@ fn wild(glob: &[u8], text: &[u8]) -> bool {
 }
 
 /// All rules of a file. A backslash at the end of a line joins it with the next.
-pub(super) fn read(role: Role, text: &str, notes: &mut Notes) -> Vec<Rule> {
+pub(super) fn read(text: &str, notes: &mut Notes) -> Vec<Rule> {
     let mut rules = Vec::new();
     let mut lines = (1_u32..).zip(text.split_inclusive('\n'));
     while let Some((number, first)) = lines.next() {
@@ -168,7 +170,7 @@ pub(super) fn read(role: Role, text: &str, notes: &mut Notes) -> Vec<Rule> {
             notes.mistake((number, column), "the last line has no line end", "end it, or tcpd overlooks it");
             continue;
         }
-        rules.extend(rule(role, number, whole.trim_end(), notes));
+        rules.extend(rule(number, whole.trim_end(), notes));
     }
     rules
 }
@@ -204,7 +206,7 @@ fn push(fields: &mut [(usize, String)], c: char) {
     }
 }
 
-fn rule(role: Role, line: u32, text: &str, notes: &mut Notes) -> Option<Rule> {
+fn rule(line: u32, text: &str, notes: &mut Notes) -> Option<Rule> {
     let fields = fields(text);
     let column = |at: usize| u32::try_from(text[..at].chars().count()).unwrap_or(u32::MAX).saturating_add(1);
     let [(_, daemons), (clients_at, clients), options @ ..] = fields.as_slice() else {
@@ -213,7 +215,7 @@ fn rule(role: Role, line: u32, text: &str, notes: &mut Notes) -> Option<Rule> {
     };
     let daemons = list((line, 1), daemons, notes, daemon)?;
     let clients = list((line, column(*clients_at)), clients, notes, client)?;
-    let mut read = Rule { line, daemons, clients, permits: role == Role::Allow, relays: false };
+    let mut read = Rule { line, daemons, clients, permits: true, relays: false };
     for (number, (at, text)) in options.iter().enumerate() {
         let last = number + 1 == options.len();
         option(&mut read, (line, column(*at)), (text, last), notes)?;
