@@ -1,14 +1,19 @@
 //! Files that say who may and who may not, read as the programs read them whose files they are.
 //!
-//! | file | what is in it |
+//! | file or folder | what is in it |
 //! |---|---|
 //! | [`kind`] | which kinds of file there are, and `TYPE:FILE` |
 //! | [`table`] | a file, read and checked; looking a key up in it |
+//! | [`value`] | what a value tells a server to do |
 //! | [`mistake`] | what is wrong with a file, and where |
-//! | [`subject`] | clients, senders, recipients: which keys a server tries for them, and in which order |
-//! | [`action`] | what a value tells a server to do |
-//! | [`relay`] | the entries that let somebody relay, for the relay policy to check |
-//! | [`Route`] | values of a mailertable |
+//! | [`subject`] | clients, senders, recipients: of whom a table is asked |
+//! | [`found`], [`action`], [`relay`] | what comes out: a value, an action, an entry that lets somebody relay |
+//! | `postfix` | access(5), cidr_table(5): sources, keys, values |
+//! | `pattern` | pcre_table(5), regexp_table(5) |
+//! | `sendmail` | the access database, `deny`, classes, mailertables: sources, keys, values |
+//! | `wrappers` | `hosts.allow` of TCP wrapper |
+//! | `database` | what a database gave instead of its source |
+//! | `source`, `lines`, `key`, `store` | what the readers have in common |
 //!
 //! A file is taken whole or not at all: a line that its own program would complain about and skip refuses the file, so
 //! that a reload keeps the old one. What the program takes with a complaint, or overlooks, is a [`Warning`].
@@ -17,24 +22,29 @@
 //! until the relay policy has taken it.
 
 pub mod action;
-mod fold;
+mod database;
+pub mod found;
+mod key;
 pub mod kind;
 mod lines;
 pub mod mistake;
 mod pattern;
 mod postfix;
-mod read;
 pub mod relay;
 mod sendmail;
+mod source;
 mod store;
 pub mod subject;
 pub mod table;
+pub mod value;
 mod wrappers;
 
 pub use action::{Action, Reply};
+pub use found::Found;
 pub use kind::{Kind, Spec};
 pub use mistake::{Mistake, Warning};
 pub use relay::{ClientPattern, RelayEntry, RelayWhat};
 pub use sendmail::route::Route;
-pub use subject::{Subject, Tag};
-pub use table::{Found, Table};
+pub use sendmail::tag::Tag;
+pub use subject::Subject;
+pub use table::Table;

@@ -3,55 +3,56 @@
 
 use std::borrow::Cow;
 
+use crate::mistake::Position;
+
 /// White space for Postfix: of ASCII only.
-pub(super) fn is_space(byte: u8) -> bool {
+pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
 /// Without white space at its end.
-pub(super) fn trim_end(text: &str) -> &str {
+pub(crate) fn trim_end(text: &str) -> &str {
     let end = text.bytes().rposition(|b| !is_space(b)).map_or(0, |last| last + 1);
     &text[..end]
 }
 
 /// Without white space at its start.
-pub(super) fn trim_start(text: &str) -> &str {
+pub(crate) fn trim_start(text: &str) -> &str {
     let start = text.bytes().position(|b| !is_space(b)).unwrap_or(text.len());
     &text[start..]
 }
 
 /// One logical line.
 #[derive(Debug)]
-pub(super) struct Logical<'a> {
+pub(crate) struct Logical<'a> {
     /// Without line ends; begins with white space only if there was nothing to continue.
-    pub(super) text: Cow<'a, str>,
+    pub(crate) text: Cow<'a, str>,
     /// Where it begins, from 1.
-    pub(super) line: u32,
+    pub(crate) line: u32,
     /// Where each further line begins in the text, and its number.
     joints: Vec<(usize, u32)>,
 }
 
 impl Logical<'_> {
     /// Line and column (in characters, from 1) of an octet of the text.
-    pub(super) fn place(&self, offset: usize) -> (u32, u32) {
+    pub(crate) fn position(&self, offset: usize) -> Position {
         let joint = self.joints.iter().rev().find(|(start, _)| *start <= offset);
         let (start, line) = joint.copied().unwrap_or((0, self.line));
         let end = self.text.floor_char_boundary(offset);
-        let characters = self.text[start.min(end)..end].chars().count();
-        (line, u32::try_from(characters).unwrap_or(u32::MAX).saturating_add(1))
+        Position::behind(line, &self.text[start.min(end)..end])
     }
 }
 
 /// The logical lines of a text.
 #[derive(Debug)]
-pub(super) struct LogicalLines<'a> {
+pub(crate) struct LogicalLines<'a> {
     rest: &'a str,
     /// Lines taken so far.
     line: u32,
 }
 
 impl<'a> LogicalLines<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self { rest: text, line: 0 }
     }
 
@@ -125,9 +126,9 @@ mod tests {
     fn a_place_is_in_the_line_where_it_was_written() {
         let logical = LogicalLines::new("\na é b\n  cd\n").next().unwrap();
         assert_eq!(logical.text, "a é b  cd");
-        assert_eq!(logical.place(0), (2, 1));
-        assert_eq!(logical.place(5), (2, 5));
-        assert_eq!(logical.place(8), (3, 3));
-        assert_eq!(logical.place(100), (3, 5));
+        assert_eq!(logical.position(0), Position { line: 2, column: 1 });
+        assert_eq!(logical.position(5), Position { line: 2, column: 5 });
+        assert_eq!(logical.position(8), Position { line: 3, column: 3 });
+        assert_eq!(logical.position(100), Position { line: 3, column: 5 });
     }
 }

@@ -49,24 +49,64 @@ impl fmt::Display for Warning {
     }
 }
 
+/// What is wrong with a part of a line, and what to do about it.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    pub(crate) what: String,
+    pub(crate) hint: String,
+}
+
+impl Wrong {
+    pub(crate) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: hint.into() }
+    }
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// From 1; 0 where there are no lines.
+    pub(crate) line: u32,
+    /// Characters from the line's start, from 1.
+    pub(crate) column: u32,
+}
+
+impl Position {
+    /// Where a line begins.
+    pub(crate) fn start_of(line: u32) -> Self {
+        Self { line, column: 1 }
+    }
+
+    /// Behind this text at the start of a line.
+    pub(crate) fn behind(line: u32, before: &str) -> Self {
+        Self::start_of(line).plus(before)
+    }
+
+    /// Further on in the same line, behind this text.
+    pub(crate) fn plus(self, before: &str) -> Self {
+        let characters = u32::try_from(before.chars().count()).unwrap_or(u32::MAX);
+        Self { column: self.column.saturating_add(characters), ..self }
+    }
+}
+
 /// What was found while one file was read.
 #[derive(Debug)]
-pub(super) struct Notes {
-    pub(super) file: Arc<str>,
+pub(crate) struct Notes {
+    pub(crate) file: Arc<str>,
     mistakes: Vec<Mistake>,
     warnings: Vec<Warning>,
     untold: usize,
 }
 
 impl Notes {
-    pub(super) fn new(file: &str) -> Self {
+    pub(crate) fn new(file: &str) -> Self {
         Self { file: file.into(), mistakes: Vec::new(), warnings: Vec::new(), untold: 0 }
     }
 
-    /// The file will not be taken. `place` is line and column.
-    pub(super) fn mistake(&mut self, place: (u32, u32), what: impl Into<String>, hint: impl Into<String>) {
+    /// The file will not be taken.
+    pub(crate) fn mistake(&mut self, at: Position, what: impl Into<String>, hint: impl Into<String>) {
         if self.mistakes.len() < TOLD_MAX {
-            let (line, column) = place;
+            let Position { line, column } = at;
             self.mistakes.push(Mistake {
                 file: Arc::clone(&self.file),
                 line,
@@ -78,7 +118,7 @@ impl Notes {
     }
 
     /// The file will be taken, but the operator should know.
-    pub(super) fn warn(&mut self, line: u32, what: impl FnOnce() -> String) {
+    pub(crate) fn warn(&mut self, line: u32, what: impl FnOnce() -> String) {
         if self.warnings.len() < TOLD_MAX {
             self.warnings.push(Warning { file: Arc::clone(&self.file), line, what: what() });
         } else {
@@ -87,7 +127,7 @@ impl Notes {
     }
 
     /// The warnings, if there was no mistake.
-    pub(super) fn end(mut self) -> Result<Vec<Warning>, Vec<Mistake>> {
+    pub(crate) fn end(mut self) -> Result<Vec<Warning>, Vec<Mistake>> {
         if !self.mistakes.is_empty() {
             return Err(self.mistakes);
         }
@@ -100,7 +140,7 @@ impl Notes {
 }
 
 /// What stands in a message: a line can be long, and a message is one line.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let short: String = text.chars().take(60).collect();
     if short.len() < text.len() { format!("{short:?}…") } else { format!("{short:?}") }
 }

@@ -5,9 +5,21 @@ use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::Hasher as _;
 
-/// Where an entry stands: the key, and behind it the value.
+use crate::found::Found;
+use crate::key::fold;
+
+/// A key and what stands for it.
 #[derive(Clone, Copy)]
-struct Entry {
+pub(crate) struct Entry<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) value: &'a str,
+    /// From 1; 0 where there are no lines.
+    pub(crate) line: u32,
+}
+
+/// Where an entry is in the text: the key, and behind it the value.
+#[derive(Clone, Copy)]
+struct Span {
     start: u32,
     key: u32,
     value: u32,
@@ -16,22 +28,23 @@ struct Entry {
 
 /// A table that is being read.
 #[derive(Default)]
-pub(super) struct Builder {
+pub(crate) struct Builder {
     text: String,
-    entries: Vec<Entry>,
+    entries: Vec<Span>,
 }
 
 /// All texts together may be so long, in octets: places are 32 bits.
-pub(super) const TEXT_OCTETS_MAX: usize = u32::MAX as usize;
+pub(crate) const TEXT_OCTETS_MAX: usize = u32::MAX as usize;
 
 impl Builder {
     /// For a file of so many octets and about so many lines.
-    pub(super) fn with_capacity(octets: usize, lines: usize) -> Self {
+    pub(crate) fn with_capacity(octets: usize, lines: usize) -> Self {
         Self { text: String::with_capacity(octets), entries: Vec::with_capacity(lines) }
     }
 
     /// Takes an entry whose key is folded already. `false`: the table is full.
-    pub(super) fn push(&mut self, key: &str, value: &str, line: u32) -> bool {
+    pub(crate) fn push(&mut self, entry: Entry<'_>) -> bool {
+        let Entry { key, value, line } = entry;
         let (Ok(start), Ok(key_octets), Ok(value_octets)) =
             (u32::try_from(self.text.len()), u32::try_from(key.len()), u32::try_from(value.len()))
         else {
@@ -39,13 +52,13 @@ impl Builder {
         };
         self.text.push_str(key);
         self.text.push_str(value);
-        self.entries.push(Entry { start, key: key_octets, value: value_octets, line });
+        self.entries.push(Span { start, key: key_octets, value: value_octets, line });
         self.text.len() <= TEXT_OCTETS_MAX && self.entries.len() < TEXT_OCTETS_MAX / 4
     }
 
     /// Makes the index. Of several entries with one key the first counts; `doubled` is told the others, with the first's
     /// line.
-    pub(super) fn finish(mut self, mut doubled: impl FnMut(Doubled<'_>)) -> Store {
+    pub(crate) fn finish(mut self, mut doubled: impl FnMut(Doubled<'_>)) -> Store {
         self.entries.shrink_to_fit();
         let size = (self.entries.len() * 2).next_power_of_two().max(2);
         let mut store = Store { text: self.text, entries: self.entries, slots: vec![0; size] };
@@ -71,16 +84,16 @@ impl Builder {
 const FINGERPRINT: u64 = 0xffff_ffff_0000_0000;
 
 /// An entry that does not count, since its key was there before.
-pub(super) struct Doubled<'a> {
-    pub(super) key: &'a str,
-    pub(super) line: u32,
-    pub(super) first_line: u32,
+pub(crate) struct Doubled<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) line: u32,
+    pub(crate) first_line: u32,
 }
 
 /// A table that can be asked.
-pub(super) struct Store {
+pub(crate) struct Store {
     text: String,
-    entries: Vec<Entry>,
+    entries: Vec<Span>,
     /// A hash's upper half, and an entry's number plus one; 0 is free. At most half of them are taken.
     slots: Vec<u64>,
 }
@@ -99,11 +112,11 @@ fn hash(key: &str) -> u64 {
 }
 
 impl Store {
-    fn key(&self, entry: Entry) -> &str {
+    fn key(&self, entry: Span) -> &str {
         &self.text[entry.start as usize..][..entry.key as usize]
     }
 
-    fn value(&self, entry: Entry) -> &str {
+    fn value(&self, entry: Span) -> &str {
         &self.text[entry.start as usize + entry.key as usize..][..entry.value as usize]
     }
 
@@ -127,28 +140,33 @@ impl Store {
         }
     }
 
-    /// Value and line of a key that is folded already.
-    pub(super) fn get(&self, key: &str) -> Option<(&str, u32)> {
+    /// What stands for a key, however it is written. No entry has an empty key.
+    pub(crate) fn look_up(&self, key: &str) -> Option<Found<'_>> {
+        if key.is_empty() { None } else { self.get(&fold(key)) }
+    }
+
+    /// The same for a key that is folded already; it may be empty.
+    pub(crate) fn get(&self, key: &str) -> Option<Found<'_>> {
         let number = self.seek(key, hash(key)).ok()?;
         let entry = self.entries[number];
-        Some((self.value(entry), entry.line))
+        Some(Found::borrowed(self.value(entry), entry.line))
     }
 
     /// All entries in the order of the file, also those that do not count.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str, u32)> {
-        self.entries.iter().map(|e| (self.key(*e), self.value(*e), e.line))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.entries.iter().map(|it| Entry { key: self.key(*it), value: self.value(*it), line: it.line })
     }
 
     /// The entries that count, in the order of the file.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        let counts = |(number, entry): &(usize, &Entry)| {
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let counts = |(number, entry): &(usize, &Span)| {
             let key = self.key(**entry);
             self.seek(key, hash(key)) == Ok(*number)
         };
         self.entries.iter().enumerate().filter(counts).map(|(_, e)| (self.key(*e), self.value(*e)))
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 }
@@ -161,14 +179,14 @@ mod tests {
     fn the_first_of_a_key_counts() {
         let mut builder = Builder::default();
         for (key, value, line) in [("a", "1", 1), ("b", "", 2), ("a", "2", 3), ("", "empty", 4)] {
-            assert!(builder.push(key, value, line));
+            assert!(builder.push(Entry { key, value, line }));
         }
         let mut doubled = Vec::new();
         let store = builder.finish(|d| doubled.push((d.key.to_owned(), d.line, d.first_line)));
         assert_eq!(doubled, [("a".to_owned(), 3, 1)]);
-        assert_eq!(store.get("a"), Some(("1", 1)));
-        assert_eq!(store.get("b"), Some(("", 2)));
-        assert_eq!(store.get(""), Some(("empty", 4)));
+        assert_eq!(store.get("a"), Some(Found::borrowed("1", 1)));
+        assert_eq!(store.get("b"), Some(Found::borrowed("", 2)));
+        assert_eq!(store.get(""), Some(Found::borrowed("empty", 4)));
         assert_eq!(store.get("c"), None);
         assert_eq!(store.pairs().collect::<Vec<_>>(), [("a", "1"), ("b", ""), ("", "empty")]);
         assert_eq!(format!("{store:?}"), "Store(4 entries)");
@@ -179,11 +197,11 @@ mod tests {
     fn every_one_of_many_is_found() {
         let mut builder = Builder::with_capacity(0, 0);
         for n in 0..10_000_u32 {
-            builder.push(&format!("key{n}"), &n.to_string(), n);
+            builder.push(Entry { key: &format!("key{n}"), value: &n.to_string(), line: n });
         }
         let store = builder.finish(|_| ());
         for n in 0..10_000_u32 {
-            assert_eq!(store.get(&format!("key{n}")), Some((n.to_string().as_str(), n)));
+            assert_eq!(store.get(&format!("key{n}")), Some(Found::borrowed(&n.to_string(), n)));
             assert_eq!(store.get(&format!("no{n}")), None);
         }
     }

@@ -3,37 +3,23 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::fold::fold;
-use super::kind::Kind;
-use super::mistake::{Mistake, Notes, Warning};
-use super::pattern::{Dialect, RuleTable};
-use super::postfix::cidr::CidrTable;
-use super::postfix::keys as smtpd;
-use super::relay::RelayEntry;
-use super::sendmail::keys as sendmail;
-use super::store::Store;
-use super::subject::{Subject, Tag};
-use super::wrappers::HostsFile;
-use super::{read, relay};
-
-/// What a table says about a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found<'a> {
-    /// The value as it stands, with `$1` and the like replaced.
-    pub value: Cow<'a, str>,
-    /// From which line it is; 0 if the table was no file of lines.
-    pub line: u32,
-}
-
-impl<'a> Found<'a> {
-    pub(super) fn borrowed((value, line): (&'a str, u32)) -> Self {
-        Self { value: Cow::Borrowed(value), line }
-    }
-}
+use crate::found::Found;
+use crate::kind::Kind;
+use crate::mistake::{Mistake, Notes, Warning};
+use crate::pattern::{Dialect, RuleTable};
+use crate::postfix::cidr::CidrTable;
+use crate::postfix::keys::{self, Indexed};
+use crate::relay::RelayEntry;
+use crate::sendmail::access::AccessDb;
+use crate::sendmail::tag::Tag;
+use crate::store::Store;
+use crate::subject::Subject;
+use crate::wrappers::HostsFile;
+use crate::{database, postfix, sendmail, source};
 
 /// What a table consists of.
 #[derive(Debug)]
-pub(super) enum Form {
+enum Form {
     Store(Store),
     Cidr(Box<CidrTable>),
     Rules(RuleTable),
@@ -48,21 +34,23 @@ pub struct Table {
     form: Form,
     warnings: Vec<Warning>,
     relay: Vec<RelayEntry>,
-    pub(super) delimiters: Cow<'static, str>,
+    detail_delimiter: Option<char>,
 }
 
 impl Table {
     /// Reads a file's text. `file_name` is for messages.
     ///
     /// # Errors
-    /// All mistakes at once, at most [`TOLD_MAX`](super::mistake::TOLD_MAX); never an empty list.
+    /// All mistakes at once, at most [`TOLD_MAX`](crate::mistake::TOLD_MAX); never an empty list.
     pub fn parse(kind: Kind, file_name: &str, text: &str) -> Result<Self, Vec<Mistake>> {
         let mut notes = Notes::new(file_name);
         let form = match kind {
-            Kind::Access | Kind::Hash | Kind::Btree => Form::Store(read::postmap(kind, text, &mut notes)),
-            Kind::SendmailAccess | Kind::Deny | Kind::Mailertable => Form::Store(read::makemap(kind, text, &mut notes)),
+            Kind::Access | Kind::Hash | Kind::Btree => Form::Store(postfix::source::read(kind, text, &mut notes)),
+            Kind::SendmailAccess | Kind::Deny | Kind::Mailertable => {
+                Form::Store(sendmail::source::read(kind, text, &mut notes))
+            }
             Kind::IpAllow | Kind::NameAllow | Kind::RelayAllow | Kind::LocalHostNames | Kind::RelayDomains => {
-                Form::Store(read::words(kind, text, &mut notes))
+                Form::Store(sendmail::class::read(kind, text, &mut notes))
             }
             Kind::Cidr => Form::Cidr(Box::new(CidrTable::parse(text, &mut notes))),
             Kind::Pcre => Form::Rules(RuleTable::parse(Dialect::Pcre, text, &mut notes)),
@@ -78,7 +66,7 @@ impl Table {
     /// As [`parse`](Self::parse).
     pub fn parse_octets(kind: Kind, file_name: &str, octets: &[u8]) -> Result<Self, Vec<Mistake>> {
         let mut notes = Notes::new(file_name);
-        let text = read::decode(octets, &mut notes);
+        let text = source::decode(octets, &mut notes);
         notes.end()?;
         Self::parse(kind, file_name, &text)
     }
@@ -94,22 +82,21 @@ impl Table {
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, Vec<Mistake>> {
         let mut notes = Notes::new(file_name);
-        let store = read::pairs(kind, pairs, &mut notes);
+        let store = database::read(kind, pairs, &mut notes);
         Self::new(kind, Form::Store(store), notes)
     }
 
     fn new(kind: Kind, form: Form, mut notes: Notes) -> Result<Self, Vec<Mistake>> {
-        let relay = relay::entries(kind, &form, &mut notes);
+        let relay = relay_entries(kind, &form, &mut notes);
         let file = Arc::clone(&notes.file);
         let warnings = notes.end()?;
-        let delimiters = Cow::Borrowed("+");
-        Ok(Self { kind, file, form, warnings, relay, delimiters })
+        Ok(Self { kind, file, form, warnings, relay, detail_delimiter: Some('+') })
     }
 
-    /// Postfix's `recipient_delimiter`: characters that set an extension apart from its user. Default `+`; empty: none.
+    /// What sets a detail apart from its user, as in `user+detail@example.com`; `None`: nothing does. Default `+`.
     #[must_use]
-    pub fn with_recipient_delimiter(mut self, delimiters: impl Into<Cow<'static, str>>) -> Self {
-        self.delimiters = delimiters.into();
+    pub fn with_detail_delimiter(mut self, delimiter: Option<char>) -> Self {
+        self.detail_delimiter = delimiter;
         self
     }
 
@@ -147,47 +134,60 @@ impl Table {
     /// [`Kind::HostsAllow`] the key is `DAEMON ADDRESS`, as for tcpdmatch.
     pub fn get(&self, key: &str) -> Option<Found<'_>> {
         match &self.form {
-            // A database has no empty key.
-            Form::Store(_) if key.is_empty() => None,
-            Form::Store(store) => store.get(&fold(key)).map(Found::borrowed),
-            Form::Cidr(cidr) => cidr.get(key).map(Found::borrowed),
+            Form::Store(store) => store.look_up(key),
+            Form::Cidr(cidr) => cidr.get(key),
             Form::Rules(rules) => rules.get(key),
-            Form::Hosts(hosts) => hosts.query(key).map(Found::borrowed),
-        }
-    }
-
-    /// [`get`](Self::get) for a key that is folded already.
-    pub(super) fn get_folded(&self, key: &str) -> Option<Found<'_>> {
-        match &self.form {
-            Form::Store(store) => store.get(key).map(Found::borrowed),
-            _ => self.get(key),
+            Form::Hosts(hosts) => hosts.query(key),
         }
     }
 
     /// The look-ups that a server makes for a client, a name, a sender, a recipient, and what the first successful one
     /// says. `None` also where the file is not about such a subject.
     pub fn smtpd(&self, subject: Subject<'_>) -> Option<Found<'_>> {
+        match &self.form {
+            Form::Store(store) => self.indexed(store, subject),
+            Form::Cidr(cidr) => keys::whole(|key| cidr.get(key), subject),
+            Form::Rules(rules) => keys::whole(|key| rules.get(key), subject),
+            // It says who may relay, and that goes through the relay policy only.
+            Form::Hosts(_) => None,
+        }
+    }
+
+    fn indexed<'a>(&self, store: &'a Store, subject: Subject<'_>) -> Option<Found<'a>> {
+        let detail_delimiter = self.detail_delimiter;
         match self.kind {
-            Kind::SendmailAccess => sendmail::access(self, subject),
-            Kind::Deny => sendmail::deny(self, subject),
-            Kind::Mailertable | Kind::RelayDomains | Kind::LocalHostNames => sendmail::domains(self, subject),
-            // They say who may relay, and that goes through the relay policy only.
-            Kind::IpAllow | Kind::NameAllow | Kind::RelayAllow | Kind::HostsAllow => None,
-            Kind::Access | Kind::Hash | Kind::Btree => smtpd::indexed(self, subject),
-            Kind::Cidr | Kind::Pcre | Kind::Regexp => smtpd::whole(self, subject),
+            Kind::SendmailAccess => AccessDb { store, detail_delimiter }.check(subject),
+            Kind::Deny => sendmail::deny::look_up(store, subject),
+            Kind::Mailertable => sendmail::domains::mailertable(store, subject),
+            Kind::RelayDomains => sendmail::domains::relay_domains(store, subject),
+            Kind::LocalHostNames => sendmail::domains::local_host_names(store, subject),
+            Kind::Access | Kind::Hash | Kind::Btree => Indexed { store, detail_delimiter }.check(subject),
+            // The lists say who may relay, too; the others are no tables of fixed keys.
+            Kind::IpAllow
+            | Kind::NameAllow
+            | Kind::RelayAllow
+            | Kind::HostsAllow
+            | Kind::Cidr
+            | Kind::Pcre
+            | Kind::Regexp => None,
         }
     }
 
     /// The look-ups with one tag of [`Kind::SendmailAccess`]; `None` for the other kinds.
     pub fn tagged(&self, tag: Tag, subject: Subject<'_>) -> Option<Found<'_>> {
-        (self.kind == Kind::SendmailAccess).then(|| sendmail::tagged(self, tag, subject))?
+        match (self.kind, &self.form) {
+            (Kind::SendmailAccess, Form::Store(store)) => {
+                AccessDb { store, detail_delimiter: self.detail_delimiter }.tagged(tag, subject)
+            }
+            _ => None,
+        }
     }
 
     /// What its entries say, each with its line, for a check of all of them. In pattern tables an `x` stands for each part
     /// of the key, and a rule whose result begins with one is left out: what it says is only known once a key has matched.
     pub fn values(&self) -> Box<dyn Iterator<Item = (Cow<'_, str>, u32)> + '_> {
         match &self.form {
-            Form::Store(store) => Box::new(store.iter().map(|(_, value, line)| (Cow::Borrowed(value), line))),
+            Form::Store(store) => Box::new(store.iter().map(|entry| (Cow::Borrowed(entry.value), entry.line))),
             Form::Cidr(cidr) => Box::new(cidr.values().map(|(value, line)| (Cow::Borrowed(value), line))),
             Form::Rules(rules) => Box::new(rules.values()),
             Form::Hosts(_) => Box::new(std::iter::empty()),
@@ -206,7 +206,7 @@ impl Table {
     /// Its keys with their lines: of a list of domains, the domains. Of tables without keys nothing.
     pub fn keys(&self) -> Box<dyn Iterator<Item = (&str, u32)> + '_> {
         match &self.form {
-            Form::Store(store) => Box::new(store.iter().map(|(key, _, line)| (key, line))),
+            Form::Store(store) => Box::new(store.iter().map(|entry| (entry.key, entry.line))),
             Form::Cidr(_) | Form::Rules(_) | Form::Hosts(_) => Box::new(std::iter::empty()),
         }
     }
@@ -215,5 +215,17 @@ impl Table {
     /// among them as it stands.
     pub fn relay_entries(&self) -> impl Iterator<Item = &RelayEntry> {
         self.relay.iter()
+    }
+}
+
+/// The entries of a file that let somebody relay.
+fn relay_entries(kind: Kind, form: &Form, notes: &mut Notes) -> Vec<RelayEntry> {
+    match (kind, form) {
+        (Kind::SendmailAccess, Form::Store(store)) => sendmail::relay::entries(store, notes),
+        (Kind::IpAllow | Kind::NameAllow | Kind::RelayAllow | Kind::RelayDomains, Form::Store(store)) => {
+            sendmail::class::relay_entries(kind, store, notes)
+        }
+        (Kind::HostsAllow, Form::Hosts(hosts)) => hosts.relay_entries(notes),
+        _ => Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use maps::{Action, Kind, Subject, Table, Tag};
+use maps::{Kind, Subject, Table, Tag};
 use libfuzzer_sys::fuzz_target;
 
 /// The first octet says the kind, the last line is the key.
@@ -42,7 +42,7 @@ fn ask(table: &Table, key: &str) {
     ];
     let found = table.get(key);
     for found in subjects.iter().filter_map(|subject| table.smtpd(*subject)).chain(found) {
-        let _ = Action::parse(table.kind(), &found.value);
+        let _ = maps::value::action(table.kind(), &found.value);
     }
     for subject in subjects {
         let _ = table.tagged(Tag::Connect, subject);

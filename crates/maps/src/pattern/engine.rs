@@ -1,7 +1,7 @@
 //! What matches. Most patterns are regular and are matched in time linear in the key; what looks around, refers back or
 //! wants PCRE's or POSIX's own choice of parts goes back and forth, within a bound.
 
-use super::Wrong;
+use super::PatternError;
 
 /// So often a pattern may go back on one key.
 const BACKTRACK_MAX: usize = 1_000_000;
@@ -42,12 +42,12 @@ pub(super) struct Engine {
 }
 
 /// What the compilers say; the last line says what, those before draw a picture.
-fn refused(error: &str) -> Wrong {
+fn refused(error: &str) -> PatternError {
     let last = error.lines().last().unwrap_or("").trim();
-    Wrong::new(0, format!("not understood here: {last}"), "write it in another way")
+    PatternError::new(0, format!("not understood here: {last}"), "write it in another way")
 }
 
-fn linear(text: &str, flags: Flags) -> Result<regex::bytes::Regex, Wrong> {
+fn linear(text: &str, flags: Flags) -> Result<regex::bytes::Regex, PatternError> {
     let mut builder = regex::bytes::RegexBuilder::new(text);
     builder
         .unicode(false)
@@ -58,7 +58,7 @@ fn linear(text: &str, flags: Flags) -> Result<regex::bytes::Regex, Wrong> {
     builder.build().map_err(|e| refused(&e.to_string()))
 }
 
-fn back(text: &str, flags: Flags) -> Result<fancy_regex::Regex, Wrong> {
+fn back(text: &str, flags: Flags) -> Result<fancy_regex::Regex, PatternError> {
     let mut builder = fancy_regex::RegexBuilder::new(text);
     builder
         .bytes_mode(fancy_regex::BytesMode::Ascii)
@@ -74,7 +74,7 @@ fn back(text: &str, flags: Flags) -> Result<fancy_regex::Regex, Wrong> {
 }
 
 impl Engine {
-    pub(super) fn new(pattern: &Translated) -> Result<Self, Wrong> {
+    pub(super) fn new(pattern: &Translated) -> Result<Self, PatternError> {
         let linear = pattern.linear.as_deref().map(|text| linear(text, pattern.flags)).transpose()?;
         let back = pattern.back.as_deref().map(|text| back(text, pattern.flags)).transpose()?;
         Ok(Self { linear, back })

@@ -7,6 +7,7 @@
 
 mod class;
 mod engine;
+mod escape;
 mod pcre;
 mod posix;
 mod reader;
@@ -15,9 +16,9 @@ mod width;
 
 use std::borrow::Cow;
 
-use super::lines::{Logical, LogicalLines, is_space, trim_end, trim_start};
-use super::mistake::Notes;
-use super::table::Found;
+use crate::found::Found;
+use crate::lines::{Logical, LogicalLines, is_space, trim_end, trim_start};
+use crate::mistake::{Notes, Position};
 use engine::Engine;
 use reader::Reader;
 use template::Template;
@@ -27,7 +28,7 @@ const NESTING_MAX: usize = 100;
 
 /// Which of the two languages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(crate) enum Dialect {
     /// pcre_table(5).
     Pcre,
     /// regexp_table(5), in glibc's reading.
@@ -36,16 +37,29 @@ pub(super) enum Dialect {
 
 /// What is wrong with a pattern: where in it, what, and what to do.
 #[derive(Debug)]
-pub(super) struct Wrong {
+struct PatternError {
     at: usize,
     what: String,
     hint: &'static str,
 }
 
-impl Wrong {
+impl PatternError {
     fn new(at: usize, what: impl Into<String>, hint: &'static str) -> Self {
         Self { at, what: what.into(), hint }
     }
+
+    fn unsupported(at: usize, what: &str) -> Self {
+        Self::new(at, format!("{what} is not understood here"), "write it in another way")
+    }
+}
+
+/// What a rule wants of its pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// Whether a key matches.
+    Match,
+    /// The parts of the key, too: the result takes them.
+    Parts,
 }
 
 /// A pattern, and whether the key must match it.
@@ -82,12 +96,12 @@ struct Rule {
 
 /// Rules in their order.
 #[derive(Debug, Default)]
-pub(super) struct RuleTable {
+pub(crate) struct RuleTable {
     rules: Vec<Rule>,
 }
 
 impl RuleTable {
-    pub(super) fn parse(dialect: Dialect, text: &str, notes: &mut Notes) -> Self {
+    pub(crate) fn parse(dialect: Dialect, text: &str, notes: &mut Notes) -> Self {
         let mut table = Self::default();
         let mut open = Vec::new();
         for logical in LogicalLines::new(text) {
@@ -114,7 +128,11 @@ impl RuleTable {
         let line = logical.line;
         let text = trim_end(&logical.text);
         if text.bytes().next().is_some_and(is_space) {
-            reader.notes.mistake((line, 1), "a line that continues nothing", "begin it without white space");
+            reader.notes.mistake(
+                Position::start_of(line),
+                "a line that continues nothing",
+                "begin it without white space",
+            );
         } else if !text.as_bytes()[0].is_ascii_alphanumeric() {
             if let Some(op) = reader.match_rule(text) {
                 self.rules.push(Rule { op, line });
@@ -122,7 +140,8 @@ impl RuleTable {
         } else if let Some(rest) = keyword(text, "if") {
             let Some(pattern) = reader.condition(rest) else { return };
             if open.len() == NESTING_MAX {
-                reader.notes.mistake((line, 1), format!("more than {NESTING_MAX} IFs in each other"), "nest less");
+                let what = format!("more than {NESTING_MAX} IFs in each other");
+                reader.notes.mistake(Position::start_of(line), what, "nest less");
                 return;
             }
             open.push(self.rules.len());
@@ -135,19 +154,19 @@ impl RuleTable {
                         reader.notes.warn(line, || "what stands behind ENDIF is overlooked".to_owned());
                     }
                 }
-                None => reader.notes.mistake((line, 1), "ENDIF without IF", "remove it"),
+                None => reader.notes.mistake(Position::start_of(line), "ENDIF without IF", "remove it"),
             }
         } else {
-            reader.notes.mistake((line, 1), "no pattern", "begin it with /, IF or ENDIF");
+            reader.notes.mistake(Position::start_of(line), "no pattern", "begin it with /, IF or ENDIF");
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rules.len()
     }
 
     /// What the rules say, with `x` for each part of a key; not those that begin with a part.
-    pub(super) fn values(&self) -> impl Iterator<Item = (Cow<'_, str>, u32)> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = (Cow<'_, str>, u32)> {
         self.rules.iter().filter_map(|rule| match &rule.op {
             Op::Match { result, .. } => Some((result.shape()?, rule.line)),
             Op::If { .. } => None,
@@ -155,7 +174,7 @@ impl RuleTable {
     }
 
     /// The result of the first rule that matches, with the parts of the key that it asks for.
-    pub(super) fn get(&self, key: &str) -> Option<Found<'_>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Found<'_>> {
         let key = key.as_bytes();
         let mut number = 0;
         while let Some(rule) = self.rules.get(number) {

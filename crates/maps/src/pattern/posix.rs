@@ -5,27 +5,32 @@
 
 use std::fmt::{self, Write as _};
 
-use super::class::{self, literal};
+use super::class::{Class, literal};
 use super::engine::{FENCE, Flags, Translated};
-use super::width::Widths;
-use super::{Dialect, Wrong};
+use super::width::{Group, Widths};
+use super::{Dialect, PatternError, Wanted};
 
 /// So often something may be repeated: `RE_DUP_MAX`.
 const REPEATED_MAX: u32 = 0x7fff;
 
-/// A pattern and its flags, and what is odd about it. `parts`: the result takes parts of the key.
-pub(super) fn translate(pattern: &str, flags: &str, parts: bool) -> Result<(Translated, Option<&'static str>), Wrong> {
+/// A pattern and its flags, and what is odd about it.
+pub(super) fn translate(
+    pattern: &str,
+    flags: &str,
+    wanted: Wanted,
+) -> Result<(Translated, Option<&'static str>), PatternError> {
+    let parts = wanted == Wanted::Parts;
     let (mut caseless, mut newline, mut extended) = (true, false, true);
     for (at, flag) in flags.char_indices() {
         let flag_of = match flag {
             'i' => &mut caseless,
             'm' => &mut newline,
             'x' => &mut extended,
-            _ => return Err(Wrong::new(pattern.len() + 1 + at, format!("no flag {flag:?}"), "flags are i m x")),
+            _ => return Err(PatternError::new(pattern.len() + 1 + at, format!("no flag {flag:?}"), "flags are i m x")),
         };
         *flag_of = !*flag_of;
     }
-    let written = |fenced| Writer::new(pattern, (extended, newline, fenced)).all();
+    let written = |fenced| Writer::new(pattern, Modes { extended, newline, fenced }).all();
     let plain = written(false)?;
     let longest = parts && plain.choices;
     let back = if longest || plain.refers { Some(written(true)?.out) } else { None };
@@ -53,12 +58,20 @@ enum Token {
     Anchor(&'static str),
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "three are what it is told, three what it finds")]
+/// How a pattern is read and written.
+#[derive(Clone, Copy)]
+struct Modes {
+    /// Extended, not basic.
+    extended: bool,
+    /// A line end parts lines.
+    newline: bool,
+    /// With fences, for the engine that goes back.
+    fenced: bool,
+}
+
 struct Writer<'p> {
     pattern: &'p [u8],
-    extended: bool,
-    newline: bool,
-    fenced: bool,
+    modes: Modes,
     at: usize,
     out: String,
     /// Where in the output begins what a repetition would repeat.
@@ -73,12 +86,10 @@ struct Writer<'p> {
 }
 
 impl<'p> Writer<'p> {
-    fn new(pattern: &'p str, (extended, newline, fenced): (bool, bool, bool)) -> Self {
+    fn new(pattern: &'p str, modes: Modes) -> Self {
         Self {
             pattern: pattern.as_bytes(),
-            extended,
-            newline,
-            fenced,
+            modes,
             at: 0,
             out: String::new(),
             atom: None,
@@ -91,19 +102,19 @@ impl<'p> Writer<'p> {
         }
     }
 
-    fn all(mut self) -> Result<Self, Wrong> {
+    fn all(mut self) -> Result<Self, PatternError> {
         while self.at < self.pattern.len() {
             let begins = self.at;
             let token = self.token()?;
             self.write(begins, token)?;
         }
         match self.open.pop() {
-            Some(_) => Err(Wrong::new(0, "a parenthesis ( that is not closed", "close it, or escape it by \\")),
+            Some(_) => Err(PatternError::new(0, "a parenthesis ( that is not closed", "close it, or escape it by \\")),
             None => Ok(self),
         }
     }
 
-    fn token(&mut self) -> Result<Token, Wrong> {
+    fn token(&mut self) -> Result<Token, PatternError> {
         let begins = self.at;
         let octet = self.pattern[begins];
         self.at += 1;
@@ -116,45 +127,45 @@ impl<'p> Writer<'p> {
             b'\\' => self.escaped()?,
             b'[' => Token::Bracket,
             b'.' => Token::Dot,
-            b'*' if self.extended => Token::Repeat(0, None),
+            b'*' if self.modes.extended => Token::Repeat(0, None),
             b'*' if self.atom.is_some() => {
                 self.first_repetition(begins)?;
                 Token::Repeat(0, None)
             }
-            b'^' if self.extended || at_start => Token::Anchor("^"),
-            b'$' if self.extended || at_end => Token::Anchor("$"),
-            b'(' if self.extended => Token::Open,
-            b')' if self.extended && !self.open.is_empty() => Token::Close,
-            b'|' if self.extended => Token::Or,
-            b'+' if self.extended => Token::Repeat(1, None),
-            b'?' if self.extended => Token::Repeat(0, Some(1)),
-            b'{' if self.extended => self.interval(b"}")?,
+            b'^' if self.modes.extended || at_start => Token::Anchor("^"),
+            b'$' if self.modes.extended || at_end => Token::Anchor("$"),
+            b'(' if self.modes.extended => Token::Open,
+            b')' if self.modes.extended && !self.open.is_empty() => Token::Close,
+            b'|' if self.modes.extended => Token::Or,
+            b'+' if self.modes.extended => Token::Repeat(1, None),
+            b'?' if self.modes.extended => Token::Repeat(0, Some(1)),
+            b'{' if self.modes.extended => self.interval(b"}")?,
             _ => Token::Octet(octet),
         })
     }
 
     /// In a basic pattern these do not repeat what is repeated already.
-    fn first_repetition(&self, begins: usize) -> Result<(), Wrong> {
+    fn first_repetition(&self, begins: usize) -> Result<(), PatternError> {
         if self.atom.is_some() && self.repeated {
-            return Err(Wrong::new(begins, "a repetition of a repetition", "put \\( and \\) around the first"));
+            return Err(PatternError::new(begins, "a repetition of a repetition", "put \\( and \\) around the first"));
         }
         Ok(())
     }
 
     /// Behind a backslash.
-    fn escaped(&mut self) -> Result<Token, Wrong> {
+    fn escaped(&mut self) -> Result<Token, PatternError> {
         let begins = self.at - 1;
         let Some(octet) = self.pattern.get(self.at).copied() else {
-            return Err(Wrong::new(begins, "a backslash at the end", "write \\\\ for a backslash"));
+            return Err(PatternError::new(begins, "a backslash at the end", "write \\\\ for a backslash"));
         };
         self.at += 1;
         Ok(match octet {
-            b'(' if !self.extended => Token::Open,
-            b')' if !self.extended => Token::Close,
-            b'|' if !self.extended => Token::Or,
-            b'+' if !self.extended && self.atom.is_some() => Token::Repeat(1, None),
-            b'?' if !self.extended && self.atom.is_some() => Token::Repeat(0, Some(1)),
-            b'{' if !self.extended => {
+            b'(' if !self.modes.extended => Token::Open,
+            b')' if !self.modes.extended => Token::Close,
+            b'|' if !self.modes.extended => Token::Or,
+            b'+' if !self.modes.extended && self.atom.is_some() => Token::Repeat(1, None),
+            b'?' if !self.modes.extended && self.atom.is_some() => Token::Repeat(0, Some(1)),
+            b'{' if !self.modes.extended => {
                 self.first_repetition(begins)?;
                 self.interval(b"\\}")?
             }
@@ -174,10 +185,11 @@ impl<'p> Writer<'p> {
     }
 
     /// `{n}`, `{n,}`, `{n,m}`, `{,m}`.
-    fn interval(&mut self, close: &[u8]) -> Result<Token, Wrong> {
+    fn interval(&mut self, close: &[u8]) -> Result<Token, PatternError> {
         let begins = self.at - 1;
         let rest = &self.pattern[self.at..];
-        let wrong = || Wrong::new(begins, "no numbers in braces", "write as in {2,5}, or escape the brace by \\");
+        let wrong =
+            || PatternError::new(begins, "no numbers in braces", "write as in {2,5}, or escape the brace by \\");
         let end = rest.windows(close.len()).position(|w| w == close).ok_or_else(wrong)?;
         let text = str::from_utf8(&rest[..end]).map_err(|_| wrong())?;
         self.at += end + close.len();
@@ -197,7 +209,7 @@ impl<'p> Writer<'p> {
         }
     }
 
-    fn write(&mut self, begins: usize, token: Token) -> Result<(), Wrong> {
+    fn write(&mut self, begins: usize, token: Token) -> Result<(), PatternError> {
         let start = self.out.len();
         match token {
             Token::Repeat(low, high) => return self.repeat(begins, low, high),
@@ -222,24 +234,29 @@ impl<'p> Writer<'p> {
             }
             Token::Close => {
                 let Some(begins) = self.open.pop() else {
-                    return Err(Wrong::new(begins, "a parenthesis ) without its other", "remove it"));
+                    return Err(PatternError::new(begins, "a parenthesis ) without its other", "remove it"));
                 };
                 self.closed += u8::from(self.closed < u8::MAX);
                 self.out.push(')');
-                self.widths.close(false);
+                self.widths.close(Group::Takes);
                 self.atom = Some(begins);
                 self.repeated = false;
                 return Ok(());
             }
             Token::Bracket => {
-                let no_newline = self.newline;
-                self.at = class::class(Dialect::Posix, self.pattern, self.at, (&mut self.out, no_newline))?;
+                let line_ends = !self.modes.newline;
+                let class = Class { dialect: Dialect::Posix, pattern: self.pattern, line_ends };
+                self.at = class.write(self.at, &mut self.out)?;
             }
             Token::Octet(octet) => literal(&mut self.out, octet),
             Token::Dot => self.out.push('.'),
             Token::Atom(text) => self.out.push_str(text),
             Token::Reference(number) if number > self.closed => {
-                return Err(Wrong::new(begins, "a reference to a group that is not there", "count the brackets"));
+                return Err(PatternError::new(
+                    begins,
+                    "a reference to a group that is not there",
+                    "count the brackets",
+                ));
             }
             Token::Reference(number) => self.put(format_args!("(?:\\{number})")),
         }
@@ -255,9 +272,9 @@ impl<'p> Writer<'p> {
         let _ = self.out.write_fmt(text);
     }
 
-    fn repeat(&mut self, begins: usize, low: u32, high: Option<u32>) -> Result<(), Wrong> {
+    fn repeat(&mut self, begins: usize, low: u32, high: Option<u32>) -> Result<(), PatternError> {
         let Some(atom) = self.atom else {
-            return Err(Wrong::new(begins, "nothing to repeat", "escape it by \\"));
+            return Err(PatternError::new(begins, "nothing to repeat", "escape it by \\"));
         };
         // `a*+` would be something else to our engine.
         if self.repeated {
@@ -265,7 +282,7 @@ impl<'p> Writer<'p> {
             self.out.push(')');
         }
         self.repeated = true;
-        self.widths.repeat(low, high == Some(1));
+        self.widths.repeat(low, high);
         self.choices |= low == 0 || high != Some(low);
         match (low, high) {
             (0, None) => self.out.push('*'),
@@ -274,7 +291,7 @@ impl<'p> Writer<'p> {
             (low, None) => self.put(format_args!("{{{low},}}")),
             (low, Some(high)) => self.put(format_args!("{{{low},{high}}}")),
         }
-        if self.fenced {
+        if self.modes.fenced {
             self.out.push_str(FENCE);
         }
         Ok(())

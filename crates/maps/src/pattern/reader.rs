@@ -1,10 +1,10 @@
 //! One line of a table of patterns: delimiters, flags, negation, the result.
 
-use super::super::lines::{Logical, is_space, trim_end, trim_start};
-use super::super::mistake::Notes;
 use super::engine::Engine;
 use super::template::Template;
-use super::{Dialect, Op, Pattern, pcre, posix};
+use super::{Dialect, Op, Pattern, Wanted, pcre, posix};
+use crate::lines::{Logical, is_space, trim_end, trim_start};
+use crate::mistake::Notes;
 
 /// A line that is being read.
 pub(super) struct Reader<'a> {
@@ -25,7 +25,7 @@ struct Written<'t> {
 impl Reader<'_> {
     /// A mistake at an octet of the line.
     fn mistake(&mut self, at: usize, what: impl Into<String>, hint: &str) {
-        self.notes.mistake(self.logical.place(at), what, hint);
+        self.notes.mistake(self.logical.position(at), what, hint);
     }
 
     /// Where a rest of the line begins in it.
@@ -43,20 +43,20 @@ impl Reader<'_> {
             (None, rest)
         };
         let result = self.result(trim_start(rest))?;
-        let parts = result.highest() > 0;
-        if parts && !first.wanted {
+        let wanted = if result.highest() > 0 { Wanted::Parts } else { Wanted::Match };
+        if wanted == Wanted::Parts && !first.wanted {
             self.mistake(first.at, "a part of a key that does not match", "leave the $ out, or write $$");
             return None;
         }
         let first_at = first.at;
-        let first = self.compile(&first, parts)?;
+        let first = self.compile(&first, wanted)?;
         if result.highest() > first.engine.groups() {
             let what = format!("${} where the pattern has {} groups", result.highest(), first.engine.groups());
             self.mistake(first_at, what, "count its brackets");
             return None;
         }
         let second = match second {
-            Some(second) => Some(self.compile(&second, false)?),
+            Some(second) => Some(self.compile(&second, Wanted::Match)?),
             None => None,
         };
         Some(Op::Match { first, second, result })
@@ -82,7 +82,7 @@ impl Reader<'_> {
         if !trim_start(rest).is_empty() {
             self.notes.warn(self.logical.line, || "what stands behind the pattern of IF is overlooked".to_owned());
         }
-        self.compile(&pattern, false)
+        self.compile(&pattern, Wanted::Match)
     }
 
     /// A pattern with its delimiters and flags, and what follows.
@@ -110,11 +110,10 @@ impl Reader<'_> {
         Some((Written { at: self.offset(body), text: &body[..end], flags, wanted }, rest))
     }
 
-    /// `parts`: the result takes parts of the key.
-    fn compile(&mut self, written: &Written<'_>, parts: bool) -> Option<Pattern> {
+    fn compile(&mut self, written: &Written<'_>, wanted: Wanted) -> Option<Pattern> {
         let translated = match self.dialect {
-            Dialect::Pcre => pcre::translate(written.text, written.flags, parts),
-            Dialect::Posix => posix::translate(written.text, written.flags, parts),
+            Dialect::Pcre => pcre::translate(written.text, written.flags, wanted),
+            Dialect::Posix => posix::translate(written.text, written.flags, wanted),
         };
         let compiled = translated.and_then(|(pattern, odd)| Engine::new(&pattern).map(|engine| (engine, odd)));
         match compiled {

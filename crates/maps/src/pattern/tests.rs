@@ -1,5 +1,5 @@
-use super::super::mistake::Mistake;
 use super::*;
+use crate::mistake::Mistake;
 
 fn parse(dialect: Dialect, text: &str) -> Result<RuleTable, Vec<Mistake>> {
     let mut notes = Notes::new("t");

@@ -9,6 +9,15 @@ pub(super) struct Widths {
     pub(super) unsure: bool,
 }
 
+/// What a group does with what it matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    /// It takes it.
+    Takes,
+    /// It only looks, and takes no room.
+    Looks,
+}
+
 /// The alternatives that are being read.
 #[derive(Debug, Clone, Copy, Default)]
 struct Branch {
@@ -41,16 +50,16 @@ impl Widths {
         self.outer.push(std::mem::take(&mut self.now));
     }
 
-    /// The end of a group; one that only looks takes no room.
-    pub(super) fn close(&mut self, looks: bool) {
-        let wide = !looks && !self.now.can_be_empty();
+    /// The end of a group.
+    pub(super) fn close(&mut self, group: Group) {
+        let wide = group == Group::Takes && !self.now.can_be_empty();
         self.now = self.outer.pop().unwrap_or_default();
         self.thing(wide);
     }
 
-    /// The last thing is repeated.
-    pub(super) fn repeat(&mut self, low: u32, at_most_once: bool) {
-        self.unsure |= !at_most_once && !self.now.last_wide;
+    /// The last thing is repeated, so often at least and at most.
+    pub(super) fn repeat(&mut self, low: u32, high: Option<u32>) {
+        self.unsure |= high != Some(1) && !self.now.last_wide;
         self.now.last_wide &= low > 0;
     }
 }

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 
+use crate::found::Found;
 use crate::lines::{Logical, LogicalLines, is_space, trim_end, trim_start};
-use crate::mistake::{Notes, shown};
+use crate::mistake::{Notes, Position, Wrong, shown};
 
 /// `if` may stand in `if` so often.
 const NESTING_MAX: usize = 100;
@@ -48,6 +49,13 @@ struct Block {
     outer: u32,
 }
 
+/// A block whose end has not been read.
+struct Open {
+    block: u32,
+    /// Where it begins.
+    line: u32,
+}
+
 /// Rules in their order.
 #[derive(Debug, Default)]
 pub(crate) struct CidrTable {
@@ -68,32 +76,33 @@ impl CidrTable {
 
     pub(crate) fn parse(text: &str, notes: &mut Notes) -> Self {
         let mut table = Self::default();
-        let mut open: Vec<(u32, u32)> = Vec::new();
+        let mut open = Vec::new();
         for logical in LogicalLines::new(text) {
             table.line(&logical, &mut open, notes);
         }
-        for (_, line) in open {
+        for Open { line, .. } in open {
             notes.warn(line, || "IF without ENDIF: it goes on to the end of the file".to_owned());
         }
         table
     }
 
-    fn line(&mut self, logical: &Logical<'_>, open: &mut Vec<(u32, u32)>, notes: &mut Notes) {
+    fn line(&mut self, logical: &Logical<'_>, open: &mut Vec<Open>, notes: &mut Notes) {
         let text = trim_end(&logical.text);
-        let block = open.last().map_or(OUTSIDE, |(block, _)| *block);
+        let block = open.last().map_or(OUTSIDE, |open| open.block);
         if let Some(rest) = keyword(text, "if") {
-            let Some((pattern, _)) = whole(rest, logical, notes) else { return };
+            let Some(pattern) = whole(rest, logical, notes) else { return };
             if open.len() == NESTING_MAX {
-                notes.mistake((logical.line, 1), format!("more than {NESTING_MAX} IFs in each other"), "nest less");
+                let what = format!("more than {NESTING_MAX} IFs in each other");
+                notes.mistake(Position::start_of(logical.line), what, "nest less");
                 return;
             }
-            open.push((u32::try_from(self.blocks.len()).unwrap_or(OUTSIDE), logical.line));
+            open.push(Open { block: u32::try_from(self.blocks.len()).unwrap_or(OUTSIDE), line: logical.line });
             self.blocks.push(Block { pattern, outer: block });
         } else if let Some(rest) = keyword(text, "endif") {
             if !rest.is_empty() {
-                notes.mistake(logical.place("endif".len()), "something behind ENDIF", "leave it alone on its line");
+                notes.mistake(logical.position("endif".len()), "something behind ENDIF", "leave it alone on its line");
             } else if open.pop().is_none() {
-                notes.mistake((logical.line, 1), "ENDIF without IF", "remove it");
+                notes.mistake(Position::start_of(logical.line), "ENDIF without IF", "remove it");
             }
         } else if let Some((pattern, value)) = rule(text, logical, notes) {
             self.rule(Rule { pattern, block, line: logical.line, value: value.into() });
@@ -114,12 +123,12 @@ impl CidrTable {
         self.rules.len()
     }
 
-    /// The value and line of the first rule for an address in its usual form; anything else matches nothing.
-    pub(crate) fn get(&self, key: &str) -> Option<(&str, u32)> {
+    /// The first rule for an address in its usual form; anything else matches nothing.
+    pub(crate) fn get(&self, key: &str) -> Option<Found<'_>> {
         let addr: IpAddr = key.parse().ok()?;
         let number = self.first(addr)?;
         let rule = &self.rules[number as usize];
-        Some((&rule.value, rule.line))
+        Some(Found::borrowed(&rule.value, rule.line))
     }
 
     fn first(&self, addr: IpAddr) -> Option<u32> {
@@ -168,15 +177,19 @@ fn rule<'a>(text: &'a str, logical: &Logical<'_>, notes: &mut Notes) -> Option<(
     let (negated, rest) = negation(text);
     let end = rest.bytes().position(is_space).unwrap_or(rest.len());
     let (address, value) = (&rest[..end], trim_start(&rest[end..]));
-    let place = logical.place(text.len() - rest.len());
+    let at = logical.position(text.len() - rest.len());
     if address.is_empty() {
-        notes.mistake((logical.line, 1), "a line that continues nothing", "begin it without white space");
+        notes.mistake(
+            Position::start_of(logical.line),
+            "a line that continues nothing",
+            "begin it without white space",
+        );
         return None;
     }
-    let net = network(address, place, notes)?;
+    let net = network(address, at, notes)?;
     if value.is_empty() {
         notes.mistake(
-            logical.place(text.len()),
+            logical.position(text.len()),
             format!("{} has no result", shown(address)),
             "write NETWORK, space, RESULT",
         );
@@ -186,15 +199,15 @@ fn rule<'a>(text: &'a str, logical: &Logical<'_>, notes: &mut Notes) -> Option<(
 }
 
 /// The pattern behind an IF, with nothing behind it.
-fn whole<'a>(rest: &'a str, logical: &Logical<'_>, notes: &mut Notes) -> Option<(Pattern, &'a str)> {
+fn whole(rest: &str, logical: &Logical<'_>, notes: &mut Notes) -> Option<Pattern> {
     let (negated, address) = negation(rest);
-    let place = logical.place(trim_end(&logical.text).len() - address.len());
+    let at = logical.position(trim_end(&logical.text).len() - address.len());
     if address.is_empty() {
-        notes.mistake(place, "IF without a network", "write IF NETWORK");
+        notes.mistake(at, "IF without a network", "write IF NETWORK");
         return None;
     }
-    let net = network(address, place, notes)?;
-    Some((Pattern { net, negated }, ""))
+    let net = network(address, at, notes)?;
+    Some(Pattern { net, negated })
 }
 
 /// Any number of `!`, with white space between them.
@@ -208,26 +221,26 @@ fn negation(text: &str) -> (bool, &str) {
 }
 
 /// `addr`, `addr/len`, `[addr]`, `[addr]/len`, `[addr/len]`.
-fn network(text: &str, place: (u32, u32), notes: &mut Notes) -> Option<IpNet> {
+fn network(text: &str, at: Position, notes: &mut Notes) -> Option<IpNet> {
     match parse_network(text) {
         Ok(net) => Some(net),
-        Err((what, hint)) => {
-            notes.mistake(place, what, hint);
+        Err(Wrong { what, hint }) => {
+            notes.mistake(at, what, hint);
             None
         }
     }
 }
 
-fn parse_network(text: &str) -> Result<IpNet, (String, String)> {
-    let usual = || "write an address, or NETWORK/BITS".to_owned();
+fn parse_network(text: &str) -> Result<IpNet, Wrong> {
+    let usual = |what: String| Wrong::new(what, "write an address, or NETWORK/BITS");
     let bare: String = match text.strip_prefix('[') {
         None => text.to_owned(),
         Some(inner) => match inner.split_once(']') {
             Some((inner, "")) => inner.to_owned(),
             Some((inner, bits)) if bits.starts_with('/') && !inner.contains('/') => format!("{inner}{bits}"),
-            Some(_) => return Err((format!("garbage behind the bracket in {}", shown(text)), usual())),
+            Some(_) => return Err(usual(format!("garbage behind the bracket in {}", shown(text)))),
             None => {
-                return Err((format!("no closing bracket in {}", shown(text)), "close it, or leave both".to_owned()));
+                return Err(Wrong::new(format!("no closing bracket in {}", shown(text)), "close it, or leave both"));
             }
         },
     };
@@ -235,14 +248,15 @@ fn parse_network(text: &str) -> Result<IpNet, (String, String)> {
         Some((addr, bits)) => (addr, Some(bits)),
         None => (bare.as_str(), None),
     };
-    let addr: IpAddr = addr.parse().map_err(|_| (format!("{} is no address", shown(addr)), usual()))?;
+    let addr: IpAddr = addr.parse().map_err(|_| usual(format!("{} is no address", shown(addr))))?;
     let Some(bits) = bits else { return Ok(IpNet::from(addr)) };
     let digits = !bits.is_empty() && bits.bytes().all(|b| b.is_ascii_digit());
     let parsed = digits.then(|| bits.trim_start_matches('0')).map(|b| if b.is_empty() { "0" } else { b });
     let net = parsed.and_then(|b| b.parse().ok()).and_then(|b| IpNet::new(addr, b).ok());
-    let net = net.ok_or_else(|| (format!("{} is no length of a network", shown(bits)), usual()))?;
+    let net = net.ok_or_else(|| usual(format!("{} is no length of a network", shown(bits))))?;
     if net.addr() != net.network() {
-        return Err((format!("{} has host bits", shown(text)), format!("perhaps {} is meant", net.trunc())));
+        let hint = format!("perhaps {} is meant", net.trunc());
+        return Err(Wrong::new(format!("{} has host bits", shown(text)), hint));
     }
     Ok(net)
 }
@@ -285,9 +299,9 @@ mod tests {
             ("unknown", None),
         ];
         for (key, value) in cases {
-            assert_eq!(table.get(key).map(|(v, _)| v), value, "{key}");
+            assert_eq!(table.get(key).as_ref().map(|found| &*found.value), value, "{key}");
         }
-        assert_eq!(table.get("10.1.1.1").unwrap().1, 8);
+        assert_eq!(table.get("10.1.1.1").unwrap().line, 8);
     }
 
     #[test]
@@ -314,7 +328,7 @@ mod tests {
     fn an_if_may_stay_open() {
         let mut notes = Notes::new("t");
         let table = CidrTable::parse("if 10.0.0.0/8\n10.1.0.0/16 a\n11.0.0.0/8 b", &mut notes);
-        assert_eq!(table.get("10.1.0.1"), Some(("a", 2)));
+        assert_eq!(table.get("10.1.0.1"), Some(Found::borrowed("a", 2)));
         assert_eq!(table.get("11.0.0.1"), None);
         assert_eq!(notes.end().unwrap()[0].line, 1);
     }

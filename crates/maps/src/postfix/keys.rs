@@ -3,8 +3,10 @@
 
 use std::net::IpAddr;
 
+use crate::found::Found;
+use crate::key::address_prefixes;
+use crate::store::Store;
 use crate::subject::Subject;
-use crate::table::{Found, Table};
 
 /// The key for the null reverse-path: the default of `smtpd_null_access_lookup_key`.
 const NULL_SENDER: &str = "<>";
@@ -12,99 +14,97 @@ const NULL_SENDER: &str = "<>";
 /// The name of a client that has none.
 const UNKNOWN: &str = "unknown";
 
-/// A table of fixed keys is asked for the parts too.
-pub(crate) fn indexed<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found<'a>> {
-    match subject {
-        Subject::Client { addr, name } => {
-            domain(table, name.unwrap_or(UNKNOWN)).or_else(|| address(table, &addr.to_canonical().to_string()))
-        }
-        Subject::Helo(name) => domain(table, name),
-        Subject::Sender("") => table.get(NULL_SENDER),
-        Subject::Sender(path) | Subject::Recipient(path) | Subject::LocalRecipient(path) => mailbox(table, path),
-    }
-}
+/// Users whose name has no detail.
+const NEVER_EXTENDED: [&str; 3] = ["postmaster", "mailer-daemon", "double-bounce"];
 
-/// A table of patterns is asked for the whole only.
-pub(crate) fn whole<'a>(table: &'a Table, subject: Subject<'_>) -> Option<Found<'a>> {
+/// A table of patterns or networks is asked for the whole only.
+pub(crate) fn whole<'a>(get: impl Fn(&str) -> Option<Found<'a>>, subject: Subject<'_>) -> Option<Found<'a>> {
     match subject {
         Subject::Client { addr, name } => {
-            let by_name = table.get(name.unwrap_or(UNKNOWN));
-            by_name.or_else(|| table.get(&addr.to_canonical().to_string()))
+            get(name.unwrap_or(UNKNOWN)).or_else(|| get(&addr.to_canonical().to_string()))
         }
         Subject::Helo("") => None,
-        Subject::Sender("") => table.get(NULL_SENDER),
-        Subject::Helo(key) | Subject::Sender(key) | Subject::Recipient(key) | Subject::LocalRecipient(key) => {
-            table.get(key)
-        }
+        Subject::Sender("") => get(NULL_SENDER),
+        Subject::Helo(key) | Subject::Sender(key) | Subject::Recipient(key) | Subject::LocalRecipient(key) => get(key),
     }
 }
 
-/// A name, and the domains above it, the last label too. A name that is an address has none above it.
-fn domain<'a>(table: &'a Table, name: &str) -> Option<Found<'a>> {
-    let has_parents = name.parse::<IpAddr>().is_err();
-    let mut rest = name;
-    while !rest.is_empty() {
-        if let Some(found) = table.get(rest) {
+/// A table of fixed keys, and what sets a detail apart from its user.
+#[derive(Clone, Copy)]
+pub(crate) struct Indexed<'a> {
+    pub(crate) store: &'a Store,
+    /// `None`: nothing does.
+    pub(crate) detail_delimiter: Option<char>,
+}
+
+impl<'a> Indexed<'a> {
+    /// It is asked for the parts, too.
+    pub(crate) fn check(self, subject: Subject<'_>) -> Option<Found<'a>> {
+        match subject {
+            Subject::Client { addr, name } => {
+                self.domain(name.unwrap_or(UNKNOWN)).or_else(|| self.address(&addr.to_canonical().to_string()))
+            }
+            Subject::Helo(name) => self.domain(name),
+            Subject::Sender("") => self.store.look_up(NULL_SENDER),
+            Subject::Sender(path) | Subject::Recipient(path) | Subject::LocalRecipient(path) => self.mailbox(path),
+        }
+    }
+
+    /// A name, and the domains above it, the last label too. A name that is an address has none above it.
+    fn domain(self, name: &str) -> Option<Found<'a>> {
+        let has_parents = name.parse::<IpAddr>().is_err();
+        let mut rest = name;
+        while !rest.is_empty() {
+            if let Some(found) = self.store.look_up(rest) {
+                return Some(found);
+            }
+            // A dot at the beginning parts nothing.
+            let dot = rest.char_indices().skip(1).find(|(_, c)| *c == '.').map(|(at, _)| at);
+            rest = dot.filter(|_| has_parents).map(|dot| &rest[dot + 1..])?;
+        }
+        None
+    }
+
+    fn address(self, text: &str) -> Option<Found<'a>> {
+        address_prefixes(text).find_map(|key| self.store.look_up(key))
+    }
+
+    /// `user+detail@domain`, `user@domain`, the domain and those above it, `user+detail@`, `user@`.
+    fn mailbox(self, path: &str) -> Option<Found<'a>> {
+        let (local, domain) = path.rsplit_once('@').unwrap_or((path, ""));
+        let bare = self.without_detail(local);
+        if let Some(found) = self.store.look_up(path) {
             return Some(found);
         }
-        // A dot at the beginning parts nothing.
-        let dot = rest.char_indices().skip(1).find(|(_, c)| *c == '.').map(|(at, _)| at);
-        match dot {
-            Some(dot) if has_parents => rest = &rest[dot + 1..],
-            _ => return None,
-        }
-    }
-    None
-}
-
-/// An address as it is written, and then without its last part, over and over: `2001:db8::1`, `2001:db8:`, `2001:db8`.
-pub(crate) fn address<'a>(table: &'a Table, text: &str) -> Option<Found<'a>> {
-    let delimiter = if text.contains(':') { ':' } else { '.' };
-    let mut rest = text;
-    loop {
-        if let Some(found) = table.get(rest) {
+        let bare_path = bare.filter(|_| path.len() > local.len()).map(|bare| format!("{bare}@{domain}"));
+        if let Some(found) = bare_path.and_then(|path| self.store.look_up(&path)) {
             return Some(found);
         }
-        rest = rest.rsplit_once(delimiter)?.0;
+        self.domain(domain)
+            .or_else(|| self.store.look_up(&format!("{local}@")))
+            .or_else(|| bare.and_then(|bare| self.store.look_up(&format!("{bare}@"))))
     }
-}
 
-/// `user+extension@domain`, `user@domain`, the domain and those above it, `user+extension@`, `user@`.
-fn mailbox<'a>(table: &'a Table, path: &str) -> Option<Found<'a>> {
-    let (local, at_domain) = path.rsplit_once('@').map_or((path, ""), |(local, domain)| (local, domain));
-    let bare = without_extension(table, local);
-    if let Some(found) = table.get(path) {
-        return Some(found);
+    /// The user without the detail, if there is one.
+    fn without_detail(self, local: &str) -> Option<&str> {
+        if NEVER_EXTENDED.iter().any(|name| local.eq_ignore_ascii_case(name)) {
+            return None;
+        }
+        let delimiter = self.detail_delimiter?;
+        // `owner-list` and `list-request` are names of their own where the hyphen is the delimiter.
+        let lower = local.to_ascii_lowercase();
+        if delimiter == '-' && (lower.starts_with("owner-") || lower.ends_with("-request")) {
+            return None;
+        }
+        let at = local.find(delimiter).filter(|at| *at > 0)?;
+        Some(&local[..at])
     }
-    if let Some(found) = bare.filter(|_| path.len() > local.len()).and_then(|b| table.get(&format!("{b}@{at_domain}")))
-    {
-        return Some(found);
-    }
-    domain(table, at_domain)
-        .or_else(|| table.get(&format!("{local}@")))
-        .or_else(|| bare.and_then(|bare| table.get(&format!("{bare}@"))))
-}
-
-/// The user without the extension, if there is one.
-fn without_extension<'l>(table: &Table, local: &'l str) -> Option<&'l str> {
-    let never = ["postmaster", "mailer-daemon", "double-bounce"];
-    if never.iter().any(|name| local.eq_ignore_ascii_case(name)) {
-        return None;
-    }
-    // `owner-list` and `list-request` are names of their own where the hyphen is the delimiter.
-    let hyphen = table.delimiters.contains('-');
-    let lower = local.to_ascii_lowercase();
-    if hyphen && (lower.starts_with("owner-") || lower.ends_with("-request")) {
-        return None;
-    }
-    let at = local.find(|c| table.delimiters.contains(c)).filter(|at| *at > 0)?;
-    Some(&local[..at])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::Kind;
+    use crate::{Kind, Table};
 
     fn table(kind: Kind, text: &str) -> Table {
         Table::parse(kind, "t", text).unwrap()
@@ -168,9 +168,9 @@ mod tests {
         ] {
             assert_eq!(said(&table, Subject::Sender(path)).as_deref(), value, "{path}");
         }
-        let no_extensions = Table::parse(Kind::Access, "t", "u@ x").unwrap().with_recipient_delimiter("");
+        let no_extensions = Table::parse(Kind::Access, "t", "u@ x").unwrap().with_detail_delimiter(None);
         assert_eq!(said(&no_extensions, Subject::Recipient("u+x@a.org")), None);
-        let hyphen = Table::parse(Kind::Access, "t", "u@ x\nowner@ y").unwrap().with_recipient_delimiter("+-");
+        let hyphen = Table::parse(Kind::Access, "t", "u@ x\nowner@ y").unwrap().with_detail_delimiter(Some('-'));
         assert_eq!(said(&hyphen, Subject::Recipient("u-x@a.org")).as_deref(), Some("x"));
         assert_eq!(said(&hyphen, Subject::Recipient("owner-x@a.org")), None);
     }

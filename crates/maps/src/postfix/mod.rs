@@ -1,4 +1,7 @@
-//! Postfix's tables with fixed keys, and of networks.
+//! Postfix's tables of keys and of networks: how their sources are read, which keys smtpd tries, what a value means.
+//! Those of patterns are in [`pattern`](crate::pattern).
 
+pub(crate) mod action;
 pub(crate) mod cidr;
 pub(crate) mod keys;
+pub(crate) mod source;

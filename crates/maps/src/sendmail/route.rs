@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
+use super::action;
 use crate::action::{Action, Reply};
-use crate::kind::Kind;
 
 /// Where the mail of a domain goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ fn error(text: &str) -> Reply {
         Some((keyword, rest)) if !keyword.is_empty() && keyword.bytes().all(|b| b.is_ascii_alphabetic()) => rest,
         _ => text,
     };
-    match Action::parse(Kind::SendmailAccess, &format!("ERROR:{text}")) {
+    match action::access(&format!("ERROR:{text}")) {
         Action::Reject(reply) | Action::Defer(reply) => reply,
         _ => Reply::default(),
     }

@@ -8,13 +8,14 @@ mod rule;
 
 use std::net::IpAddr;
 
-use super::mistake::Notes;
-use super::relay::{ClientPattern, RelayEntry, RelayWhat};
+use crate::found::Found;
+use crate::mistake::Notes;
+use crate::relay::{ClientPattern, RelayEntry, RelayWhat};
 use rule::Rule;
 
 /// A file that was taken.
 #[derive(Debug)]
-pub(super) struct HostsFile {
+pub(crate) struct HostsFile {
     rules: Vec<Rule>,
 }
 
@@ -26,24 +27,24 @@ struct Request<'a> {
 }
 
 impl HostsFile {
-    pub(super) fn read(text: &str, notes: &mut Notes) -> Self {
+    pub(crate) fn read(text: &str, notes: &mut Notes) -> Self {
         Self { rules: rule::read(text, notes) }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rules.len()
     }
 
     /// `DAEMON ADDRESS`: `allow` or `deny` by the first rule that matches, and its line.
-    pub(super) fn query(&self, key: &str) -> Option<(&'static str, u32)> {
+    pub(crate) fn query(&self, key: &str) -> Option<Found<'static>> {
         let (daemon, addr) = key.split_once([' ', '\t', ':'])?;
         let request = Request { daemon, addr: addr.trim().parse().ok()? };
         let rule = self.rules.iter().find(|rule| rule.matches(request))?;
-        Some((if rule.permits { "allow" } else { "deny" }, rule.line))
+        Some(Found::borrowed(if rule.permits { "allow" } else { "deny" }, rule.line))
     }
 
     /// Rules that set `RELAYCLIENT`, as qmail's tcp-env has them, say who may relay. Being let in is no right to relay.
-    pub(super) fn relay_entries(&self, notes: &mut Notes) -> Vec<RelayEntry> {
+    pub(crate) fn relay_entries(&self, notes: &mut Notes) -> Vec<RelayEntry> {
         let mut entries = Vec::new();
         for rule in self.rules.iter().filter(|rule| rule.relays && rule.permits) {
             match rule.patterns() {

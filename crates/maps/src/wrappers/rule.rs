@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::super::mistake::{Notes, shown};
-use super::super::relay::{ClientPattern, network};
 use super::Request;
+use crate::mistake::{Notes, Position, Wrong, shown};
+use crate::relay::{ClientPattern, network};
 
 /// The name of a client whose name is not known.
 const UNKNOWN: &str = "unknown";
@@ -32,6 +32,31 @@ impl Rule {
     pub(super) fn patterns(&self) -> Option<Vec<ClientPattern>> {
         let List { these, except: None } = &self.clients else { return None };
         these.iter().map(Pattern::as_entry).collect()
+    }
+
+    /// Takes one option; those that only set something about the connection are named and left.
+    fn take(&mut self, option: &Written<'_>, notes: &mut Notes) -> Option<()> {
+        let Written { at, text, is_last } = *option;
+        let end = text.find([' ', '\t', '=']).unwrap_or(text.len());
+        let (word, value) = (text[..end].to_ascii_lowercase(), text[end..].trim_start_matches([' ', '\t', '=']));
+        match word.as_str() {
+            "allow" | "deny" if !is_last => {
+                notes.mistake(at, format!("{word} before the end of the rule"), "put it last");
+                return None;
+            }
+            "allow" => self.permits = true,
+            "deny" => self.permits = false,
+            "setenv" => self.relays |= value.split([' ', '\t', '=']).next() == Some("RELAYCLIENT"),
+            "severity" | "keepalive" | "linger" | "rfc931" | "banners" | "nice" | "umask" | "user" => {
+                notes.warn(at.line, || format!("{word} has no effect here"));
+            }
+            _ => {
+                let what = format!("{} would run a command", shown(text));
+                notes.mistake(at, what, "nothing is run here: take it out, or write the rule without it");
+                return None;
+            }
+        }
+        Some(())
     }
 }
 
@@ -166,8 +191,8 @@ pub(super) fn read(text: &str, notes: &mut Notes) -> Vec<Rule> {
             continue;
         }
         if !whole.ends_with('\n') {
-            let column = u32::try_from(whole.chars().count()).unwrap_or(u32::MAX).saturating_add(1);
-            notes.mistake((number, column), "the last line has no line end", "end it, or tcpd overlooks it");
+            let end = Position::behind(number, &whole);
+            notes.mistake(end, "the last line has no line end", "end it, or tcpd overlooks it");
             continue;
         }
         rules.extend(rule(number, whole.trim_end(), notes));
@@ -175,15 +200,23 @@ pub(super) fn read(text: &str, notes: &mut Notes) -> Vec<Rule> {
     rules
 }
 
+/// What stands between colons.
+#[derive(Default)]
+struct Field {
+    /// Where it begins in the rule, in octets.
+    at: usize,
+    text: String,
+}
+
 /// Splits at colons outside of brackets; `\:` is none.
-fn fields(text: &str) -> Vec<(usize, String)> {
-    let mut fields = vec![(0, String::new())];
+fn fields(text: &str) -> Vec<Field> {
+    let mut fields = vec![Field::default()];
     let mut brackets = false;
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
         match c {
             ':' if !brackets => {
-                fields.push((at + 1, String::new()));
+                fields.push(Field { at: at + 1, text: String::new() });
                 continue;
             }
             '\\' if chars.peek().is_some_and(|(_, next)| *next == ':') => {
@@ -200,60 +233,42 @@ fn fields(text: &str) -> Vec<(usize, String)> {
     fields
 }
 
-fn push(fields: &mut [(usize, String)], c: char) {
-    if let Some((_, last)) = fields.last_mut() {
-        last.push(c);
+fn push(fields: &mut [Field], c: char) {
+    if let Some(last) = fields.last_mut() {
+        last.text.push(c);
     }
 }
 
 fn rule(line: u32, text: &str, notes: &mut Notes) -> Option<Rule> {
     let fields = fields(text);
-    let column = |at: usize| u32::try_from(text[..at].chars().count()).unwrap_or(u32::MAX).saturating_add(1);
-    let [(_, daemons), (clients_at, clients), options @ ..] = fields.as_slice() else {
-        notes.mistake((line, 1), "no colon between services and clients", "write SERVICES : CLIENTS");
+    let position = |field: &Field| Position::behind(line, &text[..field.at]);
+    let [daemons, clients, options @ ..] = fields.as_slice() else {
+        notes.mistake(Position::start_of(line), "no colon between services and clients", "write SERVICES : CLIENTS");
         return None;
     };
-    let daemons = list((line, 1), daemons, notes, daemon)?;
-    let clients = list((line, column(*clients_at)), clients, notes, client)?;
+    let daemons = list(position(daemons), &daemons.text, notes, daemon)?;
+    let clients = list(position(clients), &clients.text, notes, client)?;
     let mut read = Rule { line, daemons, clients, permits: true, relays: false };
-    for (number, (at, text)) in options.iter().enumerate() {
-        let last = number + 1 == options.len();
-        option(&mut read, (line, column(*at)), (text, last), notes)?;
+    for (number, field) in options.iter().enumerate() {
+        let option = Written { at: position(field), text: field.text.trim(), is_last: number + 1 == options.len() };
+        read.take(&option, notes)?;
     }
     Some(read)
 }
 
-/// One option; those that only set something about the connection are named and left.
-fn option(rule: &mut Rule, place: (u32, u32), (text, last): (&str, bool), notes: &mut Notes) -> Option<()> {
-    let text = text.trim();
-    let end = text.find([' ', '\t', '=']).unwrap_or(text.len());
-    let (word, value) = (text[..end].to_ascii_lowercase(), text[end..].trim_start_matches([' ', '\t', '=']));
-    match word.as_str() {
-        "allow" | "deny" if !last => {
-            notes.mistake(place, format!("{word} before the end of the rule"), "put it last");
-            return None;
-        }
-        "allow" => rule.permits = true,
-        "deny" => rule.permits = false,
-        "setenv" => rule.relays |= value.split([' ', '\t', '=']).next() == Some("RELAYCLIENT"),
-        "severity" | "keepalive" | "linger" | "rfc931" | "banners" | "nice" | "umask" | "user" => {
-            notes.warn(place.0, || format!("{word} has no effect here"));
-        }
-        _ => {
-            let what = format!("{} would run a command", shown(text));
-            notes.mistake(place, what, "nothing is run here: take it out, or write the rule without it");
-            return None;
-        }
-    }
-    Some(())
+/// An option as it stands in its rule.
+struct Written<'t> {
+    at: Position,
+    text: &'t str,
+    is_last: bool,
 }
 
-/// A list, at a place; its words are divided by blanks and commas.
+/// A list, and where it begins; its words are divided by blanks and commas.
 fn list(
-    (line, column): (u32, u32),
+    at: Position,
     text: &str,
     notes: &mut Notes,
-    pattern: fn(&str) -> Result<Pattern, (String, &'static str)>,
+    pattern: fn(&str) -> Result<Pattern, Wrong>,
 ) -> Option<List<Pattern>> {
     let mut parts = vec![Vec::new()];
     for word in text.split([' ', '\t', ',', '\r', '\n']).filter(|word| !word.is_empty()) {
@@ -263,38 +278,37 @@ fn list(
         }
         match pattern(word) {
             Ok(pattern) => parts.last_mut()?.push(pattern),
-            Err((what, hint)) => {
+            Err(Wrong { what, hint }) => {
                 let before = word.as_ptr() as usize - text.as_ptr() as usize;
-                let characters = u32::try_from(text[..before].chars().count()).unwrap_or(u32::MAX);
-                notes.mistake((line, column.saturating_add(characters)), what, hint);
+                notes.mistake(at.plus(&text[..before]), what, hint);
                 return None;
             }
         }
     }
     if parts.iter().any(Vec::is_empty) {
-        notes.mistake((line, column), "an empty list", "name at least one, or ALL");
+        notes.mistake(at, "an empty list", "name at least one, or ALL");
         return None;
     }
     let rest = parts.drain(1..).rev().fold(None, |except, these| Some(Box::new(List { these, except })));
     Some(List { these: parts.pop()?, except: rest })
 }
 
-fn daemon(word: &str) -> Result<Pattern, (String, &'static str)> {
+fn daemon(word: &str) -> Result<Pattern, Wrong> {
     if word.contains('@') {
-        return Err((format!("{} depends on our own address", shown(word)), "name the service alone"));
+        return Err(Wrong::new(format!("{} depends on our own address", shown(word)), "name the service alone"));
     }
     Ok(text_pattern(&word.to_ascii_lowercase()))
 }
 
-fn client(word: &str) -> Result<Pattern, (String, &'static str)> {
+fn client(word: &str) -> Result<Pattern, Wrong> {
     if word.starts_with('@') {
-        return Err((format!("{} is a netgroup", shown(word)), "list its hosts"));
+        return Err(Wrong::new(format!("{} is a netgroup", shown(word)), "list its hosts"));
     }
     if word.contains('@') {
-        return Err((format!("{} asks for a user by ident", shown(word)), "name the host alone"));
+        return Err(Wrong::new(format!("{} asks for a user by ident", shown(word)), "name the host alone"));
     }
     if word.starts_with('/') {
-        return Err((format!("{} is another file", shown(word)), "list here what is in it"));
+        return Err(Wrong::new(format!("{} is another file", shown(word)), "list here what is in it"));
     }
     let lower = word.to_ascii_lowercase();
     if lower == "local" {
@@ -318,8 +332,8 @@ fn text_pattern(lower: &str) -> Pattern {
 }
 
 /// `n.n.n.n/m.m.m.m`, `n.n.n.n/bits`, `[addr]`, `[addr]/bits`.
-fn masked(text: &str) -> Result<Pattern, (String, &'static str)> {
-    let wrong = || (format!("{} is no network", shown(text)), "write NET/BITS, NET/MASK or [NET6]/BITS");
+fn masked(text: &str) -> Result<Pattern, Wrong> {
+    let wrong = || Wrong::new(format!("{} is no network", shown(text)), "write NET/BITS, NET/MASK or [NET6]/BITS");
     if text.starts_with('[') {
         return ipv6(text).map(Pattern::Net).ok_or_else(wrong);
     }
@@ -327,16 +341,16 @@ fn masked(text: &str) -> Result<Pattern, (String, &'static str)> {
     let addr: Ipv4Addr = addr.parse().map_err(|_| wrong())?;
     let mask = match mask.parse::<u32>() {
         // Both of these match nobody there: the one is a shift too far, the other its word for "no mask".
-        Ok(0) => return Err((format!("{} matches nobody", shown(text)), "write ALL, or 0.0.0.0/0.0.0.0")),
+        Ok(0) => return Err(Wrong::new(format!("{} matches nobody", shown(text)), "write ALL, or 0.0.0.0/0.0.0.0")),
         Ok(bits @ 1..=32) => Ipv4Addr::from(u32::MAX << (32 - bits)),
         Ok(_) => return Err(wrong()),
         Err(_) if mask == "255.255.255.255" => {
-            return Err((format!("{} matches nobody", shown(text)), "write the address alone"));
+            return Err(Wrong::new(format!("{} matches nobody", shown(text)), "write the address alone"));
         }
         Err(_) => mask.parse().map_err(|_| wrong())?,
     };
     if addr & mask != addr {
-        return Err((format!("{} has host bits, and matches nobody", shown(text)), "clear them"));
+        return Err(Wrong::new(format!("{} has host bits, and matches nobody", shown(text)), "clear them"));
     }
     // A mask may have holes.
     Ok(match Ipv4Net::with_netmask(addr, mask) {

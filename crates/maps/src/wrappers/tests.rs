@@ -1,5 +1,5 @@
-use super::super::{Kind, Table};
 use super::*;
+use crate::{Kind, Table};
 
 fn hosts(text: &str) -> Table {
     Table::parse(Kind::HostsAllow, "allow", text).unwrap()

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 use guard::policy::Entry;
 use guard::{ConfigLine, RelayPolicy, RelayPolicySpec};
-use maps::table::Found;
+use maps::Found;
 use maps::{Kind, RelayWhat, Spec, Subject, Table, Tag};
 use serde::Serialize;
 

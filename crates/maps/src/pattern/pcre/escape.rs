@@ -1,23 +1,18 @@
-//! What a backslash begins, outside of brackets and within.
+//! What a backslash begins outside of brackets.
 
 use std::fmt;
 
-use super::super::Wrong;
-use super::super::class::{Item, literal};
-use super::{Writer, unsupported};
-
-/// What stands for `\h`, `\v` and their opposites within brackets.
-const BLANKS: &str = "\\t\\x20\\xA0";
-const NO_BLANKS: &str = "\\x00-\\x08\\x0A-\\x1F\\x21-\\x9F\\xA1-\\xFF";
-const LINE_ENDS: &str = "\\n\\x0B\\f\\r\\x85";
-const NO_LINE_ENDS: &str = "\\x00-\\x09\\x0E-\\x84\\x86-\\xFF";
+use super::Writer;
+use crate::pattern::PatternError;
+use crate::pattern::class::literal;
+use crate::pattern::escape::{octal, set, simple};
 
 impl Writer<'_> {
     /// Behind a backslash.
-    pub(super) fn escape(&mut self) -> Result<(), Wrong> {
+    pub(super) fn escape(&mut self) -> Result<(), PatternError> {
         let begins = self.at - 1;
         let Some(octet) = self.peek() else {
-            return Err(Wrong::new(begins, "a backslash at the end", "write \\\\ for a backslash"));
+            return Err(PatternError::new(begins, "a backslash at the end", "write \\\\ for a backslash"));
         };
         self.at += 1;
         match octet {
@@ -54,7 +49,7 @@ impl Writer<'_> {
                     Some(b'<') => b'>',
                     Some(b'{') => b'}',
                     Some(b'\'') => b'\'',
-                    _ => return Err(unsupported(begins, "\\k without a name")),
+                    _ => return Err(PatternError::unsupported(begins, "\\k without a name")),
                 };
                 self.at += 1;
                 let name = self.name(delimiter)?;
@@ -62,7 +57,7 @@ impl Writer<'_> {
             }
             _ => {
                 let octet = simple(self.pattern, &mut self.at, octet)
-                    .ok_or_else(|| unsupported(begins, &format!("\\{}", octet as char)))?;
+                    .ok_or_else(|| PatternError::unsupported(begins, &format!("\\{}", octet as char)))?;
                 literal(&mut self.out, octet);
             }
         }
@@ -86,7 +81,7 @@ impl Writer<'_> {
         self.refer(format_args!("(?:\\{number})"));
     }
 
-    fn back_reference_or_octal(&mut self, first: u8) -> Result<(), Wrong> {
+    fn back_reference_or_octal(&mut self, first: u8) -> Result<(), PatternError> {
         let begins = self.at - 1;
         let rest = &self.pattern[begins..];
         let end = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
@@ -97,18 +92,19 @@ impl Writer<'_> {
             return Ok(());
         }
         if first >= b'8' {
-            return Err(Wrong::new(begins, "a reference to a group that is not there", "count the brackets"));
+            return Err(PatternError::new(begins, "a reference to a group that is not there", "count the brackets"));
         }
         self.at = begins;
         let octet = octal(self.pattern, &mut self.at, 3);
-        let octet = u8::try_from(octet).map_err(|_| Wrong::new(begins, "an octal number above 377", "write \\xHH"))?;
+        let octet =
+            u8::try_from(octet).map_err(|_| PatternError::new(begins, "an octal number above 377", "write \\xHH"))?;
         literal(&mut self.out, octet);
         self.widths.thing(true);
         Ok(())
     }
 
     /// `\g1`, `\g{1}`, `\g{-1}`, `\g{name}`.
-    fn back_reference(&mut self) -> Result<(), Wrong> {
+    fn back_reference(&mut self) -> Result<(), PatternError> {
         let begins = self.at - 2;
         let text = if self.peek() == Some(b'{') {
             self.at += 1;
@@ -128,85 +124,8 @@ impl Writer<'_> {
             _ if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
                 self.refer(format_args!("\\k<{text}>"));
             }
-            _ => return Err(unsupported(begins, "this reference")),
+            _ => return Err(PatternError::unsupported(begins, "this reference")),
         }
         Ok(())
     }
-}
-
-fn set(letter: u8) -> &'static str {
-    match letter {
-        b'h' => BLANKS,
-        b'H' => NO_BLANKS,
-        b'v' => LINE_ENDS,
-        _ => NO_LINE_ENDS,
-    }
-}
-
-/// An escape within brackets; `at` is behind the backslash.
-pub(in super::super) fn class_escape(pattern: &[u8], at: &mut usize) -> Result<Item, Wrong> {
-    let begins = *at - 1;
-    let octet = pattern[*at];
-    *at += 1;
-    Ok(match octet {
-        b'd' | b'D' | b'w' | b'W' | b's' | b'S' => Item::Set(format!("\\{}", octet as char)),
-        b'h' | b'H' | b'v' | b'V' => Item::Set(set(octet).to_owned()),
-        b'b' => Item::Octet(8),
-        b'E' => Item::Set(String::new()),
-        b'1'..=b'7' => {
-            *at -= 1;
-            let octet = u8::try_from(octal(pattern, at, 3));
-            Item::Octet(octet.map_err(|_| Wrong::new(begins, "an octal number above 377", "write \\xHH"))?)
-        }
-        _ => {
-            Item::Octet(simple(pattern, at, octet).ok_or_else(|| unsupported(begins, &format!("\\{}", octet as char)))?)
-        }
-    })
-}
-
-/// An escape that stands for one octet; `at` is behind its letter.
-fn simple(pattern: &[u8], at: &mut usize, letter: u8) -> Option<u8> {
-    Some(match letter {
-        b'a' => 7,
-        b'e' => 0x1B,
-        b'f' => 0x0C,
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        b'0' => u8::try_from(octal(pattern, at, 2)).ok()?,
-        b'c' => {
-            let of = pattern.get(*at).filter(|b| (0x20..0x7F).contains(*b))?;
-            *at += 1;
-            of.to_ascii_uppercase() ^ 0x40
-        }
-        b'o' => u8::from_str_radix(&braced(pattern, at)?, 8).ok()?,
-        b'x' if pattern.get(*at) == Some(&b'{') => u8::from_str_radix(&braced(pattern, at)?, 16).ok()?,
-        b'x' => {
-            let digits = pattern[*at..].iter().take(2).take_while(|b| b.is_ascii_hexdigit()).count();
-            let text = str::from_utf8(&pattern[*at..*at + digits]).ok()?;
-            *at += digits;
-            if text.is_empty() { 0 } else { u8::from_str_radix(text, 16).ok()? }
-        }
-        _ if !letter.is_ascii_alphanumeric() => letter,
-        _ => return None,
-    })
-}
-
-fn braced(pattern: &[u8], at: &mut usize) -> Option<String> {
-    let rest = pattern[*at..].strip_prefix(b"{")?;
-    let end = rest.iter().position(|b| *b == b'}')?;
-    *at += end + 2;
-    str::from_utf8(&rest[..end]).ok().map(str::to_owned)
-}
-
-fn octal(pattern: &[u8], at: &mut usize, digits_max: usize) -> u16 {
-    let mut number = 0;
-    for _ in 0..digits_max {
-        match pattern.get(*at) {
-            Some(digit @ b'0'..=b'7') => number = number * 8 + u16::from(digit - b'0'),
-            _ => break,
-        }
-        *at += 1;
-    }
-    number
 }

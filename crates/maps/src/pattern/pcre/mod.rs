@@ -4,15 +4,17 @@ mod escape;
 
 use std::fmt::{self, Write as _};
 
-use super::class::{self, literal};
+use super::class::{Class, literal};
 use super::engine::{FENCE, Flags, Translated};
-use super::width::Widths;
-use super::{Dialect, Wrong};
+use super::width::{Group, Widths};
+use super::{Dialect, PatternError, Wanted};
 
-pub(super) use escape::class_escape;
-
-/// A pattern and its flags, and what is odd about it. `parts`: the result takes parts of the key.
-pub(super) fn translate(pattern: &str, flags: &str, parts: bool) -> Result<(Translated, Option<&'static str>), Wrong> {
+/// A pattern and its flags, and what is odd about it.
+pub(super) fn translate(
+    pattern: &str,
+    flags: &str,
+    wanted: Wanted,
+) -> Result<(Translated, Option<&'static str>), PatternError> {
     let (mut caseless, mut multi_line, mut dot_all, mut extended) = (true, false, true, false);
     let (mut anchored, mut ungreedy, mut odd) = (false, false, None);
     for (at, flag) in flags.char_indices() {
@@ -30,7 +32,7 @@ pub(super) fn translate(pattern: &str, flags: &str, parts: bool) -> Result<(Tran
                 continue;
             }
             _ => {
-                return Err(Wrong::new(
+                return Err(PatternError::new(
                     pattern.len() + 1 + at,
                     format!("no flag {flag:?}"),
                     "flags are i m s x A E U X",
@@ -39,10 +41,10 @@ pub(super) fn translate(pattern: &str, flags: &str, parts: bool) -> Result<(Tran
         };
         *flag_of = !*flag_of;
     }
-    let written = |fenced| Writer::new(pattern, (ungreedy, extended, fenced)).all();
+    let written = |fenced| Writer::new(pattern, Modes { ungreedy, extended, fenced }).all();
     let anchor = |text: String| if anchored { format!("\\A(?:{text})") } else { text };
     let plain = written(false)?;
-    let fenced = plain.back || (parts && plain.widths.unsure);
+    let fenced = plain.back || (wanted == Wanted::Parts && plain.widths.unsure);
     let back = if fenced { Some(anchor(written(true)?.out)) } else { None };
     let linear = (!plain.back).then(|| anchor(plain.out));
     Ok((Translated { linear, back, flags: Flags { caseless, multi_line, dot_all, longest: false } }, odd))
@@ -56,12 +58,26 @@ fn sets_flags(pattern: &str) -> bool {
     })
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "three are what it is told, three what it finds")]
+/// How a pattern is read and written.
+#[derive(Clone, Copy)]
+struct Modes {
+    /// Repetitions take as little as they can.
+    ungreedy: bool,
+    /// White space and comments mean nothing.
+    extended: bool,
+    /// With fences, for the engine that goes back.
+    fenced: bool,
+}
+
+/// What ends a group that is open.
+struct Closer {
+    text: &'static str,
+    group: Group,
+}
+
 struct Writer<'p> {
     pattern: &'p [u8],
-    ungreedy: bool,
-    extended: bool,
-    fenced: bool,
+    modes: Modes,
     at: usize,
     out: String,
     /// Opened so far.
@@ -70,28 +86,22 @@ struct Writer<'p> {
     repeatable: bool,
     /// Flags are set within it, until the group's end. Our engine ends them only with a group `(?:…)`, so each has one.
     sets_flags: bool,
-    /// What closes the groups that are open, and whether they only look.
-    closers: Vec<(&'static str, bool)>,
+    /// Of the groups that are open.
+    closers: Vec<Closer>,
     /// It needs the engine that goes back.
     back: bool,
     widths: Widths,
 }
 
-fn unsupported(at: usize, what: &str) -> Wrong {
-    Wrong::new(at, format!("{what} is not understood here"), "write it in another way")
-}
-
-fn nothing(at: usize) -> Wrong {
-    Wrong::new(at, "nothing to repeat", "escape it by \\")
+fn nothing(at: usize) -> PatternError {
+    PatternError::new(at, "nothing to repeat", "escape it by \\")
 }
 
 impl<'p> Writer<'p> {
-    fn new(pattern: &'p str, (ungreedy, extended, fenced): (bool, bool, bool)) -> Self {
+    fn new(pattern: &'p str, modes: Modes) -> Self {
         Self {
             pattern: pattern.as_bytes(),
-            ungreedy,
-            extended,
-            fenced,
+            modes,
             at: 0,
             out: String::new(),
             groups: 0,
@@ -107,7 +117,7 @@ impl<'p> Writer<'p> {
         self.pattern.get(self.at).copied()
     }
 
-    fn all(mut self) -> Result<Self, Wrong> {
+    fn all(mut self) -> Result<Self, PatternError> {
         while let Some(octet) = self.peek() {
             let begins = self.at;
             self.at += 1;
@@ -115,7 +125,7 @@ impl<'p> Writer<'p> {
             match octet {
                 b'*' | b'+' | b'?' if !repeatable => return Err(nothing(begins)),
                 b'*' | b'+' | b'?' => {
-                    self.widths.repeat(u32::from(octet == b'+'), octet == b'?');
+                    self.widths.repeat(u32::from(octet == b'+'), (octet == b'?').then_some(1));
                     self.out.push(octet as char);
                     self.greed();
                 }
@@ -131,13 +141,13 @@ impl<'p> Writer<'p> {
                     self.out.push(octet as char);
                     self.widths.thing(false);
                 }
-                b'#' if self.extended => {
+                b'#' if self.modes.extended => {
                     while self.peek().is_some_and(|b| b != b'\n') {
                         self.at += 1;
                     }
                     self.repeatable = repeatable;
                 }
-                _ if self.extended && super::is_space(octet) => self.repeatable = repeatable,
+                _ if self.modes.extended && super::is_space(octet) => self.repeatable = repeatable,
                 _ => self.thing(octet)?,
             }
         }
@@ -145,24 +155,28 @@ impl<'p> Writer<'p> {
     }
 
     /// What matches one octet, and escapes.
-    fn thing(&mut self, octet: u8) -> Result<(), Wrong> {
+    fn thing(&mut self, octet: u8) -> Result<(), PatternError> {
         if octet == b'\\' {
             return self.escape();
         }
         self.widths.thing(true);
         match octet {
-            b'[' => self.at = class::class(Dialect::Pcre, self.pattern, self.at, (&mut self.out, false))?,
+            b'[' => {
+                let class = Class { dialect: Dialect::Pcre, pattern: self.pattern, line_ends: true };
+                self.at = class.write(self.at, &mut self.out)?;
+            }
             b'.' => self.out.push('.'),
             _ => literal(&mut self.out, octet),
         }
         Ok(())
     }
 
-    fn close(&mut self, begins: usize) -> Result<(), Wrong> {
-        let (closer, looks) =
-            self.closers.pop().ok_or_else(|| Wrong::new(begins, "a parenthesis ) without its other", "remove it"))?;
-        self.widths.close(looks);
-        self.out.push_str(closer);
+    fn close(&mut self, begins: usize) -> Result<(), PatternError> {
+        let closer = self.closers.pop();
+        let closer =
+            closer.ok_or_else(|| PatternError::new(begins, "a parenthesis ) without its other", "remove it"))?;
+        self.widths.close(closer.group);
+        self.out.push_str(closer.text);
         Ok(())
     }
 
@@ -177,20 +191,20 @@ impl<'p> Writer<'p> {
             }
             Some(b'?') => {
                 self.at += 1;
-                if !self.ungreedy {
+                if !self.modes.ungreedy {
                     self.out.push('?');
                 }
             }
-            _ if self.ungreedy => self.out.push('?'),
+            _ if self.modes.ungreedy => self.out.push('?'),
             _ => {}
         }
-        if self.fenced {
+        if self.modes.fenced {
             self.out.push_str(FENCE);
         }
     }
 
     /// `{n}`, `{n,}`, `{n,m}`; any other brace is a character.
-    fn brace(&mut self, begins: usize, repeatable: bool) -> Result<(), Wrong> {
+    fn brace(&mut self, begins: usize, repeatable: bool) -> Result<(), PatternError> {
         let inner = &self.pattern[self.at..];
         let end = inner.iter().position(|b| *b == b'}');
         let text = end.and_then(|end| str::from_utf8(&inner[..end]).ok()).unwrap_or("");
@@ -204,7 +218,8 @@ impl<'p> Writer<'p> {
         }
         if quantifier {
             let low = text.split(',').next().unwrap_or("").parse().unwrap_or(u32::MAX);
-            self.widths.repeat(low, matches!(text, "0,1" | "1" | "0"));
+            let high = matches!(text, "0,1" | "1" | "0").then_some(1);
+            self.widths.repeat(low, high);
             self.out.push('{');
             self.out.push_str(text);
             self.out.push('}');
@@ -218,13 +233,13 @@ impl<'p> Writer<'p> {
     }
 
     /// Opens a group that is written so.
-    fn open(&mut self, text: fmt::Arguments<'_>, looks: bool) {
+    fn open(&mut self, text: fmt::Arguments<'_>, group: Group) {
         self.put(text);
         self.widths.open();
         if self.sets_flags {
             self.out.push_str("(?:");
         }
-        self.closers.push((if self.sets_flags { "))" } else { ")" }, looks));
+        self.closers.push(Closer { text: if self.sets_flags { "))" } else { ")" }, group });
     }
 
     fn put(&mut self, text: fmt::Arguments<'_>) {
@@ -233,33 +248,33 @@ impl<'p> Writer<'p> {
     }
 
     /// Up to a delimiter, which is taken too.
-    fn until(&mut self, delimiter: u8) -> Result<String, Wrong> {
+    fn until(&mut self, delimiter: u8) -> Result<String, PatternError> {
         let rest = &self.pattern[self.at..];
         let end = rest.iter().position(|b| *b == delimiter);
-        let end = end.ok_or_else(|| Wrong::new(self.at, "something is not closed", "close it"))?;
+        let end = end.ok_or_else(|| PatternError::new(self.at, "something is not closed", "close it"))?;
         let text = String::from_utf8_lossy(&rest[..end]).into_owned();
         self.at += end + 1;
         Ok(text)
     }
 
-    fn name(&mut self, delimiter: u8) -> Result<String, Wrong> {
+    fn name(&mut self, delimiter: u8) -> Result<String, PatternError> {
         let at = self.at;
         let name = self.until(delimiter)?;
         let fine = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
             && name.bytes().next().is_some_and(|b| !b.is_ascii_digit());
-        if fine { Ok(name) } else { Err(Wrong::new(at, "no name of a group", "use letters, digits and _")) }
+        if fine { Ok(name) } else { Err(PatternError::new(at, "no name of a group", "use letters, digits and _")) }
     }
 
     /// Behind an opening parenthesis.
-    fn group(&mut self) -> Result<(), Wrong> {
+    fn group(&mut self) -> Result<(), PatternError> {
         self.repeatable = false;
         let begins = self.at - 1;
         match self.peek() {
-            Some(b'*') => return Err(unsupported(begins, "a verb (*…)")),
+            Some(b'*') => return Err(PatternError::unsupported(begins, "a verb (*…)")),
             Some(b'?') => {}
             _ => {
                 self.groups += 1;
-                self.open(format_args!("("), false);
+                self.open(format_args!("("), Group::Takes);
                 return Ok(());
             }
         }
@@ -273,12 +288,13 @@ impl<'p> Writer<'p> {
             }
             (Some(c @ (b':' | b'=' | b'!' | b'>')), _) => {
                 self.back |= c != b':';
-                self.open(format_args!("(?{}", c as char), matches!(c, b'=' | b'!'));
+                let group = if matches!(c, b'=' | b'!') { Group::Looks } else { Group::Takes };
+                self.open(format_args!("(?{}", c as char), group);
             }
             (Some(b'<'), Some(c @ (b'=' | b'!'))) => {
                 self.at += 1;
                 self.back = true;
-                self.open(format_args!("(?<{}", c as char), true);
+                self.open(format_args!("(?<{}", c as char), Group::Looks);
             }
             (Some(b'<'), _) => self.named_group(b'>')?,
             (Some(b'\''), _) => self.named_group(b'\'')?,
@@ -298,26 +314,26 @@ impl<'p> Writer<'p> {
                 self.put(format_args!("(?({number})"));
                 self.back = true;
                 self.widths.open();
-                self.closers.push((")", false));
+                self.closers.push(Closer { text: ")", group: Group::Takes });
             }
             (Some(c), _) if c.is_ascii_lowercase() || c == b'-' => {
                 self.at -= 1;
                 self.inline_flags(begins)?;
             }
-            _ => return Err(unsupported(begins, "this kind of group")),
+            _ => return Err(PatternError::unsupported(begins, "this kind of group")),
         }
         Ok(())
     }
 
-    fn named_group(&mut self, delimiter: u8) -> Result<(), Wrong> {
+    fn named_group(&mut self, delimiter: u8) -> Result<(), PatternError> {
         let name = self.name(delimiter)?;
         self.groups += 1;
-        self.open(format_args!("(?P<{name}>"), false);
+        self.open(format_args!("(?P<{name}>"), Group::Takes);
         Ok(())
     }
 
     /// `(?i)`, `(?s-m:`.
-    fn inline_flags(&mut self, begins: usize) -> Result<(), Wrong> {
+    fn inline_flags(&mut self, begins: usize) -> Result<(), PatternError> {
         let rest = &self.pattern[self.at..];
         let end = rest.iter().position(|b| !matches!(b, b'i' | b'm' | b's' | b'-')).unwrap_or(rest.len());
         let flags = String::from_utf8_lossy(&rest[..end]).into_owned();
@@ -327,11 +343,11 @@ impl<'p> Writer<'p> {
                 self.put(format_args!("(?{flags}{}", *c as char));
                 if *c == b':' {
                     self.widths.open();
-                    self.closers.push((")", false));
+                    self.closers.push(Closer { text: ")", group: Group::Takes });
                 }
                 Ok(())
             }
-            _ => Err(unsupported(begins, "these flags within a pattern")),
+            _ => Err(PatternError::unsupported(begins, "these flags within a pattern")),
         }
     }
 }

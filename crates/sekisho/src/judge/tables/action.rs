@@ -18,7 +18,7 @@ pub(super) fn of(kind: Kind, value: &str) -> Option<Action> {
         let Ok(Route::Error(reply)) = value.parse::<Route>() else { return None };
         return Some(Action::Refuse(said(reply, 550)));
     }
-    Some(match Theirs::parse(kind, value) {
+    Some(match maps::value::action(kind, value) {
         Theirs::Ok | Theirs::Relay => Action::Ok,
         Theirs::Reject(reply) => Action::Refuse(said(reply, 550)),
         // Whether something else would refuse or permit is not known here: refusing for now is right for both.
@@ -42,7 +42,7 @@ pub(super) fn of(kind: Kind, value: &str) -> Option<Action> {
 
 /// Why a value cannot be taken: what would do something here that we do not do must not be overlooked.
 pub(super) fn not_here(kind: Kind, value: &str) -> Option<String> {
-    let word = match Theirs::parse(kind, value) {
+    let word = match maps::value::action(kind, value) {
         Theirs::Redirect(_) => "REDIRECT",
         Theirs::Filter(_) => "FILTER",
         Theirs::Bcc(_) => "BCC",
