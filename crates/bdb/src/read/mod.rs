@@ -100,19 +100,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value of this text as mailers look it up, in files of either habit: with a NUL, then without. The NUL that ends
-    /// the value is left away.
-    ///
-    /// # Errors
-    /// As [`Reader::get`].
-    pub fn get_text(&self, key: &[u8]) -> Result<Option<Cow<'a, [u8]>>, BdbError> {
-        let value = match self.get(&[key, b"\0"].concat())? {
-            None => self.get(key)?,
-            found => found,
-        };
-        Ok(value.map(without_nul))
-    }
-
     /// All pairs: a btree's in the order of their keys, a hash's in that of their buckets.
     pub fn iter(&self) -> Iter<'a> {
         Iter::new(*self)
@@ -125,16 +112,6 @@ impl<'a> IntoIterator for &Reader<'a> {
 
     fn into_iter(self) -> Iter<'a> {
         self.iter()
-    }
-}
-
-fn without_nul(value: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    match value {
-        Cow::Borrowed(octets) => Cow::Borrowed(octets.strip_suffix(b"\0").unwrap_or(octets)),
-        Cow::Owned(mut octets) => {
-            octets.pop_if(|last| *last == 0);
-            Cow::Owned(octets)
-        }
     }
 }
 

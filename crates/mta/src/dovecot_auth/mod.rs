@@ -30,7 +30,7 @@ pub const REQUESTS_MAX: usize = 1000;
 /// The major version that both sides must have.
 pub const VERSION_MAJOR: u32 = 1;
 /// Our minor version, which clients ignore: that of Dovecot 2.3.
-pub const VERSION_MINOR: u32 = 2;
+const VERSION_MINOR: u32 = 2;
 
 /// What ends the connection. Nothing after it can be believed, so it stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -63,8 +63,6 @@ impl Mechanism {
     pub const CRAM_MD5: Self = Self { name: "CRAM-MD5", properties: &[Property::Dictionary, Property::Active] };
     /// SCRAM-SHA-256 (RFC 7677).
     pub const SCRAM_SHA_256: Self = Self { name: "SCRAM-SHA-256", properties: &[Property::MutualAuth] };
-    /// OAUTHBEARER (RFC 7628).
-    pub const OAUTHBEARER: Self = Self { name: "OAUTHBEARER", properties: &[Property::PlainText] };
 }
 
 /// The first words of the server.

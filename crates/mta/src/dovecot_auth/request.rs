@@ -50,36 +50,11 @@ pub struct Auth {
     pub local_name: Option<String>,
     /// What came with the command; `None` if nothing did, which is not the same as something empty.
     pub initial_response: Option<Secret>,
-    flags: u8,
+    /// The client only wants to know who it is: nobody logs in to a mailbox. Postfix and Exim say so.
+    pub no_login: bool,
 }
 
-const NO_LOGIN: u8 = 1;
-const NO_PENALTY: u8 = 2;
-const VALID_CLIENT_CERT: u8 = 4;
-const FINAL_RESPONSE_OK: u8 = 8;
-
 impl Auth {
-    /// The client only wants to know who it is: nobody logs in to a mailbox. Postfix and Exim say so.
-    pub fn no_login(&self) -> bool {
-        self.flags & NO_LOGIN != 0
-    }
-
-    /// The client asks not to count a failure against the address: a webmail, a proxy.
-    pub fn no_penalty(&self) -> bool {
-        self.flags & NO_PENALTY != 0
-    }
-
-    /// The SMTP client showed a certificate that the mail server verified.
-    pub fn valid_client_cert(&self) -> bool {
-        self.flags & VALID_CLIENT_CERT != 0
-    }
-
-    /// The last message of the server (SCRAM) may come with `OK`. Without this, as Postfix and Exim have it, it must be
-    /// sent by `CONT` and answered by an empty response before `OK`.
-    pub fn final_response_ok(&self) -> bool {
-        self.flags & FINAL_RESPONSE_OK != 0
-    }
-
     pub(super) fn parse<'a>(id: u32, mut parameters: impl Iterator<Item = &'a [u8]>) -> Result<Self, &'static str> {
         let mut auth = Self { id, mechanism: mechanism(parameters.next())?, ..Self::default() };
         while let Some(parameter) = parameters.next() {
@@ -109,10 +84,7 @@ impl Auth {
             b"cert_username" => self.cert_username = Some(text(value)?),
             b"session" => self.session = Some(text(value)?),
             b"local_name" => self.local_name = Some(text(value)?),
-            b"nologin" => self.flags |= NO_LOGIN,
-            b"no-penalty" => self.flags |= NO_PENALTY,
-            b"valid-client-cert" => self.flags |= VALID_CLIENT_CERT,
-            b"final-resp-ok" => self.flags |= FINAL_RESPONSE_OK,
+            b"nologin" => self.no_login = true,
             _ => {}
         }
         Ok(())

@@ -293,7 +293,7 @@ impl Exchange {
     /// A login to a mailbox counts as a POP login. Where the mailbox lies is told to whoever opens it.
     async fn mailbox_login(&self, proved: &Proved) -> Option<String> {
         let terms = Arc::clone(&self.visit.border.site.load().terms);
-        if self.asked.no_login() || !matches!(self.asked.service.as_str(), "pop3" | "imap") {
+        if self.asked.no_login || !matches!(self.asked.service.as_str(), "pop3" | "imap") {
             return None;
         }
         if let Some(client) = self.client.filter(|_| !proved.is_bounded()) {
