@@ -13,6 +13,7 @@ use maps::{Kind, RelayWhat, Spec, Subject, Table, Tag};
 use serde::Serialize;
 
 use super::args::Global;
+use super::client::settings;
 use super::fault::{Exit, Fault};
 use super::table::{printable, show, warnings};
 use crate::export::replace;
@@ -58,6 +59,8 @@ pub struct MapQuery {
     #[arg(value_name = "KEY")]
     pub keys: Vec<String>,
     /// Look up as the mail server does: networks and parent domains, parts of addresses, tags of sendmail
+    ///
+    /// With -c, the detail in user+detail@domain begins where domains.detail_delimiter says.
     #[arg(long)]
     pub smtpd: bool,
     /// What the keys are [default: addresses are clients, what has an at sign recipients, other names greeting names]
@@ -159,6 +162,14 @@ fn build(map: &Spec, global: &Global) -> Result<(), Fault> {
     show(global.json, &built, |_| format!("{}{}: {}", warnings(&odd), compiled.display(), counted(pairs.len())))
 }
 
+/// What sets a detail apart from its user: as a configuration that is named says, else `+`.
+fn detail_delimiter(global: &Global) -> Result<Option<char>, Fault> {
+    match global.config {
+        Some(_) => Ok(settings(global)?.domains.detail_delimiter),
+        None => Ok(Some('+')),
+    }
+}
+
 #[derive(Serialize)]
 struct Answer<'a> {
     key: &'a str,
@@ -168,6 +179,7 @@ struct Answer<'a> {
 
 fn ask(query: &MapQuery, global: &Global) -> Result<(), Fault> {
     let table = read(&query.file.map)?.map_err(|mistakes| mistaken(&mistakes))?;
+    let table = table.with_detail_delimiter(detail_delimiter(global)?);
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let mut asking = Asking { table: &table, query, out, json: global.json, found: 0 };
     let done = if query.keys.is_empty() {

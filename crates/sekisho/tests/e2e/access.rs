@@ -130,6 +130,14 @@ fn t04_an_ok_of_a_map_never_relays() {
 }
 
 #[test]
+fn details_begin_where_the_configuration_says() {
+    let files = Files::new(&[("senders", "user@half.example REJECT\n")]);
+    let demo = Demo::start_with(&[&files.rules(&["hash:senders sender"]), "domains.detail_delimiter=\"-\""]);
+    assert!(from(&demo, 9).rcpt("user-detail@half.example", ALICE).starts_with("550 5.7.1"));
+    assert!(from(&demo, 9).rcpt("user+detail@half.example", ALICE).starts_with("250"));
+}
+
+#[test]
 fn an_observed_rule_only_tells() {
     let files = Files::new(&[("senders", "bad.example REJECT\n")]);
     let rules = files.rules(&["access:senders sender"]).replace("}]", ",mode=\"observe\"}]");

@@ -20,7 +20,7 @@ const MISTAKES_MAX: usize = 100;
 
 /// All of them; every mistake is found before it gives up.
 pub(super) fn tables(settings: &Settings) -> Result<Tables, Vec<String>> {
-    let mut loading = Loading::default();
+    let mut loading = Loading { detail_delimiter: settings.domains.detail_delimiter, ..Loading::default() };
     for access in &settings.access {
         loading.access(access);
     }
@@ -49,6 +49,7 @@ pub(super) fn tables(settings: &Settings) -> Result<Tables, Vec<String>> {
 struct Loading {
     tables: Tables,
     mistakes: Vec<String>,
+    detail_delimiter: Option<char>,
 }
 
 impl Loading {
@@ -109,7 +110,7 @@ impl Loading {
         match read(map.kind, &map.path) {
             Ok(table) => {
                 self.tables.warnings.extend_from_slice(table.warnings());
-                Some(table)
+                Some(table.with_detail_delimiter(self.detail_delimiter))
             }
             Err(mistakes) => {
                 self.mistakes.extend(mistakes);

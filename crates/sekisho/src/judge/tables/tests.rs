@@ -144,3 +144,33 @@ fn other_tags_of_sendmail_s_access_are_no_actions_of_ours() {
     let tables = load(&[("access", access)], "[[access]]\nmap = \"sendmail-access:access\"\n").unwrap();
     assert_eq!(tables.entries(&client("192.0.2.7")), []);
 }
+
+#[test]
+fn details_of_addresses_begin_where_the_configuration_says() {
+    let files = [
+        ("senders", "alice@bad.example REJECT\n"),
+        ("access", "From:bob@bad.example\tREJECT\nbob-*@worse.example\tREJECT\n"),
+    ];
+    let maps = "[[access]]\nmap = \"hash:senders\"\nat = \"sender\"\n[[access]]\nmap = \"sendmail-access:access\"\n";
+    let refused = |delimiter: &str, sender: &str| {
+        let tables = load(&files, &format!("[domains]\ndetail_delimiter = \"{delimiter}\"\n{maps}")).unwrap();
+        let from = ReversePath::Mailbox(smtp::Mailbox::parse(sender).unwrap());
+        !tables.entries(&Subjects { reverse_path: Some(&from), ..client("192.0.2.1") }).is_empty()
+    };
+    let table = [
+        ("alice@bad.example", "", true),
+        ("alice+x@bad.example", "+", true),
+        ("alice-x@bad.example", "+", false),
+        ("alice-x@bad.example", "-", true),
+        ("alice+x@bad.example", "-", false),
+        ("alice+x@bad.example", "", false),
+        ("bob+x@bad.example", "+", true),
+        ("bob-x@bad.example", "-", true),
+        ("bob+x@bad.example", "", false),
+        ("bob-x@worse.example", "-", true),
+        ("bob+x@worse.example", "+", false),
+    ];
+    for (sender, delimiter, expected) in table {
+        assert_eq!(refused(delimiter, sender), expected, "{sender} {delimiter:?}");
+    }
+}
