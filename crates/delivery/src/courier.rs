@@ -11,8 +11,8 @@ use crate::classify::Verdict;
 use crate::config::{Mx, Own, RemoteRoute, Smarthost, Tls};
 use crate::destination::Destination;
 use crate::link::{Address, Endpoint, Link, LinkError};
-use crate::manager::Shared;
 use crate::mx::{self, MxError};
+use crate::shared::Shared;
 
 /// Why there is no connection. [`Verdict::kind`] says whether that is final.
 #[derive(Debug)]

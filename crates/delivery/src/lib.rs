@@ -7,25 +7,27 @@
 //! [`Delivery::start`] takes jobs from the spool, divides their recipients by destination and settles each with an
 //! outcome; every outcome is told as a [`Fate`].
 //!
-//! * `manager`, `job`: from the spool and back; `local`: into Maildirs, in batches; `remote`, `destination`, `courier`:
-//!   to other hosts, over kept connections.
-//! * `mx`, `tls`, `login`, `link`: which host, how protected, as whom, the wire.
+//! * `dispatch`, `job`, `conclude`, `notify`: from the spool and back; `local`, `writers`: into Maildirs, in batches;
+//!   `remote`, `destination`, `courier`: to other hosts, over kept connections. `shared` is what all of these have.
+//! * `mx`, `tls`, `link`: which host, how protected, as whom, the wire.
 //! * `classify`, `dsn`: what a failure means and who is told; pure.
 
 mod classify;
+mod clock;
+mod conclude;
 mod config;
 mod courier;
 mod destination;
+mod dispatch;
 pub mod dsn;
 mod fate;
 mod job;
 mod link;
 mod local;
-mod login;
-mod manager;
 pub mod mx;
 mod notify;
 mod remote;
+mod shared;
 mod tls;
 mod writers;
 
@@ -33,5 +35,5 @@ pub use config::{
     Answer, Config, FindMailbox, FindTargets, Limits, Lookups, Mailbox, Mx, OverQuota, Own, RemoteRoute, Smarthost,
     Tls, Unavailable,
 };
+pub use dispatch::{Delivery, StartError, Stats};
 pub use fate::{Fate, FateKind, OnFate};
-pub use manager::{Delivery, StartError, Stats};

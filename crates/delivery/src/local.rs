@@ -11,9 +11,11 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::classify::{Kind, Verdict};
+use crate::clock::unix_micros;
+use crate::conclude::conclude;
 use crate::config::{Mailbox, OverQuota};
-use crate::job::{Ticket, conclude};
-use crate::manager::{Shared, unix_micros};
+use crate::job::Ticket;
+use crate::shared::Shared;
 use crate::writers::Writers;
 
 /// Mail pours in as long as the last was accepted so lately.

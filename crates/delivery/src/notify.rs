@@ -6,9 +6,10 @@ use jiff::{Timestamp, Zoned, tz::TimeZone};
 use spool::{Body, Envelope, Job, Origin, Recipient, Ret};
 
 use crate::classify::{self, Verdict};
+use crate::clock::unix_micros;
 use crate::config::Unavailable;
 use crate::dsn::{Action, Entry, Notice, Original, header_of};
-use crate::manager::{Shared, unix_micros};
+use crate::shared::Shared;
 
 /// Most octets of a header that go back.
 const HEADER_OCTETS: u64 = 32 * 1024;

@@ -6,12 +6,13 @@ use smtp::client::{Notify, Path, RecipientFate, Report, Response, Ret, Stage, To
 use spool::{Envelope, Recipient};
 
 use crate::classify::{Kind, Verdict};
+use crate::conclude::conclude;
 use crate::courier;
 use crate::destination::{Queue, Queued};
 use crate::dsn::{header_of, notify};
-use crate::job::{Part, conclude};
+use crate::job::Part;
 use crate::link::Link;
-use crate::manager::Shared;
+use crate::shared::Shared;
 
 /// Hosts that are tried for one message when connections break under it.
 const BREAKS_MAX: usize = 3;

@@ -2,7 +2,7 @@
 //!
 //! The meaning of each octet belongs to the version in the segment's header: a change here is a new version there.
 
-use crate::entry::{RecipientNow, State};
+use crate::state::{RecipientNow, State};
 use crate::{Envelope, Origin, Recipient, Ret, Target};
 
 /// Most recipients of one message.

@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use crate::checksum::Checksum;
 use crate::codec::{META_OCTETS_MAX, check_envelope};
 use crate::durable;
-use crate::entry::Recipients;
 use crate::error::SpoolError;
 use crate::record::{BodyPlace, content_sum, put_meta};
 use crate::shared::{Accept, Shared};
+use crate::state::Recipients;
 use crate::{AcceptError, Envelope, QueueId};
 
 /// One mail on its way into the spool. Dropped before [`Incoming::commit`] is called, it leaves nothing.

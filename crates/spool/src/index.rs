@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::body::Body;
-use crate::entry::{Entry, Fresh, LeaseNow, OriginKey, Place};
+use crate::entry::{Entry, Fresh, LeaseNow, OriginKey};
 use crate::schedule::{Backoff, Schedule};
-use crate::segment::Segment;
+use crate::segment::{Place, Segment};
 use crate::{Envelope, QueueId, UnixMicros};
 
 /// Most different reasons shared between messages; more are kept one by one.

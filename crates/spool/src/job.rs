@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::body::{Body, LargeFile};
-use crate::entry::Place;
 use crate::error::SpoolError;
 use crate::index::{Source, Taken};
 use crate::record::{BodyPlace, Record, read_meta};
+use crate::segment::Place;
 use crate::shared::Shared;
 use crate::{Envelope, Outcome, QueueId, Settled};
 

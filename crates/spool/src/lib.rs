@@ -8,7 +8,7 @@
 //! (leased as a [`Job`]) → [`Spool::settle`].
 //!
 //! * `incoming`: a mail that is being received; `writer`: the one thread that appends and syncs.
-//! * `index`, `entry`, `schedule`: what is queued, in memory; `job`, `body`: what delivery is handed.
+//! * `index`, `entry`, `state`, `schedule`: what is queued, in memory; `job`, `body`: what delivery is handed.
 //! * `record`, `codec`, `checksum`, `scan`: the form on disk, pure; `segment`, `durable`, `recovery`: files.
 //! * `manage`: the operator's view; `space`: room on disk.
 
@@ -25,9 +25,9 @@ mod incoming;
 mod index;
 mod job;
 mod manage;
+mod mutex;
 mod record;
 mod recovery;
-mod relocate;
 mod scan;
 mod schedule;
 mod segment;
@@ -35,7 +35,7 @@ mod settle;
 mod shared;
 mod space;
 mod spool;
-mod staging;
+mod state;
 mod writer;
 
 pub mod fuzzing;

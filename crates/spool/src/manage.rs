@@ -5,9 +5,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::entry::{Entry, OriginKey, Place, State};
+use crate::entry::{Entry, OriginKey};
 use crate::job::load;
+use crate::segment::Place;
 use crate::shared::Done;
+use crate::state::State;
 use crate::{AcceptError, Body, Envelope, Origin, QueueId, Spool, Target, UnixMicros};
 
 /// Entries looked at before the lock is let go for a moment.

@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use crate::checksum::{Checksum, checksum};
 use crate::codec::{self, META_OCTETS_MAX, Malformed, Reader, put_envelope, put_number, put_state};
-use crate::entry::RecipientNow;
+use crate::state::RecipientNow;
 use crate::{Envelope, QueueId};
 
 /// The newest form this release reads and the one it writes.

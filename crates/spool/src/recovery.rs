@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use crate::codec::Reader;
 use crate::durable;
-use crate::entry::{Entry, OriginKey, Place, Recipients};
+use crate::entry::{Entry, OriginKey};
 use crate::error::{OpenError, SpoolError};
 use crate::index::Index;
 use crate::record::{BodyPlace, Header, HeaderError, Kind, Record, VERSION, read_meta, read_status, word};
 use crate::scan::{Gap, scan};
-use crate::segment::{Segment, number_of};
+use crate::segment::{Place, Segment, number_of};
 use crate::shared::Shared;
+use crate::state::Recipients;
 use crate::{QueueId, SpoolConfig};
 
 /// Largest segment that the record form can address well.

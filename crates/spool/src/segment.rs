@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::QueueId;
-use crate::entry::Place;
 use crate::error::SpoolError;
-use crate::shared::locked;
+use crate::mutex::locked;
 
 const SUFFIX: &str = ".segment";
 
@@ -86,6 +85,14 @@ impl Segment {
     pub(crate) fn is_damaged(&self) -> bool {
         self.damaged.load(Ordering::Relaxed)
     }
+}
+
+/// A record's place.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) offset: u32,
+    pub(crate) octets: u32,
 }
 
 impl Place {

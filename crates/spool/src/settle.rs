@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::entry::{Entry, State};
+use crate::entry::Entry;
 use crate::id::unix_micros_now;
 use crate::schedule::{Backoff, micros};
 use crate::shared::{Done, Shared};
+use crate::state::State;
 use crate::{QueueId, UnixMicros};
 
 /// What became of one recipient in one attempt.

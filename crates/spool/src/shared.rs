@@ -10,6 +10,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::id::IdSource;
 use crate::index::Index;
+use crate::mutex::locked;
 use crate::record::BodyPlace;
 use crate::schedule::micros;
 use crate::space::Space;
@@ -19,11 +20,6 @@ use crate::{AcceptError, Envelope, QueueId, SpoolConfig};
 const STATUS_WAIT: Duration = Duration::from_millis(10);
 /// How soon the writer tries again what the disk refused.
 const RETRY_WAIT: Duration = Duration::from_secs(1);
-
-/// Locks; a panic elsewhere does not spread (the data is left consistent at every step).
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A message on its way to disk.
 pub(crate) struct Accept {

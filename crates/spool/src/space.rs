@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::statvfs::statvfs;
 
 use crate::AcceptError;
-use crate::shared::locked;
+use crate::mutex::locked;
 
 const LIFETIME: Duration = Duration::from_secs(1);
 

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::index::Take;
 use crate::job::Job;
+use crate::mutex::locked;
 use crate::schedule::micros;
-use crate::shared::{Shared, locked};
+use crate::shared::Shared;
 use crate::writer::Writer;
 use crate::{
     AcceptError, Incoming, OpenError, Outcome, QueueId, Recovery, Settled, SpoolConfig, SpoolError, UnixMicros,

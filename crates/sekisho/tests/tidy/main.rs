@@ -81,8 +81,6 @@ const TOO_LONG_YET: &[&str] = &["sekisho"];
 const CIRCLES_YET: &[&str] = &[
     "state",
     "directory",
-    "spool",
-    "delivery",
     "config",
     "migrate",
     "judge",

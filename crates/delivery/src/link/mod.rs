@@ -1,5 +1,7 @@
 //! One connection: the socket, TLS and the clock around a [`smtp::client::Session`]. It decides nothing about mail.
 
+mod login;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,7 +19,6 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::config::Tls;
-use crate::login;
 
 /// Octets read at a time, and gathered before they are written.
 const READ_OCTETS: usize = 4096;
@@ -184,12 +185,12 @@ impl Link {
         self.session.capabilities()
     }
 
-    pub(crate) fn protection(&self) -> &Protection {
+    fn protection(&self) -> &Protection {
         &self.protection
     }
 
     /// The session and what it writes to, for the login.
-    pub(crate) fn session(&mut self) -> (&mut Session, &mut Vec<u8>) {
+    fn session(&mut self) -> (&mut Session, &mut Vec<u8>) {
         (&mut self.session, &mut self.wire)
     }
 
@@ -319,7 +320,7 @@ impl Link {
     }
 
     /// Writes what is to be written, and reads until something happened.
-    pub(crate) async fn next_event(&mut self) -> Result<Event, LinkError> {
+    async fn next_event(&mut self) -> Result<Event, LinkError> {
         loop {
             if let Some(event) = self.session.poll(&mut self.wire)? {
                 return Ok(event);

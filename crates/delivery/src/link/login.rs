@@ -7,7 +7,7 @@ use sasl::Mechanism;
 use sasl::client::{ChannelBinding, Credentials, Exchange, Plaintext, choose};
 use smtp::client::{Event, Response};
 
-use crate::link::{Link, LinkError, Protection};
+use super::{Link, LinkError, Protection};
 
 /// A longer initial response is kept for the first challenge: the command line holds 512 octets (RFC 4954 §4).
 const INITIAL_OCTETS_MAX: usize = 400;
@@ -32,7 +32,7 @@ pub(crate) enum LoginError {
 }
 
 /// Proves who we are.
-pub(crate) async fn log_in(link: &mut Link, credentials: &Credentials) -> Result<(), LinkError> {
+pub(super) async fn log_in(link: &mut Link, credentials: &Credentials) -> Result<(), LinkError> {
     let offered = link.capabilities().auth.clone();
     let proved = matches!(link.protection(), Protection::Proved(_));
     let binding = binding(link.protection(), &offered);

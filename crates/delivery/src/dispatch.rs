@@ -1,20 +1,20 @@
 //! Takes jobs from the spool, sends each recipient's copy its way, and ends in order.
 
-use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
 use spool::{Job, Spool, Target};
-use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
+use crate::clock::unix_micros;
 use crate::config::{Config, Lookups, RemoteRoute};
-use crate::destination::{Destination, Destinations};
+use crate::destination::Destination;
 use crate::fate::OnFate;
-use crate::job::{Part, Ticket, Told};
-use crate::link::LinkSettings;
+use crate::job::{Part, Ticket};
 use crate::local::{self, LocalPart, Place};
-use crate::{remote, tls};
+use crate::remote;
+use crate::shared::{Shared, report_panic};
 
 /// Why delivery does not start.
 #[derive(Debug, thiserror::Error)]
@@ -22,22 +22,6 @@ pub enum StartError {
     /// No usable TLS.
     #[error(transparent)]
     Tls(#[from] rustls::Error),
-}
-
-/// What all parts of delivery share.
-pub(crate) struct Shared {
-    pub(crate) config: Config,
-    pub(crate) spool: Arc<Spool>,
-    pub(crate) lookups: Lookups,
-    pub(crate) on_fate: OnFate,
-    pub(crate) link: LinkSettings,
-    pub(crate) connections: Arc<Semaphore>,
-    pub(crate) told: Told,
-    pub(crate) started_unix_micros: u64,
-    destinations: Destinations,
-    in_flight: Arc<Semaphore>,
-    workers: Mutex<JoinSet<()>>,
-    stop: watch::Sender<bool>,
 }
 
 /// Numbers of the moment.
@@ -87,84 +71,17 @@ impl Delivery {
     /// Takes nothing more, lets transactions and batches on their way end within `grace`, then cuts them off: what is
     /// cut off stays in the spool.
     pub async fn shutdown(self, grace: Duration) {
-        self.shared.stop.send_replace(true);
+        self.shared.begin_stop();
         let ended = async {
             // The puller holds the only sender: its end lets the batches run out.
             report_panic(&self.puller.await);
             report_panic(&self.local.await);
-            let mut workers = std::mem::take(&mut *self.shared.workers());
-            while let Some(ended) = workers.join_next().await {
-                report_panic(&ended);
-            }
+            self.shared.join_workers().await;
         };
         if tokio::time::timeout(grace, ended).await.is_err() {
             tracing::warn!("deliveries cut off at the end of the time for shutting down");
         }
     }
-}
-
-fn report_panic(ended: &Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        tracing::error!(%error, "a delivery task panicked; its mail is tried again");
-    }
-}
-
-impl Shared {
-    fn new(config: Config, spool: Arc<Spool>, lookups: Lookups, on_fate: OnFate) -> Result<Self, StartError> {
-        let link = LinkSettings {
-            hostname: config.hostname.clone(),
-            verified: Arc::clone(&config.verified_tls),
-            opportunistic: Arc::new(tls::opportunistic()?),
-            connect: config.limits.connect,
-            reply: config.limits.reply,
-        };
-        Ok(Self {
-            spool,
-            lookups,
-            on_fate,
-            link,
-            connections: Arc::new(Semaphore::new(config.limits.connections.max(1))),
-            told: Told::default(),
-            started_unix_micros: unix_micros(),
-            destinations: Destinations::default(),
-            in_flight: Arc::new(Semaphore::new(config.limits.in_flight.max(1))),
-            workers: Mutex::new(JoinSet::new()),
-            stop: watch::Sender::new(false),
-            config,
-        })
-    }
-
-    /// Whether nothing new is begun.
-    pub(crate) fn is_stopping(&self) -> bool {
-        *self.stop.borrow()
-    }
-
-    /// Resolves when it is. Cancel-safe.
-    pub(crate) async fn stopping(&self) {
-        // The sender lives in `self`: this cannot fail.
-        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
-    }
-
-    /// Runs a worker; it is awaited at the end.
-    pub(crate) fn spawn(&self, worker: impl Future<Output = ()> + Send + 'static) {
-        let mut workers = self.workers();
-        while let Some(ended) = workers.try_join_next() {
-            report_panic(&ended);
-        }
-        workers.spawn(worker);
-    }
-
-    fn workers(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Now.
-pub(crate) fn unix_micros() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Takes one job after the other while there is room for them in flight.
@@ -196,7 +113,7 @@ async fn dispatch(shared: &Arc<Shared>, local: &mpsc::Sender<LocalPart>, ticket:
                 let part = LocalPart { ticket: Arc::clone(&ticket), recipient, place };
                 // Closed only after the batches panicked; the lease ends, and so does the puller at the next turn.
                 if local.send(part).await.is_err() {
-                    shared.stop.send_replace(true);
+                    shared.begin_stop();
                 }
             }
             Way::Remote(destination) => match remote.iter_mut().find(|(known, _)| *known == destination) {

@@ -12,7 +12,7 @@ const COPIED_OCTETS_MAX: usize = 1024;
 
 /// Heads, metas and padding in one buffer, bodies where they are.
 #[derive(Default)]
-pub(crate) struct Staging {
+pub(super) struct Staging {
     buffer: Vec<u8>,
     /// Each body, after so much of the buffer.
     bodies: Vec<(usize, Bytes)>,
@@ -21,22 +21,22 @@ pub(crate) struct Staging {
 
 impl Staging {
     /// Length of what is gathered.
-    pub(crate) fn octets(&self) -> usize {
+    pub(super) fn octets(&self) -> usize {
         self.octets
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.octets == 0
     }
 
-    pub(crate) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.buffer.clear();
         self.bodies.clear();
         self.octets = 0;
     }
 
     /// Appends a record for the segment of this number.
-    pub(crate) fn push(&mut self, segment: u64, head: &Head, content: (&[u8], &Bytes)) {
+    pub(super) fn push(&mut self, segment: u64, head: &Head, content: (&[u8], &Bytes)) {
         let (meta, body) = content;
         self.buffer.extend_from_slice(&head.encode(segment));
         self.buffer.extend_from_slice(meta);
@@ -52,7 +52,7 @@ impl Staging {
     }
 
     /// Appends it all to the file.
-    pub(crate) fn write_to(&self, mut file: &File) -> io::Result<()> {
+    pub(super) fn write_to(&self, mut file: &File) -> io::Result<()> {
         let mut slices = Vec::with_capacity(self.bodies.len() * 2 + 1);
         let mut from = 0;
         for (upto, body) in &self.bodies {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Writer;
 use crate::QueueId;
-use crate::entry::{Entry, Place};
+use crate::entry::Entry;
 use crate::error::SpoolError;
 use crate::index::Index;
 use crate::record::{Head, Kind, Record, content_sum, put_meta, read_meta};
-use crate::segment::Segment;
-use crate::writer::Writer;
+use crate::segment::{Place, Segment};
 
 /// Most messages copied in one round, so that new mail does not wait long.
 const ROUND_MESSAGES: usize = 64;
@@ -18,19 +18,19 @@ const ROUND_MESSAGES: usize = 64;
 const SLACK_SEGMENTS: u64 = 4;
 
 /// A message with its state as a new record.
-pub(crate) struct Relocated {
+pub(super) struct Relocated {
     id: QueueId,
     from: Place,
-    pub(crate) head: Head,
-    pub(crate) meta: Vec<u8>,
-    pub(crate) body: Bytes,
+    pub(super) head: Head,
+    pub(super) meta: Vec<u8>,
+    pub(super) body: Bytes,
     /// Offset and length in the new segment.
-    pub(crate) to: (u32, u32),
+    pub(super) to: (u32, u32),
 }
 
 impl Relocated {
     /// The message now is where the copy is, unless it was settled meanwhile.
-    pub(crate) fn complete(self, index: &mut Index, segment: &Arc<Segment>) {
+    pub(super) fn complete(self, index: &mut Index, segment: &Arc<Segment>) {
         let (offset, octets) = self.to;
         let Some(entry) = index.entries.get_mut(&self.id) else { return };
         entry.place.segment.unplace(entry.place.octets);
@@ -39,14 +39,14 @@ impl Relocated {
     }
 
     /// The copy failed: it will be tried again.
-    pub(crate) fn give_back(self) {
+    pub(super) fn give_back(self) {
         self.from.segment.give_back_placed(&[self.id]);
     }
 }
 
 impl Writer {
     /// Copies some messages out of the oldest segment; whether more is to be done.
-    pub(crate) fn clear_oldest(&mut self) -> Result<bool, SpoolError> {
+    pub(super) fn clear_oldest(&mut self) -> Result<bool, SpoolError> {
         let slack = self.shared.config.segment_octets * SLACK_SEGMENTS;
         let Some(oldest) = self.shared.index().segment_to_clear(slack) else { return Ok(false) };
         let ids = oldest.take_placed(ROUND_MESSAGES);

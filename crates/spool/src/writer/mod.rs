@@ -1,20 +1,24 @@
 //! The one thread that appends to the log. It writes all that came in while it was busy, syncs once, and then tells
 //! everybody: the more sessions commit at once, the fewer syncs each of them costs.
 
+mod relocate;
+mod staging;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use self::relocate::Relocated;
+use self::staging::Staging;
 use crate::codec::put_number;
 use crate::durable;
-use crate::entry::{Entry, Fresh, OriginKey, Place, Recipients};
+use crate::entry::{Entry, Fresh, OriginKey};
 use crate::error::SpoolError;
 use crate::record::{BodyPlace, HEADER_OCTETS, Head, Header, Kind, put_status, small_head};
-use crate::relocate::Relocated;
-use crate::segment::{Segment, file_name};
+use crate::segment::{Place, Segment, file_name};
 use crate::shared::{Accept, Barrier, Done, Inbox, Patience, Shared};
-use crate::staging::Staging;
+use crate::state::Recipients;
 use crate::{AcceptError, QueueId};
 
 /// Status lines are gathered into records of about this length.
@@ -23,7 +27,7 @@ const STATUS_RECORD_OCTETS: usize = 64 << 10;
 const SPARES_MAX: usize = 2;
 
 pub(crate) struct Writer {
-    pub(crate) shared: Arc<Shared>,
+    shared: Arc<Shared>,
     active: Option<Active>,
     /// The segment before the active one and how much of it is durable.
     previous: (u64, u64),
@@ -154,7 +158,7 @@ impl Writer {
         Ok(())
     }
 
-    pub(crate) fn stage_relocated(&mut self, mut relocated: Relocated) -> Result<(), SpoolError> {
+    fn stage_relocated(&mut self, mut relocated: Relocated) -> Result<(), SpoolError> {
         let (offset, octets) = self.stage(relocated.head, (&relocated.meta, &relocated.body))?;
         relocated.to = (offset, octets);
         self.run.needs_sync = true;
@@ -298,7 +302,7 @@ impl Writer {
     }
 
     /// Writes what is staged, syncs where somebody waits for it, and makes it true.
-    pub(crate) fn flush(&mut self) -> Result<(), SpoolError> {
+    fn flush(&mut self) -> Result<(), SpoolError> {
         if let Some(active) = &mut self.active {
             let path = &active.segment.path;
             if !self.staging.is_empty() {

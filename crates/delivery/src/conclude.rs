@@ -1,0 +1,119 @@
+//! The end of an attempt: outcome, notice, log line.
+
+use std::time::Duration;
+
+use smtp::client::Response;
+use spool::{Job, Origin, Outcome};
+
+use crate::classify::{Kind, Verdict};
+use crate::clock::unix_micros;
+use crate::dsn::{self, Action};
+use crate::fate::{Fate, FateKind};
+use crate::job::Ticket;
+use crate::notify;
+use crate::shared::Shared;
+
+/// What one verdict leads to for one message.
+struct Decision {
+    recipient: usize,
+    verdict: Verdict,
+    fate: FateKind,
+    action: Option<Action>,
+}
+
+/// Ends the attempt for these recipients: notices first, so that nothing is settled as failed that nobody hears of.
+pub(crate) async fn conclude(shared: &Shared, ticket: &Ticket, verdicts: Vec<(usize, Verdict)>) {
+    let mut decisions: Vec<Decision> =
+        verdicts.into_iter().map(|(recipient, verdict)| decide(shared, &ticket.job, recipient, verdict)).collect();
+    for action in [Action::Failed, Action::Delayed, Action::Delivered, Action::Relayed] {
+        let told: Vec<(usize, &Verdict)> = decisions
+            .iter()
+            .filter(|decision| decision.action == Some(action))
+            .map(|decision| (decision.recipient, &decision.verdict))
+            .collect();
+        if told.is_empty() {
+            continue;
+        }
+        if let Err(error) = notify::send(shared, &ticket.job, (action, &told)).await {
+            tracing::warn!(queue_id = %ticket.job.id, %error, action = ?action, "no notification could be queued");
+            if action == Action::Failed {
+                decisions.iter_mut().filter(|decision| decision.action == Some(action)).for_each(|decision| {
+                    decision.fate = if ticket.job.last_attempt { FateKind::Held } else { FateKind::Deferred };
+                });
+            }
+        }
+    }
+    let outcomes = decisions.iter().map(|decision| (decision.recipient, outcome(decision))).collect();
+    ticket.job.settle(outcomes);
+    for decision in &decisions {
+        tell(shared, &ticket.job, decision);
+    }
+}
+
+fn decide(shared: &Shared, job: &Job, recipient: usize, verdict: Verdict) -> Decision {
+    let asked = job.envelope.recipients.get(recipient).map_or(0, |recipient| recipient.notify);
+    let may_tell = dsn::may_tell(&job.envelope);
+    let (fate, action) = match verdict.kind {
+        Kind::Delivered => (FateKind::Delivered, Some(Action::Delivered)),
+        Kind::Relayed { reports: true } => (FateKind::Delivered, None),
+        Kind::Relayed { reports: false } => (FateKind::Delivered, Some(Action::Relayed)),
+        Kind::Deferred { .. } if !job.last_attempt => {
+            (FateKind::Deferred, (may_tell && shared.is_notice_due(job, recipient)).then_some(Action::Delayed))
+        }
+        Kind::Deferred { .. } | Kind::Failed => (failure(&job.envelope.origin, may_tell), Some(Action::Failed)),
+    };
+    let action = action.filter(|action| may_tell && action.is_wanted(asked));
+    Decision { recipient, verdict, fate, action }
+}
+
+fn failure(origin: &Origin, may_tell: bool) -> FateKind {
+    match origin {
+        Origin::Outside => FateKind::Held,
+        Origin::Account { .. } if may_tell => FateKind::Bounced,
+        Origin::Account { .. } | Origin::Bounce => FateKind::Dropped,
+    }
+}
+
+fn outcome(decision: &Decision) -> Outcome {
+    let reply = || reply(&decision.verdict);
+    match (decision.fate, decision.verdict.kind) {
+        (FateKind::Delivered, _) => Outcome::Delivered { note: decision.verdict.relay.to_string() },
+        (FateKind::Deferred, Kind::Deferred { after }) => Outcome::Deferred { reason: reply(), retry_hint: after },
+        (FateKind::Deferred, _) => Outcome::Deferred { reason: reply(), retry_hint: None },
+        (FateKind::Held, _) => Outcome::Held { reason: reply() },
+        (FateKind::Bounced | FateKind::Dropped, _) => Outcome::Failed { reply: reply() },
+    }
+}
+
+fn reply(verdict: &Verdict) -> String {
+    format!("{}: {}", verdict.relay, verdict.response)
+}
+
+fn tell(shared: &Shared, job: &Job, decision: &Decision) {
+    let Some(recipient) = job.envelope.recipients.get(decision.recipient) else { return };
+    let age = unix_micros().saturating_sub(job.envelope.arrived_at_unix_micros);
+    if decision.fate == FateKind::Dropped {
+        tracing::info!(queue_id = %job.id, forward_path = %recipient.forward_path, reply = ?reply(&decision.verdict),
+            "undeliverable and nobody to be told: dropped");
+    }
+    let response: &Response = &decision.verdict.response;
+    (shared.on_fate)(&Fate {
+        queue_id: job.id,
+        session: &job.envelope.session,
+        reverse_path: &job.envelope.reverse_path,
+        forward_path: &recipient.forward_path,
+        kind: decision.fate,
+        relay: &decision.verdict.relay,
+        reply: &response.to_string(),
+        delay: Duration::from_micros(age),
+    });
+}
+
+impl Shared {
+    /// Once, when the message is older than the notice and not twice as old: what is older had its notice.
+    fn is_notice_due(&self, job: &Job, recipient: usize) -> bool {
+        let notice = self.config.limits.delay_notice;
+        let age = Duration::from_micros(unix_micros().saturating_sub(job.envelope.arrived_at_unix_micros));
+        age >= notice && age < notice * 2 && self.told.first(job.id, recipient)
+    }
+}

@@ -1,0 +1,109 @@
+//! What all parts of delivery share: settings, connections, the workers and their end.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use spool::Spool;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinError, JoinSet};
+
+use crate::clock::unix_micros;
+use crate::config::{Config, Lookups};
+use crate::destination::Destinations;
+use crate::fate::OnFate;
+use crate::job::Told;
+use crate::link::LinkSettings;
+use crate::tls;
+
+/// What all parts of delivery share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) spool: Arc<Spool>,
+    pub(crate) lookups: Lookups,
+    pub(crate) on_fate: OnFate,
+    pub(crate) link: LinkSettings,
+    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) told: Told,
+    pub(crate) started_unix_micros: u64,
+    pub(crate) destinations: Destinations,
+    pub(crate) in_flight: Arc<Semaphore>,
+    workers: Mutex<JoinSet<()>>,
+    stop: watch::Sender<bool>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: Config,
+        spool: Arc<Spool>,
+        lookups: Lookups,
+        on_fate: OnFate,
+    ) -> Result<Self, rustls::Error> {
+        let link = LinkSettings {
+            hostname: config.hostname.clone(),
+            verified: Arc::clone(&config.verified_tls),
+            opportunistic: Arc::new(tls::opportunistic()?),
+            connect: config.limits.connect,
+            reply: config.limits.reply,
+        };
+        Ok(Self {
+            spool,
+            lookups,
+            on_fate,
+            link,
+            connections: Arc::new(Semaphore::new(config.limits.connections.max(1))),
+            told: Told::default(),
+            started_unix_micros: unix_micros(),
+            destinations: Destinations::default(),
+            in_flight: Arc::new(Semaphore::new(config.limits.in_flight.max(1))),
+            workers: Mutex::new(JoinSet::new()),
+            stop: watch::Sender::new(false),
+            config,
+        })
+    }
+
+    /// Whether nothing new is begun.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Resolves when it is. Cancel-safe.
+    pub(crate) async fn stopping(&self) {
+        // The sender lives in `self`: this cannot fail.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// Runs a worker; it is awaited at the end.
+    pub(crate) fn spawn(&self, worker: impl Future<Output = ()> + Send + 'static) {
+        let mut workers = self.workers();
+        while let Some(ended) = workers.try_join_next() {
+            report_panic(&ended);
+        }
+        workers.spawn(worker);
+    }
+
+    /// From here on nothing new is begun.
+    pub(crate) fn begin_stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits for the workers there are.
+    pub(crate) async fn join_workers(&self) {
+        let mut workers = std::mem::take(&mut *self.workers());
+        while let Some(ended) = workers.join_next().await {
+            report_panic(&ended);
+        }
+    }
+
+    fn workers(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A task that ended by a panic is said so.
+pub(crate) fn report_panic(ended: &Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a delivery task panicked; its mail is tried again");
+    }
+}
