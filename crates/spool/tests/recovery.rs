@@ -5,16 +5,10 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use common::*;
 use spool::{OpenError, Spool};
-
-fn segments(dir: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<_> = fs::read_dir(dir.join("segments")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths
-}
 
 /// As a killed process leaves it: the folder copied while the spool is open.
 fn snapshot(dir: &Path) -> tempfile::TempDir {

@@ -1,7 +1,7 @@
 //! What the spool's tests share.
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use spool::{Envelope, Job, Origin, Outcome, QueueId, Recipient, Recovery, Spool, SpoolConfig, Target};
@@ -83,4 +83,12 @@ pub(crate) fn octets(seed: u64, len: usize) -> Vec<u8> {
         state.to_le_bytes()[3]
     };
     (0..len).map(|_| next()).collect()
+}
+
+/// The segments of a spool, oldest first.
+pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir.join("segments")).unwrap();
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
 }
