@@ -366,10 +366,8 @@ class Postfwd(Peer):
 
 
 class Sekisho(Peer):
-    name = "Sekisho"
-
-    def __init__(self, program, folder, port_base, sink):
-        self.program, self.folder, self.port_base, self.sink = program, folder, port_base, sink
+    def __init__(self, program, folder, port_base, sink, name="Sekisho"):
+        self.program, self.folder, self.port_base, self.sink, self.name = program, folder, port_base, sink, name
 
     def settings(self):
         return [

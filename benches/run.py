@@ -4,6 +4,9 @@
 Machines differ and are noisy, so only ratios of neighbouring measurements count: each row alternates the servers at least
 three times, the order turned round each time, and gives the median of the ratios with the least and the greatest.
 Everything stays on loopback. What is not there (Sekisho not built, a peer not installed) is left out.
+
+With --against FILE a change is held against what was before it: FILE is another Sekisho, built alike from the commit
+before; both run side by side, nobody else is measured, and the ratio of each pair is what counts.
 """
 
 import argparse
@@ -44,6 +47,9 @@ PEERS = {"pop3": "Dovecot", "policy": "postgrey", "drac": "rpc.dracd"}
 ORIGINAL_DRACD_PER_SECOND = (12_000, 15_000)
 DRAC_TIMES_ORIGINAL = 8
 IDLE_BUDGET_KIB = 10
+# What a change may cost, and the rows that are compared where none are named.
+AGAINST_BUDGET = 0.97
+AGAINST_ROWS = ("accept-10", "accept-50", "refuse", "policy")
 
 
 class Unfit(Exception):
@@ -215,12 +221,28 @@ def shown(ratios):
     return f"{middle:.{digits}f} ({least:.{digits}f}–{greatest:.{digits}f})"
 
 
+def compared(name, values):
+    """A row that holds two Sekishos against each other: more is better, but for memory."""
+    what = BUDGETS[name][0]
+    middles = {who: statistics.median(each) for who, each in values.items() if each}
+    row = {"row": name, "what": what, "unit": unit_of(name), "values": values, "medians": middles, "held": None}
+    if values.get("Sekisho") and values.get("before"):
+        better = ("before", "Sekisho") if name == "idle" else ("Sekisho", "before")
+        row["times_before"] = ratio(*(values[who] for who in better))
+        row["held"] = row["times_before"][0] >= AGAINST_BUDGET
+    return row
+
+
+def unit_of(name):
+    return "KiB" if name == "idle" else "/s"
+
+
 def row_of(name, values):
     what, times, share = BUDGETS[name]
     peer = PEERS.get(name, "Postfix")
     middles = {who: statistics.median(each) for who, each in values.items() if each}
-    unit = "KiB" if name == "idle" else "/s"
-    row = {"row": name, "what": what, "unit": unit, "peer": peer, "values": values, "medians": middles, "held": None}
+    row = {"row": name, "what": what, "unit": unit_of(name), "peer": peer}
+    row |= {"values": values, "medians": middles, "held": None}
     ours = values.get("Sekisho")
     if not ours:
         return row
@@ -245,30 +267,52 @@ def row_of(name, values):
     return row
 
 
-def table(rows):
-    heads = ["what", "Sekisho", "peer", "limit", "× peer", "of limit", "budget", "held"]
-    lines = []
-    for row in rows:
-        middles, unit = row["medians"], row["unit"]
-        if row["row"] == "drac":
-            middles = {"rpc.dracd": ORIGINAL_DRACD_PER_SECOND[1], **middles}
-        number = lambda who: f"{middles[who]:,.{1 if unit == 'KiB' else 0}f} {unit}" if who in middles else "–"
-        _, times, share = BUDGETS[row["row"]]
-        fixed = {"idle": f"≤ {IDLE_BUDGET_KIB} KiB", "drac": f"≥ {DRAC_TIMES_ORIGINAL} × {ORIGINAL_DRACD_PER_SECOND[0]:,}/s"}
-        budget = fixed[row["row"]] if row["row"] in fixed else f"≥ {times} ×" + (f", ≥ {share}" if share else "")
-        lines.append([
-            row["what"], number("Sekisho"), f"{row['peer']} {number(row['peer'])}", number("null"),
-            shown(row["times_peer"]) if "times_peer" in row else "–",
-            shown(row["of_limit"]) if "of_limit" in row else "–",
-            budget, {True: "yes", False: "NO", None: "–"}[row["held"]],
-        ])
+def number(row, who):
+    digits = 1 if row["unit"] == "KiB" else 0
+    return f"{row['medians'][who]:,.{digits}f} {row['unit']}" if who in row["medians"] else "–"
+
+
+def said(held):
+    return {True: "yes", False: "NO", None: "–"}[held]
+
+
+def print_table(heads, lines):
     print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
     for line in lines:
         print("| " + " | ".join(line) + " |")
 
 
+def table_against(rows):
+    lines = []
+    for row in rows:
+        times = shown(row["times_before"]) if "times_before" in row else "–"
+        budget = f"≥ {AGAINST_BUDGET}"
+        lines.append([row["what"], number(row, "Sekisho"), number(row, "before"), times, budget, said(row["held"])])
+    print_table(["what", "Sekisho", "before", "× before", "budget", "held"], lines)
+
+
+def table(rows):
+    heads = ["what", "Sekisho", "peer", "limit", "× peer", "of limit", "budget", "held"]
+    lines = []
+    for row in rows:
+        if row["row"] == "drac":
+            row["medians"] = {"rpc.dracd": ORIGINAL_DRACD_PER_SECOND[1], **row["medians"]}
+        _, times, share = BUDGETS[row["row"]]
+        fixed = {"idle": f"≤ {IDLE_BUDGET_KIB} KiB", "drac": f"≥ {DRAC_TIMES_ORIGINAL} × {ORIGINAL_DRACD_PER_SECOND[0]:,}/s"}
+        budget = fixed[row["row"]] if row["row"] in fixed else f"≥ {times} ×" + (f", ≥ {share}" if share else "")
+        lines.append([
+            row["what"], number(row, "Sekisho"), f"{row['peer']} {number(row, row['peer'])}", number(row, "null"),
+            shown(row["times_peer"]) if "times_peer" in row else "–",
+            shown(row["of_limit"]) if "of_limit" in row else "–",
+            budget, said(row["held"]),
+        ])
+    print_table(heads, lines)
+
+
 def servers_for(row, running):
     by_name = {peer.name: peer for peer in running}
+    if "before" in by_name:
+        return [by_name[name] for name in ("before", "Sekisho") if name in by_name]
     wanted = ["null", PEERS.get(row, "Postfix"), "Sekisho"]
     if row == "policy":
         wanted.insert(2, "postfwd")
@@ -277,11 +321,12 @@ def servers_for(row, running):
     return [by_name[name] for name in wanted if name in by_name]
 
 
-def start_all(options, folder, bench, running):
-    """Starts what there is, appending to `running` so that the caller can stop it whatever happens. Returns the sink."""
+def others(options, folder, bench):
+    """Whom Sekisho is held against."""
     base = options.port_base
-    sink = peers.Sink(bench, base + 20, base + 21)
-    all_peers = [sink, peers.Null(bench, (base + 22, base + 23, base + 26, base + 27))]
+    if options.against:
+        return [peers.Sekisho(options.against, folder / "before", base + 40, base + 20, "before")]
+    all_peers = [peers.Null(bench, (base + 22, base + 23, base + 26, base + 27))]
     missing = peers.missing_programs()
     if "postfix" not in missing:
         all_peers.append(peers.Postfix(folder / "postfix", base + 24, base + 20))
@@ -292,6 +337,14 @@ def start_all(options, folder, bench, running):
             all_peers.append(peers.Postgrey(folder / "postgrey", base + 28))
         if "postfwd" not in missing:
             all_peers.append(peers.Postfwd(folder / "postfwd", base + 29))
+    return all_peers
+
+
+def start_all(options, folder, bench, running):
+    """Starts what there is, appending to `running` so that the caller can stop it whatever happens. Returns the sink."""
+    base = options.port_base
+    sink = peers.Sink(bench, base + 20, base + 21)
+    all_peers = [sink, *others(options, folder, bench)]
     program = peers.find_program(ROOT, options.sekisho)
     if program:
         all_peers.append(peers.Sekisho(program, folder / "sekisho", base, base + 20))
@@ -324,16 +377,25 @@ def parse_options():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="*", help=f"rows to measure, of {', '.join(BUDGETS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="one short pair: to see that it works, not to quote")
-    parser.add_argument("--pairs", type=int, help="times each server is measured (default 3; 1 with --quick)")
+    parser.add_argument("--pairs", type=int, help="times each server is measured (default 3; 5 with --against; 1 with --quick)")
     parser.add_argument("--idle", type=int, default=50_000, help="idle connections to hold (default 50000)")
     parser.add_argument("--sekisho", help="program to measure (default target/release/sekisho)")
+    parser.add_argument(
+        "--against", metavar="FILE",
+        help="hold Sekisho against this other Sekisho and nobody else: the build of the commit before. "
+        f"Rows by default: {', '.join(AGAINST_ROWS)}; each must reach {AGAINST_BUDGET} of it",
+    )
     parser.add_argument("--port-base", type=int, default=23_500, help="ports from here on are used (default 23500)")
     parser.add_argument("--json", help="also write all values to this file")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the servers' logs")
     options = parser.parse_args()
     if unknown := [row for row in options.what if row not in BUDGETS]:
         parser.error(f"no such row: {', '.join(unknown)}")
-    options.pairs = options.pairs or (1 if options.quick else 3)
+    if options.against and not pathlib.Path(options.against).exists():
+        parser.error(f"no such program: {options.against}")
+    if options.against and not options.what:
+        options.what = list(AGAINST_ROWS)
+    options.pairs = options.pairs or (1 if options.quick else 5 if options.against else 3)
     return options
 
 
@@ -357,7 +419,8 @@ def main():
         runner, rows = Bench(options, bench, sink), {}
         for row in sorted(options.what or BUDGETS, key=lambda row: row != "idle"):
             print(f"  {BUDGETS[row][0]} …", file=sys.stderr)
-            rows[row] = row_of(row, turns(runner, row, servers_for(row, running)))
+            values = turns(runner, row, servers_for(row, running))
+            rows[row] = compared(row, values) if options.against else row_of(row, values)
     finally:
         for peer in running:
             peer.stop()
@@ -366,7 +429,7 @@ def main():
         else:
             shutil.rmtree(folder, ignore_errors=True)
     rows = [rows[row] for row in BUDGETS if row in rows]
-    table(rows)
+    table_against(rows) if options.against else table(rows)
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(rows, indent=1))
     return 1 if any(row["held"] is False for row in rows) else 0
