@@ -196,7 +196,7 @@ fn make(password: &[u8], cost: Argon2Cost) -> Result<Secrets> {
 fn hash(password: &[u8], cost: Argon2Cost) -> Result<String> {
     scheme::hash(password, salt()?, cost).map_err(|error| match error {
         scheme::HashError::Unfit(_) => unfit(),
-        other => DirectoryError::unavailable("hashing a password", other),
+        error @ scheme::HashError::Cost(_) => DirectoryError::unavailable("hashing a password", error),
     })
 }
 
