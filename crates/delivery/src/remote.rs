@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use smtp::client::{Notify, Path, RecipientFate, Report, Response, Ret, Stage, To, Transaction};
+use smtp::client::{Path, RecipientFate, Report, Response, Stage, To, Transaction};
+use smtp::{Notify, Ret};
 use spool::{Envelope, Recipient};
 
 use crate::classify::{Kind, Verdict};
 use crate::conclude::conclude;
 use crate::courier;
 use crate::destination::{Queue, Queued};
-use crate::dsn::{header_of, notify};
+use crate::dsn::header_of;
 use crate::job::Part;
 use crate::link::Link;
 use crate::shared::Shared;
@@ -240,11 +241,8 @@ fn transaction(envelope: &Envelope, recipients: &[usize], needs_smtputf8: bool) 
 }
 
 fn address(recipient: &Recipient) -> Result<To, smtp::client::BadPath> {
-    let asked = recipient.notify;
-    let asks = |bit| asked & (bit | notify::NEVER) == bit;
-    let wishes = Notify { success: asks(notify::SUCCESS), failure: asks(notify::FAILURE), delay: asks(notify::DELAY) };
-    let notify = if asked == 0 { None } else { Some(wishes) };
-    Ok(To { path: Path::new(&recipient.forward_path)?, notify, orcpt: recipient.orcpt.clone() })
+    let (path, notify) = (Path::new(&recipient.forward_path)?, Notify::from_bits(recipient.notify));
+    Ok(To { path, notify, orcpt: recipient.orcpt.clone() })
 }
 
 /// Asked for is not needed: a message whose addresses and header are ASCII may go to a host without SMTPUTF8.

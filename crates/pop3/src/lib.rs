@@ -16,4 +16,4 @@ pub use config::{Config, Limits, Offer, PlainText};
 pub use listing::{Lines, Listing};
 pub use reply::{Code, Reply};
 pub use secret::Secret;
-pub use session::{Answer, Drained, Input, Output, Peer, Question, Session, TlsFacts, Wanted};
+pub use session::{Answer, Drained, Input, Output, Peer, Question, Session, Wanted};

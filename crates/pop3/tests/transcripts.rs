@@ -8,9 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "an Instant to begin with cannot be had otherwise")]
 
 use pop3::stuff::DotWriter;
-use pop3::{
-    Answer, Config, Input, Limits, Listing, Offer, Output, Peer, PlainText, Question, Session, TlsFacts, replies,
-};
+use pop3::{Answer, Config, Input, Limits, Listing, Offer, Output, Peer, PlainText, Question, Session, replies};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,7 +41,7 @@ impl World {
         };
         let limits = Limits { errors: 5, ..Limits::default() };
         let config = Config { software: "Sekisho".into(), limits, offer };
-        let tls = options.contains("tls").then(TlsFacts::default);
+        let tls = options.contains("tls");
         let peer = Peer { tls, apop_banner: (!options.contains("no-apop")).then(|| BANNER.into()) };
         let now = Instant::now();
         let mut world = Self {
@@ -140,7 +138,7 @@ impl World {
         match deed.split_once(' ').unwrap_or((deed, "")) {
             ("tls", _) => {
                 assert!(std::mem::take(&mut self.awaits_tls), "STLS was not agreed on");
-                self.input(Input::TlsUp(TlsFacts::default()));
+                self.input(Input::TlsUp);
             }
             ("idle", secs) => {
                 self.now += Duration::from_secs(secs.parse().unwrap());

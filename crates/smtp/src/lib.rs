@@ -7,6 +7,7 @@ pub mod address;
 pub mod client;
 pub mod command;
 pub mod dot;
+pub mod dsn;
 pub mod line;
 pub mod replies;
 pub mod reply;
@@ -14,4 +15,5 @@ pub mod server;
 pub mod xtext;
 
 pub use address::{AddressError, Domain, DomainError, ForwardPath, Host, LocalPart, Mailbox, ReversePath, Routing};
+pub use dsn::{Notify, Ret};
 pub use reply::{Enhanced, Reply};

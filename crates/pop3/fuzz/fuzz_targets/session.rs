@@ -23,7 +23,7 @@ fn talk(data: &[u8], piece_octets: usize, now: Instant) -> Vec<u8> {
     };
     let limits = Limits { command_line_octets: 64, auth_line_octets: 128, ..Limits::default() };
     let config = Config { software: "fuzz".into(), limits, offer };
-    let peer = Peer { tls: None, apop_banner: Some("<1@h>".into()) };
+    let peer = Peer { tls: false, apop_banner: Some("<1@h>".into()) };
     let mut session = Session::new(Arc::new(config), peer, now);
     let (mut outputs, mut wire) = (Vec::new(), Vec::new());
     session.start(&mut outputs);

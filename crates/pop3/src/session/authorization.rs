@@ -56,7 +56,7 @@ impl Session {
     }
 
     fn apop(&mut self, user: &str, digest: [u8; 16], out: &mut Vec<Output>) {
-        let Some(banner) = self.banner.as_deref().map(str::to_owned) else {
+        let Some(banner) = self.peer.apop_banner.clone() else {
             return self.error(replies::no_apop(), out);
         };
         self.ask(Asked::Auth, Question::Apop { user: user.to_owned(), digest, banner }, out);
@@ -135,20 +135,20 @@ impl Session {
     }
 
     fn offers_stls(&self) -> bool {
-        self.config.offer.stls && self.tls.is_none()
+        self.config.offer.stls && !self.peer.tls
     }
 
     /// The mechanisms that AUTH takes now.
     fn mechanisms(&self) -> &[&'static str] {
         let offer = &self.config.offer;
-        if self.tls.is_some() { &offer.auth_mechanisms_tls } else { &offer.auth_mechanisms_clear }
+        if self.peer.tls { &offer.auth_mechanisms_tls } else { &offer.auth_mechanisms_clear }
     }
 
     /// Whether USER and PASS are taken now.
     fn takes_user_pass(&self) -> bool {
         match self.config.offer.user_pass {
             PlainText::Never => false,
-            PlainText::UnderTls => self.tls.is_some(),
+            PlainText::UnderTls => self.peer.tls,
             PlainText::Always => true,
         }
     }

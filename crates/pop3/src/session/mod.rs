@@ -19,23 +19,10 @@ use std::time::Instant;
 /// Who is there, as far as the driver knows.
 #[derive(Debug, Clone, Default)]
 pub struct Peer {
-    /// Facts of TLS, on a port where it begins at once.
-    pub tls: Option<TlsFacts>,
+    /// TLS was up before the first octet.
+    pub tls: bool,
     /// The timestamp of the greeting, `<random.clock@host>`, never used before; `None`: no APOP.
     pub apop_banner: Option<String>,
-}
-
-/// What TLS turned out to be.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TlsFacts {
-    /// As the log shows it, `TLSv1.3`.
-    pub version: String,
-    /// As the log shows it.
-    pub cipher: String,
-    /// The name that the client asked for.
-    pub sni: Option<String>,
-    /// Channel binding `tls-exporter` (RFC 9266).
-    pub exporter: Option<[u8; 32]>,
 }
 
 /// What the driver tells the session.
@@ -45,7 +32,7 @@ pub enum Input<'a> {
     /// The answer to the question that is out.
     Answer(Answer),
     /// The handshake after [`Output::StartTls`] is done.
-    TlsUp(TlsFacts),
+    TlsUp,
     /// [`Session::deadline`] has come.
     Timeout,
     /// The connection broke: nothing is deleted (RFC 1939 §6).
@@ -221,8 +208,7 @@ enum Asked {
 /// A session. An idle one costs a few hundred octets and its listing.
 pub struct Session {
     config: Arc<Config>,
-    tls: Option<Box<TlsFacts>>,
-    banner: Option<Box<str>>,
+    peer: Peer,
     state: State,
     asked: Option<Asked>,
     input: Vec<u8>,
@@ -241,8 +227,7 @@ impl Session {
     pub fn new(config: Arc<Config>, peer: Peer, now: Instant) -> Self {
         Self {
             config,
-            tls: peer.tls.map(Box::new),
-            banner: peer.apop_banner.map(Into::into),
+            peer,
             state: State::Start,
             asked: None,
             input: Vec::new(),
@@ -274,7 +259,7 @@ impl Session {
                 self.last_command = now;
                 self.take_answer(answer, out);
             }
-            Input::TlsUp(facts) => self.tls_up(facts, out),
+            Input::TlsUp => self.tls_up(out),
             Input::Timeout => {
                 if self.deadline().is_some_and(|deadline| deadline <= now) {
                     self.close(replies::idle(), out);
@@ -308,11 +293,6 @@ impl Session {
             State::Transaction(transaction) => Some(&transaction.login),
             _ => None,
         }
-    }
-
-    /// Facts of TLS, if it is up.
-    pub fn tls(&self) -> Option<&TlsFacts> {
-        self.tls.as_deref()
     }
 
     /// Whether the client said UTF8 (RFC 6856).
@@ -425,7 +405,7 @@ impl Session {
             }
             (Asked::Connect, Answer::Proceed) => {
                 self.state = State::Authorization { user: None };
-                out.push(Output::Reply(replies::greeting(&self.config.software, self.banner.as_deref())));
+                out.push(Output::Reply(replies::greeting(&self.config.software, self.peer.apop_banner.as_deref())));
             }
             (Asked::Commit { messages }, Answer::Proceed) => self.close(replies::bye_deleted(messages), out),
             (Asked::Message, Answer::Sent) => {}
@@ -444,11 +424,11 @@ impl Session {
     }
 
     /// Everything said in clear is forgotten (RFC 2595 §4).
-    fn tls_up(&mut self, facts: TlsFacts, out: &mut Vec<Output>) {
+    fn tls_up(&mut self, out: &mut Vec<Output>) {
         if !matches!(self.state, State::AwaitTls) {
             return self.close(replies::internal_fault(), out);
         }
-        self.tls = Some(Box::new(facts));
+        self.peer.tls = true;
         self.state = State::Authorization { user: None };
         self.utf8 = false;
     }

@@ -12,5 +12,5 @@ pub mod wire;
 pub use gate::{Gate, Pass, Refused};
 pub use link::Link;
 pub use socket::Address;
-pub use stream::Stream;
+pub use stream::{Stream, TlsFacts};
 pub use wire::{Heard, Wire};

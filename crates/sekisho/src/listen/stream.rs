@@ -1,5 +1,6 @@
 //! A connection's bytes, in clear or under TLS, read without a buffer that an idle connection would keep.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
@@ -8,7 +9,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustls::ServerConfig;
-use smtp::server::TlsFacts;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -16,6 +16,25 @@ use tokio_rustls::server::TlsStream;
 
 /// What one read takes at most, in octets. The space is on the stack while bytes are there, so 50,000 idle connections own none.
 const READ_OCTETS: usize = 16 * 1024;
+
+/// What is known about a TLS connection.
+#[derive(Clone)]
+pub struct TlsFacts {
+    /// `TLSv1.3`.
+    pub version: String,
+    /// The cipher suite's name.
+    pub cipher: String,
+    /// Keying material `tls-exporter` for SCRAM's channel binding (RFC 9266).
+    pub exporter: Option<[u8; 32]>,
+}
+
+/// Without the keying material.
+impl fmt::Debug for TlsFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, cipher, exporter: _ } = self;
+        f.debug_struct("TlsFacts").field("version", version).field("cipher", cipher).finish_non_exhaustive()
+    }
+}
 
 /// A client's connection.
 #[derive(Debug)]
@@ -83,7 +102,7 @@ fn tls_facts(tls: &TlsStream<TcpStream>) -> TlsFacts {
     };
     let cipher = connection.negotiated_cipher_suite().map_or(String::new(), |suite| format!("{:?}", suite.suite()));
     let exporter = connection.export_keying_material([0u8; 32], b"EXPORTER-Channel-Binding", Some(&[])).ok();
-    TlsFacts { version: version.to_owned(), cipher, sni: connection.server_name().map(str::to_owned), exporter }
+    TlsFacts { version: version.to_owned(), cipher, exporter }
 }
 
 impl AsyncRead for Stream {
@@ -119,5 +138,16 @@ impl AsyncWrite for Stream {
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
             Self::Closed => Poll::Ready(Ok(())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TlsFacts;
+
+    #[test]
+    fn keying_material_is_not_printed() {
+        let facts = TlsFacts { version: "v".into(), cipher: "c".into(), exporter: Some([115; 32]) };
+        assert_eq!(format!("{facts:?}"), "TlsFacts { version: \"v\", cipher: \"c\", .. }");
     }
 }

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
-use smtp::server::TlsFacts;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
-use super::Stream;
+use super::{Stream, TlsFacts};
 
 /// How long a client may take for a TLS handshake.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(30);

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use smtp::server::TlsFacts;
 use spool::Spool;
 
 use super::beside::dracd::rates::Rates;
@@ -14,7 +13,7 @@ use super::site::{ListenerSite, Site};
 use super::smtp::header::DateClock;
 use crate::judge::auth::Origin;
 use crate::judge::{SessionId, Sources};
-use crate::listen::{Pass, Stream};
+use crate::listen::{Pass, Stream, TlsFacts};
 
 /// The running server, as its sessions see it.
 pub struct Border {

@@ -92,8 +92,9 @@ const CIRCLES_YET: &[&str] = &[
 ];
 
 /// Crates where functions still have anonymous tuples as parameters.
-const TUPLES_YET: &[&str] =
-    &["state", "spool", "delivery", "config", "migrate", "judge", "listen", "witness", "serve", "admin", "sekisho"];
+const TUPLES_YET: &[&str] = &[
+    "state", "spool", "delivery", "config", "migrate", "judge", "listen", "witness", "serve", "admin", "sekisho",
+];
 
 /// So many parameters of the product's functions are bools. The number only falls.
 const BOOLS_MAX: usize = 26;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use libfuzzer_sys::fuzz_target;
 use smtp::replies;
 use smtp::server::{
-    Answer, AuthOffer, Flavour, Input, Limits, Offer, Output, Peer, Question, ServerConfig, Session, TlsFacts,
+    Answer, AuthOffer, Flavour, Input, Limits, Offer, Output, Peer, Question, ServerConfig, Session,
 };
 
 /// What brings a session into a state.
@@ -99,7 +99,7 @@ fn caller(options: u8) -> Caller {
     let limits = Limits { message_octets: 200, text_line_octets: 50, body_chunk_octets: 10, ..Limits::default() };
     let config =
         ServerConfig { hostname: "mx.example".into(), software: "x".into(), limits, offer, flavour: Flavour::Mx };
-    let peer = Peer { addr: IpAddr::from([192, 0, 2, 1]), xclient: options & 4 != 0, tls: None };
+    let peer = Peer { addr: IpAddr::from([192, 0, 2, 1]), xclient: options & 4 != 0, tls: false };
     let now = Instant::now();
     let session = Session::new(Arc::new(config), peer, now);
     Caller { session, now, proofs: Vec::new(), next: 0, closed: false }
@@ -113,8 +113,7 @@ fuzz_target!(|input: (u8, u8, Vec<&[u8]>)| {
     caller.carry_out(out);
     caller.input(Input::Bytes(STATES[usize::from(state) % STATES.len()]));
     if options & 8 != 0 {
-        let facts = TlsFacts { version: String::new(), cipher: String::new(), sni: None, exporter: None };
-        caller.input(Input::TlsUp(facts));
+        caller.input(Input::TlsUp);
     }
     for piece in pieces {
         caller.input(Input::Bytes(piece));

@@ -25,4 +25,4 @@ pub use error::ClientError;
 pub use protocol::Protocol;
 pub use response::{Response, ResponseError, ResponseLimits, ResponseReader};
 pub use session::{Config, Event, Input, Session, Wait};
-pub use transaction::{BadPath, Notify, Path, RecipientFate, Report, Ret, Stage, To, Transaction};
+pub use transaction::{BadPath, Path, RecipientFate, Report, Stage, To, Transaction};

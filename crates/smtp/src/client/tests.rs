@@ -3,6 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
+use crate::dsn::Notify;
+
 /// What the owner does when the session is ready, in order.
 #[derive(Clone, Copy)]
 enum Act {
@@ -16,7 +18,7 @@ use Act::{Auth, Quit, Send, StartTls};
 
 fn transaction(recipients: usize) -> Transaction {
     let to = (0..recipients)
-        .map(|number| To { path: Path::new(&format!("r{number}@d")).unwrap(), notify: None, orcpt: None })
+        .map(|number| To { path: Path::new(&format!("r{number}@d")).unwrap(), notify: Notify::DEFAULT, orcpt: None })
         .collect();
     Transaction {
         reverse_path: Path::new("s@h").unwrap(),

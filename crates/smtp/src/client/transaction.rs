@@ -1,7 +1,9 @@
 //! One message to one server: what is asked of it, and the fate of each recipient.
 
-use super::{Capabilities, Response};
 use std::fmt;
+
+use super::{Capabilities, Response};
+use crate::dsn::{Notify, Ret};
 
 /// A reverse-path or forward-path without its angle brackets, safe to stand in a command.
 ///
@@ -60,33 +62,13 @@ fn is_closed(text: &str) -> bool {
     !quoted && !escaped
 }
 
-/// NOTIFY of a recipient (RFC 3461 §4.1).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Notify {
-    /// SUCCESS.
-    pub success: bool,
-    /// FAILURE.
-    pub failure: bool,
-    /// DELAY.
-    pub delay: bool,
-}
-
-/// RET of a message (RFC 3461 §4.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ret {
-    /// The whole message comes back with a failure.
-    Full,
-    /// Its headers only.
-    Headers,
-}
-
 /// One recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct To {
     /// Forward-path.
     pub path: Path,
-    /// NOTIFY; `None` when the sender asked for nothing. All false is NEVER.
-    pub notify: Option<Notify>,
+    /// NOTIFY; the default is not sent.
+    pub notify: Notify,
     /// ORCPT as received, `type;xtext`. Left out if it could not stand in a command.
     pub orcpt: Option<String>,
 }
@@ -203,23 +185,14 @@ impl To {
     fn write(&self, offer: &Capabilities, out: &mut Vec<u8>) {
         put(out, &["RCPT TO:<", self.path.as_str(), ">"]);
         if offer.dsn {
-            if let Some(notify) = self.notify {
-                put(out, &[" NOTIFY="]);
-                notify.write(out);
+            if self.notify != Notify::DEFAULT {
+                put(out, &[" NOTIFY=", &self.notify.to_string()]);
             }
             if let Some(orcpt) = self.orcpt.as_deref().filter(|value| is_parameter(value)) {
                 put(out, &[" ORCPT=", orcpt]);
             }
         }
         put(out, &["\r\n"]);
-    }
-}
-
-impl Notify {
-    fn write(self, out: &mut Vec<u8>) {
-        let asked = [(self.success, "SUCCESS"), (self.failure, "FAILURE"), (self.delay, "DELAY")];
-        let words: Vec<&str> = asked.iter().filter(|(on, _)| *on).map(|(_, word)| *word).collect();
-        put(out, &[if words.is_empty() { "NEVER" } else { "" }, &words.join(",")]);
     }
 }
 
@@ -266,14 +239,10 @@ mod tests {
         let transaction = Transaction {
             reverse_path: Path::new("a@b").unwrap(),
             to: vec![
-                To {
-                    path: Path::new("c@d").unwrap(),
-                    notify: Some(Notify::default()),
-                    orcpt: Some("rfc822;c@d".into()),
-                },
+                To { path: Path::new("c@d").unwrap(), notify: Notify::NEVER, orcpt: Some("rfc822;c@d".into()) },
                 To {
                     path: Path::new("e@d").unwrap(),
-                    notify: Some(Notify { success: true, failure: true, delay: false }),
+                    notify: Notify::SUCCESS.with(Notify::FAILURE),
                     orcpt: Some("rfc822;x\r\nQUIT".into()),
                 },
             ],

@@ -1,6 +1,7 @@
 use super::*;
 use crate::address::DomainError;
-use crate::server::{BodyKind, MailParams, Notify, RcptParams, Ret, SubmittedBy};
+use crate::dsn::{Notify, Ret};
+use crate::server::{BodyKind, MailParams, RcptParams, SubmittedBy};
 
 fn parse(line: &str) -> Result<Command<'_>, CommandError<'_>> {
     Command::parse(line.as_bytes())

@@ -42,7 +42,7 @@ impl<R> Session<R> {
     fn not_this_mechanism(&self, mechanism: &str) -> Reply {
         let offer = &self.config.offer;
         let under_tls = offer.auth_mechanisms_tls.iter().any(|offered| offered.eq_ignore_ascii_case(mechanism));
-        if under_tls && self.peer.tls.is_none() { replies::auth_needs_tls() } else { replies::mechanism_unknown() }
+        if under_tls && !self.peer.tls { replies::auth_needs_tls() } else { replies::mechanism_unknown() }
     }
 
     fn auth_not_now(&self) -> Option<Reply> {
@@ -57,7 +57,7 @@ impl<R> Session<R> {
     /// Counted as an unknown command too: who is not offered AUTH and tries anyway is guessing (T16).
     fn refuse_auth(&mut self, out: &mut Vec<Output<R>>) {
         self.counts.auth_not_offered += 1;
-        let under_tls = self.config.offer.auth != AuthOffer::Never && self.peer.tls.is_none();
+        let under_tls = self.config.offer.auth != AuthOffer::Never && !self.peer.tls;
         self.unknown(if under_tls { replies::auth_needs_tls() } else { replies::not_offered() }, out);
     }
 

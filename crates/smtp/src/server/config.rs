@@ -1,6 +1,5 @@
 //! What a session is told at its start: limits, what is offered, who the peer is.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -112,30 +111,5 @@ pub struct Peer {
     /// It is listed as a proxy that may send XCLIENT.
     pub xclient: bool,
     /// TLS was up before the first octet (submissions).
-    pub tls: Option<TlsFacts>,
-}
-
-/// What is known about a TLS connection.
-#[derive(Clone)]
-pub struct TlsFacts {
-    /// `TLSv1.3`.
-    pub version: String,
-    /// The cipher suite's name.
-    pub cipher: String,
-    /// The server name that the client asked for.
-    pub sni: Option<String>,
-    /// Keying material `tls-exporter` for SCRAM's channel binding (RFC 9266).
-    pub exporter: Option<[u8; 32]>,
-}
-
-/// Without the keying material.
-impl fmt::Debug for TlsFacts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { version, cipher, sni, exporter: _ } = self;
-        f.debug_struct("TlsFacts")
-            .field("version", version)
-            .field("cipher", cipher)
-            .field("sni", sni)
-            .finish_non_exhaustive()
-    }
+    pub tls: bool,
 }

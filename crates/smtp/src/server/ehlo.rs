@@ -42,7 +42,7 @@ impl<R> Session<R> {
         lines.push("PIPELINING".into());
         lines.push(format!("SIZE {}", self.config.limits.message_octets).into());
         lines.extend(["8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING", "DSN"].map(Cow::Borrowed));
-        if self.config.offer.starttls && self.peer.tls.is_none() {
+        if self.config.offer.starttls && !self.peer.tls {
             lines.push("STARTTLS".into());
         }
         let mechanisms = self.auth_mechanisms();
@@ -58,9 +58,9 @@ impl<R> Session<R> {
     /// What AUTH may be used with now.
     pub(super) fn auth_mechanisms(&self) -> &[&'static str] {
         let offer = &self.config.offer;
-        match (offer.auth, &self.peer.tls) {
-            (AuthOffer::UnderTls | AuthOffer::Always, Some(_)) => &offer.auth_mechanisms_tls,
-            (AuthOffer::Always, None) if !offer.tls_required => &offer.auth_mechanisms_clear,
+        match (offer.auth, self.peer.tls) {
+            (AuthOffer::UnderTls | AuthOffer::Always, true) => &offer.auth_mechanisms_tls,
+            (AuthOffer::Always, false) if !offer.tls_required => &offer.auth_mechanisms_clear,
             _ => &[],
         }
     }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::config::TlsFacts;
 use super::envelope::{Envelope, Helo, Mail, Rcpt, XClient};
 use crate::reply::Reply;
 
@@ -13,7 +12,7 @@ pub enum Input<'a, R> {
     /// The answer to the question that is out. Without one it is ignored.
     Answer(Answer<R>),
     /// The handshake after [`Output::StartTls`] is done. A failed one is [`Input::PeerGone`].
-    TlsUp(TlsFacts),
+    TlsUp,
     /// [`super::Session::deadline`] has passed.
     Timeout,
     /// The peer closed the connection, or it broke.
@@ -28,7 +27,7 @@ impl<R: fmt::Debug> fmt::Debug for Input<'_, R> {
         match self {
             Self::Bytes(octets) => write!(f, "Bytes({} octets)", octets.len()),
             Self::Answer(answer) => f.debug_tuple("Answer").field(answer).finish(),
-            Self::TlsUp(facts) => f.debug_tuple("TlsUp").field(facts).finish(),
+            Self::TlsUp => f.write_str("TlsUp"),
             Self::Timeout => f.write_str("Timeout"),
             Self::PeerGone => f.write_str("PeerGone"),
             Self::Shutdown => f.write_str("Shutdown"),

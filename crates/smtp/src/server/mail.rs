@@ -31,7 +31,7 @@ impl<R> Session<R> {
             reverse_path: mail.reverse_path.clone(),
             mail: mail.params.clone(),
             recipients: Vec::new(),
-            tls: self.peer.tls.is_some(),
+            tls: self.peer.tls,
             authenticated: self.login.is_some(),
         };
         self.ask(State::MailAsked(Box::new(envelope)), Question::Mail(mail), out);

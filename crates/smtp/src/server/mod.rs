@@ -17,10 +17,9 @@ mod state;
 mod tls;
 mod xclient;
 
-pub use config::{AuthOffer, Flavour, Limits, Offer, Peer, ServerConfig, TlsFacts};
+pub use config::{AuthOffer, Flavour, Limits, Offer, Peer, ServerConfig};
 pub use envelope::{
-    Accepted, BodyKind, Envelope, Helo, HeloVerb, Mail, MailParams, Notify, Rcpt, RcptParams, Ret, SubmittedBy, With,
-    XClient,
+    Accepted, BodyKind, Envelope, Helo, HeloVerb, Mail, MailParams, Rcpt, RcptParams, SubmittedBy, With, XClient,
 };
 pub use interface::{Answer, Drained, Input, Output, Question};
 
@@ -108,7 +107,7 @@ impl<R> Session<R> {
                 self.read_unread(now, out);
             }
             Input::Answer(_) => {}
-            Input::TlsUp(facts) => self.tls_up(facts, now),
+            Input::TlsUp => self.tls_up(now),
             Input::Timeout => self.timeout(now, out),
             Input::PeerGone => self.end(out),
             Input::Shutdown => self.stopping = true,
@@ -148,11 +147,6 @@ impl<R> Session<R> {
     /// The client's address: the peer's, or what a listed proxy said by XCLIENT.
     pub fn client_addr(&self) -> IpAddr {
         self.peer.addr
-    }
-
-    /// TLS, if it is up.
-    pub fn tls(&self) -> Option<&TlsFacts> {
-        self.peer.tls.as_ref()
     }
 
     /// Whether octets are of use now; false while a question is out, so that a client waits for its answer.
@@ -255,7 +249,7 @@ impl<R> Session<R> {
             command,
             Command::Helo(_) | Command::StartTls | Command::Noop | Command::Rset | Command::Quit | Command::Help
         );
-        if self.config.offer.tls_required && self.peer.tls.is_none() && !before_tls {
+        if self.config.offer.tls_required && !self.peer.tls && !before_tls {
             return self.refuse_command(&command, replies::tls_required(), out);
         }
         match command {

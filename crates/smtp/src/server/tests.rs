@@ -19,7 +19,7 @@ fn session() -> (Session<u8>, Instant, Vec<Output<u8>>) {
         offer,
         flavour: Flavour::Mx,
     };
-    let peer = Peer { addr: "::ffff:192.0.2.1".parse().unwrap(), xclient: false, tls: None };
+    let peer = Peer { addr: "::ffff:192.0.2.1".parse().unwrap(), xclient: false, tls: false };
     let now = Instant::now();
     let mut session = Session::new(Arc::new(config), peer, now);
     let mut out = Vec::new();
@@ -96,11 +96,10 @@ fn secrets_are_not_printed() {
     let start: Question<u8> = Question::AuthStart { mechanism: "PLAIN", initial: Some(b"secret".to_vec()) };
     let step: Question<u8> = Question::AuthStep(Some(b"secret".to_vec()));
     let challenge: Answer<u8> = Answer::AuthChallenge(b"secret".to_vec());
-    let facts = TlsFacts { version: "v".into(), cipher: "c".into(), sni: None, exporter: Some([115; 32]) };
     let input: Input<'_, u8> = Input::Bytes(b"secret");
     let body: Output<u8> = Output::Body(b"secret".to_vec());
     let (mut session, now, mut out) = session();
     session.handle(Input::Bytes(b"secret"), now, &mut out);
-    let printed = format!("{start:?} {step:?} {challenge:?} {facts:?} {input:?} {body:?} {session:?}");
-    assert!(!printed.contains("115, ") && !printed.contains("secret"), "{printed}");
+    let printed = format!("{start:?} {step:?} {challenge:?} {input:?} {body:?} {session:?}");
+    assert!(!printed.contains("secret"), "{printed}");
 }

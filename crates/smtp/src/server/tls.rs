@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::state::State;
-use super::{Behind, Drained, Output, Session, TlsFacts};
+use super::{Behind, Drained, Output, Session};
 use crate::replies;
 
 impl<R> Session<R> {
@@ -11,7 +11,7 @@ impl<R> Session<R> {
         let refusal = match &self.state {
             // Whoever put octets there hopes that they are read once TLS is up.
             _ if behind == Behind::Octets => return self.close(replies::tls_pipelined(), out),
-            _ if self.peer.tls.is_some() => replies::tls_active(),
+            _ if self.peer.tls => replies::tls_active(),
             _ if !self.config.offer.starttls => return self.unknown(replies::not_offered(), out),
             State::Mail(_) | State::BetweenChunks(_) => replies::in_transaction(),
             _ => {
@@ -24,9 +24,9 @@ impl<R> Session<R> {
     }
 
     /// All that the client said in the clear is forgotten; only the counts of the session stay.
-    pub(super) fn tls_up(&mut self, facts: TlsFacts, now: Instant) {
+    pub(super) fn tls_up(&mut self, now: Instant) {
         if matches!(self.state, State::Securing) {
-            self.peer.tls = Some(facts);
+            self.peer.tls = true;
             self.login = None;
             self.state = State::Fresh;
             self.waiting_since = now;

@@ -4,9 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use smtp::server::{
-    Answer, AuthOffer, Flavour, Input, Limits, Offer, Output, Peer, Question, ServerConfig, Session, TlsFacts,
-};
+use smtp::server::{Answer, AuthOffer, Flavour, Input, Limits, Offer, Output, Peer, Question, ServerConfig, Session};
 use smtp::{Enhanced, ForwardPath, Reply, replies};
 
 /// What a test may set before a session.
@@ -35,7 +33,7 @@ impl Default for Setting {
             flavour: Flavour::Mx,
         };
         let addr = IpAddr::from([192, 0, 2, 7]);
-        Self { config, peer: Peer { addr, xclient: false, tls: None }, disk_full: false }
+        Self { config, peer: Peer { addr, xclient: false, tls: false }, disk_full: false }
     }
 }
 
@@ -59,17 +57,12 @@ impl Setting {
             "auth" if value == "never" => offer.auth = AuthOffer::Never,
             "auth_required" => offer.auth_required = value == "yes",
             "tls_required" => offer.tls_required = value == "yes",
-            "tls" => self.peer.tls = (value == "yes").then(facts),
+            "tls" => self.peer.tls = value == "yes",
             "xclient" => self.peer.xclient = value == "yes",
             "disk" => self.disk_full = value == "full",
             _ => unreachable!("set: {key}={value}"),
         }
     }
-}
-
-/// What is known of a handshake that never was.
-pub(crate) fn facts() -> TlsFacts {
-    TlsFacts { version: "TLSv1.3".into(), cipher: "TLS13_AES_128_GCM_SHA256".into(), sni: None, exporter: None }
 }
 
 /// A session, its clock and its caller.

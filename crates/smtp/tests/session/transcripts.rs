@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use smtp::server::Input;
 
-use crate::scripted::{Scripted, Setting, facts};
+use crate::scripted::{Scripted, Setting};
 
 #[test]
 fn all_transcripts() {
@@ -94,7 +94,7 @@ fn flush(scripted: &mut Scripted, group: &mut Vec<u8>, piece: usize) {
 
 fn happen(scripted: &mut Scripted, what: &str) {
     match what.split_once(' ').unwrap_or((what, "")) {
-        ("tls", _) => scripted.input(Input::TlsUp(facts())),
+        ("tls", _) => scripted.input(Input::TlsUp),
         ("gone", _) => scripted.input(Input::PeerGone),
         ("shutdown", _) => scripted.input(Input::Shutdown),
         ("wait", secs) => scripted.wait(Duration::from_secs(secs.parse().expect("seconds"))),

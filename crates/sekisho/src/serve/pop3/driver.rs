@@ -7,7 +7,6 @@ use pop3::stuff::DotWriter;
 use pop3::{Answer, Input, Lines, Output, Question, Session, Wanted};
 use tokio::sync::watch;
 
-use super::facts;
 use super::maildrop::Piece;
 use super::talk::Talk;
 use crate::listen::{Heard, Wire};
@@ -124,7 +123,7 @@ impl Driver {
     async fn start_tls(&mut self) -> io::Result<()> {
         self.wire.flush().await?;
         let tls = self.wire.start_tls(self.talk.tls_config()).await?;
-        self.session.handle(Input::TlsUp(facts(&tls)), Instant::now(), &mut self.due);
+        self.session.handle(Input::TlsUp, Instant::now(), &mut self.due);
         self.talk.tls_up(tls);
         Ok(())
     }

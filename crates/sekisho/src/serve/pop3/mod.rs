@@ -9,7 +9,6 @@ mod talk;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use pop3::{Peer, Session};
-use smtp::server::TlsFacts;
 use tokio::sync::watch;
 
 use self::driver::Driver;
@@ -20,7 +19,7 @@ use crate::listen::Wire;
 /// Serves one connection to its end.
 pub async fn serve(client: Client, opened: Opened, stop: watch::Receiver<bool>) {
     let Opened { stream, tls } = opened;
-    let peer = Peer { tls: tls.as_ref().map(facts), apop_banner: banner(&client) };
+    let peer = Peer { tls: tls.is_some(), apop_banner: banner(&client) };
     let session = Session::new(client.listener.pop3.clone(), peer, Instant::now());
     Driver::new(Wire::new(stream), session, Talk::new(client, tls)).run(stop).await;
 }
@@ -35,9 +34,4 @@ fn banner(client: &Client) -> Option<String> {
     getrandom::fill(&mut nonce).ok()?;
     let secs = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     Some(sasl::apop::timestamp(&nonce, secs, &client.site.settings.hostname))
-}
-
-fn facts(tls: &TlsFacts) -> pop3::TlsFacts {
-    let TlsFacts { version, cipher, sni, exporter } = tls.clone();
-    pop3::TlsFacts { version, cipher, sni, exporter }
 }

@@ -7,12 +7,12 @@ use std::time::Instant;
 use guard::{PopSource, Subject};
 use pop3::{Answer, Question, Reply, Secret, replies};
 use sasl::Mechanism;
-use smtp::server::TlsFacts;
 use tracing::info;
 
 use super::maildrop::{OpenMaildrop, Piece};
 use crate::judge::auth::{Auth, Origin, Outcome, Proved};
 use crate::judge::evidence::{Recorder, ToldLogin};
+use crate::listen::TlsFacts;
 use crate::serve::border::Client;
 
 /// One session's side of the conversation.

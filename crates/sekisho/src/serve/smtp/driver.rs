@@ -112,8 +112,8 @@ impl Driver {
     async fn start_tls(&mut self) -> io::Result<()> {
         self.wire.flush().await?;
         let facts = self.wire.start_tls(self.talk.tls_config()).await?;
-        self.talk.tls_up(&facts);
-        self.session.handle(Input::TlsUp(facts), Instant::now(), &mut self.due);
+        self.talk.tls_up(facts);
+        self.session.handle(Input::TlsUp, Instant::now(), &mut self.due);
         Ok(())
     }
 }

@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Zoned;
 use jiff::fmt::rfc2822;
-use smtp::server::TlsFacts;
+
+use crate::listen::TlsFacts;
 
 /// What the header section of a message holds, as far as we care.
 #[derive(Debug, Default, PartialEq, Eq)]

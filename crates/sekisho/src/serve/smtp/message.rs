@@ -272,8 +272,8 @@ impl Talk {
                 .and_then(smtp::xtext::decode)
                 .and_then(|octets| String::from_utf8(octets).ok()),
             ret: envelope.mail.ret.map(|ret| match ret {
-                smtp::server::Ret::Full => spool::Ret::Full,
-                smtp::server::Ret::Headers => spool::Ret::Headers,
+                smtp::Ret::Full => spool::Ret::Full,
+                smtp::Ret::Headers => spool::Ret::Headers,
             }),
             message_octets: octets,
         })

@@ -25,7 +25,7 @@ pub async fn serve(client: Client, opened: Opened, stop: watch::Receiver<bool>) 
     // Behind a PROXY header is anybody: such a session never has the right that its peer has for itself (T6).
     let proxied = settings.proxy_from.iter().any(|net| net.contains(&client.peer));
     let listed = !proxied && settings.xclient_from.iter().any(|net| net.contains(&client.peer));
-    let peer = Peer { addr: client.ip, xclient: listed, tls: tls.clone() };
+    let peer = Peer { addr: client.ip, xclient: listed, tls: tls.is_some() };
     let session = Session::new(client.listener.smtp.clone(), peer, Instant::now());
     Driver::new(Wire::new(stream), session, Talk::new(client, tls)).run(stop).await;
 }

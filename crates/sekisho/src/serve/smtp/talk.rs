@@ -8,12 +8,13 @@ use std::time::{Duration, Instant, SystemTime};
 use guard::{Manner, Recipient};
 use smtp::replies;
 use smtp::reply::Reply;
-use smtp::server::{Answer, Helo, Question, TlsFacts, XClient};
+use smtp::server::{Answer, Helo, Question, XClient};
 use tracing::info;
 
 use super::message::Arriving;
 use crate::judge::auth::{Auth, Outcome};
 use crate::judge::{Case, Connected, Login};
+use crate::listen::TlsFacts;
 use crate::serve::border::Client;
 
 /// One session's side of the conversation. Small while nothing happens: what a login or a message needs is boxed.
@@ -74,8 +75,8 @@ impl Talk {
     }
 
     /// TLS is up: nothing said before counts (RFC 3207 §4.2).
-    pub(super) fn tls_up(&mut self, facts: &TlsFacts) {
-        self.tls = Some(Box::new(facts.clone()));
+    pub(super) fn tls_up(&mut self, facts: TlsFacts) {
+        self.tls = Some(Box::new(facts));
         self.case.secured();
         (self.helo, self.transaction, self.auth) = (None, None, None);
     }
