@@ -5,9 +5,11 @@
 //! event, `export` a file of grants for those who can only read one, `watch` reads the logs of other servers, `import` and `doctor`
 //! their configurations, `run` the server's life as a process, `demo` the server to try.
 
+/// The crate, under its old path.
+pub use config;
+
 pub mod admin;
 pub mod command;
-pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod export;

@@ -29,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("bdb", &[]),
     ("maps", &["smtp", "bdb"]),
     ("mta", &["smtp"]),
+    ("config", &["smtp", "guard", "maps"]),
     (
         "sekisho",
         &[
@@ -46,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "bdb",
             "maps",
             "mta",
+            "config",
         ],
     ),
 ];

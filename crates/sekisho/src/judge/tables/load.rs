@@ -11,7 +11,7 @@ use guard::rule::{Mode, Part};
 use maps::{Kind, RelayWhat, Table};
 
 use super::{AccessMap, Tables, action};
-use crate::config::{self, MapDomain, MapEntries, MapFile, Settings};
+use crate::config::{self, MapDomain, MapFile, Settings};
 
 /// A map larger than this is some other file.
 const FILE_OCTETS_MAX: u64 = 1 << 30;
@@ -73,7 +73,7 @@ impl Loading {
             let line = ConfigLine::new(table.file(), entry.line);
             match &entry.what {
                 RelayWhat::Client(client) => entries.clients.push(Entry { text: client.to_string(), line }),
-                RelayWhat::Domain(domain) => entries.add(domain, line),
+                RelayWhat::Domain(domain) => entries.domains.push(domain_of(domain, line)),
             }
         }
     }
@@ -83,14 +83,14 @@ impl Loading {
         let entries = &mut self.tables.entries;
         if map.kind == Kind::LocalHostNames {
             for (domain, line) in table.keys() {
-                entries.add(domain, ConfigLine::new(table.file(), line));
+                entries.domains.push(domain_of(domain, ConfigLine::new(table.file(), line)));
             }
             return;
         }
         // In sendmail's class R a domain means those below it, too. Its clients are for `relay.maps`.
         for entry in table.relay_entries() {
             if let RelayWhat::Domain(domain) = &entry.what {
-                entries.add(domain, ConfigLine::new(table.file(), entry.line));
+                entries.domains.push(domain_of(domain, ConfigLine::new(table.file(), entry.line)));
             }
         }
     }
@@ -120,10 +120,9 @@ impl Loading {
     }
 }
 
-impl MapEntries {
-    fn add(&mut self, domain: &str, line: ConfigLine) {
-        self.domains.push(MapDomain { entry: Entry { text: domain.to_owned(), line }, next_hop: None });
-    }
+/// A domain of which no file says yet who takes its mail.
+fn domain_of(domain: &str, line: ConfigLine) -> MapDomain {
+    MapDomain { entry: Entry { text: domain.to_owned(), line }, next_hop: None }
 }
 
 /// The database of a source.

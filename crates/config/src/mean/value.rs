@@ -1,6 +1,6 @@
 //! Readers of single values: names, networks, addresses with ports.
 
-use crate::config::settings::HostPort;
+use crate::settings::HostPort;
 use ipnet::IpNet;
 use smtp::address::{Domain, Host, Mailbox};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

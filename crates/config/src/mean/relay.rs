@@ -6,7 +6,7 @@ use guard::{DracSenders, SenderPattern};
 use maps::Kind;
 
 use super::{Meaning, border, minutes, value};
-use crate::config::{
+use crate::{
     file::{self, Senders, SendersWord},
     settings::{Client, ClientWho, Domains, Drac, Export, MapFile, Network, Pop, Relay, RelayDomain},
 };

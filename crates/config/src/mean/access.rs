@@ -5,7 +5,7 @@ use std::path::Path;
 use maps::Kind;
 
 use super::{Meaning, relay};
-use crate::config::{
+use crate::{
     file::{self, Mode},
     settings::{Access, Watch, WatchSource},
 };

@@ -1,7 +1,7 @@
 //! Listeners, limits and logins as meant.
 
 use super::{Meaning, minutes, secs, value};
-use crate::config::{
+use crate::{
     file::{self, AuthOffer, Protocol, RelayMode, TlsOffer},
     settings::{Auth, Limits, Listener},
 };
@@ -283,7 +283,7 @@ pub(super) fn mechanism(name: &str, path: &str, meaning: &mut Meaning<'_>) -> Op
     if MECHANISMS.contains(&upper.as_str()) {
         return Some(upper);
     }
-    let near = crate::config::shape::nearest_of(&upper, MECHANISMS.into_iter());
+    let near = crate::shape::nearest_of(&upper, MECHANISMS.into_iter());
     let hint =
         near.map_or_else(|| format!("one of {}", MECHANISMS.join(", ")), |near| format!("did you mean \"{near}\"?"));
     meaning.wrong(path, format!("`{path}`: unknown mechanism \"{name}\""), &hint);

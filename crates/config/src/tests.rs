@@ -173,14 +173,12 @@ fn the_reference_says_the_truth() {
 fn every_key_is_read_somewhere() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let (mut meaning, mut program) = (String::new(), String::new());
-    gather(&source.join("config/mean"), &mut meaning);
-    meaning += &std::fs::read_to_string(source.join("config/mean.rs")).expect("readable");
-    for part in
-        ["admin", "command", "demo.rs", "judge", "listen", "log", "lookup", "run.rs", "serve", "tables", "tls.rs"]
-    {
-        gather(&source.join(part), &mut program);
+    gather(&source.join("mean"), &mut meaning);
+    meaning += &std::fs::read_to_string(source.join("mean.rs")).expect("readable");
+    for user in users() {
+        gather(&user.join("src"), &mut program);
     }
-    let settings = std::fs::read_to_string(source.join("config/settings.rs")).expect("readable");
+    let settings = std::fs::read_to_string(source.join("settings.rs")).expect("readable");
     program += settings.split_once("impl Settings").expect("it has methods").1;
     let reads = |text: &str, name: &str| {
         text.match_indices(&format!(".{name}")).any(|(at, found)| {
@@ -197,6 +195,18 @@ fn every_key_is_read_somewhere() {
     }
 }
 
+/// The crates that are configured: all that depend on this one.
+fn users() -> Vec<std::path::PathBuf> {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let depends = |manifest: String| {
+        let product = manifest.split("[dev-dependencies]").next().unwrap_or_default().to_owned();
+        product.lines().any(|line| line.starts_with("config."))
+    };
+    let members = std::fs::read_dir(crates).expect("a folder").flatten().map(|entry| entry.path());
+    let users = |it: &std::path::PathBuf| std::fs::read_to_string(it.join("Cargo.toml")).is_ok_and(depends);
+    members.filter(users).collect()
+}
+
 fn gather(path: &Path, text: &mut String) {
     if path.is_dir() {
         std::fs::read_dir(path).expect("a folder").flatten().for_each(|entry| gather(&entry.path(), text));
@@ -209,7 +219,7 @@ fn gather(path: &Path, text: &mut String) {
 /// `SEKISHO_WRITE_CASES=1` writes the latter anew.
 #[test]
 fn bad_configurations_are_told_as_written_down() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/cases");
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut cases = 0;
     for entry in std::fs::read_dir(&dir).expect("a folder").flatten() {
         let path = entry.path();

@@ -1,7 +1,7 @@
 //! Queue and delivery as meant.
 
 use super::{Meaning, below, border, secs, value};
-use crate::config::{
+use crate::{
     file::{self, RemoteKind, SmarthostTls},
     settings::{Delivery, HostPort, Local, Remote, Smarthost, SmarthostLogin, Spool},
 };
