@@ -5,8 +5,8 @@
 //! event, `export` a file of grants for those who can only read one, `watch` reads the logs of other servers, `import` and `doctor`
 //! their configurations, `run` the server's life as a process, `demo` the server to try.
 
-/// The crate, under its old path.
-pub use config;
+/// The crates, under their old paths.
+pub use {config, listen, listen::tls};
 
 pub mod admin;
 pub mod command;
@@ -15,9 +15,7 @@ pub mod doctor;
 pub mod export;
 pub mod import;
 pub mod judge;
-pub mod listen;
 pub mod log;
 pub mod run;
 pub mod serve;
-pub mod tls;
 pub mod watch;

@@ -29,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("bdb", &[]),
     ("maps", &["smtp", "bdb"]),
     ("mta", &["smtp"]),
+    ("listen", &["smtp", "guard"]),
     ("config", &["smtp", "guard", "maps"]),
     (
         "sekisho",
@@ -47,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "bdb",
             "maps",
             "mta",
+            "listen",
             "config",
         ],
     ),

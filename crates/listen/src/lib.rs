@@ -1,4 +1,4 @@
-//! The way in: sockets, connection limits, the PROXY header, and the byte stream with or without TLS.
+//! The way in: sockets, connection limits, the PROXY header, and the byte stream with or without TLS, and its certificate.
 //!
 //! Answers for who is connected and on which socket; not for what is said there (see `serve`).
 
@@ -7,6 +7,7 @@ pub mod link;
 pub mod proxy;
 pub mod socket;
 pub mod stream;
+pub mod tls;
 pub mod wire;
 
 pub use gate::{Gate, Pass, Refused};
