@@ -1,24 +1,49 @@
-//! The configuration: as written ([`file`]), as meant ([`Settings`]), and what is wrong with it ([`Report`]).
+//! The configuration: as written ([`File`]), as meant ([`Settings`]), and what is wrong with it ([`Report`]).
 //!
-//! A text goes through `tree` (values with places), `shape` (keys, types, ranges) and `mean` (values across sections). Each
-//! step finds all the mistakes it can, so that the operator corrects a file once. Nothing dangerous comes out of here: what
-//! would relay for strangers is a mistake like any other, with its line.
+//! A text goes through `tree` (values with places), `shape` (keys, types, ranges) and the sections' `meant` (values, and how they
+//! fit together). Each step finds all the mistakes it can, so that the operator corrects a file once. Nothing dangerous comes
+//! out of here: what would relay for strangers (`policy`) is a mistake like any other, with its line.
+//!
+//! Each section of the file is a module of [`section`]: what is written with its defaults, what it means, what needs a restart.
 
-pub mod file;
-mod mean;
+mod file;
+mod map_file;
+mod nearest;
+mod policy;
+mod reading;
 pub mod reference;
 mod report;
-mod settings;
+mod restart;
+pub mod section;
 mod shape;
 mod source;
 mod tree;
+mod value;
 
-pub use file::{
-    AuthOffer, LogFormat, LogLevel, Protocol, RelayMode, Rpcbind, SmarthostTls, Stage, TlsOffer, WatchFormat,
-};
+pub use file::{File, Settings};
+pub use map_file::MapFile;
+pub use policy::{MapDomain, MapEntries};
 pub use report::{Mistake, Report};
-pub use settings::*;
+pub use section::access::{Access, Stage};
+pub use section::admin::Admin;
+pub use section::auth::Auth;
+pub use section::delivery::{Delivery, Local, Remote, Smarthost, SmarthostLogin, SmarthostTls};
+pub use section::directory::Directory;
+pub use section::dns::Dns;
+pub use section::domains::{Domains, RelayDomain};
+pub use section::limits::Limits;
+pub use section::listener::{AuthOffer, Listener, Protocol, RelayMode, TlsOffer};
+pub use section::log::{Log, LogFormat, LogLevel};
+pub use section::relay::{Client, ClientWho, Drac, Export, Network, Pop, Relay, Rpcbind};
+pub use section::spool::Spool;
+pub use section::state::State;
+pub use section::tls::Tls;
+pub use section::watch::{Watch, WatchFormat, WatchSource};
 pub use source::Place;
+pub use value::HostPort;
+
+use reading::Reading;
+use tree::Tree;
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
 
@@ -29,7 +54,7 @@ pub const DEFAULT_FILE: &str = "/etc/sekisho/sekisho.toml";
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// As written, with every default and override in its place.
-    pub file: file::File,
+    pub file: File,
     /// As meant.
     pub settings: Settings,
 }
@@ -74,17 +99,18 @@ pub struct Text<'a> {
 pub fn parse(text: &Text<'_>, sets: &[String]) -> Result<Loaded, Report> {
     let sources = Arc::new(tree::sources(text.name, text.text, sets));
     let report = |mistakes| Report::new(sources.clone(), mistakes);
-    let tree = tree::Tree::parse(&sources).map_err(report)?;
+    let tree = Tree::parse(&sources).map_err(report)?;
     let mistakes = shape::check(tree.root());
-    let file = match tree.file() {
+    let file = match tree.read::<File>() {
         Ok(file) => file,
         Err(mistake) if mistakes.is_empty() => return Err(report(vec![mistake])),
         Err(_) => return Err(report(mistakes)),
     };
-    let mut meaning = mean::Meaning { tree: &tree, sources: &sources, base_dir: text.base_dir, mistakes };
-    let settings = mean::settings(&file, &mut meaning);
-    mean::dangers(&settings, &mut meaning);
-    let mistakes = meaning.mistakes;
+    let data_dir = text.base_dir.join(&file.data_dir);
+    let mut reading = Reading { tree: &tree, sources: &sources, base_dir: text.base_dir, data_dir, mistakes };
+    let settings = file.meant(&mut reading);
+    policy::check(&settings, &mut reading);
+    let mistakes = reading.mistakes;
     if mistakes.is_empty() { Ok(Loaded { file, settings }) } else { Err(report(mistakes)) }
 }
 

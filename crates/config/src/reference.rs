@@ -1,6 +1,7 @@
-//! The reference of all keys, made from `config::file`: what the doc comment says, and type and default from the code.
+//! The reference of all keys, made from [`File`]: what the doc comment says, and type and default from the code.
 
-use super::{file::File, shape};
+use crate::file::File;
+use crate::shape;
 use serde_json::Value;
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, all of it at once, each shown in its line.
 
-use super::source::{Place, Sources};
+use crate::source::{Place, Sources};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::{fmt, ops::Range, sync::Arc};
 

@@ -1,7 +1,9 @@
 //! Is every key a key, every value of its type and within its range? All mistakes are found in one walk over the tree,
-//! beside the schema that `config::file` generates.
+//! beside the schema that is made of [`File`].
 
-use super::{file::File, report::Mistake};
+use crate::file::File;
+use crate::nearest::nearest;
+use crate::report::Mistake;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 use toml::{
@@ -60,7 +62,7 @@ impl Walk<'_> {
             if let Some(schema) = properties.get(key.get_ref().as_ref()) {
                 self.value(value, schema, &At { path, span: value.span() });
             } else {
-                let hint = self.nearest(key.get_ref(), properties.keys());
+                let hint = self.meant_key(key.get_ref(), properties.keys());
                 self.add(key.span(), format!("unknown key `{path}`"), hint);
             }
         }
@@ -104,7 +106,7 @@ impl Walk<'_> {
             return;
         }
         let message = format!("`{}` is one of {}", at.path, quoted_list(&choices));
-        let hint = nearest_of(text, choices.iter().copied()).map(|near| format!("did you mean \"{near}\"?"));
+        let hint = nearest(text, choices.iter().copied()).map(|near| format!("did you mean \"{near}\"?"));
         self.add(at.span.clone(), message, hint);
     }
 
@@ -122,11 +124,11 @@ impl Walk<'_> {
     }
 
     /// What a wrong key may have meant: a neighbour, a key of another section, a key of another server.
-    fn nearest<'k>(&self, key: &str, neighbours: impl Iterator<Item = &'k String>) -> Option<String> {
+    fn meant_key<'k>(&self, key: &str, neighbours: impl Iterator<Item = &'k String>) -> Option<String> {
         if let Some((_, here)) = FOREIGN.iter().find(|(foreign, _)| *foreign == key) {
             return Some(format!("here that is {here}"));
         }
-        if let Some(near) = nearest_of(key, neighbours.map(String::as_str)) {
+        if let Some(near) = nearest(key, neighbours.map(String::as_str)) {
             return Some(format!("did you mean `{near}`?"));
         }
         let elsewhere = find_key(self.schema, key, "")?;
@@ -224,48 +226,9 @@ pub(crate) fn grouped(number: i128) -> String {
     out
 }
 
-/// The candidate that is a slip of the finger away, if one is.
-pub(crate) fn nearest_of<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    let far = (word.chars().count() / 3).max(1);
-    candidates.map(|it| (distance(word, it), it)).filter(|(d, _)| *d <= far).min_by_key(|(d, _)| *d).map(|(_, it)| it)
-}
-
-/// Edits (insert, delete, replace, swap of neighbours) between two words.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distance_counts_slips() {
-        let table = [
-            ("hops", "hops", 0),
-            ("hopps", "hops", 1),
-            ("hpos", "hops", 1),
-            ("", "abc", 3),
-            ("netwrks", "networks", 1),
-        ];
-        for (a, b, expected) in table {
-            assert_eq!(distance(a, b), expected, "{a} {b}");
-        }
-    }
 
     #[test]
     fn thousands_are_set_apart() {

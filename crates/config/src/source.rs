@@ -2,6 +2,7 @@
 //!
 //! All texts lie in one space of offsets, one behind the other, so that a span says by itself which text it is in.
 
+use guard::ConfigLine;
 use std::{fmt, ops::Range, sync::Arc};
 
 /// A place in a text, as editors count: lines and columns from 1, columns in characters.
@@ -13,6 +14,13 @@ pub struct Place {
     pub line: u32,
     /// Column, from 1.
     pub column: u32,
+}
+
+impl Place {
+    /// The place as the guard's traces name it.
+    pub fn line(&self) -> ConfigLine {
+        ConfigLine::new(self.file.clone(), self.line)
+    }
 }
 
 impl fmt::Display for Place {

@@ -168,18 +168,18 @@ fn the_reference_says_the_truth() {
     }
 }
 
-/// No key is parsed and then forgotten: `config::mean` reads each, and the program each of what it makes of them.
+/// No key is parsed and then forgotten: its section's meaning reads each, and the program each of what that makes of them.
 #[test]
 fn every_key_is_read_somewhere() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (mut meaning, mut program) = (String::new(), String::new());
-    gather(&source.join("mean"), &mut meaning);
-    meaning += &std::fs::read_to_string(source.join("mean.rs")).expect("readable");
+    let (mut sections, mut program) = (String::new(), String::new());
+    gather(&source.join("section"), &mut sections);
+    gather(&source.join("file.rs"), &mut sections);
+    gather(&source.join("policy.rs"), &mut program);
     for user in users() {
         gather(&user.join("src"), &mut program);
     }
-    let settings = std::fs::read_to_string(source.join("settings.rs")).expect("readable");
-    program += settings.split_once("impl Settings").expect("it has methods").1;
+    let meaning = items(&sections, |head| head.starts_with("impl Written") || head == "impl File {").join("\n");
     let reads = |text: &str, name: &str| {
         text.match_indices(&format!(".{name}")).any(|(at, found)| {
             !text[at + found.len()..].starts_with(|next: char| next.is_ascii_alphanumeric() || "_(".contains(next))
@@ -189,9 +189,57 @@ fn every_key_is_read_somewhere() {
         let name = key.path.rsplit('.').next().expect("a name").trim_end_matches("[]");
         assert!(reads(&meaning, name), "{} is parsed, and means nothing", key.path);
     }
-    let fields = settings.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(": "));
+    let is_written = |head: &str| head.starts_with("pub struct Written") || head == "pub struct File {";
+    let meant = items(&sections, |head| head.starts_with("pub struct ") && !is_written(head)).join("\n");
+    let fields = meant.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(": "));
     for (name, _) in fields.filter(|(name, _)| !name.contains(' ')) {
         assert!(reads(&program, name), "`{name}` of the settings is used nowhere");
+    }
+}
+
+/// The items of a source whose first line is such a one.
+fn items(text: &str, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut lines = text.lines();
+    while let Some(head) = lines.next() {
+        if is_wanted(head) {
+            let rest: Vec<&str> = lines.by_ref().take_while(|line| *line != "}").collect();
+            found.push(format!("{head}\n{}", rest.join("\n")));
+        }
+    }
+    assert!(!found.is_empty());
+    found
+}
+
+#[test]
+fn what_needs_a_restart_is_named() {
+    let keys = |sets: &[&str]| {
+        let before = load(GOOD, &[]).expect("good").settings;
+        before.needing_a_restart(&load(GOOD, sets).expect("good").settings)
+    };
+    assert!(keys(&["limits.errors=3", "relay.networks=['192.0.2.1']", "log.level=debug"]).is_empty());
+    assert!(keys(&["delivery.quota_octets=5", "delivery.maildir_root=m", "auth.apop=false"]).is_empty());
+    assert_eq!(keys(&["hostname=b.example.test", "state.path=s"]), ["hostname", "state.path"]);
+    assert_eq!(keys(&["delivery.remote=sink"]), ["delivery.remote (smarthost, sink)"]);
+    let sets = ["spool.give_up_hours=9", "dns.timeout_ms=900", "auth.failure_minutes=9", "delivery.concurrency=9"];
+    let named = ["dns.timeout_ms", "auth.failure_minutes", "spool.give_up_hours", "delivery.concurrency"];
+    assert_eq!(keys(&sets), named);
+}
+
+/// The operator finds what is named in his file.
+#[test]
+fn what_needs_a_restart_is_named_as_it_is_written() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sections = String::new();
+    gather(&source.join("section"), &mut sections);
+    gather(&source.join("file.rs"), &mut sections);
+    let known: Vec<String> =
+        reference::sections().into_iter().flat_map(|section| section.keys).map(|key| key.path).collect();
+    let named: Vec<&str> =
+        sections.split("restart.compare(\"").skip(1).filter_map(|rest| rest.split(['"', ' ']).next()).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for key in named {
+        assert!(known.iter().any(|it| it == key), "there is no key `{key}`");
     }
 }
 

@@ -1,7 +1,8 @@
 //! The configuration as a tree of values that know where they stand: the file, with every `--set` laid over it.
 
-use super::{file::File, report::Mistake, source::Sources};
-use serde::Deserialize as _;
+use crate::report::Mistake;
+use crate::source::Sources;
+use serde::Deserialize;
 use std::ops::Range;
 use toml::{
     Spanned,
@@ -56,9 +57,9 @@ impl<'t> Tree<'t> {
         self.root.get_ref()
     }
 
-    /// The values as `config::file` has them.
-    pub(crate) fn file(&self) -> Result<File, Mistake> {
-        File::deserialize(toml::de::Deserializer::from(self.root.clone())).map_err(|error| Mistake {
+    /// The values as they are written.
+    pub(crate) fn read<T: Deserialize<'t>>(&self) -> Result<T, Mistake> {
+        T::deserialize(toml::de::Deserializer::from(self.root.clone())).map_err(|error| Mistake {
             span: error.span().unwrap_or(0..0),
             message: error.message().to_owned(),
             hint: None,
@@ -168,7 +169,7 @@ mod tests {
         let sets = ["limits.hops=33".to_owned(), "listener.mx.connections_max=7".to_owned()];
         let sources = sources("f.toml", TEXT, &sets);
         let tree = Tree::parse(&sources).expect("parses");
-        let file = tree.file().expect("deserialises");
+        let file: crate::File = tree.read().expect("deserialises");
         assert_eq!((file.limits.hops, file.listener[0].connections_max), (33, 7));
         assert_eq!(sources.place(&tree.span("listener[0].bind[1]")).to_string(), "f.toml:7:14");
         assert_eq!(sources.place(&tree.span("limits.hops")).to_string(), "--set:1:15");

@@ -53,7 +53,7 @@ pub(super) fn run(args: &Init, global: &Global) -> Result<(), Fault> {
     let settings = loaded.map_err(config::ConfigError::Mistaken)?.settings;
     let password = secret::new_password(&format!("Password of {}@{}", args.user, args.domain))?;
     for dir in
-        [base_dir, &settings.data_dir, &settings.delivery.maildir_root, &settings.spool.path, &settings.state_dir]
+        [base_dir, &settings.data_dir, &settings.delivery.maildir_root, &settings.spool.path, &settings.state.path]
     {
         make_dir(dir)?;
     }

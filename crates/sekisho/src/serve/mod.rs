@@ -10,6 +10,7 @@ pub mod deliver;
 mod legacy;
 pub mod memory;
 pub mod pop3;
+#[cfg(test)]
 mod reload;
 pub mod route;
 pub mod site;
@@ -154,7 +155,7 @@ impl Server {
     /// Takes a new configuration over whole, or keeps the old one whole. Sessions that run go on with theirs.
     pub fn reload(&mut self, settings: Settings) -> Result<(), StartError> {
         let old = self.border.site.load_full();
-        let fixed = reload::needing_a_restart(&old.settings, &settings);
+        let fixed = old.settings.needing_a_restart(&settings);
         if !fixed.is_empty() {
             return Err(StartError::NeedsRestart(fixed));
         }
@@ -278,7 +279,7 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
     let settings = &site.settings;
     let key = ServerKey::load_or_create(&settings.directory.key)?;
     let directory = Directory::open(&settings.directory.path, &key, directory_settings(settings)).await?;
-    let state = Embedded::open_with(&settings.state_dir, state_config(settings))?;
+    let state = Embedded::open_with(&settings.state.path, state_config(settings))?;
     state.share_addresses(settings.auth.shared_addresses.iter().copied());
     forget_the_locked(&directory, &state).await;
     let (spool, recovery) = Spool::open(spool_config(settings))?;

@@ -62,7 +62,10 @@ impl Loading {
             config::Stage::Sender => Part::Sender,
             config::Stage::Recipient => Part::Recipient,
         });
-        let mode = if access.observe { Mode::Observe } else { Mode::Enforce };
+        let mode = match access.mode {
+            config::section::access::Mode::Enforce => Mode::Enforce,
+            config::section::access::Mode::Observe => Mode::Observe,
+        };
         self.tables.access.push(AccessMap { table: Arc::new(table), of, mode });
     }
 

@@ -1,23 +1,36 @@
-//! Readers of single values: names, networks, addresses with ports.
+//! Readers of single values: names, networks, addresses with ports, numbers with their unit.
 
-use crate::settings::HostPort;
+use crate::nearest::nearest;
 use ipnet::IpNet;
 use smtp::address::{Domain, Host, Mailbox};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+/// A host, by name or address, and a port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HostPort {
+    /// Name, or address without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
 
 /// Why a value cannot be read, and how it would be right.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unreadable {
-    pub(super) message: String,
-    pub(super) hint: &'static str,
+pub(crate) struct Unreadable {
+    pub(crate) message: String,
+    pub(crate) hint: Cow<'static, str>,
 }
 
 fn unreadable<T>(message: String, hint: &'static str) -> Result<T, Unreadable> {
-    Err(Unreadable { message, hint })
+    Err(Unreadable { message, hint: hint.into() })
 }
 
 /// A domain name.
-pub(super) fn domain(text: &str) -> Result<Domain, Unreadable> {
+pub(crate) fn domain(text: &str) -> Result<Domain, Unreadable> {
     match Domain::parse(text) {
         Ok(domain) => Ok(domain),
         Err(why) => unreadable(format!("\"{text}\" is no domain name: {why}"), "as in \"example.net\""),
@@ -25,7 +38,7 @@ pub(super) fn domain(text: &str) -> Result<Domain, Unreadable> {
 }
 
 /// A domain name with a dot in it.
-pub(super) fn host_name(text: &str) -> Result<Domain, Unreadable> {
+pub(crate) fn host_name(text: &str) -> Result<Domain, Unreadable> {
     let name = domain(text)?;
     if !name.as_str().contains('.') {
         return unreadable(format!("\"{text}\" is no fully qualified name"), "as in \"mail.example.net\"");
@@ -34,7 +47,7 @@ pub(super) fn host_name(text: &str) -> Result<Domain, Unreadable> {
 }
 
 /// `LOCAL@DOMAIN`, and no route.
-pub(super) fn mailbox(text: &str) -> Result<Mailbox, Unreadable> {
+pub(crate) fn mailbox(text: &str) -> Result<Mailbox, Unreadable> {
     match Mailbox::parse(text) {
         Ok(mailbox) if matches!(mailbox.host, Host::Domain(_)) && mailbox.routing().is_none() => Ok(mailbox),
         Ok(_) => unreadable(format!("\"{text}\" is no plain address"), "as in \"alice@example.net\""),
@@ -43,7 +56,7 @@ pub(super) fn mailbox(text: &str) -> Result<Mailbox, Unreadable> {
 }
 
 /// One ASCII sign, or none.
-pub(super) fn delimiter(text: &str) -> Result<Option<char>, Unreadable> {
+pub(crate) fn delimiter(text: &str) -> Result<Option<char>, Unreadable> {
     let mut signs = text.chars();
     match (signs.next(), signs.next()) {
         (None, _) => Ok(None),
@@ -53,7 +66,7 @@ pub(super) fn delimiter(text: &str) -> Result<Option<char>, Unreadable> {
 }
 
 /// `ADDRESS` or `ADDRESS/PREFIX`; host bits are kept for the guard to judge. An IPv4-mapped one is IPv4.
-pub(super) fn network(text: &str) -> Result<IpNet, Unreadable> {
+pub(crate) fn network(text: &str) -> Result<IpNet, Unreadable> {
     let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     let Some(net) = net else {
         return unreadable(format!("\"{text}\" is no network"), "as in \"192.0.2.0/28\" or \"2001:db8::1\"");
@@ -68,7 +81,7 @@ fn unmapped(net: IpNet) -> IpNet {
 }
 
 /// `ADDRESS:PORT`, `[ADDRESS]:PORT`; with a default port also the address alone.
-pub(super) fn socket_addr(text: &str, port: Option<u16>) -> Result<SocketAddr, Unreadable> {
+pub(crate) fn socket_addr(text: &str, port: Option<u16>) -> Result<SocketAddr, Unreadable> {
     let alone = || {
         let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         Some(SocketAddr::new(inner.parse().ok()?, port?))
@@ -80,7 +93,7 @@ pub(super) fn socket_addr(text: &str, port: Option<u16>) -> Result<SocketAddr, U
 }
 
 /// `HOST`, `HOST:PORT`, `ADDRESS`, `[ADDRESS]:PORT`.
-pub(super) fn host_port(text: &str, default_port: u16) -> Result<HostPort, Unreadable> {
+pub(crate) fn host_port(text: &str, default_port: u16) -> Result<HostPort, Unreadable> {
     if let Ok(addr) = socket_addr(text, Some(default_port)) {
         return Ok(HostPort { host: addr.ip().to_string(), port: addr.port() });
     }
@@ -93,6 +106,53 @@ pub(super) fn host_port(text: &str, default_port: u16) -> Result<HostPort, Unrea
         return unreadable(format!("\"{text}\" needs brackets"), "as in \"[2001:db8::1]:25\"");
     }
     Ok(HostPort { host: domain(host)?.as_str().to_owned(), port })
+}
+
+/// Mechanisms of a login, strongest first.
+const MECHANISMS: [&str; 5] = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"];
+
+/// A mechanism of a login, in upper case.
+pub(crate) fn mechanism(text: &str) -> Result<String, Unreadable> {
+    let upper = text.to_ascii_uppercase();
+    if MECHANISMS.contains(&upper.as_str()) {
+        return Ok(upper);
+    }
+    let hint = match nearest(&upper, MECHANISMS.into_iter()) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("one of {}", MECHANISMS.join(", ")),
+    };
+    Err(Unreadable { message: format!("unknown mechanism \"{text}\""), hint: hint.into() })
+}
+
+/// Permissions of a file, octal.
+pub(crate) fn permissions(text: &str) -> Option<u32> {
+    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777)
+}
+
+/// Counts of the file fit in 32 bits, and so in `usize` on every machine that we build for.
+pub(crate) fn count(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+pub(crate) fn minutes(minutes: u32) -> Duration {
+    Duration::from_secs(u64::from(minutes) * 60)
+}
+
+pub(crate) fn secs(secs: u32) -> Duration {
+    Duration::from_secs(secs.into())
+}
+
+/// What the guard says of a danger: why it is one, and what to write instead.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Advice<'t> {
+    pub(crate) reason: &'t str,
+    pub(crate) hint: &'t str,
+}
+
+/// The guard ends its reason with what to write instead.
+pub(crate) fn advice(why: &str) -> Advice<'_> {
+    let (reason, hint) = why.split_once("; ").unwrap_or((why, ""));
+    Advice { reason, hint }
 }
 
 #[cfg(test)]

@@ -1,0 +1,169 @@
+//! The whole file: its sections, and the keys before the first of them.
+//!
+//! What is written is [`File`], what it means [`Settings`]; each section has both in its own module. The doc comment of a written
+//! field is its entry in `sekisho config reference` and in `sekisho.toml(5)`; the attributes beside it are what
+//! `sekisho config schema` and the checker go by.
+
+use crate::reading::Reading;
+use crate::restart::Restart;
+use crate::section::access::{self, Access, WrittenAccess};
+use crate::section::admin::{Admin, WrittenAdmin};
+use crate::section::auth::{Auth, WrittenAuth};
+use crate::section::delivery::{Delivery, WrittenDelivery};
+use crate::section::directory::{Directory, WrittenDirectory};
+use crate::section::dns::{Dns, WrittenDns};
+use crate::section::domains::{Domains, WrittenDomains};
+use crate::section::limits::{Limits, WrittenLimits};
+use crate::section::listener::{self, Certificate, Listener, WrittenListener};
+use crate::section::log::{Log, WrittenLog};
+use crate::section::relay::{Relay, WrittenRelay};
+use crate::section::spool::{Spool, WrittenSpool};
+use crate::section::state::{State, WrittenState};
+use crate::section::tls::{Tls, WrittenTls};
+use crate::section::watch::{self, Watch, WrittenWatch};
+use crate::value;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{path::PathBuf, sync::Arc};
+
+/// The configuration of a Sekisho server.
+///
+/// A relative path is meant from `data_dir`. Sizes are in octets, times in the unit that ends the key's name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Name of this server in its greeting, in `Received:` and in reports: a fully qualified domain name that resolves to
+    /// this host. Required.
+    pub hostname: String,
+    /// Folder of everything the server keeps; a relative one is meant from the folder of the configuration file.
+    /// Default `"/var/lib/sekisho"`.
+    #[serde(default = "data_dir")]
+    pub data_dir: String,
+    /// Domains for which mail is taken. Those with accounts live in the directory
+    /// (`sekisho domain add`).
+    #[serde(default)]
+    pub domains: WrittenDomains,
+    /// Where the server listens. A service without a `[[listener]]` is not listening at all.
+    #[serde(default)]
+    pub listener: Vec<WrittenListener>,
+    /// Certificate for STARTTLS, submissions and POP3S. Without it no listener offers TLS.
+    #[serde(default)]
+    pub tls: WrittenTls,
+    /// Who may relay, that is: have mail taken for domains that are not ours. Nobody, unless it is said here.
+    #[serde(default)]
+    pub relay: WrittenRelay,
+    /// Maps whose entries refuse, in the order in which they are asked. Asked at RCPT, when everything is known.
+    #[serde(default)]
+    pub access: Vec<WrittenAccess>,
+    /// Logs of other POP and IMAP servers that tell of logins, for those who can change nothing at all there.
+    #[serde(default)]
+    pub watch: Vec<WrittenWatch>,
+    /// Bounds on what a peer may cost. Each has its own reply.
+    #[serde(default)]
+    pub limits: WrittenLimits,
+    /// Logins: mechanisms, password hashing, the throttle of failed attempts.
+    #[serde(default)]
+    pub auth: WrittenAuth,
+    /// The accounts.
+    #[serde(default)]
+    pub directory: WrittenDirectory,
+    /// Evidence of logins, rates: what relay decisions are founded on.
+    #[serde(default)]
+    pub state: WrittenState,
+    /// The durable queue: a mail is answered with 250 when it lies here.
+    #[serde(default)]
+    pub spool: WrittenSpool,
+    /// Where mail goes from the queue.
+    #[serde(default)]
+    pub delivery: WrittenDelivery,
+    /// Name servers.
+    #[serde(default)]
+    pub dns: WrittenDns,
+    /// The log: one line per event.
+    #[serde(default)]
+    pub log: WrittenLog,
+    /// The admin API, by which `sekisho user`, `grant`, `queue` and `reload` talk to the running server.
+    #[serde(default)]
+    pub admin: WrittenAdmin,
+}
+
+fn data_dir() -> String {
+    "/var/lib/sekisho".to_owned()
+}
+
+/// Everything the server was told.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each section is told at its key above")]
+pub struct Settings {
+    /// Name of the configuration file, as it was given.
+    pub file: Arc<str>,
+    pub hostname: String,
+    pub data_dir: PathBuf,
+    pub domains: Domains,
+    pub listeners: Vec<Listener>,
+    /// `None`: no certificate, and so no TLS.
+    pub tls: Option<Tls>,
+    pub relay: Relay,
+    pub access: Vec<Access>,
+    pub watch: Vec<Watch>,
+    pub limits: Limits,
+    pub auth: Auth,
+    pub directory: Directory,
+    pub state: State,
+    pub spool: Spool,
+    pub delivery: Delivery,
+    pub dns: Dns,
+    pub log: Log,
+    pub admin: Admin,
+}
+
+impl File {
+    /// What the file means. With a mistake in `reading`, the result is only fit to be thrown away.
+    pub(crate) fn meant(&self, reading: &mut Reading<'_>) -> Settings {
+        let tls = self.tls.meant(reading);
+        let certificate = if tls.is_some() { Certificate::Given } else { Certificate::Missing };
+        Settings {
+            file: reading.place("hostname").file,
+            hostname: self.hostname(reading),
+            data_dir: reading.data_dir.clone(),
+            domains: self.domains.meant(reading),
+            listeners: listener::meant(&self.listener, certificate, reading),
+            tls,
+            relay: self.relay.meant(reading),
+            access: access::meant(&self.access, reading),
+            watch: watch::meant(&self.watch, reading),
+            limits: self.limits.meant(reading),
+            auth: self.auth.meant(reading),
+            directory: self.directory.meant(reading),
+            state: self.state.meant(reading),
+            spool: self.spool.meant(reading),
+            delivery: self.delivery.meant(reading),
+            dns: self.dns.meant(reading),
+            log: self.log.meant(reading),
+            admin: self.admin.meant(reading),
+        }
+    }
+
+    fn hostname(&self, reading: &mut Reading<'_>) -> String {
+        let name = reading.parsed("hostname", value::host_name(&self.hostname));
+        name.map(|name| name.as_str().to_owned()).unwrap_or_default()
+    }
+}
+
+impl Settings {
+    /// The keys in which `new` differs and which are read at the start only. Everything else is taken over by a reload.
+    pub fn needing_a_restart(&self, new: &Self) -> Vec<&'static str> {
+        let mut restart = Restart::default();
+        restart.compare("hostname", &self.hostname, &new.hostname);
+        restart.compare("data_dir", &self.data_dir, &new.data_dir);
+        self.directory.needing_a_restart(&new.directory, &mut restart);
+        self.state.needing_a_restart(&new.state, &mut restart);
+        self.admin.needing_a_restart(&new.admin, &mut restart);
+        self.dns.needing_a_restart(&new.dns, &mut restart);
+        self.relay.needing_a_restart(&new.relay, &mut restart);
+        self.auth.needing_a_restart(&new.auth, &mut restart);
+        self.spool.needing_a_restart(&new.spool, &mut restart);
+        self.delivery.needing_a_restart(&new.delivery, &mut restart);
+        restart.keys()
+    }
+}

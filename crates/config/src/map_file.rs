@@ -1,0 +1,39 @@
+//! `TYPE:FILE`: a file of another mail server.
+
+use crate::reading::Reading;
+use crate::source::Place;
+use crate::value::Unreadable;
+use maps::{Kind, Spec};
+use std::path::PathBuf;
+
+/// A file of another mail server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapFile {
+    /// Its form.
+    pub kind: Kind,
+    /// Its path; a relative one is meant from the configuration's folder of data.
+    pub path: PathBuf,
+    /// Where it is named.
+    pub place: Place,
+}
+
+/// A list of files, each of one of these kinds.
+pub(crate) fn all(key: &str, texts: &[String], kinds: &[Kind], reading: &mut Reading<'_>) -> Vec<MapFile> {
+    let each = texts.iter().enumerate();
+    each.filter_map(|(index, text)| one(&format!("{key}[{index}]"), text, kinds, reading)).collect()
+}
+
+/// A file of one of these kinds.
+pub(crate) fn one(path: &str, text: &str, kinds: &[Kind], reading: &mut Reading<'_>) -> Option<MapFile> {
+    let Spec { kind, path: file } = reading.parsed(path, spec(text, kinds))?;
+    Some(MapFile { kind, path: reading.below(&file), place: reading.place(path) })
+}
+
+fn spec(text: &str, kinds: &[Kind]) -> Result<Spec, Unreadable> {
+    let spec = text.parse::<Spec>().ok().filter(|spec| kinds.contains(&spec.kind));
+    spec.ok_or_else(|| {
+        let words = kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let hint = format!("TYPE:FILE with a type of {words}");
+        Unreadable { message: format!("\"{text}\" is no map for this place"), hint: hint.into() }
+    })
+}

@@ -1,0 +1,157 @@
+//! `[[listener]]`: where and how a peer is met.
+
+mod bind;
+mod check;
+mod offer;
+mod peers;
+
+pub use offer::{AuthOffer, Protocol, RelayMode, TlsOffer};
+
+use crate::reading::Reading;
+use crate::value::count;
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+/// `[[listener]]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename = "Listener", deny_unknown_fields)]
+pub struct WrittenListener {
+    /// Name in the log and for `--set listener.NAME.KEY=VALUE`; each once. Required.
+    pub name: String,
+    /// What is spoken there. Required.
+    pub protocol: Protocol,
+    /// Where it listens: `ADDRESS:PORT`, `[ADDRESS]:PORT` for IPv6. `[::]:PORT` is IPv6 only; give `0.0.0.0:PORT` beside it.
+    /// The interfaces for other mail servers (`policy`, `socketmap`, `milter`, `dovecot-auth`) also listen at `unix:PATH`.
+    /// Required.
+    #[schemars(length(min = 1))]
+    pub bind: Vec<String>,
+    /// Networks that may connect at all. Default `[]`: everybody; for the interfaces for other mail servers, which believe what
+    /// they are told of a client, loopback, and nothing wider than `relay.networks` may be.
+    #[serde(default)]
+    pub peers: Vec<String>,
+    /// For `policy`, `milter` and `socketmap`: who decides about relaying. `"permit"`: this server; a grant answers OK, and a
+    /// recipient that is not ours is refused without one. In Postfix the policy service must then stand before
+    /// `reject_unauth_destination`. `"restrict"`: the mail server that asks; we only take away. Default `"restrict"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<RelayMode>,
+    /// Permissions of the `unix:` sockets, octal. Default `"0660"`.
+    #[serde(default = "socket_mode")]
+    pub socket_mode: String,
+    /// When a login is offered: never, only under TLS (plain-text mechanisms) or always. Default `"never"` for `smtp`,
+    /// `"tls"` for the others; mechanisms that do not show the password are offered without TLS too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthOffer>,
+    /// Whether mail is taken only after a login. Default `true` for `submission` and `submissions`, else `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_required: Option<bool>,
+    /// Whether STARTTLS (STLS) is offered or asked for before anything else. Default `"offered"` when `[tls]` has a
+    /// certificate, else `"off"`. The protocols that end in `s` begin with TLS and ignore it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsOffer>,
+    /// Proxies that must begin with a PROXY protocol header (v1 or v2); nobody else may send one. The address in the header
+    /// is the client, and never inherits what the proxy is trusted with. As narrow as `relay.networks` must be. Default `[]`.
+    #[serde(default)]
+    pub proxy_from: Vec<String>,
+    /// Clients that may use XCLIENT. Each XCLIENT must name an address, of which the proxy's own rights are no part; behind a
+    /// PROXY header nobody may use it. As narrow as `relay.networks` must be. Default `[]`.
+    #[serde(default)]
+    pub xclient_from: Vec<String>,
+    /// Connections at a time; more are answered with 421. 1 to 1,000,000. Default 10,000.
+    #[serde(default = "connections_max")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections_max: u32,
+    /// Connections at a time of one client: an IPv4 address or an IPv6 /64, behind a PROXY header the one it names. 1 to 1,000,000. Default 100.
+    #[serde(default = "connections_per_client_max")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections_per_client_max: u32,
+    /// Wait before the greeting of SMTP, in milliseconds: who talks before it is no mail server, and is refused with 554.
+    /// 0 to 60,000. Default 0.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 60_000))]
+    pub greet_pause_ms: u32,
+}
+
+fn socket_mode() -> String {
+    "0660".to_owned()
+}
+
+fn connections_max() -> u32 {
+    10_000
+}
+
+fn connections_per_client_max() -> u32 {
+    100
+}
+
+/// `[[listener]]`, as meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "told at the keys of the same name above")]
+pub struct Listener {
+    pub name: Arc<str>,
+    pub protocol: Protocol,
+    pub bind: Vec<SocketAddr>,
+    /// The `unix:` sockets, and their permissions.
+    pub unix: Vec<PathBuf>,
+    pub socket_mode: u32,
+    /// Empty: everybody.
+    pub peers: Vec<IpNet>,
+    pub relay: RelayMode,
+    pub auth: AuthOffer,
+    pub auth_required: bool,
+    pub tls: TlsOffer,
+    pub proxy_from: Vec<IpNet>,
+    pub xclient_from: Vec<IpNet>,
+    pub connections_max: usize,
+    pub connections_per_client_max: usize,
+    pub greet_pause: Duration,
+}
+
+/// Whether `[tls]` names a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    Given,
+    Missing,
+}
+
+/// All of `[[listener]]`, as meant.
+pub(crate) fn meant(written: &[WrittenListener], certificate: Certificate, reading: &mut Reading<'_>) -> Vec<Listener> {
+    let mut listeners: Vec<Listener> = Vec::new();
+    for (index, entry) in written.iter().enumerate() {
+        let path = format!("listener[{index}]");
+        let listener = entry.meant(certificate, &path, reading);
+        check::certificate(entry, certificate, &path, reading);
+        check::protocol(&listener, &path, reading);
+        check::others(&listener, &listeners, &path, reading);
+        listeners.push(listener);
+    }
+    listeners
+}
+
+impl WrittenListener {
+    fn meant(&self, certificate: Certificate, path: &str, reading: &mut Reading<'_>) -> Listener {
+        let protocol = self.protocol;
+        let bound = bind::meant(&self.bind, protocol, path, reading);
+        Listener {
+            name: self.name.as_str().into(),
+            protocol,
+            bind: bound.inet,
+            unix: bound.unix,
+            socket_mode: bind::socket_mode(&self.socket_mode, path, reading),
+            peers: peers::meant(&self.peers, protocol, path, reading),
+            relay: self.relay.unwrap_or(RelayMode::Restrict),
+            auth: self.auth.unwrap_or(protocol.default_auth()),
+            auth_required: self.auth_required.unwrap_or(protocol.is_submission()),
+            tls: self.tls.unwrap_or(match certificate {
+                Certificate::Given if !protocol.is_beside() => TlsOffer::Offered,
+                _ => TlsOffer::Off,
+            }),
+            proxy_from: peers::trusted(&self.proxy_from, &format!("{path}.proxy_from"), reading),
+            xclient_from: peers::trusted(&self.xclient_from, &format!("{path}.xclient_from"), reading),
+            connections_max: count(self.connections_max),
+            connections_per_client_max: count(self.connections_per_client_max),
+            greet_pause: Duration::from_millis(self.greet_pause_ms.into()),
+        }
+    }
+}

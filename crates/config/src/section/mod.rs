@@ -1,0 +1,18 @@
+//! The sections of the file, one a module: what is written there with its defaults, what it means, and which of it is read at the
+//! start only. A new key is a change of its section's file and of nothing else here.
+
+pub mod access;
+pub mod admin;
+pub mod auth;
+pub mod delivery;
+pub mod directory;
+pub mod dns;
+pub mod domains;
+pub mod limits;
+pub mod listener;
+pub mod log;
+pub mod relay;
+pub mod spool;
+pub mod state;
+pub mod tls;
+pub mod watch;

@@ -1,0 +1,96 @@
+//! `[relay]`: who may relay without a login.
+
+mod client;
+mod drac;
+mod export;
+mod pop;
+
+pub use client::{Client, ClientWho, WrittenClient};
+pub use drac::{Drac, Rpcbind, SendersWord, WrittenDrac, WrittenSenders};
+pub use export::Export;
+pub use pop::{Pop, WrittenPop};
+
+use crate::map_file::{self, MapFile};
+use crate::reading::Reading;
+use crate::restart::Restart;
+use crate::source::Place;
+use crate::value;
+use ipnet::IpNet;
+use maps::Kind;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `[relay]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename = "Relay", deny_unknown_fields, default)]
+pub struct WrittenRelay {
+    /// Networks whose hosts may relay, as narrow as possible: `ADDRESS` or `ADDRESS/PREFIX`. What would let strangers relay
+    /// (a public network wider than /24, or /48 in IPv6, or more than a private network) does not start. No network is
+    /// trusted by default, loopback neither. Default `[]`.
+    pub networks: Vec<String>,
+    /// Single clients that may relay, each by address or by forward-confirmed name. Default `[]`.
+    pub clients: Vec<WrittenClient>,
+    /// Files of other mail servers that give relaying, as `TYPE:FILE`: `sendmail-access` (entries with `RELAY`), `relay-allow`,
+    /// `ip-allow`, `name-allow`. Each entry counts as if it stood in `relay.clients` or `domains.relay`, and is checked like them.
+    /// Default `[]`.
+    pub maps: Vec<String>,
+    /// POP before SMTP: a POP login lets its address relay for a while, as that account.
+    pub pop: WrittenPop,
+    /// DRAC: other POP servers tell of logins at theirs.
+    pub drac: WrittenDrac,
+    /// Berkeley DB file of the addresses that have a grant now, for mail servers that can do nothing but read one: `"btree:FILE"`
+    /// or `"hash:FILE"`. The weakest way: a file cannot fail closed. It is written anew at the start and emptied at the
+    /// end. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub export: Option<String>,
+}
+
+/// `[relay]`, as meant.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "told at the keys of the same name above")]
+pub struct Relay {
+    pub networks: Vec<Network>,
+    pub clients: Vec<Client>,
+    pub maps: Vec<MapFile>,
+    pub pop: Pop,
+    pub drac: Drac,
+    pub export: Option<Export>,
+}
+
+/// One of `relay.networks`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// The network, as written (host bits and all).
+    pub net: IpNet,
+    /// The entry.
+    pub place: Place,
+}
+
+/// What `relay.maps` may be.
+const KINDS: [Kind; 4] = [Kind::SendmailAccess, Kind::RelayAllow, Kind::IpAllow, Kind::NameAllow];
+
+impl WrittenRelay {
+    pub(crate) fn meant(&self, reading: &mut Reading<'_>) -> Relay {
+        let mut networks = Vec::new();
+        for (index, text) in self.networks.iter().enumerate() {
+            let path = format!("relay.networks[{index}]");
+            let place = reading.place(&path);
+            networks.extend(reading.parsed(&path, value::network(text)).map(|net| Network { net, place }));
+        }
+        let clients = self.clients.iter().enumerate();
+        let clients = clients.filter_map(|(index, it)| it.meant(&format!("relay.clients[{index}]"), reading)).collect();
+        let pop = self.pop.meant(reading);
+        let maps = map_file::all("relay.maps", &self.maps, &KINDS, reading);
+        let drac = self.drac.meant(reading);
+        let export = self.export.as_ref();
+        let export = export.and_then(|text| export::meant(text, reading));
+        Relay { networks, clients, maps, pop, drac, export }
+    }
+}
+
+impl Relay {
+    pub(crate) fn needing_a_restart(&self, new: &Self, restart: &mut Restart) {
+        restart.compare("relay.export", &self.export, &new.export);
+        self.drac.needing_a_restart(&new.drac, restart);
+    }
+}

@@ -1,0 +1,41 @@
+//! `[tls]`: the certificate that all listeners show.
+
+use crate::reading::Reading;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// `[tls]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename = "Tls", deny_unknown_fields, default)]
+pub struct WrittenTls {
+    /// PEM file: the certificate, then its intermediates. Read again at a reload. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// PEM file of the private key, not readable by others. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// `[tls]`, as meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "told at the keys of the same name above")]
+pub struct Tls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl WrittenTls {
+    pub(crate) fn meant(&self, reading: &mut Reading<'_>) -> Option<Tls> {
+        let (lone, missing) = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => {
+                return Some(Tls { certificate: reading.below(certificate), key: reading.below(key) });
+            }
+            (None, None) => return None,
+            (Some(_), None) => ("certificate", "key"),
+            (None, Some(_)) => ("key", "certificate"),
+        };
+        reading.wrong("tls", format!("`tls.{lone}` without `tls.{missing}`"), "give both, or neither");
+        None
+    }
+}
