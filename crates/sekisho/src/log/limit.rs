@@ -4,8 +4,13 @@
 //! Each place in the program that logs is counted for itself, so that a flood of one event hides no other. What is left out
 //! is counted by the event's name and told once a second. Counting costs a few atomics and no lock; the name of an event is
 //! only looked at when its line is left out.
+//!
+//! It is our own, since what there is for `tracing` (`tracing-throttle`) looks for repetitions: it reads all fields of every event,
+//! also of those that are written, and counts what is alike in a table that a flood of new values fills. A flood's lines differ
+//! in session, client and address, so that every such field would have to be named to it; and it does not spare a line for having
+//! a field, as those about mail are spared.
 
-use super::line::{self, Form};
+use super::line::{self, Form, LeftOut};
 use std::{
     ptr,
     sync::{
@@ -35,7 +40,7 @@ struct Place {
     /// The second in the upper half, its lines in the lower.
     counted: AtomicU64,
     /// What was left out since it was last told, by the event's name: nearly always one.
-    left_out: Mutex<Vec<(String, u64)>>,
+    left_out: Mutex<Vec<LeftOut>>,
 }
 
 impl Limit {
@@ -94,8 +99,8 @@ impl Limit {
         }
         for place in &self.places {
             if place.metadata.load(Relaxed) != 0 {
-                for (event, count) in place.take() {
-                    line::suppressed(lines, form, (&event, count));
+                for left_out in place.take() {
+                    line::suppressed(lines, form, &left_out);
                 }
             }
         }
@@ -117,14 +122,14 @@ impl Place {
 
     fn leave_out(&self, name: &str) {
         let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
-        match left_out.iter_mut().find(|(known, _)| known == name) {
-            Some((_, count)) => *count += 1,
+        match left_out.iter_mut().find(|known| known.event == name) {
+            Some(known) => known.count += 1,
             // Names come from the program, so these are few.
-            None => left_out.push((name.to_owned(), 1)),
+            None => left_out.push(LeftOut { event: name.to_owned(), count: 1 }),
         }
     }
 
-    fn take(&self) -> Vec<(String, u64)> {
+    fn take(&self) -> Vec<LeftOut> {
         std::mem::take(&mut *self.left_out.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

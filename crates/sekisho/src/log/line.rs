@@ -2,7 +2,12 @@
 //!
 //! In text, a value stands bare if it has only harmless characters, else in quotes with `"`, `\` and control characters
 //! escaped: a peer can neither end a line nor begin a field.
+//!
+//! It is our own, since what there is promises less to whoever reads the log: `tracing-subscriber` writes a value of `%` as it
+//! comes, and `tracing-logfmt` leaves characters bare that print as nothing or turn the direction of what follows. Neither
+//! bounds a value, nor has the same fields in text and JSON with the message as the event's name.
 
+use super::own::is_own;
 use std::{
     cell::RefCell,
     fmt::{self, Write as _},
@@ -52,36 +57,41 @@ pub(super) fn write(event: &Event<'_>, form: Form, out: impl FnOnce(&[u8])) {
     });
 }
 
-/// The crates of the workspace; what others log goes under the event `library`.
-pub(super) fn is_own(target: &str) -> bool {
-    let name = target.split("::").next().unwrap_or(target);
-    matches!(
-        name,
-        "sekisho" | "smtp" | "pop3" | "sasl" | "guard" | "state" | "directory" | "spool" | "maildir" | "delivery"
-    )
-}
-
 /// The line that tells of lines that could not be written.
 pub(super) fn dropped(out: &mut Vec<u8>, form: Form, lines: u64) {
-    notice(out, form, (Level::WARN, "log_lines_dropped"), |line| {
+    notice(out, form, &Notice { level: Level::WARN, event: "log_lines_dropped" }, |line| {
         put(line, form, "lines", Value::Bare(format_args!("{lines}")));
     });
 }
 
 /// The line that tells of lines that were left out, since there were too many of their event.
-pub(super) fn suppressed(out: &mut Vec<u8>, form: Form, (event, count): (&str, u64)) {
-    notice(out, form, (Level::INFO, "lines_suppressed"), |line| {
+pub(super) fn suppressed(out: &mut Vec<u8>, form: Form, left_out: &LeftOut) {
+    let LeftOut { event, count } = left_out;
+    notice(out, form, &Notice { level: Level::INFO, event: "lines_suppressed" }, |line| {
         put(line, form, "event", Value::Text(event));
         put(line, form, "count", Value::Bare(format_args!("{count}")));
     });
 }
 
+/// How many lines of an event were left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    pub(super) event: String,
+    pub(super) count: u64,
+}
+
+/// What the log says about itself.
+struct Notice<'a> {
+    level: Level,
+    event: &'a str,
+}
+
 /// A line of the log about itself.
-fn notice(out: &mut Vec<u8>, form: Form, (level, name): (Level, &str), fields: impl FnOnce(&mut String)) {
+fn notice(out: &mut Vec<u8>, form: Form, notice: &Notice<'_>, fields: impl FnOnce(&mut String)) {
     let mut line = String::new();
-    head(&mut line, form, Clock::default().now(), level);
+    head(&mut line, form, Clock::default().now(), notice.level);
     let mut event = EventName::NONE;
-    event.set(name);
+    event.set(notice.event);
     event.write(&mut line, form);
     fields(&mut line);
     line.push_str(form.end());

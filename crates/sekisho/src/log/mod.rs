@@ -7,6 +7,7 @@
 
 mod limit;
 mod line;
+mod own;
 mod subscriber;
 mod writer;
 

@@ -1,6 +1,6 @@
 //! The receiver of `tracing`'s events. Spans are not used: each line carries its session's id itself.
 
-use super::{Mode, line, writer::Buffer};
+use super::{Mode, line, own, writer::Buffer};
 use std::sync::Arc;
 use tracing::{Event, Level, Metadata, Subscriber, level_filters::LevelFilter, span, subscriber::Interest};
 
@@ -14,7 +14,7 @@ impl Lines {
     /// Libraries are heard from `warn` on, and all of it only at `trace`: their chatter is not ours to keep stable.
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
         let level = self.mode.level();
-        let own = line::is_own(metadata.target());
+        let own = own::is_own(metadata.target());
         *metadata.level() <= level && (own || *metadata.level() <= Level::WARN || level == LevelFilter::TRACE)
     }
 }
