@@ -16,12 +16,14 @@
 //! | [`apop`] | the digest of POP3's APOP |
 //! | [`scheme`] | `{ARGON2ID}`, `{SHA512-CRYPT}` … : reading, verifying, making |
 //! | [`prepare`] | which logins and passwords are taken at all |
+//! | `guess` | a hash by which wrong guesses are told apart |
 //! | [`secret`] | octets that are wiped, and never printed |
 //! | `stored` | what the directory keeps of a secret, for an exchange |
 
 pub mod apop;
 pub mod client;
 pub mod cram;
+mod guess;
 mod hash;
 pub mod mechanism;
 pub mod prepare;
@@ -31,6 +33,7 @@ pub mod secret;
 pub mod server;
 mod stored;
 
+pub use guess::guess_hash;
 pub use mechanism::Mechanism;
 pub use secret::SecretBytes;
 pub use server::{Context, Exchange, Failure, PasswordVerdict, Step};

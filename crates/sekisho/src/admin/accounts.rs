@@ -1,13 +1,13 @@
 //! `/v1/accounts` and `/v1/devices`.
 
 use super::{ApiError, Backend, Shared, wire};
-use crate::judge::auth::guess_hash;
 use axum::{
     Json,
     extract::{Path, Query, State},
     http::StatusCode,
 };
 use directory::{Account, Device, DeviceLimits, DirectoryError, NewPassword, PasswordKind, RecipientScope};
+use sasl::guess_hash;
 use serde::Deserialize;
 use state::{AuthGate, FailedLogin};
 use std::{

@@ -9,9 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use directory::{AuthOutcome, Identity, RecipientScope, SecretUse, SecretsOutcome};
 use guard::{Fact, Fault};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sasl::{Context, Exchange, Mechanism, Step};
-use sha2::Sha256;
+use sasl::{Context, Exchange, Mechanism, Step, guess_hash};
 use state::AuthGate;
 use state::throttle::FailedLogin;
 use tracing::{debug, info, warn};
@@ -348,19 +346,6 @@ fn shown(login: &str) -> &str {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"@._+-".contains(&octet);
     let is_address = login.len() <= 64 && login.contains('@') && login.bytes().all(plain);
     if is_address { login } else { "?" }
-}
-
-/// A keyed hash of a guess: enough to see the same one again, useless for anything else. `login` is in lower case.
-pub fn guess_hash(key: &[u8; 32], login: &str, guess: &[u8]) -> [u8; 16] {
-    let mut hash = [0; 16];
-    // Keys of any length are taken.
-    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) {
-        mac.update(login.as_bytes());
-        mac.update(&[0]);
-        mac.update(guess);
-        hash.copy_from_slice(&mac.finalize().into_bytes()[..16]);
-    }
-    hash
 }
 
 fn fits_apop(secret: &sasl::StoredSecret, banner: &str, digest: &[u8; 16]) -> bool {
