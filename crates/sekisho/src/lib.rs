@@ -6,9 +6,8 @@
 //! their configurations, `run` the server's life as a process, `demo` the server to try.
 
 /// The crates, under their old paths.
-pub use {config, listen, listen::tls};
+pub use {admin, config, listen, listen::tls};
 
-pub mod admin;
 pub mod command;
 pub mod demo;
 pub mod doctor;

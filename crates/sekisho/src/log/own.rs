@@ -24,6 +24,7 @@ const CRATES: &[&str] = &[
     "mta",
     "listen",
     "config",
+    "admin",
     "sekisho",
 ];
 

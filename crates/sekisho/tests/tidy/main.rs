@@ -31,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mta", &["smtp"]),
     ("listen", &["smtp", "guard"]),
     ("config", &["smtp", "guard", "maps"]),
+    ("admin", &["sasl", "guard", "state", "directory", "spool", "listen", "config"]),
     (
         "sekisho",
         &[
@@ -50,6 +51,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "mta",
             "listen",
             "config",
+            "admin",
         ],
     ),
 ];

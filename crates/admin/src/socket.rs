@@ -8,7 +8,7 @@ use std::{
 use tokio::net::UnixListener;
 
 use super::{Backend, router};
-use crate::listen::socket;
+use listen::socket;
 
 /// Why there is no admin socket.
 #[derive(Debug, thiserror::Error)]

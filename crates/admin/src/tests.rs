@@ -77,9 +77,9 @@ impl Api {
     }
 }
 
-fn pop() -> crate::config::Pop {
-    let place = crate::config::Place { file: "t.toml".into(), line: 1, column: 1 };
-    crate::config::Pop {
+fn pop() -> config::Pop {
+    let place = config::Place { file: "t.toml".into(), line: 1, column: 1 };
+    config::Pop {
         enabled: true,
         lifetime: Duration::from_mins(30),
         messages_per_hour: 10,

@@ -43,7 +43,7 @@ pub struct Server {
     /// The queue.
     pub spool: Arc<spool::Spool>,
     /// `[relay.pop]` as it is now: it says how long a grant lasts.
-    pub pop: Box<dyn Fn() -> crate::config::Pop + Send + Sync>,
+    pub pop: Box<dyn Fn() -> config::Pop + Send + Sync>,
     /// For `sekisho reload`.
     pub reload: Reload,
 }
