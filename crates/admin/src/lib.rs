@@ -1,10 +1,11 @@
 //! The admin API: what an operator may ask of a running server, as HTTP with JSON on a Unix socket.
 //!
-//! Who may write to the socket rules the server; there is no other login. The commands speak it (`command::client`), and
+//! Who may write to the socket rules the server; there is no other login. The commands speak it by [`client`], and
 //! when no server runs, the same routes are called in the command's own process over the directory alone, so that there is
 //! one code for both. `docs/openapi.json` is made from here.
 
 mod accounts;
+pub mod client;
 mod error;
 mod grants;
 mod names;

@@ -1,10 +1,8 @@
 //! How a command fails: the exit code, and what is said on standard error.
 
-use crate::{
-    admin::wire::{Problem, ProblemKind},
-    config::ConfigError,
-    serve::StartError,
-};
+use crate::{config::ConfigError, serve::StartError};
+use admin::client::ClientError;
+use admin::wire::{Problem, ProblemKind};
 use annotate_snippets::Renderer;
 use std::process::ExitCode;
 
@@ -72,6 +70,17 @@ impl From<std::io::Error> for Fault {
 impl From<ConfigError> for Fault {
     fn from(error: ConfigError) -> Self {
         Self { exit: Exit::Usage, error: error.into() }
+    }
+}
+
+impl From<ClientError> for Fault {
+    fn from(error: ClientError) -> Self {
+        let exit = match error {
+            ClientError::Problem(problem) => return problem.into(),
+            ClientError::Refused { status, .. } if !status.is_server_error() => Exit::Usage,
+            _ => Exit::Temporary,
+        };
+        Self { exit, error: error.into() }
     }
 }
 

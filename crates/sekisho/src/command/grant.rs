@@ -2,15 +2,15 @@
 
 use super::{
     args::{Global, Grant},
-    client::{Client, percent},
+    client,
     fault::{Exit, Fault},
     table::{show, table, yes},
 };
-use crate::admin::wire;
-use hyper::Method;
+use admin::client::{Method, percent};
+use admin::wire;
 
 pub(super) async fn run(command: Grant, global: &Global) -> Result<(), Fault> {
-    let mut client = Client::server(global).await?;
+    let mut client = client::server(global).await?;
     match command {
         Grant::Add { address, login, minutes } => {
             let new = wire::NewGrant { address: address.to_string(), login, minutes };

@@ -2,17 +2,17 @@
 
 use super::{
     args::{Global, Init},
-    client::{self, Client},
+    client,
     fault::{Exit, Fault},
     secret, table,
 };
 use crate::{
-    admin::wire,
     config::{self, Settings, Text},
     tls,
 };
+use admin::client::Method;
+use admin::wire;
 use anyhow::{Context as _, anyhow};
-use hyper::Method;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use std::{
@@ -141,7 +141,7 @@ async fn first_account(args: &Init, settings: &Settings, password: &secrecy::Sec
         apop_only: false,
         new_domain: true,
     };
-    let mut client = Client::here(settings).await?;
+    let mut client = client::here(settings).await?;
     let made: wire::Account = client.ask(Method::POST, "/v1/accounts", Some(&new)).await?;
     Ok(made.login)
 }

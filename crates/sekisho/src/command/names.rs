@@ -2,16 +2,16 @@
 
 use super::{
     args::{Alias, Domain, Global},
-    client::{Client, percent},
+    client,
     fault::Fault,
     table::{or_blank, show, table},
 };
-use crate::admin::wire;
-use hyper::Method;
+use admin::client::{Method, percent};
+use admin::wire;
 use serde_json::json;
 
 pub(super) async fn domain(command: Domain, global: &Global) -> Result<(), Fault> {
-    let mut client = Client::accounts(global).await?;
+    let mut client = client::accounts(global).await?;
     let path = |domain: &str| format!("/v1/domains/{}", percent(domain));
     match command {
         Domain::Add { domain, catch_all } => {
@@ -32,7 +32,7 @@ pub(super) async fn domain(command: Domain, global: &Global) -> Result<(), Fault
 }
 
 pub(super) async fn alias(command: Alias, global: &Global) -> Result<(), Fault> {
-    let mut client = Client::accounts(global).await?;
+    let mut client = client::accounts(global).await?;
     let path = |address: &str| format!("/v1/aliases/{}", percent(address));
     match command {
         Alias::Add { address, targets } => {

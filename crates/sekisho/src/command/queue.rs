@@ -2,16 +2,16 @@
 
 use super::{
     args::{Global, Ids, Queue},
-    client::{Client, percent},
+    client,
     fault::Fault,
     table::{printable, show, table, yes},
 };
-use crate::admin::wire;
-use hyper::Method;
+use admin::client::{Client, Method, percent};
+use admin::wire;
 use serde_json::json;
 
 pub(super) async fn run(command: Queue, global: &Global) -> Result<(), Fault> {
-    let mut client = Client::server(global).await?;
+    let mut client = client::server(global).await?;
     match command {
         Queue::List { login, held, limit } => {
             let mut query = vec![format!("limit={limit}")];

@@ -2,7 +2,7 @@
 
 use super::{
     args::{Demo, Global},
-    client::Client,
+    client,
     fault::Fault,
     table,
 };
@@ -10,7 +10,7 @@ use crate::{
     config, demo,
     run::{self, Source},
 };
-use hyper::Method;
+use admin::client::Method;
 
 pub(super) fn serve(global: &Global) -> Result<(), Fault> {
     let file = global.config.clone().unwrap_or_else(|| config::DEFAULT_FILE.into());
@@ -35,7 +35,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 pub(super) async fn reload(global: &Global) -> Result<(), Fault> {
-    let mut client = Client::server(global).await?;
+    let mut client = client::server(global).await?;
     client.tell(Method::POST, "/v1/reload", None::<&()>).await?;
     table::show(global.json, &serde_json::json!({ "ok": true }), |_| "The new configuration is in force.".to_owned())
 }

@@ -66,13 +66,6 @@ fn the_manual_of_the_file_names_every_key() {
 }
 
 #[test]
-fn a_path_segment_is_escaped() {
-    for (text, expected) in [("a@b.c", "a@b.c"), ("a/b", "a%2Fb"), ("a?b#c%", "a%3Fb%23c%25"), ("é", "%C3%A9")] {
-        assert_eq!(client::percent(text), expected);
-    }
-}
-
-#[test]
 fn what_strangers_wrote_cannot_rule_the_terminal() {
     assert_eq!(table::printable("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
 }

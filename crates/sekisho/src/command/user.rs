@@ -2,18 +2,18 @@
 
 use super::{
     args::{Device, DeviceAdd, DeviceList, Global, Passwd, User, UserAdd},
-    client::{Client, percent},
+    client,
     fault::Fault,
     secret,
     table::{or_blank, show, table, yes},
 };
-use crate::admin::wire;
-use hyper::Method;
+use admin::client::{Client, Method, percent};
+use admin::wire;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 pub(super) async fn run(command: User, global: &Global) -> Result<(), Fault> {
-    let mut client = Client::accounts(global).await?;
+    let mut client = client::accounts(global).await?;
     match command {
         User::Add(args) => add(&mut client, args, global).await,
         User::Passwd(args) => passwd(&mut client, &args, global).await,
