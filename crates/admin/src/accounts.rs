@@ -104,7 +104,8 @@ pub(super) async fn password(
     let directory = &backend.directory;
     match (new.password, new.hash, new.old) {
         (Some(password), None, Some(old)) => {
-            change_password(&backend, &login, (old.as_bytes(), password.as_bytes())).await?;
+            let change = PasswordChange { old: old.as_bytes(), new: password.as_bytes() };
+            change_password(&backend, &login, &change).await?;
         }
         (Some(password), None, None) => directory.set_password(&login, password.as_bytes()).await?,
         (None, Some(hash), None) => directory.set_hash(&login, &hash).await?,
@@ -115,9 +116,15 @@ pub(super) async fn password(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The old password, and the one in its place.
+struct PasswordChange<'a> {
+    old: &'a [u8],
+    new: &'a [u8],
+}
+
 /// A user's own change. Wrong old passwords count and are throttled like those of any login, as if from loopback; without
 /// a running server only somebody who can write the accounts' file gets here.
-async fn change_password(backend: &Backend, login: &str, (old, new): (&[u8], &[u8])) -> Result<(), ApiError> {
+async fn change_password(backend: &Backend, login: &str, change: &PasswordChange<'_>) -> Result<(), ApiError> {
     let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let folded = login.to_ascii_lowercase();
     if let Some(server) = &backend.server {
@@ -127,9 +134,9 @@ async fn change_password(backend: &Backend, login: &str, (old, new): (&[u8], &[u
             AuthGate::Locked(wait) => return Err(ApiError::throttled(wait)),
         }
     }
-    let done = backend.directory.change_password(login, old, new).await;
+    let done = backend.directory.change_password(login, change.old, change.new).await;
     if let (Err(DirectoryError::WrongPassword), Some(server)) = (&done, &backend.server) {
-        let guess = guess_hash(&server.guess_key, &folded, old);
+        let guess = guess_hash(&server.guess_key, &folded, change.old);
         server.state.auth_failed(&FailedLogin { addr: here, login: &folded, guess }, SystemTime::now());
         info!(login = ?login, way = "passwd", why = "wrong password", "login failed");
     }

@@ -79,7 +79,8 @@ pub(super) async fn show(State(backend): Shared, Path(text): Path<String>) -> Re
     (status = 204), (status = 404, body = wire::Problem),
 ))]
 pub(super) async fn delete(State(backend): Shared, Path(text): Path<String>) -> Result<StatusCode, ApiError> {
-    done(backend.server()?.spool.delete(id(&text)?).await?, &text)
+    let found = backend.server()?.spool.delete(id(&text)?).await?;
+    if found { Ok(StatusCode::NO_CONTENT) } else { Err(not_queued(&text)) }
 }
 
 /// What is done with a message.
@@ -110,7 +111,7 @@ pub(super) async fn act(
         Action::Release => spool.release(id, now()).await?,
         Action::Retry => spool.retry(id, now()).await?,
     };
-    done(found, &text)
+    if found { Ok(StatusCode::NO_CONTENT) } else { Err(not_queued(&text)) }
 }
 
 fn id(text: &str) -> Result<QueueId, ApiError> {
@@ -119,10 +120,6 @@ fn id(text: &str) -> Result<QueueId, ApiError> {
 
 fn not_queued(id: &str) -> ApiError {
     ApiError::not_found(format!("no such message in the queue: {id}"))
-}
-
-fn done(found: bool, id: &str) -> Result<StatusCode, ApiError> {
-    if found { Ok(StatusCode::NO_CONTENT) } else { Err(not_queued(id)) }
 }
 
 fn now() -> UnixMicros {

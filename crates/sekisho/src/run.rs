@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
@@ -56,7 +57,8 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
     let server = Server::start(settings).await?;
     let border = Arc::clone(server.border());
     let life = Arc::new(Life { server: Mutex::new(server), logger, source });
-    let (end_admin, admin) = admin_api(&socket, mode, (&border, &life))?;
+    let listener = admin::bind(&socket, mode)?;
+    let (end_admin, admin) = admin_api(listener, &border, &life);
     ready()?;
     signals.attend(&life).await;
     info!("stopping");
@@ -74,8 +76,7 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
 
 type AdminTask = (oneshot::Sender<()>, JoinHandle<()>);
 
-fn admin_api(socket: &std::path::Path, mode: u32, (border, life): (&Arc<Border>, &Arc<Life>)) -> Result<AdminTask> {
-    let listener = admin::bind(socket, mode)?;
+fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> AdminTask {
     let (for_pop, for_reload) = (Arc::clone(border), Arc::clone(life));
     let backend = Backend {
         directory: Arc::clone(&border.sources.directory),
@@ -100,7 +101,7 @@ fn admin_api(socket: &std::path::Path, mode: u32, (border, life): (&Arc<Border>,
             error!(%error, "admin API");
         }
     });
-    Ok((end, task))
+    (end, task)
 }
 
 struct Signals {

@@ -34,6 +34,22 @@ pub struct Global {
     pub json: bool,
 }
 
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Global {
+    /// How answers are printed.
+    pub fn form(&self) -> Form {
+        if self.json { Form::Json } else { Form::Text }
+    }
+}
+
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {

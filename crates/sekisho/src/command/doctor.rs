@@ -20,7 +20,7 @@ pub struct Doctor {
 
 pub(super) fn run(args: &Doctor, global: &Global) -> Result<(), Fault> {
     let findings = doctor::examine(&args.path).map_err(|error| Fault::new(Exit::Usage, error))?;
-    table::show(global.json, &findings, |findings| {
+    table::show(global.form(), &findings, |findings| {
         if findings.is_empty() {
             return format!("{}: nothing found", args.path.display());
         }

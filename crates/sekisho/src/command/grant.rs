@@ -15,13 +15,13 @@ pub(super) async fn run(command: Grant, global: &Global) -> Result<(), Fault> {
         Grant::Add { address, login, minutes } => {
             let new = wire::NewGrant { address: address.to_string(), login, minutes };
             let grant: wire::Grant = client.ask(Method::POST, "/v1/grants", Some(&new)).await?;
-            show(global.json, &grant, |it| {
+            show(global.form(), &grant, |it| {
                 format!("{} may relay as {} until {}.", it.address, whose(it), it.expires_at)
             })
         }
         Grant::List => {
             let grants: Vec<wire::Grant> = client.get("/v1/grants").await?;
-            show(global.json, &grants, |grants| {
+            show(global.form(), &grants, |grants| {
                 let row = |it: &wire::Grant| {
                     let shared = yes(it.shared);
                     [it.address.clone(), whose(it), it.expires_at.clone(), it.source.clone(), shared]
@@ -35,7 +35,7 @@ pub(super) async fn run(command: Grant, global: &Global) -> Result<(), Fault> {
             query.extend(login.map(|it| format!("login={}", percent(&it))));
             let path = format!("/v1/grants?{}", query.join("&"));
             let count: wire::Count = client.ask(Method::DELETE, &path, None::<&()>).await?;
-            show(global.json, &count, |it| format!("{} taken back.", it.count))?;
+            show(global.form(), &count, |it| format!("{} taken back.", it.count))?;
             if count.count == 0 {
                 Err(Fault::new(Exit::No, anyhow::anyhow!("there was no such grant")))
             } else {

@@ -53,7 +53,7 @@ pub(super) fn run(args: &Import, global: &Global) -> Result<(), Fault> {
         write_new(file, &imported.config)?;
     }
     if global.json {
-        return table::show(true, &imported, |_| String::new());
+        return table::show(global.form(), &imported, |_| String::new());
     }
     tell(&imported);
     if args.output.is_none() {

@@ -66,7 +66,7 @@ pub(super) fn run(args: &Init, global: &Global) -> Result<(), Fault> {
         // Last: as long as there is no configuration, `init` can be done again.
         write_new(&config_file, &text)?;
         let made = Made { config: config_file.clone(), account, dns: records(args) };
-        table::show(global.json, &made, told)
+        table::show(global.form(), &made, told)
     })
 }
 

@@ -113,7 +113,7 @@ fn check(map: &Spec, global: &Global) -> Result<(), Fault> {
     }
     checked.ok = checked.mistakes.is_empty();
     if global.json || checked.ok {
-        show(global.json, &checked, |it| {
+        show(global.form(), &checked, |it| {
             format!("{}{}: good; {}", warnings(&it.warnings), map.path, counted(it.entries))
         })?;
     }
@@ -159,7 +159,7 @@ fn build(map: &Spec, global: &Global) -> Result<(), Fault> {
     replace(&compiled, &image, Some(source)).map_err(|error| Fault::new(Exit::Temporary, error))?;
     let odd: Vec<String> = table.warnings().iter().map(ToString::to_string).collect();
     let built = serde_json::json!({ "file": compiled, "entries": pairs.len(), "warnings": odd });
-    show(global.json, &built, |_| format!("{}{}: {}", warnings(&odd), compiled.display(), counted(pairs.len())))
+    show(global.form(), &built, |_| format!("{}{}: {}", warnings(&odd), compiled.display(), counted(pairs.len())))
 }
 
 /// What sets a detail apart from its user: as a configuration that is named says, else `+`.

@@ -22,7 +22,7 @@ pub(super) async fn domain(command: Domain, global: &Global) -> Result<(), Fault
         Domain::List => {
             let domains: Vec<wire::Domain> = client.get("/v1/domains").await?;
             let row = |it: &wire::Domain| [it.domain.clone(), or_blank(it.catch_all.as_ref())];
-            show(global.json, &domains, |domains| table(["DOMAIN", "CATCH-ALL"], domains.iter().map(row)))
+            show(global.form(), &domains, |domains| table(["DOMAIN", "CATCH-ALL"], domains.iter().map(row)))
         }
         Domain::Delete { domain } => {
             client.tell(Method::DELETE, &path(&domain), None::<&()>).await?;
@@ -43,7 +43,7 @@ pub(super) async fn alias(command: Alias, global: &Global) -> Result<(), Fault> 
         Alias::List => {
             let aliases: Vec<wire::Alias> = client.get("/v1/aliases").await?;
             let row = |it: &wire::Alias| [it.address.clone(), it.targets.join(" ")];
-            show(global.json, &aliases, |aliases| table(["ADDRESS", "LEADS TO"], aliases.iter().map(row)))
+            show(global.form(), &aliases, |aliases| table(["ADDRESS", "LEADS TO"], aliases.iter().map(row)))
         }
         Alias::Delete { address } => {
             client.tell(Method::DELETE, &path(&address), None::<&()>).await?;
@@ -53,5 +53,5 @@ pub(super) async fn alias(command: Alias, global: &Global) -> Result<(), Fault> 
 }
 
 fn done(global: &Global, told: String) -> Result<(), Fault> {
-    show(global.json, &json!({ "ok": true }), |_| told)
+    show(global.form(), &json!({ "ok": true }), |_| told)
 }

@@ -18,7 +18,7 @@ pub(super) async fn run(command: Queue, global: &Global) -> Result<(), Fault> {
             query.extend(held.then(|| "held=true".to_owned()));
             query.extend(login.map(|it| format!("login={}", percent(&it))));
             let messages: Vec<wire::Message> = client.get(&format!("/v1/queue?{}", query.join("&"))).await?;
-            show(global.json, &messages, |messages| message_table(messages))
+            show(global.form(), &messages, |messages| message_table(messages))
         }
         Queue::Show(ids) => {
             let mut messages = Vec::new();
@@ -26,7 +26,7 @@ pub(super) async fn run(command: Queue, global: &Global) -> Result<(), Fault> {
                 messages.push(client.get::<wire::Message>(&path(id)).await?);
             }
             let text = |it: &Vec<wire::Message>| it.iter().map(message_text).collect::<Vec<_>>().join("\n\n");
-            show(global.json, &messages, text)
+            show(global.form(), &messages, text)
         }
         Queue::Hold(ids) => each(&mut client, ids, global, Some("hold")).await,
         Queue::Release(ids) => each(&mut client, ids, global, Some("release")).await,
@@ -34,7 +34,7 @@ pub(super) async fn run(command: Queue, global: &Global) -> Result<(), Fault> {
         Queue::Delete(ids) => each(&mut client, ids, global, None).await,
         Queue::Stats => {
             let stats: wire::QueueStats = client.get("/v1/queue/stats").await?;
-            show(global.json, &stats, stats_text)
+            show(global.form(), &stats, stats_text)
         }
     }
 }
@@ -57,7 +57,7 @@ async fn each(client: &mut Client, ids: Ids, global: &Global, action: Option<&st
             Err(fault) => first_fault = first_fault.or(Some(fault)),
         }
     }
-    show(global.json, &json!({ "count": count }), |_| format!("{}: {count}", action.unwrap_or("delete")))?;
+    show(global.form(), &json!({ "count": count }), |_| format!("{}: {count}", action.unwrap_or("delete")))?;
     first_fault.map_or(Ok(()), Err)
 }
 

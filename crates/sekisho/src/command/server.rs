@@ -37,5 +37,5 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 pub(super) async fn reload(global: &Global) -> Result<(), Fault> {
     let mut client = client::server(global).await?;
     client.tell(Method::POST, "/v1/reload", None::<&()>).await?;
-    table::show(global.json, &serde_json::json!({ "ok": true }), |_| "The new configuration is in force.".to_owned())
+    table::show(global.form(), &serde_json::json!({ "ok": true }), |_| "The new configuration is in force.".to_owned())
 }

@@ -4,7 +4,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 use std::io::{self, Write as _};
 
-use super::fault::Fault;
+use super::{args::Form, fault::Fault};
 
 /// A table of texts under a header.
 pub(super) fn table<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
@@ -22,8 +22,11 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 /// Prints a value: as JSON, or as `text` makes it.
-pub(super) fn show<T: Serialize>(json: bool, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Fault> {
-    let mut shown = if json { serde_json::to_string_pretty(value).map_err(anyhow::Error::from)? } else { text(value) };
+pub(super) fn show<T: Serialize>(form: Form, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Fault> {
+    let mut shown = match form {
+        Form::Json => serde_json::to_string_pretty(value).map_err(anyhow::Error::from)?,
+        Form::Text => text(value),
+    };
     shown.push('\n');
     line(&shown)
 }

@@ -20,11 +20,11 @@ pub(super) async fn run(command: User, global: &Global) -> Result<(), Fault> {
         User::List(of) => {
             let query = of.domain.map(|domain| format!("?domain={}", percent(&domain))).unwrap_or_default();
             let accounts: Vec<wire::Account> = client.get(&format!("/v1/accounts{query}")).await?;
-            show(global.json, &accounts, |accounts| account_table(accounts))
+            show(global.form(), &accounts, |accounts| account_table(accounts))
         }
         User::Show(of) => {
             let account: wire::Account = client.get(&path(&of.login)).await?;
-            show(global.json, &account, account_text)
+            show(global.form(), &account, account_text)
         }
         User::Delete(of) => {
             client.tell(Method::DELETE, &path(&of.login), None::<&()>).await?;
@@ -53,7 +53,7 @@ fn path(login: &str) -> String {
 }
 
 fn done(global: &Global, login: &str, what: &str) -> Result<(), Fault> {
-    show(global.json, &json!({ "ok": true }), |_| format!("{login} {what}."))
+    show(global.form(), &json!({ "ok": true }), |_| format!("{login} {what}."))
 }
 
 async fn add(client: &mut Client, args: UserAdd, global: &Global) -> Result<(), Fault> {
@@ -73,7 +73,7 @@ async fn add(client: &mut Client, args: UserAdd, global: &Global) -> Result<(), 
         new_domain: args.new_domain,
     };
     let made: wire::Account = client.ask(Method::POST, "/v1/accounts", Some(&new)).await?;
-    show(global.json, &made, |made| format!("{} is made.", made.login))
+    show(global.form(), &made, |made| format!("{} is made.", made.login))
 }
 
 async fn passwd(client: &mut Client, args: &Passwd, global: &Global) -> Result<(), Fault> {
@@ -101,7 +101,7 @@ async fn add_device(client: &mut Client, args: DeviceAdd, global: &Global) -> Re
     };
     let made: wire::MadeDevice =
         client.ask(Method::POST, &format!("{}/devices", path(&args.login)), Some(&new)).await?;
-    show(global.json, &made, |made| {
+    show(global.form(), &made, |made| {
         format!("login   {}\nsecret  {}\n\nThe secret is shown this once.", made.device.login, made.secret)
     })
 }
@@ -109,7 +109,7 @@ async fn add_device(client: &mut Client, args: DeviceAdd, global: &Global) -> Re
 async fn list_devices(client: &mut Client, of: DeviceList, global: &Global) -> Result<(), Fault> {
     let login = of.login.as_deref().unwrap_or("-");
     let devices: Vec<wire::Device> = client.get(&format!("{}/devices", path(login))).await?;
-    show(global.json, &devices, |devices| {
+    show(global.form(), &devices, |devices| {
         let row = |it: &wire::Device| {
             [
                 it.login.clone(),

@@ -37,7 +37,7 @@ pub(super) fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> 
 /// Runs the command.
 pub(super) fn run(args: &Dracd) -> Result<(), Fault> {
     let allow = allow_list(args.allow.as_deref(), &ALLOW_FILES)?;
-    let address = address(args, allow.is_some())?;
+    let address = address(args, if allow.is_some() { Adders::Listed } else { Adders::Loopback })?;
     let log = Log { format: LogFormat::Text, file: None, level: LogLevel::Info, lines_per_second_max: 1_000 };
     let logger = Logger::start(&log)?;
     let allow = allow.map(|loaded| {
@@ -72,11 +72,23 @@ fn allow_list(named: Option<&Path>, usual: &[&str]) -> Result<Option<drac::allow
     Ok(Some(loaded))
 }
 
+/// Who may add.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Adders {
+    /// The servers of a list.
+    Listed,
+    /// This host alone: there is no list.
+    Loopback,
+}
+
 /// Where it listens. Beyond loopback only with a list: who may add makes this host's mail server relay.
-fn address(args: &Dracd, has_list: bool) -> Result<SocketAddr, Fault> {
-    let usual = if has_list { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+fn address(args: &Dracd, adders: Adders) -> Result<SocketAddr, Fault> {
+    let usual = match adders {
+        Adders::Listed => Ipv4Addr::UNSPECIFIED,
+        Adders::Loopback => Ipv4Addr::LOCALHOST,
+    };
     let ip = args.bind.unwrap_or(IpAddr::V4(usual));
-    if !has_list && !ip.to_canonical().is_loopback() {
+    if adders == Adders::Loopback && !ip.to_canonical().is_loopback() {
         let why = format!(
             "--bind {ip}: without a list of the servers that may add it listens on loopback only; write {}, such as \
              `255.255.255.255 192.0.2.5`, or name a list by --allow",
@@ -144,19 +156,19 @@ mod tests {
 
     #[test]
     fn t18_beyond_loopback_only_with_a_list() {
-        let at = |bind: Option<&str>, has_list| {
+        let at = |bind: Option<&str>, adders| {
             let mut args = parsed(&["rpc.dracd"]).unwrap();
             args.bind = bind.map(|bind| bind.parse().unwrap());
-            address(&args, has_list).map(|address| address.ip().to_string()).map_err(|fault| fault.exit())
+            address(&args, adders).map(|address| address.ip().to_string()).map_err(|fault| fault.exit())
         };
-        assert_eq!(at(None, false).unwrap(), "127.0.0.1");
-        assert_eq!(at(None, true).unwrap(), "0.0.0.0");
+        assert_eq!(at(None, Adders::Loopback).unwrap(), "127.0.0.1");
+        assert_eq!(at(None, Adders::Listed).unwrap(), "0.0.0.0");
         for (bind, is_loopback) in
             [("127.0.0.1", true), ("::1", true), ("0.0.0.0", false), ("::", false), ("192.0.2.1", false)]
         {
             let expected = if is_loopback { Ok(bind.to_owned()) } else { Err(Exit::Usage) };
-            assert_eq!(at(Some(bind), false), expected);
-            assert_eq!(at(Some(bind), true), Ok(bind.to_owned()));
+            assert_eq!(at(Some(bind), Adders::Loopback), expected);
+            assert_eq!(at(Some(bind), Adders::Listed), Ok(bind.to_owned()));
         }
     }
 

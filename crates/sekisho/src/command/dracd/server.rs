@@ -162,12 +162,12 @@ impl Desk for Alone {
         }
         let recorded = self.state.record_many(logins, self.lifetime, now).await;
         // Who is refused anyhow is told at once.
-        let is_in_the_file = recorded.iter().any(Result::is_ok) && self.is_in_the_file().await;
+        let file = if recorded.iter().any(Result::is_ok) { self.followed().await } else { File::Behind };
         let mut recorded = recorded.into_iter();
         let result = |(asked, checked): (&Asked, Result<(), Refusal>)| match checked {
             Err(refusal) => refusal.result(),
             // There is one for each that was given.
-            Ok(()) => succeeded(asked, recorded.next().unwrap_or(Err(StateError::Closed)), is_in_the_file),
+            Ok(()) => succeeded(asked, recorded.next().unwrap_or(Err(StateError::Closed)), file),
         };
         adds.iter().zip(checked).map(result).collect()
     }
@@ -178,11 +178,21 @@ fn login(asked: &Asked) -> PopLogin {
     PopLogin { addr, subject: Subject::Server(asked.peer), source: PopSource::Drac }
 }
 
+/// Whether the database has what is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum File {
+    /// It has, or is about to.
+    Follows,
+    /// It has not: it cannot be written, or there was nothing to wait for.
+    Behind,
+}
+
 /// What the mail server cannot see is not added yet: the client may come again.
-fn succeeded(asked: &Asked, recorded: Result<state::Recorded, StateError>, is_in_the_file: bool) -> AddResult {
+fn succeeded(asked: &Asked, recorded: Result<state::Recorded, StateError>, file: File) -> AddResult {
     let Asked { peer, address, .. } = asked;
     match recorded {
         Ok(recorded) => {
+            let is_in_the_file = file == File::Follows;
             debug!(client = %address, server = %peer, renewed = recorded.renewed, is_in_the_file, "drac add");
             if is_in_the_file { AddResult::Succeeded } else { AddResult::SystemError }
         }
@@ -203,12 +213,13 @@ impl Alone {
         self.never.why(asked.address).map_or(Ok(()), |why| Err(why.into()))
     }
 
-    /// Waits until the file has all that is recorded now; not long if it has much to write. False: it cannot be written.
-    async fn is_in_the_file(&self) -> bool {
+    /// Waits until the file has all that is recorded now; not long if it has much to write.
+    async fn followed(&self) -> File {
         let changes = *self.state.changes().borrow();
         let mut written = self.written.clone();
         let followed = tokio::time::timeout(FILE_WAIT, written.wait_for(|written| written.changes >= changes)).await;
         // A large file may follow later; what matters is that it does.
-        matches!(followed, Ok(Ok(_)) | Err(_)) && self.written.borrow().is_good
+        let follows = matches!(followed, Ok(Ok(_)) | Err(_)) && self.written.borrow().is_good;
+        if follows { File::Follows } else { File::Behind }
     }
 }
