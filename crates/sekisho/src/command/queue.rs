@@ -58,7 +58,7 @@ async fn each(client: &mut Client, ids: Ids, global: &Global, action: Option<&st
         }
     }
     show(global.form(), &json!({ "count": count }), |_| format!("{}: {count}", action.unwrap_or("delete")))?;
-    first_fault.map_or(Ok(()), Err)
+    first_fault.map_or(Ok(()), |fault| Err(fault.into()))
 }
 
 fn message_table(messages: &[wire::Message]) -> String {
