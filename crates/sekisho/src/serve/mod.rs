@@ -10,8 +10,6 @@ pub mod deliver;
 mod legacy;
 pub mod memory;
 pub mod pop3;
-#[cfg(test)]
-mod reload;
 pub mod route;
 pub mod site;
 pub mod smtp;
@@ -386,5 +384,7 @@ fn steps(first: Duration, max: Duration) -> Vec<Duration> {
     steps
 }
 
+#[cfg(test)]
+mod reload;
 #[cfg(test)]
 mod tests;
