@@ -9,8 +9,6 @@ pub(crate) fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>)
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn distance_counts_slips() {
         let table = [

@@ -1,7 +1,7 @@
 //! TLS for the listeners: the certificate and key as files, and the self-signed one that `demo` and `init` make.
 //!
 //! Answers for which certificate is shown and which protocol versions are spoken (TLS 1.2 and 1.3, by rustls).
-//! What TLS proves to a session (version, cipher, channel binding) is handed on as [`crate::listen::TlsFacts`].
+//! What TLS proves to a session (version, cipher, channel binding) is handed on as [`crate::TlsFacts`].
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
