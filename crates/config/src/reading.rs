@@ -60,12 +60,11 @@ impl Reading<'_> {
     pub(crate) fn addresses(&mut self, key: &str, texts: &[String]) -> Vec<IpAddr> {
         let mut addresses = Vec::new();
         for (index, text) in texts.iter().enumerate() {
-            match text.parse() {
-                Ok(address) => addresses.push(guard::canonical_ip(address)),
-                Err(_) => {
-                    let message = format!("`{key}`: \"{text}\" is no address");
-                    self.wrong(&format!("{key}[{index}]"), message, "as in \"172.17.0.1\"");
-                }
+            if let Ok(address) = text.parse() {
+                addresses.push(guard::canonical_ip(address));
+            } else {
+                let message = format!("`{key}`: \"{text}\" is no address");
+                self.wrong(&format!("{key}[{index}]"), message, "as in \"172.17.0.1\"");
             }
         }
         addresses

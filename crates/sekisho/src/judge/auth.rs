@@ -352,7 +352,7 @@ fn fits_apop(secret: &sasl::StoredSecret, banner: &str, digest: &[u8; 16]) -> bo
     let hex = format!("{:032x}", u128::from_be_bytes(*digest));
     match secret {
         sasl::StoredSecret::Clear(secret) => sasl::apop::verify(banner, secret.expose(), hex.as_bytes()),
-        _ => false,
+        sasl::StoredSecret::ScramSha256(_) => false,
     }
 }
 

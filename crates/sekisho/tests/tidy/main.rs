@@ -94,7 +94,7 @@ const BOOLS_MAX: usize = 26;
 
 /// What the product of a crate is built from: its dependencies on every platform, not those of its tests.
 fn dependencies(name: &str) -> Vec<String> {
-    let text = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
+    let text = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).expect("a crate has a manifest");
     let manifest: toml::Table = text.parse().unwrap_or_else(|e| panic!("{name}: {e}"));
     let platforms = manifest.get("target").and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::values);
     let tables = platforms.filter_map(toml::Value::as_table).chain([&manifest]);
@@ -140,5 +140,5 @@ fn every_member_is_listed() {
 fn all_lines_of(name: &str) -> usize {
     let mut files = Vec::new();
     rust_files(&root().join("crates").join(name).join("src"), &mut files);
-    files.iter().map(|path| fs::read_to_string(path).unwrap().lines().count()).sum()
+    files.iter().map(|path| fs::read_to_string(path).expect("a source is text").lines().count()).sum()
 }

@@ -55,8 +55,8 @@ pub(crate) fn sources_of(name: &str) -> Vec<Source> {
     files.sort();
     assert!(!files.is_empty(), "crate {name} has sources");
     let read = |path: &PathBuf| {
-        let place = path.strip_prefix(root()).unwrap().display().to_string();
-        Source::new(&place, &fs::read_to_string(path).unwrap())
+        let place = path.strip_prefix(root()).expect("it lies below the root").display().to_string();
+        Source::new(&place, &fs::read_to_string(path).expect("a source is text"))
     };
     product_only(files.iter().map(read).collect())
 }
