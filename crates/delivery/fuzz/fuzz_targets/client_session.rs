@@ -63,7 +63,7 @@ fn act(session: &mut Session, (wire, acts): (&mut Vec<u8>, &mut u8)) -> Result<(
 
 fn transaction() -> Transaction {
     let Ok(path) = Path::new("a@b") else { unreachable!() };
-    let to = To { path: path.clone(), notify: None, orcpt: None };
+    let to = To { path: path.clone(), notify: smtp::Notify::DEFAULT, orcpt: None };
     Transaction {
         reverse_path: path,
         to: vec![to; RECIPIENTS],

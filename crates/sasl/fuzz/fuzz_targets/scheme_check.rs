@@ -1,4 +1,4 @@
-//! Stored hashes from a hostile file: no panic; keys and contexts print as they were read.
+//! Stored hashes from a hostile file: no panic; keys print as they were read.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,8 +12,5 @@ fuzz_target!(|data: &[u8]| {
         let printed = keys.to_stored();
         assert_eq!(scram::Keys::parse(&printed).map(|keys| keys.to_stored()), Some(printed));
     }
-    if let Some(contexts) = cram::Contexts::parse(stored) {
-        let printed = contexts.to_stored();
-        assert_eq!(cram::Contexts::parse(&printed).map(|contexts| contexts.to_stored()), Some(printed));
-    }
+    let _ = cram::Contexts::parse(stored);
 });
