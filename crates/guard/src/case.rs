@@ -119,11 +119,6 @@ impl Case {
         self.client
     }
 
-    /// In what its interface differs from others.
-    pub fn manner(&self) -> Manner {
-        self.manner
-    }
-
     /// The configuration of the interface may have changed since.
     pub fn set_manner(&mut self, manner: Manner) {
         self.manner = manner;
@@ -140,11 +135,6 @@ impl Case {
     /// What the client calls itself.
     pub fn helo(&self) -> Option<&str> {
         self.greeting.helo.as_deref()
-    }
-
-    /// Whether somebody is said to have logged in.
-    pub fn claims_login(&self) -> bool {
-        self.greeting.claims_login
     }
 
     /// The client introduces itself; a transaction ends.

@@ -1,4 +1,5 @@
-//! Reserves what the guard wants counted: all of it or nothing.
+//! Counts what the guard wants counted. The guard asks for one charge at a time: of several, those before one without a place
+//! would stay counted, since the state does not give back yet.
 
 use std::time::SystemTime;
 
