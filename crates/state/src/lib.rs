@@ -3,27 +3,13 @@
 //!
 //! | file | answers for |
 //! |---|---|
-//! | `engine` | [`Embedded`]: its operations, each whole and atomic |
-//! | `table` | the map in memory that is read, bounded, with its expiry |
-//! | `writer` | the one thread that writes: group commit, retries, sweep |
-//! | `disk` | the folder: lock, journal, and its replacement by a shorter one |
-//! | `journal` | one journal file: read, appended to, sealed |
-//! | `frame` | its octets |
-//! | `record` | what is in them |
+//! | `embedded` | [`Embedded`]: its operations, each whole and atomic |
 //! | `gcra` | rates |
 //! | `throttle` | failed logins |
-//! | `device` | what devices have sent |
 
-mod device;
-mod disk;
-mod engine;
-mod frame;
+mod embedded;
 pub mod gcra;
-mod journal;
-mod record;
-mod table;
 pub mod throttle;
-mod writer;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -31,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use guard::{Fault, PopSource, Subject};
 
-pub use engine::Embedded;
+pub use embedded::Embedded;
 pub use throttle::{AuthGate, AuthLimits, Counted, FailedLogin};
 
 /// A POP login to record.

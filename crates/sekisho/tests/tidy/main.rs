@@ -69,9 +69,9 @@ const TRAPS: &[u8] =
 /// Who can vouch for evidence that the guard cannot check itself, and the only places that do.
 const VOUCHERS: &[(&str, &str)] = &[
     ("attest_authenticated", "crates/sekisho/src/judge/auth.rs"),
-    ("attest_drac_grant", "crates/state/src/table.rs"),
+    ("attest_drac_grant", "crates/state/src/embedded/table.rs"),
     ("attest_forward_confirmed", "crates/sekisho/src/judge/client_name.rs"),
-    ("attest_pop_login", "crates/state/src/table.rs"),
+    ("attest_pop_login", "crates/state/src/embedded/table.rs"),
 ];
 
 /// Lines of a file without its tests.

@@ -1,4 +1,22 @@
 //! The embedded engine: each operation whole and atomic.
+//!
+//! | file | answers for |
+//! |---|---|
+//! | `table` | the map in memory that is read, bounded, with its expiry |
+//! | `writer` | the one thread that writes: group commit, retries, sweep |
+//! | `disk` | the folder: lock, journal, and its replacement by a shorter one |
+//! | `journal` | one journal file: read, appended to, sealed |
+//! | `frame` | its octets |
+//! | `record` | what is in them |
+//! | `device` | what devices have sent |
+
+mod device;
+mod disk;
+mod frame;
+mod journal;
+mod record;
+mod table;
+mod writer;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -9,12 +27,12 @@ use std::time::{Duration, SystemTime};
 use guard::{PopCharge, PopEvidence, Subject, canonical_ip};
 use tokio::sync::{oneshot, watch};
 
-use crate::device::Devices;
-use crate::disk::Disk;
-use crate::record::{LOGIN_OCTETS_MAX, Record};
-use crate::table::{Table, duration_micros, micros, subject_text};
+use self::device::Devices;
+use self::disk::Disk;
+use self::record::{LOGIN_OCTETS_MAX, Record};
+use self::table::{Table, duration_micros, micros, subject_text};
+use self::writer::{GROUP_MAX, Job, Revocation, Shared, Writer};
 use crate::throttle::{AuthGate, Counted, Throttle};
-use crate::writer::{GROUP_MAX, Job, Revocation, Shared, Writer};
 use crate::{ChargeOutcome, FailedLogin, Opened, PopLimits, PopLogin, Recorded, Revoke, StateConfig, StateError};
 
 /// As good as never.

@@ -10,9 +10,9 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use super::frame::{self, FRONT_OCTETS, HEAD_OCTETS, Head, MAGIC};
+use super::record::{self, Change};
 use crate::StateError;
-use crate::frame::{self, FRONT_OCTETS, HEAD_OCTETS, Head, MAGIC};
-use crate::record::{self, Change};
 
 const READ_OCTETS: usize = 1 << 20;
 

@@ -20,11 +20,11 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::frame::{GROUP_OCTETS_MAX, HEAD_OCTETS};
+use super::journal::Journal;
+use super::record::{self, Change, Record};
+use super::table::{SHARDS, Table};
 use crate::StateError;
-use crate::frame::{GROUP_OCTETS_MAX, HEAD_OCTETS};
-use crate::journal::Journal;
-use crate::record::{self, Change, Record};
-use crate::table::{SHARDS, Table};
 
 const FILE_NAME: &str = "state.journal";
 const NEW_NAME: &str = "state.journal.new";

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use guard::{PopCharge, PopEvidence, PopSource, Subject};
 
-use crate::record::{Change, Key, Record};
+use super::record::{Change, Key, Record};
 use crate::{ChargeOutcome, PopLimits, Recorded, Revoke};
 
 /// Each has its own lock and is written anew by itself.

@@ -6,7 +6,7 @@ use guard::PopSource;
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::Record;
+use crate::embedded::record::Record;
 
 impl Journal {
     /// Lets all that follows go elsewhere.

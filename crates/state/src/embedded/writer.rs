@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
-use crate::disk::Disk;
-use crate::frame::GROUP_OCTETS_MAX;
-use crate::record::{CHANGE_OCTETS_MAX, Key, Record};
-use crate::table::Table;
+use super::disk::Disk;
+use super::frame::GROUP_OCTETS_MAX;
+use super::record::{CHANGE_OCTETS_MAX, Key, Record};
+use super::table::Table;
 use crate::{Recorded, Revoke, StateError};
 
 /// Records that may wait.
