@@ -7,7 +7,7 @@ use sasl::scheme;
 use serde::Serialize;
 
 use crate::error::DirectoryError;
-use crate::store::Secrets;
+use crate::store::{AccountRow, Secrets};
 use crate::{Directory, name};
 
 type Result<T> = std::result::Result<T, DirectoryError>;
@@ -183,7 +183,7 @@ impl Directory {
         done
     }
 
-    async fn account_row(&self, new: NewAccount) -> Result<crate::store::AccountRow> {
+    async fn account_row(&self, new: NewAccount) -> Result<AccountRow> {
         let (local, domain) = name::address(&new.login, &self.settings().default_domain)?;
         let local = local.to_ascii_lowercase();
         let login = format!("{local}@{domain}");
@@ -195,23 +195,17 @@ impl Directory {
                 Some(Secrets { hash: stored, scram: None })
             }
         };
-        let (hash, scram) = secrets.map_or((None, None), |secrets| (Some(secrets.hash), secrets.scram));
-        Ok(crate::store::AccountRow {
+        Ok(AccountRow {
             maildir: name::maildir(&local, &domain),
             login,
             domain,
-            hash,
-            scram,
-            quota_octets: new.quota_octets.map(column),
-            apop_only: i64::from(new.passwords == PasswordKind::ApopOnly),
-            expires_at: new.expires_at.map(column),
-            created_at: column(crate::unix_secs()),
+            secrets,
+            quota_octets: new.quota_octets,
+            passwords: new.passwords,
+            expires_at: new.expires_at,
+            created_at: crate::unix_secs(),
         })
     }
-}
-
-fn column(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 fn check_hash(stored: &str) -> Result<()> {

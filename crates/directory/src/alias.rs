@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::error::DirectoryError;
-use crate::{Directory, name, store};
+use crate::store::AliasRow;
+use crate::{Directory, name};
 
 type Result<T> = std::result::Result<T, DirectoryError>;
 
@@ -98,7 +99,7 @@ impl Directory {
     pub async fn aliases(&self, domain: Option<&str>) -> Result<Vec<Alias>> {
         let domain = domain.map(name::domain).transpose()?;
         let rows = self.store.aliases(domain.as_deref()).await?;
-        Ok(store::grouped(rows).into_iter().map(|(address, targets)| Alias { address, targets }).collect())
+        Ok(grouped(rows))
     }
 
     /// An address as written by the operator, its domain in lower case.
@@ -120,4 +121,16 @@ impl Directory {
         self.generations.routing_changed();
         done
     }
+}
+
+/// All targets of an alias together; the aliases keep their order.
+fn grouped(rows: Vec<AliasRow>) -> Vec<Alias> {
+    let mut aliases: Vec<Alias> = Vec::new();
+    for AliasRow { address, target } in rows {
+        match aliases.last_mut().filter(|last| last.address == address) {
+            Some(last) => last.targets.push(target),
+            None => aliases.push(Alias { address, targets: vec![target] }),
+        }
+    }
+    aliases
 }

@@ -17,7 +17,7 @@
 //! | `watch`, `cache` | what is remembered, and until when |
 //! | `key` | the server key and the sealing of device secrets |
 //! | `name` | how names are written |
-//! | `store` | the database; all SQL |
+//! | `store` | the database; all SQL is in `store/sqlite` |
 
 mod account;
 mod alias;

@@ -1,17 +1,18 @@
 //! Which answers in memory are still true: two generations, moved on by our own changes at once and by those of other
-//! processes (the command line, another server) within half a second, seen by SQLite's `data_version`.
+//! processes (the command line, another server) as soon as the store sees them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::SqliteConnection;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
-use crate::store::{self, Result, Store};
+use crate::error::DirectoryError;
+use crate::store::{Changed, Changes, Store};
 
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// Between attempts to watch again.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// The generations that cached answers are stamped with.
 #[derive(Debug, Default)]
@@ -44,6 +45,15 @@ impl Generations {
         self.logins_changed();
     }
 
+    fn follow(&self, changed: Changed) {
+        if changed.routing {
+            self.routing_changed();
+        }
+        if changed.logins {
+            self.logins_changed();
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn go_blind(&self) {
         self.blind.store(true, Ordering::Release);
@@ -54,13 +64,13 @@ impl Generations {
     }
 }
 
-/// The polling task; it ends when this is dropped.
+/// The watching task; it ends when this is dropped.
 pub(crate) struct Watch(JoinHandle<()>);
 
 impl Watch {
-    pub(crate) async fn start(store: Arc<Store>, generations: Arc<Generations>) -> Result<Self> {
-        let eye = Eye::open(&store).await?;
-        Ok(Self(tokio::spawn(run(store, generations, eye))))
+    pub(crate) async fn start(store: Arc<Store>, generations: Arc<Generations>) -> Result<Self, DirectoryError> {
+        let changes = store.changes().await?;
+        Ok(Self(tokio::spawn(run(store, generations, changes))))
     }
 
     pub(crate) fn stop(&self) {
@@ -74,23 +84,21 @@ impl Drop for Watch {
     }
 }
 
-async fn run(store: Arc<Store>, generations: Arc<Generations>, eye: Eye) {
-    let mut ticks = interval(POLL_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut eye = Some(eye);
+async fn run(store: Arc<Store>, generations: Arc<Generations>, changes: Changes) {
+    let mut changes = Some(changes);
     loop {
-        ticks.tick().await;
-        let seen = match eye.as_mut() {
-            Some(eye) => eye.look(&generations).await,
-            None => reopen(&store, &generations, &mut eye).await,
+        let seen = match changes.as_mut() {
+            Some(changes) => changes.next().await.map(|changed| generations.follow(changed)),
+            None => reopen(&store, &generations, &mut changes).await,
         };
         let was_blind = generations.blind.swap(seen.is_err(), Ordering::AcqRel);
         match seen {
             Err(error) => {
-                eye = None;
+                changes = None;
                 if !was_blind {
                     tracing::error!(%error, "directory cannot be watched; logins are refused for now");
                 }
+                sleep(RETRY).await;
             }
             Ok(()) if was_blind => tracing::info!("directory is watched again"),
             Ok(()) => {}
@@ -99,39 +107,8 @@ async fn run(store: Arc<Store>, generations: Arc<Generations>, eye: Eye) {
 }
 
 /// What happened meanwhile is not known, so everything counts as changed.
-async fn reopen(store: &Store, generations: &Generations, eye: &mut Option<Eye>) -> Result<()> {
-    *eye = Some(Eye::open(store).await?);
+async fn reopen(store: &Store, generations: &Generations, changes: &mut Option<Changes>) -> Result<(), DirectoryError> {
+    *changes = Some(store.changes().await?);
     generations.changed();
     Ok(())
-}
-
-struct Eye {
-    connection: SqliteConnection,
-    version: i64,
-    revisions: store::Revisions,
-}
-
-impl Eye {
-    async fn open(store: &Store) -> Result<Self> {
-        let mut connection = store.watch_connection().await?;
-        let version = store::data_version(&mut connection).await?;
-        let revisions = store::revisions(&mut connection).await?;
-        Ok(Self { connection, version, revisions })
-    }
-
-    async fn look(&mut self, generations: &Generations) -> Result<()> {
-        let version = store::data_version(&mut self.connection).await?;
-        if version == self.version {
-            return Ok(());
-        }
-        let revisions = store::revisions(&mut self.connection).await?;
-        if revisions.routing != self.revisions.routing {
-            generations.routing_changed();
-        }
-        if revisions.login != self.revisions.login {
-            generations.logins_changed();
-        }
-        (self.version, self.revisions) = (version, revisions);
-        Ok(())
-    }
 }

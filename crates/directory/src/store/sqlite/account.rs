@@ -3,23 +3,41 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::route::{found, hosted_or};
-use super::{Result, Secrets, Store, from_column, json, to_column, unavailable};
+use super::Store;
+use super::fault::{Result, found, hosted_or, unavailable};
+use super::value::{from_column, json, to_column};
 use crate::account::{Account, Change, PasswordKind};
 use crate::error::DirectoryError;
+use crate::store::{AccountRow, Secrets};
 
-/// An account as it is written.
+/// An account as a statement reads it.
 #[derive(serde::Serialize)]
-pub(crate) struct AccountRow {
-    pub(crate) login: String,
-    pub(crate) domain: String,
-    pub(crate) maildir: String,
-    pub(crate) hash: Option<String>,
-    pub(crate) scram: Option<String>,
-    pub(crate) quota_octets: Option<i64>,
-    pub(crate) apop_only: i64,
-    pub(crate) expires_at: Option<i64>,
-    pub(crate) created_at: i64,
+struct Written<'a> {
+    login: &'a str,
+    domain: &'a str,
+    maildir: &'a str,
+    hash: Option<&'a str>,
+    scram: Option<&'a str>,
+    quota_octets: Option<i64>,
+    apop_only: i64,
+    expires_at: Option<i64>,
+    created_at: i64,
+}
+
+impl<'a> From<&'a AccountRow> for Written<'a> {
+    fn from(row: &'a AccountRow) -> Self {
+        Self {
+            login: &row.login,
+            domain: &row.domain,
+            maildir: &row.maildir,
+            hash: row.secrets.as_ref().map(|secrets| secrets.hash.as_str()),
+            scram: row.secrets.as_ref().and_then(|secrets| secrets.scram.as_deref()),
+            quota_octets: row.quota_octets.map(to_column),
+            apop_only: i64::from(row.passwords == PasswordKind::ApopOnly),
+            expires_at: row.expires_at.map(to_column),
+            created_at: to_column(row.created_at),
+        }
+    }
 }
 
 /// Accounts that one statement of an import writes.
@@ -112,7 +130,7 @@ async fn add_part(transaction: &mut Transaction<'static, Sqlite>, part: &[Accoun
     const ADDRESSES: &str = "insert into address (address, domain, account_id)
         select login, domain, account_id from account where login in (select value ->> 'login' from json_each(?1))";
     let op = "adding accounts";
-    let rows = json(&part)?;
+    let rows = json(&part.iter().map(Written::from).collect::<Vec<_>>())?;
     let taken: Option<String> =
         sqlx::query_scalar(TAKEN).bind(&rows).fetch_optional(&mut **transaction).await.map_err(unavailable(op))?;
     if let Some(login) = taken {

@@ -3,30 +3,13 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::route::found;
-use super::{Result, Store, from_column, taken, to_column, unavailable};
+use super::Store;
+use super::fault::{Result, found, taken, unavailable};
+use super::value::{from_column, to_column};
 use crate::device::{Device, DeviceLimits, RecipientScope};
 use crate::error::DirectoryError;
 use crate::name;
-
-/// A device as it is written.
-pub(crate) struct NewDeviceRow<'a> {
-    pub(crate) account: &'a str,
-    pub(crate) login: &'a str,
-    pub(crate) name: &'a str,
-    pub(crate) sealed_secret: Vec<u8>,
-    pub(crate) scram: String,
-    pub(crate) limits: &'a DeviceLimits,
-    pub(crate) now: u64,
-}
-
-/// A device as it is read, with what only a login needs.
-#[derive(Clone)]
-pub(crate) struct DeviceRow {
-    pub(crate) device: Device,
-    pub(crate) sealed_secret: Vec<u8>,
-    pub(crate) scram: String,
-}
+use crate::store::NewDeviceRow;
 
 impl Store {
     /// A revoked device of the same name makes room.

@@ -5,28 +5,11 @@ use std::sync::Arc;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::device::{DeviceRow, device};
-use super::{Result, Store, from_column, unavailable};
-
-/// The stored forms of a main password.
-#[derive(Clone)]
-pub(crate) struct Secrets {
-    pub(crate) hash: String,
-    pub(crate) scram: Option<String>,
-}
-
-/// Everything about a login: the account, and the device if the login is one of a device.
-pub(crate) struct LoginRow {
-    pub(crate) login: Arc<str>,
-    pub(crate) maildir: Arc<str>,
-    pub(crate) quota_octets: Option<u64>,
-    pub(crate) hash: Option<String>,
-    pub(crate) scram: Option<String>,
-    pub(crate) apop_only: bool,
-    pub(crate) locked: bool,
-    pub(crate) expires_at: Option<u64>,
-    pub(crate) device: Option<DeviceRow>,
-}
+use super::Store;
+use super::device::device;
+use super::fault::{Result, unavailable};
+use super::value::from_column;
+use crate::store::{DeviceRow, LoginRow};
 
 impl Store {
     pub(crate) async fn login(&self, login: &str) -> Result<Option<LoginRow>> {

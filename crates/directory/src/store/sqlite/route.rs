@@ -1,18 +1,17 @@
 //! SQL of domains, addresses and aliases.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Result, Store, from_column, is_foreign_key, json, taken, unavailable};
+use super::Store;
+use super::fault::{Result, found, hosted_or, is_foreign_key, taken, unavailable};
+use super::value::{from_column, json};
 use crate::error::DirectoryError;
 use crate::expand::{Domains, Found};
 use crate::route::{ALIAS_WIDTH_MAX, Target};
-
-/// An alias and where it leads.
-pub(crate) type AliasRow = (String, String);
+use crate::store::AliasRow;
 
 impl Store {
     pub(crate) async fn domains(&self) -> Result<Domains> {
@@ -122,23 +121,9 @@ impl Store {
         const ALIASES: &str = "select address, target from alias
             where ?1 is null or domain = ?1 order by address, target";
         let query = sqlx::query_as(ALIASES).bind(domain);
-        query.fetch_all(&self.reader).await.map_err(unavailable("reading aliases"))
-    }
-}
-
-pub(super) fn found(rows: u64, what: &'static str, name: &str) -> Result<()> {
-    if rows == 0 { Err(DirectoryError::not_found(what, name)) } else { Ok(()) }
-}
-
-/// Tells a domain that is not ours, a name that is taken, and a database that does not answer apart.
-pub(super) fn hosted_or(what: &'static str, name: &str, op: &'static str) -> impl Fn(sqlx::Error) -> DirectoryError {
-    let name = name.to_owned();
-    move |source| {
-        if is_foreign_key(&source) {
-            let domain = name.rsplit_once('@').map_or(name.as_str(), |(_, domain)| domain);
-            return DirectoryError::not_found("domain", domain);
-        }
-        taken(what, &name, op)(source)
+        let rows: Vec<(String, String)> =
+            query.fetch_all(&self.reader).await.map_err(unavailable("reading aliases"))?;
+        Ok(rows.into_iter().map(|(address, target)| AliasRow { address, target }).collect())
     }
 }
 
@@ -154,18 +139,4 @@ fn add_route(found: &mut Found, row: &SqliteRow) -> std::result::Result<(), sqlx
     let target = Target::Account { login: Arc::from(login), maildir: Arc::from(maildir), quota_octets };
     found.mailboxes.insert(name, target);
     Ok(())
-}
-
-/// Groups alias rows, which come sorted, by address.
-pub(crate) fn grouped(rows: Vec<AliasRow>) -> Vec<(String, Vec<String>)> {
-    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    let mut index: HashMap<String, usize> = HashMap::new();
-    for (address, target) in rows {
-        let at = *index.entry(address.clone()).or_insert_with(|| {
-            groups.push((address, Vec::new()));
-            groups.len() - 1
-        });
-        groups[at].1.push(target);
-    }
-    groups
 }

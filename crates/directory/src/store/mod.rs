@@ -1,0 +1,13 @@
+//! The database: what is kept in it, and what it can be asked, whichever it is. All SQL stands with the engine that speaks
+//! it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `rows` | what is kept, as it is written and read |
+//! | `sqlite` | SQLite, a file of our own |
+
+mod rows;
+mod sqlite;
+
+pub(crate) use rows::{AccountRow, AliasRow, Changed, DeviceRow, LoginRow, NewDeviceRow, Secrets};
+pub(crate) use sqlite::{Changes, Store};

@@ -1,0 +1,70 @@
+//! What is kept, as it is written and read, whichever database it is.
+
+use std::sync::Arc;
+
+use crate::account::PasswordKind;
+use crate::device::{Device, DeviceLimits};
+
+/// An account as it is written.
+pub(crate) struct AccountRow {
+    pub(crate) login: String,
+    pub(crate) domain: String,
+    pub(crate) maildir: String,
+    pub(crate) secrets: Option<Secrets>,
+    pub(crate) quota_octets: Option<u64>,
+    pub(crate) passwords: PasswordKind,
+    pub(crate) expires_at: Option<u64>,
+    pub(crate) created_at: u64,
+}
+
+/// The stored forms of a main password.
+#[derive(Clone)]
+pub(crate) struct Secrets {
+    pub(crate) hash: String,
+    pub(crate) scram: Option<String>,
+}
+
+/// Everything about a login: the account, and the device if the login is one of a device.
+pub(crate) struct LoginRow {
+    pub(crate) login: Arc<str>,
+    pub(crate) maildir: Arc<str>,
+    pub(crate) quota_octets: Option<u64>,
+    pub(crate) hash: Option<String>,
+    pub(crate) scram: Option<String>,
+    pub(crate) apop_only: bool,
+    pub(crate) locked: bool,
+    pub(crate) expires_at: Option<u64>,
+    pub(crate) device: Option<DeviceRow>,
+}
+
+/// A device as it is written.
+pub(crate) struct NewDeviceRow<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) login: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) sealed_secret: Vec<u8>,
+    pub(crate) scram: String,
+    pub(crate) limits: &'a DeviceLimits,
+    pub(crate) now: u64,
+}
+
+/// A device as it is read, with what only a login needs.
+#[derive(Clone)]
+pub(crate) struct DeviceRow {
+    pub(crate) device: Device,
+    pub(crate) sealed_secret: Vec<u8>,
+    pub(crate) scram: String,
+}
+
+/// An alias, and where it leads.
+pub(crate) struct AliasRow {
+    pub(crate) address: String,
+    pub(crate) target: String,
+}
+
+/// Which answers are no longer true, since somebody has changed what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Changed {
+    pub(crate) routing: bool,
+    pub(crate) logins: bool,
+}
