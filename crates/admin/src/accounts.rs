@@ -128,7 +128,7 @@ async fn change_password(backend: &Backend, login: &str, change: &PasswordChange
     let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let folded = login.to_ascii_lowercase();
     if let Some(server) = &backend.server {
-        match server.state.check_auth(here, &folded, SystemTime::now()) {
+        match server.state.check_auth(here, &folded).await? {
             AuthGate::Go => {}
             AuthGate::Wait(delay) => tokio::time::sleep(delay).await,
             AuthGate::Locked(wait) => return Err(ApiError::throttled(wait)),
@@ -137,7 +137,7 @@ async fn change_password(backend: &Backend, login: &str, change: &PasswordChange
     let done = backend.directory.change_password(login, change.old, change.new).await;
     if let (Err(DirectoryError::WrongPassword), Some(server)) = (&done, &backend.server) {
         let guess = guess_hash(&server.guess_key, &folded, change.old);
-        server.state.auth_failed(&FailedLogin { addr: here, login: &folded, guess }, SystemTime::now());
+        server.state.auth_failed(&FailedLogin { addr: here, login: &folded, guess }).await?;
         info!(login = ?login, way = "passwd", why = "wrong password", "login failed");
     }
     Ok(done?)
@@ -157,7 +157,7 @@ pub(super) async fn lock(State(backend): Shared, Path(login): Path<String>) -> R
 async fn cut_off(backend: &Backend, login: &str) -> Result<(), ApiError> {
     if let Some(server) = &backend.server {
         let login = backend.directory.known_login(login)?;
-        server.state.revoke(state::Revoke::Login(login), SystemTime::now()).await?;
+        server.state.revoke(state::Revoke::Login(login)).await?;
     }
     Ok(())
 }

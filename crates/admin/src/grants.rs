@@ -9,10 +9,7 @@ use axum::{
 use guard::{PopEvidence, PopSource, Subject};
 use serde::Deserialize;
 use state::{PopLogin, Revoke};
-use std::{
-    net::IpAddr,
-    time::{Duration, SystemTime},
-};
+use std::{net::IpAddr, time::Duration};
 
 /// Longest grant by hand, in minutes: a day, as in the configuration.
 const MINUTES_MAX: u32 = 1_440;
@@ -20,7 +17,7 @@ const MINUTES_MAX: u32 = 1_440;
 /// Every live grant.
 #[utoipa::path(get, path = "/v1/grants", tag = "grants", responses((status = 200, body = [wire::Grant])))]
 pub(super) async fn list(State(backend): Shared) -> Result<Json<Vec<wire::Grant>>, ApiError> {
-    let grants = backend.server()?.state.grants(SystemTime::now()).await?;
+    let grants = backend.server()?.state.evidence().await?.value;
     Ok(Json(grants.iter().map(grant).collect()))
 }
 
@@ -45,14 +42,13 @@ pub(super) async fn add(
     let addr = guard::cut_ipv6(address, pop.ipv6_prefix);
     let login = backend.directory.account(&new.login).await?.login;
     let lifetime = new.minutes.map_or(pop.lifetime, |minutes| Duration::from_secs(u64::from(minutes) * 60));
-    let now = SystemTime::now();
     let evidence = PopLogin { addr, subject: Subject::Account(login.clone()), source: PopSource::Operator };
-    let recorded = server.state.record_pop_login(evidence, lifetime, now).await?;
+    let recorded = server.state.record(evidence, lifetime).await?;
     let grant = wire::Grant {
         address: addr.to_string(),
         login: Some(login),
         server: None,
-        granted_at: wire::system_time(now),
+        granted_at: wire::system_time(recorded.granted_at),
         expires_at: wire::system_time(recorded.expires_at),
         shared: recorded.shared,
         source: PopSource::Operator.code().to_owned(),
@@ -92,7 +88,7 @@ pub(super) async fn revoke(State(backend): Shared, Query(which): Query<Which>) -
         (None, None, true) => Revoke::All,
         _ => return Err(ApiError::invalid("an address, a login, both, or all".to_owned())),
     };
-    let count = server.state.revoke(which, SystemTime::now()).await?;
+    let count = server.state.revoke(which).await?;
     Ok(Json(wire::Count { count: count as u64 }))
 }
 

@@ -38,7 +38,7 @@ pub struct Backend {
 /// What only a running server has.
 pub struct Server {
     /// Evidence of logins, and of guesses.
-    pub state: Arc<state::Embedded>,
+    pub state: Arc<state::State>,
     /// Keys the hash under which wrong guesses are told apart.
     pub guess_key: [u8; 32],
     /// The queue.

@@ -26,7 +26,7 @@ impl Api {
         let directory = directory::Directory::open(&dir.path().join("d.sqlite"), &key, terms).await.expect("opens");
         let (spool, _) = spool::Spool::open(spool::SpoolConfig::new(dir.path().join("spool"))).expect("opens");
         let server = Server {
-            state: Arc::new(state::Embedded::open_with(dir.path().join("state"), config).expect("opens")),
+            state: Arc::new(state::State::open_with(dir.path().join("state"), config).expect("opens")),
             guess_key: [7; 32],
             spool: spool.clone(),
             pop: Box::new(pop),

@@ -11,10 +11,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use guard::{PopSource, Subject};
-use state::{Embedded, PopLogin, StateConfig};
+use state::{PopLogin, State, StateConfig};
 
 const LIFE: Duration = Duration::from_mins(30);
 const ADDS: u32 = 1_000_000;
@@ -31,7 +31,7 @@ fn main() {
         println!("{rate:>10.0} durable adds/s, each by itself, {in_flight} in flight");
     }
     for (batch, in_flight) in [(64, 4), (512, 4), (4_096, 4)] {
-        let (rate, slowest) = runtime.block_on(batches(&dir.join(format!("many-{batch}")), (batch, in_flight)));
+        let (rate, slowest) = runtime.block_on(batches(&dir.join(format!("many-{batch}")), batch, in_flight));
         println!("{rate:>10.0} durable adds/s, {batch} at once, {in_flight} times; slowest answer {slowest:.1?}");
     }
     for count in [1_000, entries] {
@@ -61,14 +61,14 @@ fn login(n: u32) -> PopLogin {
     PopLogin { addr, subject: Subject::Account(format!("user{n}@example.test")), source: PopSource::Drac }
 }
 
-fn open(dir: &Path) -> Arc<Embedded> {
+fn open(dir: &Path) -> Arc<State> {
     let config = StateConfig { grants_max: 20_000_000, ..StateConfig::default() };
-    Arc::new(Embedded::open_with(dir, config).expect("the state opens"))
+    Arc::new(State::open_with(dir, config).expect("the state opens"))
 }
 
 /// So many tasks, each with one login at a time.
 async fn adds(dir: &Path, in_flight: u32) -> f64 {
-    let (state, next, now) = (open(dir), Arc::new(AtomicU32::new(0)), SystemTime::now());
+    let (state, next) = (open(dir), Arc::new(AtomicU32::new(0)));
     let adds = if in_flight == 1 { ADDS / 500 } else { ADDS / 2 };
     let begun = Instant::now();
     let tasks = (0..in_flight).map(|_| {
@@ -79,7 +79,7 @@ async fn adds(dir: &Path, in_flight: u32) -> f64 {
                 if n >= adds {
                     return;
                 }
-                state.record_pop_login(login(n), LIFE, now).await.expect("it is recorded");
+                state.record(login(n), LIFE).await.expect("it is recorded");
             }
         })
     });
@@ -90,8 +90,8 @@ async fn adds(dir: &Path, in_flight: u32) -> f64 {
 }
 
 /// So many tasks, each with so many logins at once. The journal is written anew meanwhile.
-async fn batches(dir: &Path, (batch, in_flight): (u32, u32)) -> (f64, Duration) {
-    let (state, next, now) = (open(dir), Arc::new(AtomicU32::new(0)), SystemTime::now());
+async fn batches(dir: &Path, batch: u32, in_flight: u32) -> (f64, Duration) {
+    let (state, next) = (open(dir), Arc::new(AtomicU32::new(0)));
     let begun = Instant::now();
     let tasks = (0..in_flight).map(|_| {
         let (state, next) = (Arc::clone(&state), Arc::clone(&next));
@@ -103,7 +103,7 @@ async fn batches(dir: &Path, (batch, in_flight): (u32, u32)) -> (f64, Duration) 
                     return slowest;
                 }
                 let asked = Instant::now();
-                let recorded = state.record_many((n..n + batch).map(login).collect(), LIFE, now).await;
+                let recorded = state.record_many((n..n + batch).map(login).collect(), LIFE).await;
                 assert!(recorded.iter().all(Result::is_ok), "they are recorded");
                 slowest = slowest.max(asked.elapsed());
             }
@@ -117,10 +117,10 @@ async fn batches(dir: &Path, (batch, in_flight): (u32, u32)) -> (f64, Duration) 
 }
 
 async fn look_ups(dir: &Path, count: u32) {
-    let (state, now) = (open(dir), SystemTime::now());
+    let state = open(dir);
     let begun = Instant::now();
     for n in (0..count).step_by(4_096) {
-        let recorded = state.record_many((n..count.min(n + 4_096)).map(login).collect(), LIFE, now).await;
+        let recorded = state.record_many((n..count.min(n + 4_096)).map(login).collect(), LIFE).await;
         assert!(recorded.iter().all(Result::is_ok), "they are recorded");
     }
     println!("{count:>10} entries recorded in {:.1?}", begun.elapsed());
@@ -131,7 +131,7 @@ async fn look_ups(dir: &Path, count: u32) {
     let (begun, mut found, looked) = (Instant::now(), 0, 2_000_000_u32);
     for n in 0..looked {
         let which = n.wrapping_mul(7_919) % count;
-        found += state.pop_evidence(login(which).addr, now).await.expect("an answer").len();
+        found += state.evidence_at(login(which).addr).await.expect("an answer").value.len();
     }
     assert_eq!(found, 2_000_000, "every look-up finds one");
     println!("{:>10.0} look-ups/s among {count}", rate(looked, begun));

@@ -35,6 +35,14 @@ impl Rate {
         Self { interval_micros, burst: burst.max(1) }
     }
 
+    /// `count` at once, then evenly so many in each span of time. Of none, nothing ever fits.
+    pub fn per(span: Duration, count: u32) -> Self {
+        if count == 0 {
+            return Self { interval_micros: 1, burst: 0 };
+        }
+        Self::new(span / count, count)
+    }
+
     /// Whether `cost` more fits now, without counting it.
     pub fn peek(&self, tat: Tat, now_micros: u64, cost: u32) -> Result<(), Exceeded> {
         self.charge(tat, now_micros, cost).map(|_| ())
@@ -45,18 +53,23 @@ impl Rate {
         if cost > self.burst {
             return Err(Exceeded { retry_after: Duration::MAX });
         }
-        let next = tat.0.max(now_micros).saturating_add(self.span(cost));
+        let next = self.add(tat, now_micros, cost);
         let latest = now_micros.saturating_add(self.span(self.burst));
-        match next.checked_sub(latest) {
-            None | Some(0) => Ok(Tat(next)),
+        match next.0.checked_sub(latest) {
+            None | Some(0) => Ok(next),
             Some(over) => Err(Exceeded { retry_after: Duration::from_micros(over) }),
         }
     }
 
+    /// Counts `cost` in any case: for what has found its room before.
+    pub fn add(&self, tat: Tat, now_micros: u64, cost: u32) -> Tat {
+        Tat(tat.0.max(now_micros).saturating_add(self.span(cost)))
+    }
+
     /// Counts `cost` in any case, up to a full burst: for what has already happened, like a failed login.
     pub fn pour(&self, tat: Tat, now_micros: u64, cost: u32) -> Tat {
-        let next = tat.0.max(now_micros).saturating_add(self.span(cost));
-        Tat(next.min(now_micros.saturating_add(self.span(self.burst))))
+        let next = self.add(tat, now_micros, cost);
+        Tat(next.0.min(now_micros.saturating_add(self.span(self.burst))))
     }
 
     /// How many are counted at this time, rounded up; 0 when the key may be forgotten.

@@ -11,18 +11,14 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use guard::{PopSource, Subject};
-use state::{Embedded, PopLogin, Revoke};
+use state::{PopLogin, Revoke, State};
 
 const FOLDER: &str = "STATE_KILL_TEST_FOLDER";
 const ROUNDS: usize = 15;
 const LIFE: Duration = Duration::from_mins(30);
-
-fn noon() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_790_000_000)
-}
 
 fn tell(line: &str) {
     // One write, so that no line is torn between two tasks. A closed pipe is the end.
@@ -37,27 +33,35 @@ fn login(seed: u64) -> PopLogin {
     PopLogin { addr: addr(seed), subject: Subject::Account(format!("user{seed}")), source: PopSource::Drac }
 }
 
-async fn work(state: Arc<Embedded>, worker: u64) {
+async fn work(state: Arc<State>, worker: u64) {
     let first = u64::from(std::process::id()) * 1_000_000 + worker * 100_000;
     for seed in (first..).step_by(10) {
-        state.record_pop_login(login(seed), LIFE, noon()).await.unwrap();
+        state.record(login(seed), LIFE).await.unwrap();
         tell(&format!("recorded {seed}"));
         let many = (seed + 1..seed + 8).map(login).collect();
-        assert!(state.record_many(many, LIFE, noon()).await.iter().all(Result::is_ok));
+        assert!(state.record_many(many, LIFE).await.iter().all(Result::is_ok));
         for seed in seed + 1..seed + 8 {
             tell(&format!("recorded {seed}"));
         }
         // From here on it may be there after the kill, or not; once it is answered it may not.
         tell(&format!("revoking {seed}"));
-        assert_eq!(state.revoke(Revoke::Addr(addr(seed)), noon()).await.unwrap(), 1);
+        assert_eq!(state.revoke(Revoke::Addr(addr(seed))).await.unwrap(), 1);
         tell(&format!("revoked {seed}"));
     }
+}
+
+/// What children told of their logins, by number.
+#[derive(Default)]
+struct Told {
+    recorded: HashSet<u64>,
+    revoking: HashSet<u64>,
+    revoked: HashSet<u64>,
 }
 
 fn child(dir: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let state = Arc::new(Embedded::open(dir).unwrap());
+        let state = Arc::new(State::open(dir).unwrap());
         let workers: Vec<_> = (0..6).map(|worker| tokio::spawn(work(Arc::clone(&state), worker))).collect();
         for worker in workers {
             worker.await.unwrap();
@@ -89,32 +93,33 @@ fn what_was_answered_is_so_after_a_kill() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let (mut recorded, mut revoking, mut revoked) = (HashSet::new(), HashSet::new(), HashSet::new());
+    let mut told = Told::default();
     for round in 0..ROUNDS {
         // Deterministic, from a handful of logins to some hundreds.
         for line in kill_one(dir.path(), 20 + round * 7_919 % 1_500) {
             let Some((what, seed)) = line.split_once(' ') else { continue };
             let Ok(seed) = seed.parse::<u64>() else { continue };
             match what {
-                "recorded" => recorded.insert(seed),
-                "revoking" => revoking.insert(seed),
-                "revoked" => revoked.insert(seed),
+                "recorded" => told.recorded.insert(seed),
+                "revoking" => told.revoking.insert(seed),
+                "revoked" => told.revoked.insert(seed),
                 _ => false,
             };
         }
-        check(dir.path(), (&recorded, &revoking, &revoked));
+        check(dir.path(), &told);
     }
+    let Told { recorded, revoked, .. } = told;
     assert!(recorded.len() > 1_000 && revoked.len() > 100, "{} recorded, {} revoked", recorded.len(), revoked.len());
 }
 
-fn check(dir: &Path, (recorded, revoking, revoked): (&HashSet<u64>, &HashSet<u64>, &HashSet<u64>)) {
+fn check(dir: &Path, told: &Told) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let state = Embedded::open(dir).unwrap();
-        for seed in recorded {
-            let found = state.pop_evidence(addr(*seed), noon()).await.unwrap().len();
-            assert!(found == 1 || revoking.contains(seed), "login {seed} was answered and is lost");
-            assert!(found == 0 || !revoked.contains(seed), "login {seed} was revoked and is back");
+        let state = State::open(dir).unwrap();
+        for seed in &told.recorded {
+            let found = state.evidence_at(addr(*seed)).await.unwrap().value.len();
+            assert!(found == 1 || told.revoking.contains(seed), "login {seed} was answered and is lost");
+            assert!(found == 0 || !told.revoked.contains(seed), "login {seed} was revoked and is back");
         }
     });
 }

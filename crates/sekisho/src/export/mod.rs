@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bdb::Kind;
 use guard::PopEvidence;
-use state::Embedded;
+use state::State;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -44,7 +44,7 @@ pub struct Target {
 /// How far the file has followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
-    /// The count of [`Embedded::changes`] that it has seen.
+    /// The count of [`State::changes`] that it has seen.
     pub changes: u64,
     /// The last write succeeded, and what the file holds was known.
     pub is_good: bool,
@@ -60,7 +60,7 @@ pub struct Exporter {
 
 impl Exporter {
     /// Writes the file, and keeps it from now on. An error: the file cannot be written at all.
-    pub async fn start(target: Target, state: Arc<Embedded>) -> Result<Self, ExportError> {
+    pub async fn start(target: Target, state: Arc<State>) -> Result<Self, ExportError> {
         let (stop, stopped) = watch::channel(false);
         let (tell, written) = watch::channel(Written { changes: 0, is_good: false });
         let mut keeper = Keeper { target, changes: state.changes(), state, tell, stopped, is_known: true };
@@ -92,7 +92,7 @@ struct Wrote {
 
 struct Keeper {
     target: Target,
-    state: Arc<Embedded>,
+    state: Arc<State>,
     changes: watch::Receiver<u64>,
     tell: watch::Sender<Written>,
     stopped: watch::Receiver<bool>,
@@ -140,7 +140,7 @@ impl Keeper {
     /// Writes what is so now.
     async fn write(&mut self) -> Result<Wrote, ExportError> {
         let changes = *self.changes.borrow_and_update();
-        let asked = self.state.grants(SystemTime::now()).await;
+        let asked = self.state.evidence().await.map(|answer| answer.value);
         let is_known = asked.is_ok();
         if let Err(error) = &asked
             && self.is_known

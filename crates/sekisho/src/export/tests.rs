@@ -11,14 +11,14 @@ fn login(addr: &str) -> PopLogin {
 
 struct Kept {
     dir: tempfile::TempDir,
-    state: Arc<Embedded>,
+    state: Arc<State>,
     exporter: Exporter,
 }
 
 impl Kept {
     async fn start(kind: Kind) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let state = Arc::new(Embedded::open(dir.path().join("state")).unwrap());
+        let state = Arc::new(State::open(dir.path().join("state")).unwrap());
         let target = Target { kind, path: dir.path().join("relay.db") };
         let exporter = Exporter::start(target, Arc::clone(&state)).await.unwrap();
         Self { dir, state, exporter }
@@ -52,17 +52,17 @@ async fn the_file_follows_the_evidence() {
     for kind in [Kind::Btree, Kind::Hash] {
         let kept = Kept::start(kind).await;
         assert!(kept.entries().is_empty(), "an empty file is one, too");
-        let now = SystemTime::now();
-        for addr in ["192.0.2.7", "2001:db8::7", "192.0.2.8"] {
-            kept.state.record_pop_login(login(addr), LIFE, now).await.unwrap();
+        let mut ends = Vec::new();
+        for addr in ["192.0.2.7", "192.0.2.8", "2001:db8::7"] {
+            ends.push(kept.state.record(login(addr), LIFE).await.unwrap().expires_at);
         }
         let account = PopLogin { subject: Subject::Account("alice@example.test".to_owned()), ..login("192.0.2.7") };
-        kept.state.record_pop_login(account, LIFE * 2, now).await.unwrap();
-        let at = |life: Duration| (now + life).duration_since(UNIX_EPOCH).unwrap().as_secs().to_string();
-        let pair = |key: &str, life| (key.to_owned(), at(life));
-        let expected = [pair("192.0.2.7", LIFE * 2), pair("192.0.2.8", LIFE), pair("2001:db8::7", LIFE)];
+        ends[0] = kept.state.record(account, LIFE * 2).await.unwrap().expires_at;
+        let at = |end: &SystemTime| end.duration_since(UNIX_EPOCH).unwrap().as_secs().to_string();
+        let keys = ["192.0.2.7", "192.0.2.8", "2001:db8::7"].map(str::to_owned);
+        let expected: Vec<_> = keys.into_iter().zip(ends.iter().map(at)).collect();
         assert_eq!(kept.now().await, expected, "one entry an address, with its latest expiry");
-        kept.state.revoke(Revoke::Addr("192.0.2.8".parse().unwrap()), now).await.unwrap();
+        kept.state.revoke(Revoke::Addr("192.0.2.8".parse().unwrap())).await.unwrap();
         assert_eq!(kept.keys().await, ["192.0.2.7", "2001:db8::7"]);
         let path = kept.dir.path().join("relay.db");
         kept.exporter.stop().await;
@@ -73,8 +73,8 @@ async fn the_file_follows_the_evidence() {
 #[tokio::test]
 async fn what_expires_leaves_the_file_by_itself() {
     let kept = Kept::start(Kind::Btree).await;
-    kept.state.record_pop_login(login("192.0.2.7"), Duration::from_millis(700), SystemTime::now()).await.unwrap();
-    kept.state.record_pop_login(login("192.0.2.8"), LIFE, SystemTime::now()).await.unwrap();
+    kept.state.record(login("192.0.2.7"), Duration::from_millis(700)).await.unwrap();
+    kept.state.record(login("192.0.2.8"), LIFE).await.unwrap();
     assert_eq!(kept.keys().await.len(), 2);
     let mut written = kept.exporter.written();
     while kept.entries().len() == 2 {
@@ -86,7 +86,7 @@ async fn what_expires_leaves_the_file_by_itself() {
 #[tokio::test]
 async fn nothing_is_in_the_file_while_nobody_can_be_asked() {
     let kept = Kept::start(Kind::Btree).await;
-    kept.state.record_pop_login(login("192.0.2.7"), LIFE, SystemTime::now()).await.unwrap();
+    kept.state.record(login("192.0.2.7"), LIFE).await.unwrap();
     assert_eq!(kept.keys().await, ["192.0.2.7"]);
     kept.state.close();
     let mut written = kept.exporter.written();
@@ -97,7 +97,7 @@ async fn nothing_is_in_the_file_while_nobody_can_be_asked() {
 #[tokio::test]
 async fn a_file_that_cannot_be_written_is_told_at_the_start_and_later_by_its_health() {
     let dir = tempfile::tempdir().unwrap();
-    let state = Arc::new(Embedded::open(dir.path().join("state")).unwrap());
+    let state = Arc::new(State::open(dir.path().join("state")).unwrap());
     let target = Target { kind: Kind::Hash, path: dir.path().join("none/relay.db") };
     let error = Exporter::start(target.clone(), Arc::clone(&state)).await.unwrap_err();
     assert!(error.to_string().contains("none/relay.db"), "{error}");
@@ -105,7 +105,7 @@ async fn a_file_that_cannot_be_written_is_told_at_the_start_and_later_by_its_hea
     let exporter = Exporter::start(target, Arc::clone(&state)).await.unwrap();
     let mut written = exporter.written();
     std::fs::rename(dir.path().join("none"), dir.path().join("gone")).unwrap();
-    state.record_pop_login(login("192.0.2.7"), LIFE, SystemTime::now()).await.unwrap();
+    state.record(login("192.0.2.7"), LIFE).await.unwrap();
     written.wait_for(|written| !written.is_good).await.unwrap();
     std::fs::rename(dir.path().join("gone"), dir.path().join("none")).unwrap();
     written.wait_for(|written| written.is_good).await.unwrap();

@@ -10,8 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use directory::{AuthOutcome, Identity, RecipientScope, SecretUse, SecretsOutcome};
 use guard::{Fact, Fault};
 use sasl::{Context, Exchange, Mechanism, Step, guess_hash};
-use state::AuthGate;
-use state::throttle::FailedLogin;
+use state::{AuthGate, FailedLogin, StateError};
 use tracing::{debug, info, warn};
 
 use super::session::SessionId;
@@ -117,38 +116,46 @@ struct Attempt<'a> {
 }
 
 impl Origin {
-    /// Waits as the throttle says; false: not now.
-    async fn admitted(&self, login: &str) -> bool {
-        match self.sources.state.check_auth(self.ip, &folded(login), SystemTime::now()) {
-            AuthGate::Go => true,
-            AuthGate::Wait(delay) => {
+    /// Waits as the throttle says; an error is what the login comes to: not now.
+    async fn admitted(&self, login: &str) -> Result<(), Outcome> {
+        match self.sources.state.check_auth(self.ip, &folded(login)).await {
+            Ok(AuthGate::Go) => Ok(()),
+            Ok(AuthGate::Wait(delay)) => {
                 tokio::time::sleep(delay).await;
-                true
+                Ok(())
             }
-            AuthGate::Locked(_) => {
+            Ok(AuthGate::Locked(_)) => {
                 self.log("throttled", shown(login), "too many failures");
-                false
+                Err(Outcome::Throttled)
             }
+            Err(error) => Err(self.unavailable(&error)),
+        }
+    }
+
+    /// What could not be counted changes nothing of the login that it was about.
+    fn counted<T>(&self, done: Result<T, StateError>) {
+        if let Err(error) = done {
+            warn!(session = %self.session, %error, "login not counted");
         }
     }
 
     /// It was the right password: here, or at another server that says so.
-    pub fn succeeded(&self, login: &str, way: &str) {
-        self.sources.state.auth_succeeded(self.ip, &folded(login), SystemTime::now());
+    pub async fn succeeded(&self, login: &str, way: &str) {
+        self.counted(self.sources.state.auth_succeeded(self.ip, &folded(login)).await);
         info!(session = %self.session, listener = &*self.listener, client = %self.ip, login = ?login, way, "login");
     }
 
     /// It failed at another server, which tells us a hash of what was tried.
-    pub fn failed_elsewhere(&self, login: &str, guess: &[u8], way: &str) {
-        self.failed(&Attempt { login, guess, way }, &Denial::Elsewhere);
+    pub async fn failed_elsewhere(&self, login: &str, guess: &[u8], way: &str) {
+        self.failed(&Attempt { login, guess, way }, &Denial::Elsewhere).await;
     }
 
-    fn failed(&self, attempt: &Attempt<'_>, why: &Denial) {
+    async fn failed(&self, attempt: &Attempt<'_>, why: &Denial) {
         let Attempt { login, guess, way } = *attempt;
         let login_key = folded(login);
         let guess = guess_hash(&self.sources.guess_key, &login_key, guess);
         let failed = FailedLogin { addr: self.ip, login: &login_key, guess };
-        self.sources.state.auth_failed(&failed, SystemTime::now());
+        self.counted(self.sources.state.auth_failed(&failed).await);
         self.log(way, if why.is_of_known_login() { login } else { shown(login) }, why);
     }
 
@@ -166,16 +173,16 @@ impl Origin {
 
     /// A login by password, with throttle and log.
     pub async fn by_password(&self, login: &str, password: &[u8], way: &str) -> Outcome {
-        if !self.admitted(login).await {
-            return Outcome::Throttled;
+        if let Err(outcome) = self.admitted(login).await {
+            return outcome;
         }
         match self.sources.directory.authenticate(login, password, self.ip).await {
             Ok(AuthOutcome::Account(identity)) => {
-                self.succeeded(login, way);
+                self.succeeded(login, way).await;
                 Outcome::Proved(Proved::new(identity), None)
             }
             Ok(AuthOutcome::Denied(why)) => {
-                self.failed(&Attempt { login, guess: password, way }, &Denial::Directory(why));
+                self.failed(&Attempt { login, guess: password, way }, &Denial::Directory(why)).await;
                 Outcome::Denied
             }
             Err(error) => self.unavailable(&error),
@@ -184,8 +191,8 @@ impl Origin {
 
     /// A login by APOP (RFC 1939 §7).
     pub async fn by_apop(&self, login: &str, banner: &str, digest: &[u8; 16]) -> Outcome {
-        if !self.admitted(login).await {
-            return Outcome::Throttled;
+        if let Err(outcome) = self.admitted(login).await {
+            return outcome;
         }
         let found = self.sources.directory.secrets_for(login, SecretUse::Apop, self.ip).await;
         let (identity, secrets, why) = match found {
@@ -194,16 +201,16 @@ impl Origin {
             Err(error) => return self.unavailable(&error),
         };
         if let Some(identity) = identity.filter(|_| secrets.iter().any(|secret| fits_apop(secret, banner, digest))) {
-            self.succeeded(login, "APOP");
+            self.succeeded(login, "APOP").await;
             return Outcome::Proved(Proved::new(identity), None);
         }
         let why = why.unwrap_or(directory::Why::WrongPassword);
         // Every digest differs, since the banner does: the login alone tells whether it is the same device again.
-        self.failed(&Attempt { login, guess: b"apop", way: "APOP" }, &Denial::Directory(why));
+        self.failed(&Attempt { login, guess: b"apop", way: "APOP" }, &Denial::Directory(why)).await;
         Outcome::Denied
     }
 
-    fn unavailable(&self, error: &directory::DirectoryError) -> Outcome {
+    fn unavailable(&self, error: &dyn std::error::Error) -> Outcome {
         warn!(session = %self.session, %error, "logins cannot be checked");
         Outcome::Unavailable
     }
@@ -263,16 +270,16 @@ impl Auth {
                     return self.origin.by_password(&login, password.expose(), self.exchange.mechanism().name()).await;
                 }
                 Step::NeedSecret { login, kind } => {
-                    if !self.origin.admitted(&login).await {
-                        return Outcome::Throttled;
+                    if let Err(outcome) = self.origin.admitted(&login).await {
+                        return outcome;
                     }
                     match self.look_up(login, kind.into()).await {
                         Ok(secrets) => self.exchange.secret(secrets),
                         Err(error) => return self.origin.unavailable(&error),
                     }
                 }
-                Step::Done { last, .. } => return self.done(last),
-                Step::Failed(failure) => return self.failed(failure),
+                Step::Done { last, .. } => return self.done(last).await,
+                Step::Failed(failure) => return self.failed(failure).await,
             };
         }
     }
@@ -295,18 +302,18 @@ impl Auth {
         }
     }
 
-    fn done(&mut self, last: Option<Vec<u8>>) -> Outcome {
+    async fn done(&mut self, last: Option<Vec<u8>>) -> Outcome {
         // Without an identity there was no secret, and an exchange without one never gets here.
         let Some(identity) = self.identity.take() else { return Outcome::Denied };
-        self.origin.succeeded(&self.login, self.exchange.mechanism().name());
+        self.origin.succeeded(&self.login, self.exchange.mechanism().name()).await;
         Outcome::Proved(Proved::new(identity), last)
     }
 
-    fn failed(&self, failure: sasl::Failure) -> Outcome {
+    async fn failed(&self, failure: sasl::Failure) -> Outcome {
         let way = self.exchange.mechanism().name();
         if failure.is_syntax() {
             self.origin.log(way, shown(&self.login), failure);
-            self.origin.sources.state.auth_abused(self.origin.ip, SystemTime::now());
+            self.origin.counted(self.origin.sources.state.auth_abused(self.origin.ip).await);
             return Outcome::Malformed;
         }
         // A proof never shows whether it is the same guess as before. Behind SCRAM may be a password that somebody chose, so
@@ -316,7 +323,7 @@ impl Auth {
             _ => way.as_bytes(),
         };
         let why = self.denied.map_or(Denial::Exchange(failure), Denial::Directory);
-        self.origin.failed(&Attempt { login: &self.login, guess, way }, &why);
+        self.origin.failed(&Attempt { login: &self.login, guess, way }, &why).await;
         Outcome::Denied
     }
 }

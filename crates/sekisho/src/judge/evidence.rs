@@ -1,7 +1,6 @@
 //! Logins that count: what somebody tells of one, and whether it is recorded.
 
 use std::net::IpAddr;
-use std::time::SystemTime;
 
 use directory::Why;
 use guard::never_granted::Never;
@@ -57,7 +56,7 @@ impl Recorder<'_> {
             return refused;
         }
         let lifetime = self.terms.settings.relay.pop.lifetime;
-        let recorded = self.sources.state.record_pop_login(self.login(told), lifetime, SystemTime::now()).await;
+        let recorded = self.sources.state.record(self.login(told), lifetime).await;
         self.tell(told, recorded)
     }
 
@@ -67,7 +66,7 @@ impl Recorder<'_> {
         let counting = told.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
         let logins = counting.map(|(told, _)| self.login(told)).collect();
         let lifetime = self.terms.settings.relay.pop.lifetime;
-        let mut answers = self.sources.state.record_many(logins, lifetime, SystemTime::now()).await.into_iter();
+        let mut answers = self.sources.state.record_many(logins, lifetime).await.into_iter();
         let told = told.iter().zip(checked);
         told.map(|(told, checked)| match checked {
             // There is one for each that was given.

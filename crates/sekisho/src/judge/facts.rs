@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use directory::Directory;
 use guard::{Charged, DeviceCharge, Fact, Fault, Hosting, PopCharge, PopEvidence, RelayPolicy};
 use smtp::{Host, Mailbox, ReversePath};
-use state::{ChargeOutcome, Embedded, PopLimits};
+use state::gcra::Rate;
+use state::{Answer, PopLimits, RateCharge, RateKey, Reserved, State, StateError};
 
 use crate::config::Pop;
 
@@ -49,30 +50,37 @@ pub async fn is_own_domain(directory: &Directory, policy: &RelayPolicy, reverse_
     asked(directory.is_hosted(domain.as_str())).await
 }
 
-/// The POP logins seen at an address.
-pub async fn pop_evidence(state: &Embedded, addr: IpAddr, now: SystemTime) -> Fact<Vec<PopEvidence>> {
-    match tokio::time::timeout(LOCAL_WAIT, state.pop_evidence(addr, now)).await {
-        Ok(Ok(evidence)) => Fact::Known(evidence),
-        Ok(Err(error)) => Fact::Unknown(error.fault()),
-        Err(_) => Fact::Unknown(Fault::TimedOut("state")),
-    }
+/// The POP logins seen at an address, and the time by which they are to be judged.
+pub async fn pop_evidence(state: &State, addr: IpAddr) -> Fact<Answer<Vec<PopEvidence>>> {
+    kept(state.evidence_at(addr)).await
 }
 
 /// Counts a mail on the quota of a POP grant.
-pub async fn charge(state: &Embedded, key: &PopCharge, pop: &Pop, now: SystemTime) -> Fact<Charged> {
+pub async fn charge(state: &State, charge: &PopCharge, pop: &Pop) -> Fact<Charged> {
     let limits = PopLimits { messages: pop.messages_per_hour, recipients: pop.recipients_per_hour, window: HOUR };
-    match tokio::time::timeout(LOCAL_WAIT, state.charge_pop(key, limits, now)).await {
-        Ok(Ok(outcome)) => Fact::Known(outcome.into()),
-        Ok(Err(error)) => Fact::Unknown(error.fault()),
-        Err(_) => Fact::Unknown(Fault::TimedOut("state")),
+    let PopCharge { addr, ref subject, messages, recipients } = *charge;
+    kept(count(state, state::Charge::Pop(state::PopCharge { addr, subject, messages, recipients, limits }))).await
+}
+
+/// Counts a message on the rate of a device: as many at once as it may send in an hour, then evenly.
+pub async fn charge_device(state: &State, device: &DeviceCharge) -> Fact<Charged> {
+    let (key, rate) = (RateKey::Device(&device.login), Rate::per(HOUR, device.per_hour));
+    kept(count(state, state::Charge::Rate(RateCharge { key, rate, cost: 1 }))).await
+}
+
+async fn count(state: &State, charge: state::Charge<'_>) -> Result<Charged, StateError> {
+    match state.reserve(&[charge]).await?.value {
+        Reserved::Within(reservation) => reservation.commit().await.map(|_| Charged::Within),
+        // Without evidence there is no room either.
+        Reserved::NoRoom(_) => Ok(Charged::Exceeded),
     }
 }
 
-/// Counts a message on the rate of a device.
-pub fn charge_device(state: &Embedded, device: &DeviceCharge, now: SystemTime) -> Charged {
-    match state.charge_device(&device.login, device.per_hour, now) {
-        ChargeOutcome::Within => Charged::Within,
-        ChargeOutcome::Exceeded { .. } | ChargeOutcome::NoEvidence => Charged::Exceeded,
+async fn kept<T>(look_up: impl Future<Output = Result<T, StateError>>) -> Fact<T> {
+    match tokio::time::timeout(LOCAL_WAIT, look_up).await {
+        Ok(Ok(found)) => Fact::Known(found),
+        Ok(Err(error)) => Fact::Unknown(error.fault()),
+        Err(_) => Fact::Unknown(Fault::TimedOut("state")),
     }
 }
 

@@ -46,12 +46,22 @@ struct Gathering<'g, 'c> {
 
 impl Gathering<'_, '_> {
     async fn one(&self, need: &Need, until: Instant) -> Gathered {
-        let late = Fact::Unknown(Fault::TimedOut(need.fact.code()));
-        let value = tokio::time::timeout_at(until, self.look_up(need)).await.unwrap_or(late);
-        Gathered::Found(Found::new(value, SystemTime::now()))
+        let late = || Found::new(Fact::Unknown(Fault::TimedOut(need.fact.code())), SystemTime::now());
+        Gathered::Found(tokio::time::timeout_at(until, self.look_up(need)).await.unwrap_or_else(|_| late()))
     }
 
-    async fn look_up(&self, need: &Need) -> Fact<Value> {
+    async fn look_up(&self, need: &Need) -> Found {
+        let (FactName::PopEvidence, Of::Address(addr)) = (need.fact, need.of) else {
+            return Found::new(self.value(need).await, SystemTime::now());
+        };
+        // Evidence is judged by the clock of the engine that keeps it.
+        match facts::pop_evidence(&self.judge.sources.state, addr).await {
+            Fact::Known(answer) => Found::new(Fact::Known(Value::PopEvidence(answer.value)), answer.now),
+            Fact::Unknown(fault) => Found::new(Fact::Unknown(fault), SystemTime::now()),
+        }
+    }
+
+    async fn value(&self, need: &Need) -> Fact<Value> {
         let sources = self.judge.sources;
         match need.fact {
             FactName::Login => self.login().await.map(Value::Login),
@@ -73,10 +83,8 @@ impl Gathering<'_, '_> {
                 let Some(client) = self.case.client() else { return Fact::Known(Value::ClientName(None)) };
                 confirmed_name(sources.dns.as_deref(), client).await.map(Value::ClientName)
             }
-            FactName::PopEvidence => {
-                let Of::Address(addr) = need.of else { return Fact::Unknown(Fault::Broken("state")) };
-                facts::pop_evidence(&sources.state, addr, SystemTime::now()).await.map(Value::PopEvidence)
-            }
+            // It is asked by address only.
+            FactName::PopEvidence => Fact::Unknown(Fault::Broken("state")),
             FactName::Entries => Fact::Known(Value::Entries(self.entries())),
         }
     }

@@ -1,8 +1,6 @@
 //! Counts what the guard wants counted. The guard asks for one charge at a time: of several, those before one without a place
 //! would stay counted, since the state does not give back yet.
 
-use std::time::SystemTime;
-
 use guard::{Charge, Charged, Fact, Reserved};
 
 use super::case::Case;
@@ -25,8 +23,8 @@ pub(super) async fn all(judge: Judge<'_>, case: &Case, charges: &[Charge]) -> Re
 async fn one(judge: Judge<'_>, case: &Case, charge: &Charge) -> Fact<Charged> {
     let state = &judge.sources.state;
     match charge {
-        Charge::Pop(pop) => facts::charge(state, pop, &judge.terms.settings.relay.pop, SystemTime::now()).await,
-        Charge::Device(device) => Fact::Known(facts::charge_device(state, device, SystemTime::now())),
+        Charge::Pop(pop) => facts::charge(state, pop, &judge.terms.settings.relay.pop).await,
+        Charge::Device(device) => facts::charge_device(state, device).await,
         Charge::Room(room) => quota::charge(judge, case.session, room).await,
     }
 }

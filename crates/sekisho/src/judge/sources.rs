@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use directory::Directory;
-use state::Embedded;
+use state::State;
 
 use super::records::Records;
 use super::session::SessionIds;
@@ -13,7 +13,7 @@ pub struct Sources {
     /// Accounts, addresses, secrets.
     pub directory: Arc<Directory>,
     /// Evidence of logins, failed guesses.
-    pub state: Arc<Embedded>,
+    pub state: Arc<State>,
     /// Names of clients, and where mail goes; `None`: there are no name servers.
     pub dns: Option<Arc<dns::Resolver>>,
     /// Who follows decisions.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use directory::{Directory, ServerKey};
 use guard::{AskedRcpt, Manner, Outcome, Recipient};
 use smtp::{ForwardPath, ReversePath};
-use state::Embedded;
+use state::State;
 
 use super::records::Records;
 use super::{Case, Connected, Judge, SessionIds, Sources, Terms};
@@ -36,7 +36,7 @@ impl Bench {
         let asked = dns::Settings { servers: vec![dead.local_addr().unwrap()], timeout: Duration::from_millis(300) };
         let sources = Sources {
             directory: Arc::new(accounts(dir.path()).await),
-            state: Arc::new(Embedded::open(dir.path().join("state")).unwrap()),
+            state: Arc::new(State::open(dir.path().join("state")).unwrap()),
             dns: Some(Arc::new(dns::Resolver::new(&asked).unwrap())),
             records: Records::default(),
             sessions: SessionIds::default(),

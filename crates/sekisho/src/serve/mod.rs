@@ -17,13 +17,13 @@ pub mod smtp;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use directory::{Directory, PasswordTerms, ServerKey};
 use sasl::scheme::Argon2Cost;
 use spool::{Spool, SpoolConfig};
-use state::Embedded;
+use state::State;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
@@ -277,7 +277,7 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
     let settings = &site.settings;
     let key = ServerKey::load_or_create(&settings.directory.key)?;
     let directory = Directory::open(&settings.directory.path, &key, directory_settings(settings)).await?;
-    let state = Embedded::open_with(&settings.state.path, state_config(settings))?;
+    let state = State::open_with(&settings.state.path, state_config(settings))?;
     state.share_addresses(settings.auth.shared_addresses.iter().copied());
     forget_the_locked(&directory, &state).await;
     let (spool, recovery) = Spool::open(spool_config(settings))?;
@@ -310,9 +310,8 @@ async fn open(settings: Settings) -> Result<Border, StartError> {
 
 /// An account that was locked or deleted while no server ran must not relay by an earlier POP login; nor one
 /// that cannot be asked about now.
-async fn forget_the_locked(directory: &Directory, state: &Embedded) {
-    let now = SystemTime::now();
-    let grants = state.grants(now).await.unwrap_or_default();
+async fn forget_the_locked(directory: &Directory, state: &State) {
+    let grants = state.evidence().await.map(|answer| answer.value).unwrap_or_default();
     // Those of another server's accounts are not ours to know.
     let ours = grants.iter().filter(|grant| !grant.source().is_foreign());
     let mut logins: Vec<String> = ours.filter_map(|grant| grant.login().map(str::to_owned)).collect();
@@ -320,7 +319,7 @@ async fn forget_the_locked(directory: &Directory, state: &Embedded) {
     logins.dedup();
     for login in logins {
         let may = directory.account(&login).await.is_ok_and(|account| !account.locked);
-        if !may && let Err(error) = state.revoke(state::Revoke::Login(login), now).await {
+        if !may && let Err(error) = state.revoke(state::Revoke::Login(login)).await {
             warn!(%error, "grant of a locked account is revoked in memory only");
         }
     }

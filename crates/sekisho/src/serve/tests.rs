@@ -2,7 +2,6 @@ use super::*;
 use crate::config;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::SystemTime;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -300,7 +299,7 @@ async fn a_device_with_a_limit_earns_no_pop_grant() {
         peer.says(&format!("USER {}", device.login), "+OK").await;
         peer.says(&format!("PASS {}", secret.expose()), "+OK").await;
         peer.says("QUIT", "+OK").await;
-        assert_eq!(site.server.border.sources.state.grants(SystemTime::now()).await.unwrap().len(), grants, "{name}");
+        assert_eq!(site.server.border.sources.state.evidence().await.unwrap().value.len(), grants, "{name}");
     }
     site.server.stop().await;
 }

@@ -19,8 +19,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sasl", &[]),
     ("dns", &["smtp"]),
     ("guard", &["smtp"]),
-    ("state", &["guard"]),
-    ("directory", &["sasl"]),
+    ("state", &["keep", "guard"]),
+    ("directory", &["keep", "sasl"]),
     ("spool", &[]),
     ("maildir", &[]),
     ("delivery", &["smtp", "sasl", "dns", "spool", "maildir"]),
@@ -69,9 +69,9 @@ const TRAPS: &[u8] =
 /// Who can vouch for evidence that the guard cannot check itself, and the only places that do.
 const VOUCHERS: &[(&str, &str)] = &[
     ("attest_authenticated", "crates/sekisho/src/judge/auth.rs"),
-    ("attest_drac_grant", "crates/state/src/embedded/table.rs"),
+    ("attest_drac_grant", "crates/state/src/evidence.rs"),
     ("attest_forward_confirmed", "crates/sekisho/src/judge/client_name.rs"),
-    ("attest_pop_login", "crates/state/src/embedded/table.rs"),
+    ("attest_pop_login", "crates/state/src/evidence.rs"),
 ];
 
 /// Lines of a file without its tests.
@@ -84,10 +84,10 @@ const CRATE_LINES_MAX: usize = 8000;
 const TOO_LONG_YET: &[&str] = &["sekisho"];
 
 /// Crates whose files still make a circle.
-const CIRCLES_YET: &[&str] = &["state", "directory", "sekisho"];
+const CIRCLES_YET: &[&str] = &["directory", "sekisho"];
 
 /// Crates where functions still have anonymous tuples as parameters.
-const TUPLES_YET: &[&str] = &["state", "spool", "delivery", "sekisho"];
+const TUPLES_YET: &[&str] = &["spool", "delivery", "sekisho"];
 
 /// So many parameters of the product's functions are bools. The number only falls.
 const BOOLS_MAX: usize = 26;

@@ -24,7 +24,7 @@ use super::frame::{GROUP_OCTETS_MAX, HEAD_OCTETS};
 use super::journal::Journal;
 use super::record::{self, Change, Record};
 use super::table::{SHARDS, Table};
-use crate::StateError;
+use crate::error::StateError;
 
 const FILE_NAME: &str = "state.journal";
 const NEW_NAME: &str = "state.journal.new";
@@ -192,9 +192,7 @@ impl Disk {
         journal.sync().map_err(|source| self.trouble("syncing", source))?;
         journal.seal().map_err(|source| self.trouble("sealing", source))?;
         journal.sync().map_err(|source| self.trouble("syncing", source))?;
-        fs::rename(new, path).map_err(|source| self.trouble("renaming", source))?;
-        let synced = File::open(&self.dir).and_then(|dir| dir.sync_all());
-        synced.map_err(|source| self.trouble("syncing the folder of", source))?;
+        keep::rename(&new, &path)?;
         self.set_bound(journal.octets());
         self.journal = Some(journal);
         Ok(())

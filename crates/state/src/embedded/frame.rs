@@ -3,11 +3,13 @@
 //! | octets | |
 //! |---|---|
 //! | 4,096 | front: format and version; at 512 and 1,024 a seal each |
-//! | 24 | frame: magic, length of what follows, sequence number from 1, checksum over the three |
+//! | 24 | frame: magic, length of what follows, sequence number from 1, checksum (CRC-64/XZ) over both and what follows |
 //! | length | the changes of one group, see `record` |
 //!
 //! A seal is a length of the file with its checksum. All frames before it were on disk when it was written, so
 //! nothing is missing there for any other cause than damage. The two seals are written in turn: one may be torn.
+
+use crc::{CRC_64_XZ, Crc, Table};
 
 /// Where the frames begin.
 pub(crate) const FRONT_OCTETS: usize = 4_096;
@@ -97,51 +99,14 @@ fn checksum(octets: u32, sequence: u64, group: &[u8]) -> u64 {
     sum(&[&octets.to_le_bytes(), &sequence.to_le_bytes(), group])
 }
 
-/// CRC-64 with the polynomial of ECMA-182, reflected, as xz has it.
+static CRC: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_XZ);
+
 fn sum(parts: &[&[u8]]) -> u64 {
-    let mut sum = u64::MAX;
+    let mut digest = CRC.digest();
     for part in parts {
-        let (words, rest) = part.as_chunks::<8>();
-        for word in words {
-            // Eight octets in one step: each is carried on by as many tables as octets follow it.
-            let word = (u64::from_le_bytes(*word) ^ sum).to_le_bytes();
-            let carried = word.iter().zip(CRC.iter().rev()).map(|(octet, table)| table[usize::from(*octet)]);
-            sum = carried.fold(0, |sum, part| sum ^ part);
-        }
-        for octet in rest {
-            sum = CRC[0][usize::from(sum.to_le_bytes()[0] ^ octet)] ^ (sum >> 8);
-        }
+        digest.update(part);
     }
-    !sum
-}
-
-static CRC: [[u64; 256]; 8] = crc_tables();
-
-const fn crc_tables() -> [[u64; 256]; 8] {
-    const POLYNOMIAL: u64 = 0xC96C_5795_D787_0F42;
-    let mut tables = [[0; 256]; 8];
-    let (mut octet, mut start) = (0, 0u64);
-    while octet < 256 {
-        let (mut crc, mut bit) = (start, 0);
-        while bit < 8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 };
-            bit += 1;
-        }
-        tables[0][octet] = crc;
-        octet += 1;
-        start += 1;
-    }
-    let mut table = 1;
-    while table < 8 {
-        let mut octet = 0;
-        while octet < 256 {
-            let before = tables[table - 1][octet];
-            tables[table][octet] = tables[0][(before & 0xFF) as usize] ^ (before >> 8);
-            octet += 1;
-        }
-        table += 1;
-    }
-    tables
+    digest.finalize()
 }
 
 #[cfg(test)]

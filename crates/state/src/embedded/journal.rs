@@ -7,12 +7,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::frame::{self, FRONT_OCTETS, HEAD_OCTETS, Head, MAGIC};
 use super::record::{self, Change};
-use crate::StateError;
+use crate::error::StateError;
 
 const READ_OCTETS: usize = 1 << 20;
 
@@ -109,7 +110,7 @@ fn scan(file: &File, mut each: impl FnMut(Change)) -> io::Result<Result<End, Str
     };
     let mut end = End { octets: FRONT_OCTETS as u64, torn: 0, sequence: 0, sealed };
     let mut group = Vec::new();
-    while read_frame(&mut input, (&mut end, length), &mut group)? {
+    while read_frame(&mut input, &mut end, length, &mut group)? {
         let mut changes = group.as_slice();
         while !changes.is_empty() {
             let Some(change) = record::take(&mut changes) else {
@@ -129,7 +130,7 @@ fn scan(file: &File, mut each: impl FnMut(Change)) -> io::Result<Result<End, Str
 }
 
 /// Reads the next frame's group; `false` if there is none or it is not whole.
-fn read_frame(input: &mut impl Read, (end, length): (&mut End, u64), group: &mut Vec<u8>) -> io::Result<bool> {
+fn read_frame(input: &mut impl Read, end: &mut End, length: u64, group: &mut Vec<u8>) -> io::Result<bool> {
     let left = length - end.octets;
     let mut octets = [0; HEAD_OCTETS];
     if left < HEAD_OCTETS as u64 {
@@ -161,7 +162,7 @@ fn later_frame(file: &File, end: &End, length: u64) -> io::Result<Option<u64>> {
         let starts = window[..here].windows(MAGIC.len()).enumerate().filter(|(_, octets)| **octets == MAGIC);
         for (start, _) in starts {
             let start = at + start as u64;
-            if is_frame(file, (start, length), end.sequence)? {
+            if is_frame(file, start..length, end.sequence)? {
                 return Ok(Some(start));
             }
         }
@@ -171,18 +172,20 @@ fn later_frame(file: &File, end: &End, length: u64) -> io::Result<Option<u64>> {
     Ok(None)
 }
 
-fn is_frame(file: &File, (start, length): (u64, u64), after: u64) -> io::Result<bool> {
+/// Whether a frame of a later number than `after` begins there and ends before the range does.
+fn is_frame(file: &File, range: Range<u64>, after: u64) -> io::Result<bool> {
     let mut octets = [0; HEAD_OCTETS];
-    if length - start < HEAD_OCTETS as u64 {
+    let length = range.end - range.start;
+    if length < HEAD_OCTETS as u64 {
         return Ok(false);
     }
-    file.read_exact_at(&mut octets, start)?;
+    file.read_exact_at(&mut octets, range.start)?;
     let Some(head) = Head::decode(&octets).filter(|head| head.sequence > after) else { return Ok(false) };
-    if u64::from(head.octets) > length - start - HEAD_OCTETS as u64 {
+    if u64::from(head.octets) > length - HEAD_OCTETS as u64 {
         return Ok(false);
     }
     let mut group = vec![0; head.octets as usize];
-    file.read_exact_at(&mut group, start + HEAD_OCTETS as u64)?;
+    file.read_exact_at(&mut group, range.start + HEAD_OCTETS as u64)?;
     Ok(head.fits(&group))
 }
 

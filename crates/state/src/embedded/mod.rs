@@ -1,77 +1,102 @@
-//! The embedded engine: each operation whole and atomic.
+//! The engine inside the process: evidence in memory with a journal behind it, rates and what is remembered in memory
+//! alone. Each operation is whole and atomic.
 //!
 //! | file | answers for |
 //! |---|---|
-//! | `table` | the map in memory that is read, bounded, with its expiry |
+//! | `places` | what is reserved for one holder |
+//! | `rates` | rates by key |
+//! | `memory` | what is remembered until its end |
 //! | `writer` | the one thread that writes: group commit, retries, sweep |
 //! | `disk` | the folder: lock, journal, and its replacement by a shorter one |
+//! | `table` | the map in memory that is read, bounded, with its expiry |
 //! | `journal` | one journal file: read, appended to, sealed |
 //! | `frame` | its octets |
 //! | `record` | what is in them |
-//! | `device` | what devices have sent |
 
-mod device;
-mod disk;
+pub(crate) mod disk;
 mod frame;
 mod journal;
+mod memory;
+mod places;
+mod rates;
 mod record;
-mod table;
-mod writer;
+pub(crate) mod table;
+pub(crate) mod writer;
 
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use guard::{PopCharge, PopEvidence, Subject, canonical_ip};
+use guard::{Subject, canonical_ip};
 use tokio::sync::{oneshot, watch};
 
-use self::device::Devices;
 use self::disk::Disk;
-use self::record::{LOGIN_OCTETS_MAX, Record};
-use self::table::{Table, duration_micros, micros, subject_text};
+use self::memory::{Ending, Memory};
+use self::rates::Rates;
+use self::record::{LOGIN_OCTETS_MAX, Record, subject_text};
+use self::table::Table;
 use self::writer::{GROUP_MAX, Job, Revocation, Shared, Writer};
-use crate::throttle::{AuthGate, Counted, Throttle};
-use crate::{ChargeOutcome, FailedLogin, Opened, PopLimits, PopLogin, Recorded, Revoke, StateConfig, StateError};
+use crate::charge::{Charge, Counted, Failure, Level, NoRoom, RateCharge, RateKey};
+use crate::clock::{Answer, Clock, duration_micros};
+use crate::error::StateError;
+use crate::evidence::{KeptLogin, PopLogin, Recorded, Revoke};
+use crate::gcra::Rate;
+use crate::memory::{MemoryKey, Remembered};
 
-/// As good as never.
-const FAR: Duration = Duration::from_hours(100 * 366 * 24);
+pub(crate) use self::places::Places;
 
-/// Evidence in memory, made durable by one writing thread. Shared by `Arc`; dropping it closes it.
-pub struct Embedded {
+/// Evidence in memory, made durable by one writing thread. Dropping it closes it.
+pub(crate) struct Embedded {
     shared: Arc<Shared>,
-    throttle: Mutex<Throttle>,
-    devices: Mutex<Devices>,
+    rates: Arc<Rates>,
+    memory: Memory,
     writer: Mutex<Option<JoinHandle<()>>>,
-    opened: Opened,
+    found: usize,
+    is_fresh: bool,
+}
+
+/// How much is kept at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Evidence.
+    pub(crate) grants: usize,
+    /// Accounts at one address.
+    pub(crate) logins_per_address: usize,
+    /// Keys of each kind of rate, and of each kind of what is remembered.
+    pub(crate) keys: usize,
+}
+
+/// A folder that was read.
+pub(crate) struct Folder {
+    pub(crate) disk: Disk,
+    /// What was in it.
+    pub(crate) table: Table,
+    /// There was no journal.
+    pub(crate) is_fresh: bool,
 }
 
 impl Embedded {
-    /// Opens `dir` (made if need be) with the usual bounds. It reads and verifies the whole file; call it before
-    /// serving.
-    pub fn open(dir: impl AsRef<Path>) -> Result<Self, StateError> {
-        Self::open_with(dir, StateConfig::default())
-    }
-
-    /// The same with other bounds.
-    pub fn open_with(dir: impl AsRef<Path>, config: StateConfig) -> Result<Self, StateError> {
-        let dir = dir.as_ref();
-        let table = Table::new(config.grants_max, config.logins_per_address_max);
-        let (disk, fresh) = Disk::open(dir, &table)?;
-        let engine = Self::start((disk, table), config, fresh)?;
-        if fresh {
+    /// Opens `dir` (made if need be). It reads and verifies the whole file.
+    pub(crate) fn open(dir: &Path, bounds: Bounds, clock: Clock) -> Result<Self, StateError> {
+        let table = Table::new(bounds.grants, bounds.logins_per_address);
+        let (disk, is_fresh) = Disk::open(dir, &table)?;
+        let engine = Self::start(Folder { disk, table, is_fresh }, bounds.keys, clock)?;
+        if is_fresh {
             tracing::warn!(path = ?dir, "a new, empty state: nobody may relay by a POP login until the next POP login");
         } else {
-            tracing::info!(path = ?dir, grants = engine.opened.grants, "state read");
+            tracing::info!(path = ?dir, grants = engine.found, "state read");
         }
         Ok(engine)
     }
 
-    fn start((disk, table): (Disk, Table), config: StateConfig, fresh: bool) -> Result<Self, StateError> {
+    /// Begins to write.
+    pub(crate) fn start(folder: Folder, keys_max: usize, clock: Clock) -> Result<Self, StateError> {
+        let Folder { disk, table, is_fresh } = folder;
         let gone = table.settle();
-        let grants = table.len();
-        let shared = Arc::new(Shared::new(table));
+        let found = table.len();
+        let shared = Arc::new(Shared::new(table, clock));
         let writer = Writer::new(Arc::clone(&shared), disk, gone);
         let thread = std::thread::Builder::new().name("state-writer".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|source| StateError::Io {
@@ -79,38 +104,29 @@ impl Embedded {
             op: "starting the thread",
             source,
         })?;
-        let throttle = Mutex::new(Throttle::new(config.auth));
-        let (writer, devices) = (Mutex::new(Some(thread)), Mutex::default());
-        Ok(Self { shared, throttle, devices, writer, opened: Opened { fresh, grants } })
+        let (rates, memory) = (Arc::new(Rates::new(keys_max)), Memory::new(keys_max));
+        Ok(Self { shared, rates, memory, writer: Mutex::new(Some(thread)), found, is_fresh })
     }
 
-    /// What was found at the start.
-    pub fn opened(&self) -> Opened {
-        self.opened
+    /// There was no journal.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.is_fresh
+    }
+
+    /// Evidence read at the start, the expired included.
+    pub(crate) fn found(&self) -> usize {
+        self.found
     }
 
     /// Evidence kept now, the expired but not yet swept included.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.shared.table.len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Records a POP login; durable when it returns. A renewal that moves the expiry by less than a minute since the
-    /// last write is not written: after a crash the evidence may end that much sooner, never later.
-    ///
-    /// A caller that is dropped meanwhile may leave the login recorded.
-    pub async fn record_pop_login(
-        &self,
-        login: PopLogin,
-        lifetime: Duration,
-        now: SystemTime,
-    ) -> Result<Recorded, StateError> {
+    /// See `State::record`.
+    pub(crate) async fn record(&self, login: PopLogin, lifetime: Duration) -> Result<Recorded, StateError> {
         self.shared.check()?;
-        let granted = self.saw(now);
+        let granted = self.now();
         let record = record(&login, granted, granted.saturating_add(duration_micros(lifetime)))?;
         if let Some(recorded) = self.shared.table.renew(&record, granted) {
             self.shared.changed();
@@ -121,16 +137,13 @@ impl Embedded {
         answered.await.unwrap_or(Err(StateError::Closed))
     }
 
-    /// Records many at once, as one group: what is there to be recorded should be given together, since this costs
-    /// much less than each by itself. Each is answered in its place, as by [`Embedded::record_pop_login`]. Of more
-    /// than 65,536 the rest is answered [`StateError::Overloaded`].
-    pub async fn record_many(
+    /// See `State::record_many`.
+    pub(crate) async fn record_many(
         &self,
         logins: Vec<PopLogin>,
         lifetime: Duration,
-        now: SystemTime,
     ) -> Vec<Result<Recorded, StateError>> {
-        let granted = self.saw(now);
+        let granted = self.now();
         let expires = granted.saturating_add(duration_micros(lifetime));
         let mut answers = Vec::with_capacity(logins.len());
         let mut waiting = Vec::new();
@@ -179,33 +192,23 @@ impl Embedded {
         answers
     }
 
-    /// Who logged in by POP from there and is still alive. Never waits.
-    #[expect(clippy::unused_async, reason = "another engine asks over the network")]
-    pub async fn pop_evidence(&self, addr: IpAddr, now: SystemTime) -> Result<Vec<PopEvidence>, StateError> {
+    /// See `State::evidence_at`. Never waits.
+    pub(crate) fn logins_at(&self, addr: IpAddr) -> Result<Answer<Vec<KeptLogin>>, StateError> {
         self.shared.check()?;
-        let now = self.saw(now);
-        Ok(self.shared.table.evidence(canonical_ip(addr), now))
+        let now = self.now();
+        Ok(Answer::at(now, self.shared.table.at(canonical_ip(addr), now)))
     }
 
-    /// Counts a mail against the quota of an account at an address, all of it or nothing. The window begins with the
-    /// first charge, and neither a renewal nor a revocation begins it anew. Written within a second, not before the
-    /// answer: after a crash at most that much is forgotten.
-    #[expect(clippy::unused_async, reason = "another engine asks over the network")]
-    pub async fn charge_pop(
-        &self,
-        key: &PopCharge,
-        limits: PopLimits,
-        now: SystemTime,
-    ) -> Result<ChargeOutcome, StateError> {
+    /// See `State::evidence`.
+    pub(crate) fn logins(&self) -> Result<Answer<Vec<KeptLogin>>, StateError> {
         self.shared.check()?;
-        let now = self.saw(now);
-        Ok(self.shared.table.charge(key, limits, now))
+        let now = self.now();
+        Ok(Answer::at(now, self.shared.table.all(now)))
     }
 
-    /// Takes evidence back: at once in memory, even while the disk fails, and durable when it returns `Ok`. Gives how
-    /// many were alive.
-    pub async fn revoke(&self, which: Revoke, now: SystemTime) -> Result<usize, StateError> {
-        let (now, which) = (self.saw(now), which.canonical());
+    /// See `State::revoke`.
+    pub(crate) async fn revoke(&self, which: Revoke) -> Result<usize, StateError> {
+        let (now, which) = (self.now(), which.canonical());
         let taken = self.shared.table.revoke(&which, now);
         self.shared.changed();
         self.shared.check()?;
@@ -214,68 +217,58 @@ impl Embedded {
         answered.await.unwrap_or(Err(StateError::Closed))
     }
 
-    /// All live evidence, in no order.
-    #[expect(clippy::unused_async, reason = "another engine asks over the network")]
-    pub async fn grants(&self, now: SystemTime) -> Result<Vec<PopEvidence>, StateError> {
-        self.shared.check()?;
-        let now = self.saw(now);
-        Ok(self.shared.table.all(now))
-    }
-
-    /// Counts the changes of evidence (recorded, renewed or taken back, but not what expires by itself) and of the engine's
-    /// health, once for what was written together. The answer to a record comes after it is counted.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    /// See `State::changes`.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.shared.changes()
     }
 
-    /// Writes the quotas charged since the last second; durable when it returns.
-    pub async fn flush(&self) -> Result<(), StateError> {
-        self.shared.check()?;
-        let (answer, answered) = oneshot::channel();
-        self.shared.push(Job::Flush(answer))?;
-        answered.await.unwrap_or(Err(StateError::Closed))
-    }
-
-    /// Counts one message of a device that may send `per_hour`, or says that it may not now. In memory only.
-    pub fn charge_device(&self, login: &str, per_hour: u32, now: SystemTime) -> ChargeOutcome {
-        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        match devices.charge(login, per_hour, micros(now)) {
-            Ok(()) => ChargeOutcome::Within,
-            Err(exceeded) => {
-                let until = now.checked_add(exceeded.retry_after.min(FAR)).unwrap_or(now);
-                ChargeOutcome::Exceeded { until }
-            }
+    /// See `State::reserve`. Quotas are known as far as evidence is; rates lie in memory.
+    pub(crate) fn reserve(&self, charges: &[Charge<'_>]) -> Result<Answer<Result<Places, NoRoom>>, StateError> {
+        self.shared.check_open()?;
+        if charges.iter().any(|charge| matches!(charge, Charge::Pop(_))) {
+            self.shared.check()?;
         }
+        let now = self.now();
+        let mut places = Places::new(&self.shared, &self.rates);
+        let reserved = places.reserve(charges, now);
+        Ok(Answer::at(now, reserved.map(|()| places)))
     }
 
-    /// To be asked before a password is looked at.
-    pub fn check_auth(&self, addr: IpAddr, login: &str, now: SystemTime) -> AuthGate {
-        self.throttle().check(addr, login, micros(now))
+    /// See `Engine::peek`.
+    pub(crate) fn peek(&self, key: RateKey<'_>, rate: &Rate) -> Result<Level, StateError> {
+        self.shared.check_open()?;
+        Ok(self.rates.peek(key, rate, self.now()))
     }
 
-    /// Addresses behind which are many clients: their failures count against the accounts alone.
-    pub fn share_addresses(&self, addresses: impl IntoIterator<Item = IpAddr>) {
-        self.throttle().share(addresses);
+    /// See `Engine::fail`.
+    pub(crate) fn fail(&self, charge: &RateCharge<'_>, failure: Failure) -> Result<Counted, StateError> {
+        self.shared.check_open()?;
+        Ok(self.rates.fail(charge, failure, self.now()))
     }
 
-    /// A login failed.
-    pub fn auth_failed(&self, failed: &FailedLogin<'_>, now: SystemTime) -> Counted {
-        self.throttle().failed(failed, micros(now))
+    /// See `Engine::forgive`.
+    pub(crate) fn forgive(&self, key: RateKey<'_>) -> Result<(), StateError> {
+        self.shared.check_open()?;
+        self.rates.forgive(key);
+        Ok(())
     }
 
-    /// AUTH was tried where it is not offered, or was malformed (no login to count it for).
-    pub fn auth_abused(&self, addr: IpAddr, now: SystemTime) {
-        self.throttle().abused(addr, micros(now));
+    /// See `Engine::remember`.
+    pub(crate) fn remember(&self, key: MemoryKey<'_>, answer: &[u8], span: Duration) -> Result<Remembered, StateError> {
+        self.shared.check_open()?;
+        let now = self.now();
+        let ending = Ending { answer: answer.into(), ends: now.saturating_add(duration_micros(span)) };
+        Ok(self.memory.remember(key, ending, now))
     }
 
-    /// A login succeeded.
-    pub fn auth_succeeded(&self, addr: IpAddr, login: &str, now: SystemTime) {
-        self.throttle().succeeded(addr, login, micros(now));
+    /// See `Engine::recall`.
+    pub(crate) fn recall(&self, key: MemoryKey<'_>) -> Result<Vec<Box<[u8]>>, StateError> {
+        self.shared.check_open()?;
+        Ok(self.memory.recall(key, self.now()))
     }
 
-    /// Finishes what waits, writes the quotas and ends the writer. Every later call answers [`StateError::Closed`],
-    /// also on the other handles. Blocks for the last write.
-    pub fn close(&self) {
+    /// See `State::close`.
+    pub(crate) fn close(&self) {
         self.shared.close();
         let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
@@ -283,14 +276,14 @@ impl Embedded {
         }
     }
 
-    fn saw(&self, now: SystemTime) -> u64 {
-        let now = micros(now);
-        self.shared.saw(now);
-        now
+    fn now(&self) -> u64 {
+        self.shared.clock.micros()
     }
 
-    fn throttle(&self) -> std::sync::MutexGuard<'_, Throttle> {
-        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Keys kept of a kind of rate.
+    #[cfg(test)]
+    pub(crate) fn keys(&self, key: RateKey<'_>) -> usize {
+        self.rates.len(key.kind())
     }
 }
 
@@ -300,13 +293,8 @@ impl Drop for Embedded {
     }
 }
 
-impl std::fmt::Debug for Embedded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Embedded").field("grants", &self.len()).finish_non_exhaustive()
-    }
-}
-
-fn record(login: &PopLogin, granted: u64, expires: u64) -> Result<Record, StateError> {
+/// A login as it lies on disk.
+pub(crate) fn record(login: &PopLogin, granted: u64, expires: u64) -> Result<Record, StateError> {
     let subject = subject_text(&login.subject);
     let is_forged = matches!(login.subject, Subject::Account(_)) && subject.starts_with('[');
     if subject.is_empty() || subject.len() > LOGIN_OCTETS_MAX || is_forged {
@@ -323,6 +311,3 @@ fn record(login: &PopLogin, granted: u64, expires: u64) -> Result<Record, StateE
         recipients: 0,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -10,10 +10,14 @@
 //!
 //! Numbers are little-endian.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-use guard::PopSource;
+use guard::{PopSource, Subject};
+
+use crate::clock::time;
+use crate::evidence::KeptLogin;
 
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
@@ -25,7 +29,35 @@ pub(crate) const LOGIN_OCTETS_MAX: usize = 320;
 pub(crate) const CHANGE_OCTETS_MAX: usize = KEY_OCTETS + FACTS_OCTETS + LOGIN_OCTETS_MAX;
 
 /// Which record.
-pub(crate) type Key = (IpAddr, Arc<str>);
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) addr: IpAddr,
+    /// See [`subject_text`].
+    pub(crate) login: Arc<str>,
+}
+
+/// How much of a quota is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Used {
+    pub(crate) messages: u32,
+    pub(crate) recipients: u32,
+}
+
+impl Used {
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            messages: self.messages.saturating_add(other.messages),
+            recipients: self.recipients.saturating_add(other.recipients),
+        }
+    }
+
+    pub(crate) fn minus(self, other: Self) -> Self {
+        Self {
+            messages: self.messages.saturating_sub(other.messages),
+            recipients: self.recipients.saturating_sub(other.recipients),
+        }
+    }
+}
 
 /// One account at one address, as stored. Times are microseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +81,26 @@ pub(crate) enum Change {
 
 impl Record {
     pub(crate) fn key(&self) -> Key {
-        (self.addr, Arc::clone(&self.login))
+        Key { addr: self.addr, login: Arc::clone(&self.login) }
+    }
+
+    /// What of the quota is used in the window that runs; nothing, if none does.
+    pub(crate) fn used(&self, now: u64) -> Used {
+        if now >= self.window_until {
+            return Used::default();
+        }
+        Used { messages: self.messages, recipients: self.recipients }
+    }
+
+    /// As it is told.
+    pub(crate) fn kept(&self, shared: bool) -> KeptLogin {
+        let server = self.login.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')?.parse().ok());
+        let subject = match server.filter(|_| self.source == PopSource::Drac) {
+            Some(server) => Subject::Server(server),
+            None => Subject::Account(self.login.to_string()),
+        };
+        let (granted_at, expires_at) = (time(self.granted), time(self.expires));
+        KeptLogin { addr: self.addr, subject, source: self.source, granted_at, expires_at, shared }
     }
 
     /// How long it is in the journal.
@@ -62,14 +113,22 @@ impl Change {
     pub(crate) fn key(&self) -> Key {
         match self {
             Self::Put(record) => record.key(),
-            Self::Delete((addr, login)) => (*addr, Arc::clone(login)),
+            Self::Delete(key) => key.clone(),
         }
+    }
+}
+
+/// The key of whose evidence it is: an account's login, or `[ADDRESS]` of the server that told.
+pub(crate) fn subject_text(subject: &Subject) -> Cow<'_, str> {
+    match subject {
+        Subject::Account(login) => Cow::Borrowed(login),
+        Subject::Server(server) => Cow::Owned(format!("[{server}]")),
     }
 }
 
 /// Appends that a record is so now.
 pub(crate) fn write_put(out: &mut Vec<u8>, record: &Record) {
-    write_key(out, PUT, (record.addr, &record.login));
+    write_head(out, PUT, &record.addr, &record.login);
     out.push(source_number(record.source));
     out.extend_from_slice(&record.granted.to_le_bytes());
     out.extend_from_slice(&record.expires.to_le_bytes());
@@ -79,21 +138,18 @@ pub(crate) fn write_put(out: &mut Vec<u8>, record: &Record) {
     out.extend_from_slice(record.login.as_bytes());
 }
 
-/// Appends that a record is gone.
-pub(crate) fn write_delete(out: &mut Vec<u8>, addr: IpAddr, login: &str) {
-    write_key(out, DELETE, (addr, login));
-    out.extend_from_slice(login.as_bytes());
-}
-
 /// Appends a change.
 pub(crate) fn write(out: &mut Vec<u8>, change: &Change) {
     match change {
         Change::Put(record) => write_put(out, record),
-        Change::Delete((addr, login)) => write_delete(out, *addr, login),
+        Change::Delete(Key { addr, login }) => {
+            write_head(out, DELETE, addr, login);
+            out.extend_from_slice(login.as_bytes());
+        }
     }
 }
 
-fn write_key(out: &mut Vec<u8>, kind: u8, (addr, login): (IpAddr, &str)) {
+fn write_head(out: &mut Vec<u8>, kind: u8, addr: &IpAddr, login: &str) {
     let octets = match addr {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
         IpAddr::V6(v6) => v6.octets(),
@@ -114,17 +170,17 @@ pub(crate) fn take(octets: &mut &[u8]) -> Option<Change> {
         PUT => {
             let mut facts = &take_array::<FACTS_OCTETS>(octets)?[..];
             let login = take_login(octets, length)?;
-            take_facts(&mut facts, (addr, login)).map(Change::Put)
+            take_facts(&mut facts, Key { addr, login }).map(Change::Put)
         }
-        DELETE => Some(Change::Delete((addr, take_login(octets, length)?))),
+        DELETE => Some(Change::Delete(Key { addr, login: take_login(octets, length)? })),
         _ => None,
     }
 }
 
-fn take_facts(facts: &mut &[u8], (addr, login): Key) -> Option<Record> {
+fn take_facts(facts: &mut &[u8], key: Key) -> Option<Record> {
     Some(Record {
-        addr,
-        login,
+        addr: key.addr,
+        login: key.login,
         source: number_source(take_array::<1>(facts)?[0])?,
         granted: u64::from_le_bytes(take_array(facts)?),
         expires: u64::from_le_bytes(take_array(facts)?),
@@ -184,7 +240,7 @@ mod tests {
                 if is_put {
                     Change::Put(Record { addr, login, source, granted, expires, window_until, messages, recipients })
                 } else {
-                    Change::Delete((addr, login))
+                    Change::Delete(Key { addr, login })
                 }
             },
         )

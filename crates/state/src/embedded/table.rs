@@ -1,17 +1,16 @@
 //! The map in memory: which accounts logged in from an address. Sharded, bounded, swept by time of expiry.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use guard::{PopCharge, PopEvidence, PopSource, Subject};
-
-use super::record::{Change, Key, Record};
-use crate::{ChargeOutcome, PopLimits, Recorded, Revoke};
+use super::record::{Change, Key, Record, Used, subject_text};
+use crate::charge::{Cause, PopCharge};
+use crate::clock::{duration_micros, time};
+use crate::evidence::{KeptLogin, Recorded, Revoke};
 
 /// Each has its own lock and is written anew by itself.
 pub(crate) const SHARDS: usize = 64;
@@ -63,6 +62,16 @@ struct Shard {
     grants: HashMap<IpAddr, Vec<Grant>>,
     /// Each grant stands here once, at or before its expiry.
     by_expiry: BTreeMap<u64, Vec<Key>>,
+    /// What is neither committed nor given back. As many as there are holders, so it needs no bound.
+    reserved: HashMap<Key, Used>,
+}
+
+/// What is reserved of a quota for one holder.
+#[derive(Debug)]
+pub(super) struct PopPlace {
+    key: Key,
+    used: Used,
+    window: Duration,
 }
 
 /// All evidence.
@@ -74,19 +83,6 @@ pub(crate) struct Table {
     grants_max: usize,
     logins_max: usize,
     dirty: Mutex<Vec<Key>>,
-}
-
-/// Microseconds since 1970; before that 0.
-pub(crate) fn micros(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, duration_micros)
-}
-
-pub(crate) fn duration_micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-pub(crate) fn time(micros: u64) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_micros(micros)).unwrap_or(UNIX_EPOCH)
 }
 
 /// A lock whose holder panicked still guards whole values: every change below is made field by field at its end.
@@ -117,33 +113,27 @@ impl Table {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Live evidence at an address.
-    pub(crate) fn evidence(&self, addr: IpAddr, now: u64) -> Vec<PopEvidence> {
+    /// Live logins at an address.
+    pub(crate) fn at(&self, addr: IpAddr, now: u64) -> Vec<KeptLogin> {
         let shard = self.shard(addr);
-        let Some(grants) = shard.grants.get(&addr) else { return Vec::new() };
-        let is_shared = grants.iter().filter(|grant| grant.is_alive(now)).nth(1).is_some();
-        grants.iter().filter(|grant| grant.is_alive(now)).map(|grant| attest(&grant.record, is_shared)).collect()
+        shard.grants.get(&addr).map_or_else(Vec::new, |grants| alive(grants, now).collect())
     }
 
-    /// Live evidence everywhere, for listings.
-    pub(crate) fn all(&self, now: u64) -> Vec<PopEvidence> {
+    /// Live logins everywhere, for listings.
+    pub(crate) fn all(&self, now: u64) -> Vec<KeptLogin> {
         let mut found = Vec::new();
         for shard in &self.shards {
-            for grants in lock(shard).grants.values() {
-                let is_shared = grants.iter().filter(|grant| grant.is_alive(now)).nth(1).is_some();
-                let alive = grants.iter().filter(|grant| grant.is_alive(now));
-                found.extend(alive.map(|grant| attest(&grant.record, is_shared)));
-            }
+            lock(shard).grants.values().for_each(|grants| found.extend(alive(grants, now)));
         }
         found
     }
 
     /// Takes what was read from the journal, whatever was there. To be followed by one [`Table::settle`].
     pub(crate) fn restore(&self, change: Change) {
-        let (addr, login) = change.key();
-        let mut shard = self.shard(addr);
-        let grants = shard.grants.entry(addr).or_insert_with(|| Vec::with_capacity(1));
-        let place = grants.iter().position(|grant| grant.record.login == login);
+        let key = change.key();
+        let mut shard = self.shard(key.addr);
+        let grants = shard.grants.entry(key.addr).or_insert_with(|| Vec::with_capacity(1));
+        let place = grants.iter().position(|grant| grant.record.login == key.login);
         match (change, place) {
             (Change::Put(record), Some(place)) => grants[place] = Grant::saved(record),
             (Change::Put(record), None) => grants.push(Grant::saved(record)),
@@ -151,7 +141,7 @@ impl Table {
             (Change::Delete(_), None) => {}
         }
         if grants.is_empty() {
-            shard.grants.remove(&addr);
+            shard.grants.remove(&key.addr);
         }
     }
 
@@ -159,7 +149,7 @@ impl Table {
     pub(crate) fn settle(&self) -> Vec<Key> {
         let mut gone = Vec::new();
         for shard in &self.shards {
-            let Shard { grants, by_expiry } = &mut *lock(shard);
+            let Shard { grants, by_expiry, .. } = &mut *lock(shard);
             by_expiry.clear();
             for grants in grants.values_mut() {
                 while grants.len() > self.logins_max {
@@ -201,7 +191,8 @@ impl Table {
         }
         grant.record.granted = login.granted;
         grant.record.expires = login.expires;
-        Some(Recorded { expires_at: time(login.expires), renewed: true, shared: is_shared })
+        let (granted_at, expires_at) = (time(login.granted), time(login.expires));
+        Some(Recorded { granted_at, expires_at, renewed: true, shared: is_shared })
     }
 
     /// Gives the record the quota that it already has here.
@@ -217,10 +208,11 @@ impl Table {
 
     /// Takes a record that lies on disk. What had to make room is added to `gone`.
     pub(crate) fn insert(&self, record: &Record, gone: &mut Vec<Key>) -> Recorded {
-        let (now, expires_at) = (record.granted, time(record.expires));
+        let now = record.granted;
+        let (granted_at, expires_at) = (time(now), time(record.expires));
         let is_shared = {
             let mut shard = self.shard(record.addr);
-            let Shard { grants, by_expiry } = &mut *shard;
+            let Shard { grants, by_expiry, .. } = &mut *shard;
             let grants = grants.entry(record.addr).or_insert_with(|| Vec::with_capacity(1));
             let is_shared = grants.iter().any(|other| other.record.login != record.login && other.is_alive(now));
             if let Some(grant) = grants.iter_mut().find(|grant| grant.record.login == record.login) {
@@ -229,7 +221,7 @@ impl Table {
                 grant.record.expires = record.expires;
                 grant.record.source = record.source;
                 grant.saved_expires = record.expires;
-                return Recorded { expires_at, renewed, shared: is_shared };
+                return Recorded { granted_at, expires_at, renewed, shared: is_shared };
             }
             if grants.len() >= self.logins_max {
                 gone.extend(remove_first(grants));
@@ -242,7 +234,7 @@ impl Table {
             is_shared
         };
         self.make_room(gone);
-        Recorded { expires_at, renewed: false, shared: is_shared }
+        Recorded { granted_at, expires_at, renewed: false, shared: is_shared }
     }
 
     /// Above the bound the one that expires first goes, wherever it lies.
@@ -251,39 +243,56 @@ impl Table {
             let firsts = self.shards.iter().enumerate().map(|(n, shard)| (lock(shard).first_step(), n));
             let Some((_, place)) = firsts.filter_map(|(step, n)| step.map(|step| (step, n))).min() else { return };
             let out = lock(&self.shards[place]).pop_first(u64::MAX);
-            if let Some(Popped::Gone(addr, login)) = out {
-                gone.push((addr, login));
+            if let Some(Popped::Gone(key)) = out {
+                gone.push(key);
                 self.count.fetch_sub(1, Ordering::Relaxed);
             }
         }
     }
 
-    /// Counts a mail, or does not. One lock, so that the ceiling is exact however many ask at once.
-    pub(crate) fn charge(&self, key: &PopCharge, limits: PopLimits, now: u64) -> ChargeOutcome {
-        let addr = guard::canonical_ip(key.addr);
+    /// Takes a place in the quota, all that is asked for or nothing; to be committed or given back. One lock, so that the
+    /// ceiling is exact however many ask at once.
+    pub(super) fn reserve(&self, charge: &PopCharge<'_>, now: u64) -> Result<PopPlace, Cause> {
+        let PopCharge { addr, subject, messages, recipients, limits } = *charge;
+        let addr = guard::canonical_ip(addr);
         let mut shard = self.shard(addr);
-        let grants = shard.grants.get_mut(&addr);
-        let subject = subject_text(&key.subject);
-        let grant = grants.and_then(|grants| grants.iter_mut().find(|one| *one.record.login == *subject));
-        let Some(grant) = grant.filter(|grant| grant.is_alive(now)) else { return ChargeOutcome::NoEvidence };
-        let record = &mut grant.record;
-        let fresh = now >= record.window_until;
-        let (messages, recipients) = if fresh { (0, 0) } else { (record.messages, record.recipients) };
-        let messages = messages.saturating_add(key.messages);
-        let recipients = recipients.saturating_add(key.recipients);
-        if messages > limits.messages || recipients > limits.recipients {
-            let until = if fresh { now.saturating_add(duration_micros(limits.window)) } else { record.window_until };
-            return ChargeOutcome::Exceeded { until: time(until) };
+        let Shard { grants, reserved, .. } = &mut *shard;
+        let subject = subject_text(subject);
+        let grant = grants.get(&addr).and_then(|grants| grants.iter().find(|one| *one.record.login == *subject));
+        let record = grant.filter(|grant| grant.is_alive(now)).map(|grant| &grant.record).ok_or(Cause::NoEvidence)?;
+        let (key, asked) = (record.key(), Used { messages, recipients });
+        let held = reserved.get(&key).copied().unwrap_or_default();
+        let used = record.used(now).plus(held).plus(asked);
+        if used.messages > limits.messages || used.recipients > limits.recipients {
+            let is_over = now >= record.window_until;
+            let until = if is_over { now.saturating_add(duration_micros(limits.window)) } else { record.window_until };
+            return Err(Cause::Exceeded { until: time(until) });
         }
-        if fresh {
-            record.window_until = now.saturating_add(duration_micros(limits.window));
+        reserved.insert(key.clone(), held.plus(asked));
+        Ok(PopPlace { key, used: asked, window: limits.window })
+    }
+
+    /// Counts what was reserved, in the window that runs or begins now.
+    pub(super) fn commit(&self, place: &PopPlace, now: u64) {
+        let mut shard = self.shard(place.key.addr);
+        shard.free(place);
+        let grants = shard.grants.get_mut(&place.key.addr);
+        let grant = grants.and_then(|grants| grants.iter_mut().find(|one| one.record.login == place.key.login));
+        // One that had to make room takes its quota with it.
+        let Some(grant) = grant else { return };
+        let used = grant.record.used(now).plus(place.used);
+        if now >= grant.record.window_until {
+            grant.record.window_until = now.saturating_add(duration_micros(place.window));
         }
-        record.messages = messages;
-        record.recipients = recipients;
+        (grant.record.messages, grant.record.recipients) = (used.messages, used.recipients);
         if let Some(key) = grant.mark() {
             lock(&self.dirty).push(key);
         }
-        ChargeOutcome::Within
+    }
+
+    /// As if it had never been reserved.
+    pub(super) fn give_back(&self, place: &PopPlace) {
+        self.shard(place.key.addr).free(place);
     }
 
     /// What was charged or revoked since the last call, to be written (see [`Table::change`]).
@@ -292,16 +301,16 @@ impl Table {
     }
 
     /// What of this must be written now: that it is so, or that it is gone.
-    pub(crate) fn change(&self, (addr, login): Key) -> Change {
-        let mut shard = self.shard(addr);
-        let grants = shard.grants.get_mut(&addr);
-        match grants.and_then(|grants| grants.iter_mut().find(|one| one.record.login == login)) {
+    pub(crate) fn change(&self, key: Key) -> Change {
+        let mut shard = self.shard(key.addr);
+        let grants = shard.grants.get_mut(&key.addr);
+        match grants.and_then(|grants| grants.iter_mut().find(|one| one.record.login == key.login)) {
             Some(grant) => {
                 grant.dirty = false;
                 grant.saved_expires = grant.record.expires;
                 Change::Put(grant.record.clone())
             }
-            None => Change::Delete((addr, login)),
+            None => Change::Delete(key),
         }
     }
 
@@ -313,12 +322,13 @@ impl Table {
             Revoke::Addr(addr) | Revoke::Both(addr, _) => {
                 let mut shard = self.shard(*addr);
                 let grants = shard.grants.get_mut(addr).into_iter().flatten();
-                count += revoke(grants, (which, now), &mut taken);
+                count += revoke(grants, &mut Revoking { which, now, taken: &mut taken });
             }
             Revoke::Login(_) | Revoke::All => {
                 for shard in &self.shards {
                     let mut shard = lock(shard);
-                    count += revoke(shard.grants.values_mut().flatten(), (which, now), &mut taken);
+                    let grants = shard.grants.values_mut().flatten();
+                    count += revoke(grants, &mut Revoking { which, now, taken: &mut taken });
                 }
             }
         }
@@ -335,9 +345,9 @@ impl Table {
                 match shard.pop_first(now) {
                     None => break,
                     Some(Popped::Later) => {}
-                    Some(Popped::Gone(addr, login)) => {
+                    Some(Popped::Gone(key)) => {
                         self.count.fetch_sub(1, Ordering::Relaxed);
-                        gone.push((addr, login));
+                        gone.push(key);
                     }
                 }
             }
@@ -349,12 +359,21 @@ impl Table {
 /// What the front of the index held.
 enum Popped {
     /// It was forgotten.
-    Gone(IpAddr, Arc<str>),
+    Gone(Key),
     /// It was renewed meanwhile (and is indexed anew), or is no longer there.
     Later,
 }
 
 impl Shard {
+    fn free(&mut self, place: &PopPlace) {
+        if let Some(reserved) = self.reserved.get_mut(&place.key) {
+            *reserved = reserved.minus(place.used);
+            if *reserved == Used::default() {
+                self.reserved.remove(&place.key);
+            }
+        }
+    }
+
     fn first_step(&self) -> Option<u64> {
         self.by_expiry.first_key_value().map(|(step, _)| *step)
     }
@@ -370,25 +389,24 @@ impl Shard {
         if first.get().is_empty() {
             first.remove();
         }
-        let (addr, login) = popped?;
-        Some(self.forget(step, addr, login))
+        Some(self.forget(step, popped?))
     }
 
-    fn forget(&mut self, step: u64, addr: IpAddr, login: Arc<str>) -> Popped {
-        let Some(grants) = self.grants.get_mut(&addr) else { return Popped::Later };
-        let place = grants.iter().position(|grant| grant.record.login == login && grant.step == step);
+    fn forget(&mut self, step: u64, key: Key) -> Popped {
+        let Some(grants) = self.grants.get_mut(&key.addr) else { return Popped::Later };
+        let place = grants.iter().position(|grant| grant.record.login == key.login && grant.step == step);
         let Some(place) = place else { return Popped::Later };
         let true_step = grants[place].kept_until() >> STEP_BITS;
         if true_step > step {
             grants[place].step = true_step;
-            self.by_expiry.entry(true_step).or_default().push((addr, login));
+            self.by_expiry.entry(true_step).or_default().push(key);
             return Popped::Later;
         }
         grants.swap_remove(place);
         if grants.is_empty() {
-            self.grants.remove(&addr);
+            self.grants.remove(&key.addr);
         }
-        Popped::Gone(addr, login)
+        Popped::Gone(key)
     }
 }
 
@@ -398,42 +416,31 @@ fn remove_first(grants: &mut Vec<Grant>) -> Option<Key> {
     Some(grants.swap_remove(first).record.key())
 }
 
-fn revoke<'g>(
-    grants: impl Iterator<Item = &'g mut Grant>,
-    (which, now): (&Revoke, u64),
-    taken: &mut Vec<Key>,
-) -> usize {
+/// A revocation under way.
+struct Revoking<'a> {
+    which: &'a Revoke,
+    now: u64,
+    /// What must be written.
+    taken: &'a mut Vec<Key>,
+}
+
+fn revoke<'g>(grants: impl Iterator<Item = &'g mut Grant>, revoking: &mut Revoking<'_>) -> usize {
     let mut count = 0;
-    for grant in grants.filter(|grant| grant.is_alive(now)) {
-        if which.matches(grant.record.addr, &grant.record.login) {
+    for grant in grants.filter(|grant| grant.is_alive(revoking.now)) {
+        if revoking.which.matches(grant.record.addr, &grant.record.login) {
             grant.record.expires = 0;
             grant.saved_expires = 0;
-            taken.extend(grant.mark());
+            revoking.taken.extend(grant.mark());
             count += 1;
         }
     }
     count
 }
 
-/// The key of whose evidence it is: an account's login, or `[ADDRESS]` of the server that told.
-pub(crate) fn subject_text(subject: &Subject) -> Cow<'_, str> {
-    match subject {
-        Subject::Account(login) => Cow::Borrowed(login),
-        Subject::Server(server) => Cow::Owned(format!("[{server}]")),
-    }
-}
-
-fn server(record: &Record) -> Option<IpAddr> {
-    record.login.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
-}
-
-fn attest(record: &Record, shared: bool) -> PopEvidence {
-    let (granted, expires) = (time(record.granted), time(record.expires));
-    if let Some(server) = server(record).filter(|_| record.source == PopSource::Drac) {
-        return PopEvidence::attest_drac_grant(server, record.addr, granted, expires);
-    }
-    let evidence = PopEvidence::attest_pop_login(record.login.to_string(), record.addr, granted, expires);
-    evidence.told_by(record.source, shared)
+/// Of those at one address, the live ones.
+fn alive(grants: &[Grant], now: u64) -> impl Iterator<Item = KeptLogin> {
+    let shared = grants.iter().filter(|grant| grant.is_alive(now)).nth(1).is_some();
+    grants.iter().filter(move |grant| grant.is_alive(now)).map(move |grant| grant.record.kept(shared))
 }
 
 #[cfg(test)]

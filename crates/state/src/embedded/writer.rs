@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::slice;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,9 @@ use super::disk::Disk;
 use super::frame::GROUP_OCTETS_MAX;
 use super::record::{CHANGE_OCTETS_MAX, Key, Record};
 use super::table::Table;
-use crate::{Recorded, Revoke, StateError};
+use crate::clock::Clock;
+use crate::error::StateError;
+use crate::evidence::{Recorded, Revoke};
 
 /// Records that may wait.
 const QUEUE_MAX: usize = 65_536;
@@ -53,8 +55,6 @@ pub(crate) enum Job {
     /// At most [`GROUP_MAX`] at once, answered in their order.
     Records(Vec<Record>, oneshot::Sender<Result<Vec<Recorded>, StateError>>),
     Revoke(Revocation, oneshot::Sender<Result<usize, StateError>>),
-    /// Writes what was charged; answered when it lies on disk.
-    Flush(oneshot::Sender<Result<(), StateError>>),
 }
 
 impl Job {
@@ -64,7 +64,6 @@ impl Job {
             Self::Record(_, answer) => drop(answer.send(Err(error))),
             Self::Records(_, answer) => drop(answer.send(Err(error))),
             Self::Revoke(_, answer) => drop(answer.send(Err(error))),
-            Self::Flush(answer) => drop(answer.send(Err(error))),
         }
     }
 
@@ -72,7 +71,7 @@ impl Job {
         match self {
             Self::Record(record, _) => slice::from_mut(record),
             Self::Records(records, _) => records,
-            Self::Revoke(..) | Self::Flush(_) => &mut [],
+            Self::Revoke(..) => &mut [],
         }
     }
 
@@ -80,7 +79,7 @@ impl Job {
     fn weight(&self) -> usize {
         match self {
             Self::Records(records, _) => records.len(),
-            Self::Record(..) | Self::Revoke(..) | Self::Flush(_) => 1,
+            Self::Record(..) | Self::Revoke(..) => 1,
         }
     }
 
@@ -124,18 +123,18 @@ pub(crate) struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
     health: AtomicU8,
-    clock: AtomicU64,
+    pub(crate) clock: Clock,
     changes: watch::Sender<u64>,
 }
 
 impl Shared {
-    pub(crate) fn new(table: Table) -> Self {
+    pub(crate) fn new(table: Table, clock: Clock) -> Self {
         Self {
             table,
             queue: Mutex::default(),
             wake: Condvar::new(),
             health: AtomicU8::new(Health::Good as u8),
-            clock: AtomicU64::new(0),
+            clock,
             changes: watch::Sender::new(0),
         }
     }
@@ -149,14 +148,14 @@ impl Shared {
         }
     }
 
+    /// Whether what lies in memory only may be asked: as long as nobody has closed it.
+    pub(crate) fn check_open(&self) -> Result<(), StateError> {
+        self.check().or_else(|error| if matches!(error, StateError::Closed) { Err(error) } else { Ok(()) })
+    }
+
     pub(crate) fn set_health(&self, health: Health) {
         self.health.store(health as u8, Ordering::Release);
         self.changed();
-    }
-
-    /// The callers' time, by which the writer sweeps; it has no clock of its own.
-    pub(crate) fn saw(&self, now_micros: u64) {
-        self.clock.store(now_micros, Ordering::Relaxed);
     }
 
     /// Evidence came, was renewed or was taken back, or the engine fails or works again; what expires by itself is not told.
@@ -224,7 +223,7 @@ fn answer(jobs: Vec<Job>, recorded: Vec<Recorded>) {
             Job::Records(records, answer) => {
                 let _ = answer.send(Ok(recorded.by_ref().take(records.len()).collect()));
             }
-            Job::Revoke(..) | Job::Flush(_) => {}
+            Job::Revoke(..) => {}
         }
     }
 }
@@ -277,7 +276,6 @@ impl Writer {
         }
         match jobs.pop() {
             Some(Job::Revoke(revocation, answer)) => drop(answer.send(self.revoke(&revocation))),
-            Some(Job::Flush(answer)) => drop(answer.send(self.flush())),
             Some(Job::Record(..) | Job::Records(..)) | None => {}
         }
     }
@@ -362,7 +360,7 @@ impl Writer {
             self.come_back();
             return;
         }
-        let now = self.shared.clock.load(Ordering::Relaxed);
+        let now = self.shared.clock.micros();
         let swept = self.shared.table.sweep(now, SWEEP_MAX);
         self.later.extend(swept);
         if self.flush().is_ok() {

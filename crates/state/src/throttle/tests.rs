@@ -1,24 +1,89 @@
+use std::future::Future;
+use std::task::{Context, Poll, Waker};
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::clock::{ManualClock, time};
+use crate::embedded::{Bounds, Embedded};
 
 const SECOND: u64 = 1_000_000;
 const START: u64 = 1_790_000_000 * SECOND;
+
+/// A throttle above an engine of its own, whose clock each call sets.
+struct World {
+    throttle: Throttle,
+    engine: Engine,
+    clock: ManualClock,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with_keys(100_000)
+    }
+
+    fn with_keys(keys_max: usize) -> Self {
+        let (dir, clock) = (tempfile::tempdir().unwrap(), ManualClock::at(time(START)));
+        let bounds = Bounds { grants: 1, logins_per_address: 1, keys: keys_max };
+        let engine = Engine::Embedded(Embedded::open(dir.path(), bounds, clock.clone().into()).unwrap());
+        Self { throttle: Throttle::new(AuthLimits::default()), engine, clock, _dir: dir }
+    }
+
+    fn check(&self, addr: IpAddr, login: &str, now: u64) -> AuthGate {
+        self.clock.set(time(now));
+        at_once(self.throttle.check(&self.engine, addr, login))
+    }
+
+    fn failed(&self, failed: &FailedLogin<'_>, now: u64) -> Counted {
+        self.clock.set(time(now));
+        at_once(self.throttle.failed(&self.engine, failed))
+    }
+
+    fn abused(&self, addr: IpAddr, now: u64) {
+        self.clock.set(time(now));
+        at_once(self.throttle.abused(&self.engine, addr));
+    }
+
+    fn succeeded(&self, addr: IpAddr, login: &str, now: u64) {
+        self.clock.set(time(now));
+        at_once(self.throttle.succeeded(&self.engine, addr, login));
+    }
+
+    /// Attempt `n` from an address at an account.
+    fn fail(&self, addr: &str, login: &str, attempt: Attempt) -> Counted {
+        self.failed(&FailedLogin { addr: ip(addr), login, guess: [attempt.guess; 16] }, attempt.now)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Attempt {
+    guess: u8,
+    now: u64,
+}
+
+fn at_start(guess: u8) -> Attempt {
+    Attempt { guess, now: START }
+}
+
+/// The embedded engine never lets anybody wait.
+fn at_once<T>(future: impl Future<Output = Result<T, StateError>>) -> T {
+    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done.unwrap(),
+        Poll::Pending => panic!("it waits"),
+    }
+}
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn fail(throttle: &mut Throttle, (addr, login): (&str, &str), (guess, now): (u8, u64)) -> Counted {
-    throttle.failed(&FailedLogin { addr: ip(addr), login, guess: [guess; 16] }, now)
-}
-
 #[test]
 fn one_wrong_password_repeated_bans_nobody() {
-    let mut throttle = Throttle::new(AuthLimits::default());
-    assert_eq!(fail(&mut throttle, ("192.0.2.7", "alice"), (1, START)), Counted::New);
+    let throttle = World::new();
+    assert_eq!(throttle.fail("192.0.2.7", "alice", at_start(1)), Counted::New);
     for n in 0..10_000 {
-        assert_eq!(fail(&mut throttle, ("192.0.2.7", "alice"), (1, START + n)), Counted::Repeated);
+        assert_eq!(throttle.fail("192.0.2.7", "alice", Attempt { guess: 1, now: START + n }), Counted::Repeated);
     }
     let gate = throttle.check(ip("192.0.2.7"), "alice", START + 10_000);
     assert_eq!(gate, AuthGate::Wait(Duration::from_millis(250)));
@@ -26,10 +91,10 @@ fn one_wrong_password_repeated_bans_nobody() {
 
 #[test]
 fn delays_double_up_to_their_bound() {
-    let mut throttle = Throttle::new(AuthLimits::default());
+    let throttle = World::new();
     let mut seen = Vec::new();
     for guess in 1..=8 {
-        fail(&mut throttle, ("192.0.2.7", "alice"), (guess, START));
+        throttle.fail("192.0.2.7", "alice", at_start(guess));
         seen.push(throttle.check(ip("192.0.2.7"), "bob", START));
     }
     let expected =
@@ -40,10 +105,10 @@ fn delays_double_up_to_their_bound() {
 /// However many connections hold on and try: after the burst no password is looked at until time has passed.
 #[test]
 fn t15_guessing_from_one_address_is_locked() {
-    let mut throttle = Throttle::new(AuthLimits::default());
+    let throttle = World::new();
     for guess in 1..=10 {
         assert!(!matches!(throttle.check(ip("192.0.2.7"), "alice", START), AuthGate::Locked(_)));
-        fail(&mut throttle, ("192.0.2.7", &format!("user{guess}")), (guess, START));
+        throttle.fail("192.0.2.7", &format!("user{guess}"), at_start(guess));
     }
     assert_eq!(throttle.check(ip("192.0.2.7"), "alice", START), AuthGate::Locked(Duration::from_mins(1)));
     assert_eq!(throttle.check(ip("192.0.2.8"), "alice", START), AuthGate::Go, "others are not touched");
@@ -53,7 +118,7 @@ fn t15_guessing_from_one_address_is_locked() {
 /// AUTH where none is offered counts like a failure, each time.
 #[test]
 fn t16_auth_not_offered_counts() {
-    let mut throttle = Throttle::new(AuthLimits::default());
+    let throttle = World::new();
     for _ in 0..10 {
         throttle.abused(ip("192.0.2.7"), START);
     }
@@ -62,10 +127,10 @@ fn t16_auth_not_offered_counts() {
 
 #[test]
 fn an_attack_from_many_addresses_is_stopped_at_the_account_and_the_owner_gets_in() {
-    let mut throttle = Throttle::new(AuthLimits::default());
+    let throttle = World::new();
     throttle.succeeded(ip("198.51.100.20"), "alice", START);
     for n in 0..100u8 {
-        fail(&mut throttle, (&format!("203.0.113.{n}"), "alice"), (n.wrapping_add(1), START));
+        throttle.fail(&format!("203.0.113.{n}"), "alice", at_start(n.wrapping_add(1)));
     }
     assert!(matches!(throttle.check(ip("203.0.113.200"), "alice", START), AuthGate::Locked(_)));
     assert_eq!(throttle.check(ip("203.0.113.200"), "bob", START), AuthGate::Go);
@@ -76,10 +141,10 @@ fn an_attack_from_many_addresses_is_stopped_at_the_account_and_the_owner_gets_in
 
 #[test]
 fn the_owner_s_network_is_no_free_pass() {
-    let mut throttle = Throttle::new(AuthLimits::default());
+    let throttle = World::new();
     throttle.succeeded(ip("198.51.100.20"), "alice", START);
     for guess in 1..=20 {
-        fail(&mut throttle, ("198.51.100.21", "alice"), (guess, START));
+        throttle.fail("198.51.100.21", "alice", at_start(guess));
     }
     assert!(matches!(throttle.check(ip("198.51.100.20"), "alice", START), AuthGate::Locked(_)));
     assert_eq!(throttle.check(ip("192.0.2.1"), "alice", START), AuthGate::Go, "the account itself is not locked by it");
@@ -88,9 +153,9 @@ fn the_owner_s_network_is_no_free_pass() {
 /// With an account of his own an attacker does not clear his failures.
 #[test]
 fn a_success_forgives_no_failures_on_other_accounts() {
-    let mut throttle = Throttle::new(AuthLimits::default());
+    let throttle = World::new();
     for guess in 1..=10 {
-        fail(&mut throttle, ("192.0.2.7", "alice"), (guess, START));
+        throttle.fail("192.0.2.7", "alice", at_start(guess));
         throttle.succeeded(ip("192.0.2.7"), "mallory", START);
     }
     assert!(matches!(throttle.check(ip("192.0.2.7"), "alice", START), AuthGate::Locked(_)));
@@ -98,9 +163,9 @@ fn a_success_forgives_no_failures_on_other_accounts() {
 
 #[test]
 fn an_ipv6_subscriber_is_one() {
-    let mut throttle = Throttle::new(AuthLimits::default());
+    let throttle = World::new();
     for guess in 1..=10 {
-        fail(&mut throttle, (&format!("2001:db8:1:2::{guess}"), "x"), (guess, START));
+        throttle.fail(&format!("2001:db8:1:2::{guess}"), "x", at_start(guess));
     }
     assert!(matches!(throttle.check(ip("2001:db8:1:2:ffff::1"), "y", START), AuthGate::Locked(_)));
     assert_eq!(throttle.check(ip("2001:db8:1:3::1"), "y", START), AuthGate::Go);
@@ -109,15 +174,17 @@ fn an_ipv6_subscriber_is_one() {
 /// A flood of new keys neither grows the tables nor washes out who is locked.
 #[test]
 fn tables_are_bounded_and_the_worst_stay() {
-    let mut throttle = Throttle::new(AuthLimits { keys_max: 1_000, ..AuthLimits::default() });
+    let throttle = World::with_keys(1_000);
     for guess in 1..=10 {
-        fail(&mut throttle, ("192.0.2.7", "alice"), (guess, START));
+        throttle.fail("192.0.2.7", "alice", at_start(guess));
     }
     for n in 0..20_000u32 {
         let addr = IpAddr::V4((0x0a00_0000 + n).into()).to_string();
-        fail(&mut throttle, (&addr, &format!("u{n}")), (1, START));
+        throttle.fail(&addr, &format!("u{n}"), at_start(1));
     }
-    assert!(throttle.addresses.len() <= 1_000 && throttle.accounts.len() <= 1_000);
+    let Engine::Embedded(engine) = &throttle.engine;
+    assert!(engine.keys(RateKey::LoginsFrom(ip("192.0.2.7"))) <= 1_000);
+    assert!(engine.keys(RateKey::LoginsAt("alice")) <= 1_000);
     assert!(matches!(throttle.check(ip("192.0.2.7"), "x", START), AuthGate::Locked(_)));
 }
 
@@ -125,7 +192,7 @@ proptest! {
     /// Distinct guesses at one account, from anywhere but the owner's network, pass at most at the account's rate.
     #[test]
     fn never_more_guesses_than_the_rate(tries in prop::collection::vec((0u8..40, 0u64..120), 1..400)) {
-        let mut throttle = Throttle::new(AuthLimits::default());
+        let throttle = World::new();
         let (mut now, mut passed, mut n) = (START, 0u64, 0u32);
         for (addr, pause) in tries {
             now += pause * SECOND;
@@ -147,8 +214,8 @@ proptest! {
 fn t35_a_shared_address_is_not_locked() {
     let webmail = IpAddr::from([192, 0, 2, 80]);
     for shared in [false, true] {
-        let mut throttle = Throttle::new(AuthLimits::default());
-        throttle.share(shared.then_some(webmail));
+        let throttle = World::new();
+        throttle.throttle.share(shared.then_some(webmail));
         for n in 0..200_u8 {
             let login = format!("user{n}@example.test");
             throttle.failed(&FailedLogin { addr: webmail, login: &login, guess: [n; 16] }, 1_000_000);
@@ -161,4 +228,22 @@ fn t35_a_shared_address_is_not_locked() {
         }
         assert!(matches!(throttle.check(webmail, "victim@example.test", 1_000_000), AuthGate::Locked(_)));
     }
+}
+
+/// Of an owner's networks the last four count, and one that comes again begins anew.
+#[test]
+fn an_owner_has_few_networks_and_each_begins_without_failures() {
+    let throttle = World::new();
+    throttle.succeeded(ip("198.51.100.20"), "alice", START);
+    for guess in 1..=20 {
+        throttle.fail("198.51.100.21", "alice", at_start(guess));
+    }
+    throttle.succeeded(ip("198.51.100.20"), "alice", START + 1);
+    assert!(matches!(throttle.check(ip("198.51.100.20"), "alice", START + 1), AuthGate::Locked(_)), "no new beginning");
+    for network in 1..=4_u8 {
+        throttle.succeeded([203, 0, network, 1].into(), "alice", START + 1 + u64::from(network));
+    }
+    assert!(matches!(throttle.check(ip("198.51.100.20"), "alice", START + 6), AuthGate::Wait(_)), "of the address");
+    throttle.succeeded(ip("198.51.100.20"), "alice", START + 7);
+    assert_eq!(throttle.check(ip("198.51.100.20"), "alice", START + 7), AuthGate::Go);
 }

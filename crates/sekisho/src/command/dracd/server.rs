@@ -10,7 +10,7 @@ use drac::allow::Allow;
 use drac::portmap::Ports;
 use guard::never_granted::{Loopback, NeverGranted};
 use guard::{PopSource, Subject};
-use state::{Embedded, PopLogin, Revoke, StateError};
+use state::{PopLogin, Revoke, State, StateError};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -44,7 +44,7 @@ pub(super) struct Setup {
 
 /// It runs.
 pub(super) struct Server {
-    state: Arc<Embedded>,
+    state: Arc<State>,
     exporter: Exporter,
     registration: Option<Registration>,
     stop: watch::Sender<bool>,
@@ -56,9 +56,9 @@ impl Server {
     pub(super) async fn start(setup: Setup) -> Result<Self, Fault> {
         let Setup { address, allow, args } = setup;
         let dir = state_dir(&args.database);
-        let state = Embedded::open(&dir).map_err(|error| temporary("evidence", error))?;
+        let state = State::open(&dir).map_err(|error| temporary("evidence", error))?;
         if args.empty {
-            state.revoke(Revoke::All, SystemTime::now()).await.map_err(|error| temporary("emptying", error))?;
+            state.revoke(Revoke::All).await.map_err(|error| temporary("emptying", error))?;
         }
         let state = Arc::new(state);
         let (udp, tcp, ports) = bind(address).map_err(|error| temporary(&address.to_string(), error))?;
@@ -144,7 +144,7 @@ struct Alone {
     adds_per_second: u32,
     lifetime: Duration,
     written: watch::Receiver<Written>,
-    state: Arc<Embedded>,
+    state: Arc<State>,
 }
 
 impl Desk for Alone {
@@ -160,7 +160,7 @@ impl Desk for Alone {
                 }
             }
         }
-        let recorded = self.state.record_many(logins, self.lifetime, now).await;
+        let recorded = self.state.record_many(logins, self.lifetime).await;
         // Who is refused anyhow is told at once.
         let file = if recorded.iter().any(Result::is_ok) { self.followed().await } else { File::Behind };
         let mut recorded = recorded.into_iter();

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use guard::{PopSource, Subject};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -15,7 +15,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use mta::auth_policy::{Answer, BODY_OCTETS_MAX, Command, Outcome, Request as Asked};
 use state::AuthGate;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{InForce, Served, Visit};
 use crate::judge::Terms;
@@ -69,19 +69,24 @@ async fn decide(visit: &Visit, asked: &Asked, terms: &Terms) -> Answer {
     let origin = visit.origin(remote);
     match &asked.command {
         Command::Allow if is_barred(visit, &login, remote).await => Answer::Refuse("".into()),
-        Command::Allow => match visit.border.sources.state.check_auth(remote, &login, SystemTime::now()) {
-            AuthGate::Go => Answer::Continue,
-            AuthGate::Wait(delay) => Answer::Delay(whole_secs(delay)),
-            AuthGate::Locked(_) => Answer::Refuse("".into()),
+        Command::Allow => match visit.border.sources.state.check_auth(remote, &login).await {
+            Ok(AuthGate::Go) => Answer::Continue,
+            Ok(AuthGate::Wait(delay)) => Answer::Delay(whole_secs(delay)),
+            Ok(AuthGate::Locked(_)) => Answer::Refuse("".into()),
+            // As with accounts that cannot be asked about: Dovecot decides.
+            Err(error) => {
+                warn!(session = %visit.session, %error, "logins cannot be checked");
+                Answer::Continue
+            }
         },
         // We refused it ourselves.
         Command::Report(Outcome { policy_reject: true, .. }) => Answer::Continue,
         Command::Report(Outcome { success: false, .. }) => {
-            origin.failed_elsewhere(&login, asked.pwhash.as_str().as_bytes(), &asked.protocol);
+            origin.failed_elsewhere(&login, asked.pwhash.as_str().as_bytes(), &asked.protocol).await;
             Answer::Continue
         }
         Command::Report(_) => {
-            origin.succeeded(&login, &asked.protocol);
+            origin.succeeded(&login, &asked.protocol).await;
             if reads_mail(asked) {
                 record(&visit.recorder(terms), &login, remote).await;
             }

@@ -38,7 +38,7 @@ impl Driver {
         if ended.is_err() {
             self.session.handle(Input::PeerGone, Instant::now(), &mut self.due);
         }
-        self.talk.tried_to_log_in(self.session.auth_not_offered());
+        self.talk.tried_to_log_in(self.session.auth_not_offered()).await;
         self.talk.ended(ended.err().as_ref());
         self.wire.finish().await;
     }

@@ -3,13 +3,13 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use guard::{Manner, Recipient};
 use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Answer, Helo, Question, XClient};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::message::Arriving;
 use crate::judge::auth::{Auth, Outcome};
@@ -192,9 +192,11 @@ impl Talk {
     }
 
     /// AUTH was tried so often where it is not offered: whoever guesses here is slowed down where it is (T16).
-    pub(super) fn tried_to_log_in(&self, times: u32) {
+    pub(super) async fn tried_to_log_in(&self, times: u32) {
         for _ in 0..times {
-            self.client.border.sources.state.auth_abused(self.ip(), SystemTime::now());
+            if let Err(error) = self.client.border.sources.state.auth_abused(self.ip()).await {
+                warn!(session = %self.client.session, %error, "login not counted");
+            }
         }
     }
 

@@ -39,7 +39,7 @@ fn add(disk: &mut Disk, table: &Table, numbers: std::ops::Range<u32>) {
     }
 }
 
-fn revoke(disk: &mut Disk, table: &Table, which: &crate::Revoke) {
+fn revoke(disk: &mut Disk, table: &Table, which: &crate::evidence::Revoke) {
     table.revoke(which, 1);
     table.take_dirty().into_iter().for_each(|key| disk.change(&table.change(key)));
     disk.commit().unwrap();
@@ -83,7 +83,7 @@ fn a_long_journal_is_written_anew_between_the_groups() {
         steps += 1;
         // Into shards that are copied already, and into others.
         add(&mut disk, &table, 10_000 + steps * 10..10_005 + steps * 10);
-        revoke(&mut disk, &table, &crate::Revoke::Addr(record(steps * 7).addr));
+        revoke(&mut disk, &table, &crate::evidence::Revoke::Addr(record(steps * 7).addr));
         if steps % 8 == 1 {
             assert_eq!(again(copied(dir.path()).path()), records(&table), "a crash in step {steps}");
         }

@@ -1,7 +1,10 @@
-use guard::PopSource;
+use std::sync::Arc;
+
+use guard::{PopSource, Subject};
 use proptest::prelude::*;
 
 use super::*;
+use crate::charge::PopLimits;
 
 const SECOND: u64 = 1_000_000;
 const START: u64 = 1_790_000_000 * SECOND;
@@ -34,9 +37,21 @@ fn write_dirty(table: &Table) -> Vec<Change> {
     table.take_dirty().into_iter().map(|key| table.change(key)).collect()
 }
 
-fn charge(table: &Table, limits: PopLimits, now: u64) -> ChargeOutcome {
-    let key = PopCharge { addr: ip(1), subject: Subject::Account("alice".to_owned()), messages: 1, recipients: 2 };
-    table.charge(&key, limits, now)
+/// Reserves and commits: why there is no room.
+fn charge(table: &Table, limits: PopLimits, now: u64) -> Option<Cause> {
+    let subject = Subject::Account("alice".to_owned());
+    let charge = PopCharge { addr: ip(1), subject: &subject, messages: 1, recipients: 2, limits };
+    table.reserve(&charge, now).map(|place| table.commit(&place, now)).err()
+}
+
+fn key(addr: u32, login: &str) -> Key {
+    Key { addr: ip(addr), login: Arc::from(login) }
+}
+
+fn logins(kept: &[KeptLogin]) -> Vec<String> {
+    let mut logins: Vec<_> = kept.iter().map(|one| one.subject.to_string()).collect();
+    logins.sort();
+    logins
 }
 
 fn limits(messages: u32) -> PopLimits {
@@ -47,9 +62,9 @@ fn limits(messages: u32) -> PopLimits {
 fn evidence_ends_to_the_microsecond_and_is_swept_later() {
     let table = Table::new(100, 10);
     insert(&table, &login(ip(1), "alice", START));
-    assert_eq!(table.evidence(ip(1), START + LIFE - 1).len(), 1);
-    assert!(table.evidence(ip(1), START + LIFE).is_empty());
-    assert!(table.evidence(ip(2), START).is_empty());
+    assert_eq!(table.at(ip(1), START + LIFE - 1).len(), 1);
+    assert!(table.at(ip(1), START + LIFE).is_empty());
+    assert!(table.at(ip(2), START).is_empty());
     assert_eq!(table.len(), 1);
     assert!(table.sweep(START + LIFE - 1, 100).is_empty());
     assert_eq!(table.sweep(START + LIFE + (2 << STEP_BITS), 100).len(), 1);
@@ -62,7 +77,7 @@ fn a_renewed_one_is_not_swept() {
     insert(&table, &login(ip(1), "alice", START));
     insert(&table, &login(ip(1), "alice", START + LIFE - 1));
     assert!(table.sweep(START + LIFE + (2 << STEP_BITS), 100).is_empty());
-    assert_eq!(table.evidence(ip(1), START + LIFE + 1).len(), 1);
+    assert_eq!(table.at(ip(1), START + LIFE + 1).len(), 1);
     assert_eq!(table.sweep(START + 3 * LIFE, 100).len(), 1, "it is indexed anew");
 }
 
@@ -70,10 +85,10 @@ fn a_renewed_one_is_not_swept() {
 fn an_address_is_shared_while_two_accounts_are_alive() {
     let table = Table::new(100, 10);
     insert(&table, &login(ip(1), "alice", START));
-    assert!(!table.evidence(ip(1), START)[0].is_shared());
+    assert!(!table.at(ip(1), START)[0].shared);
     insert(&table, &login(ip(1), "bob", START + 60 * SECOND));
-    assert!(table.evidence(ip(1), START + 60 * SECOND).iter().all(PopEvidence::is_shared));
-    assert!(!table.evidence(ip(1), START + LIFE)[0].is_shared());
+    assert!(table.at(ip(1), START + 60 * SECOND).iter().all(|one| one.shared));
+    assert!(!table.at(ip(1), START + LIFE)[0].shared);
 }
 
 #[test]
@@ -95,18 +110,18 @@ fn only_a_near_renewal_stays_off_the_disk() {
 fn t20_the_quota_survives_renewal_expiry_and_revocation() {
     let table = Table::new(100, 10);
     insert(&table, &login(ip(1), "alice", START));
-    assert_eq!(charge(&table, limits(2), START), ChargeOutcome::Within);
+    assert_eq!(charge(&table, limits(2), START), None);
     login_again(&table, START + SECOND);
-    assert_eq!(charge(&table, limits(2), START + SECOND), ChargeOutcome::Within);
-    let exceeded = ChargeOutcome::Exceeded { until: time(START + 3_600 * SECOND) };
+    assert_eq!(charge(&table, limits(2), START + SECOND), None);
+    let exceeded = Some(Cause::Exceeded { until: time(START + 3_600 * SECOND) });
     assert_eq!(charge(&table, limits(2), START + 2 * SECOND), exceeded);
     table.revoke(&Revoke::All, START + 3 * SECOND);
-    assert_eq!(charge(&table, limits(2), START + 4 * SECOND), ChargeOutcome::NoEvidence);
+    assert_eq!(charge(&table, limits(2), START + 4 * SECOND), Some(Cause::NoEvidence));
     let again = START + LIFE + 600 * SECOND;
     table.sweep(again, 100);
     login_again(&table, again);
     assert_eq!(charge(&table, limits(2), again), exceeded, "a new login is no new quota");
-    assert_eq!(charge(&table, limits(2), START + 3_600 * SECOND), ChargeOutcome::Within);
+    assert_eq!(charge(&table, limits(2), START + 3_600 * SECOND), None);
 }
 
 #[test]
@@ -114,11 +129,55 @@ fn all_or_nothing_is_charged() {
     let table = Table::new(100, 10);
     insert(&table, &login(ip(1), "alice", START));
     let narrow = PopLimits { messages: 100, recipients: 5, window: Duration::from_hours(1) };
-    assert_eq!(charge(&table, narrow, START), ChargeOutcome::Within);
-    assert_eq!(charge(&table, narrow, START), ChargeOutcome::Within);
-    assert!(matches!(charge(&table, narrow, START), ChargeOutcome::Exceeded { .. }));
+    assert_eq!(charge(&table, narrow, START), None);
+    assert_eq!(charge(&table, narrow, START), None);
+    assert!(matches!(charge(&table, narrow, START), Some(Cause::Exceeded { .. })));
     let Change::Put(record) = write_dirty(&table).remove(0) else { panic!() };
     assert_eq!((record.messages, record.recipients), (2, 4));
+    assert!(table.take_dirty().is_empty());
+}
+
+/// What is reserved is no part of the record, and begins no window.
+#[test]
+fn a_place_counts_when_it_is_committed() {
+    let table = Table::new(100, 10);
+    insert(&table, &login(ip(1), "alice", START));
+    let subject = Subject::Account("alice".to_owned());
+    let reserve = |now| {
+        table.reserve(&PopCharge { addr: ip(1), subject: &subject, messages: 1, recipients: 2, limits: limits(2) }, now)
+    };
+    let (first, second) = (reserve(START).unwrap(), reserve(START).unwrap());
+    assert_eq!(reserve(START).unwrap_err(), Cause::Exceeded { until: time(START + 3_600 * SECOND) });
+    assert!(table.take_dirty().is_empty());
+    table.give_back(&second);
+    table.commit(&first, START + 60 * SECOND);
+    let Change::Put(record) = write_dirty(&table).remove(0) else { panic!() };
+    assert_eq!((record.messages, record.recipients), (1, 2));
+    assert_eq!(record.window_until, START + 3_660 * SECOND);
+    assert!(reserve(START).is_ok());
+    // In a window that is over, nothing is used.
+    let late = reserve(START + LIFE - 1).unwrap();
+    table.commit(&late, START + 4_000 * SECOND);
+    let Change::Put(record) = write_dirty(&table).remove(0) else { panic!() };
+    assert_eq!((record.messages, record.window_until), (1, START + 7_600 * SECOND));
+}
+
+/// One that made room meanwhile, and came again, has a quota anew; what was reserved before is not lost track of.
+#[test]
+fn a_place_outlives_its_grant() {
+    let table = Table::new(1, 10);
+    insert(&table, &login(ip(1), "alice", START));
+    let subject = Subject::Account("alice".to_owned());
+    let charge = PopCharge { addr: ip(1), subject: &subject, messages: 1, recipients: 1, limits: limits(1) };
+    let place = table.reserve(&charge, START).unwrap();
+    insert(&table, &login(ip(2), "bob", START + 60 * SECOND));
+    assert_eq!(table.reserve(&charge, START).unwrap_err(), Cause::NoEvidence);
+    insert(&table, &login(ip(1), "alice", START + 120 * SECOND));
+    assert!(matches!(table.reserve(&charge, START).unwrap_err(), Cause::Exceeded { .. }));
+    table.give_back(&place);
+    let place = table.reserve(&charge, START).unwrap();
+    insert(&table, &login(ip(2), "bob", START + 180 * SECOND));
+    table.commit(&place, START);
     assert!(table.take_dirty().is_empty());
 }
 
@@ -132,7 +191,7 @@ fn a_concurrent_burst_stops_at_the_ceiling() {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..100 {
-                    if charge(&table, limits(20), START) == ChargeOutcome::Within {
+                    if charge(&table, limits(20), START).is_none() {
                         passed.fetch_add(1, Ordering::Relaxed);
                     }
                 }
@@ -149,7 +208,7 @@ fn above_the_bound_the_one_that_expires_first_goes() {
         insert(&table, &login(ip(n), "alice", START + u64::from(n) * 60 * SECOND));
     }
     let gone = insert(&table, &login(ip(5_000), "bob", START + 70_000 * SECOND));
-    assert_eq!(gone, [(ip(0), "alice".into())]);
+    assert_eq!(gone, [key(0, "alice")]);
     assert_eq!(table.len(), 1_000);
 }
 
@@ -159,8 +218,8 @@ fn at_one_address_the_accounts_are_bounded() {
     for n in 0..3 {
         insert(&table, &login(ip(1), &format!("user{n}"), START + n));
     }
-    assert_eq!(insert(&table, &login(ip(1), "user3", START + 3)), [(ip(1), "user0".into())]);
-    assert_eq!(table.evidence(ip(1), START + 4).len(), 3);
+    assert_eq!(insert(&table, &login(ip(1), "user3", START + 3)), [key(1, "user0")]);
+    assert_eq!(table.at(ip(1), START + 4).len(), 3);
     assert_eq!(table.len(), 3);
 }
 
@@ -184,7 +243,7 @@ fn what_made_room_and_came_again_is_not_deleted() {
     insert(&table, &login(ip(1), "alice", START));
     insert(&table, &login(ip(2), "bob", START + 60 * SECOND));
     let gone = insert(&table, &login(ip(3), "carol", START + 120 * SECOND));
-    assert_eq!(gone, [(ip(1), "alice".into())]);
+    assert_eq!(gone, [key(1, "alice")]);
     insert(&table, &login(ip(1), "alice", START + 180 * SECOND));
     let changes: Vec<_> = gone.into_iter().map(|key| table.change(key)).collect();
     assert_eq!(changes, [Change::Put(login(ip(1), "alice", START + 180 * SECOND))]);
@@ -207,13 +266,11 @@ fn what_is_restored_is_bounded_and_swept_like_the_rest() {
         table.restore(Change::Put(login(ip(addr), name, START + now * SECOND)));
     }
     table.restore(Change::Put(Record { messages: 7, ..login(ip(4), "f", START + 360 * SECOND) }));
-    table.restore(Change::Delete((ip(3), "e".into())));
-    table.restore(Change::Delete((ip(9), "nobody".into())));
-    assert_eq!(table.settle(), [(ip(1), "a".into()), (ip(1), "b".into())]);
+    table.restore(Change::Delete(key(3, "e")));
+    table.restore(Change::Delete(key(9, "nobody")));
+    assert_eq!(table.settle(), [key(1, "a"), key(1, "b")]);
     assert_eq!(table.len(), 3);
-    let mut alive: Vec<_> = table.all(START).iter().map(|one| one.subject().to_string()).collect();
-    alive.sort();
-    assert_eq!(alive, ["c", "d", "f"]);
+    assert_eq!(logins(&table.all(START)), ["c", "d", "f"]);
     assert_eq!(table.sweep(START + 400 * SECOND + LIFE + (2 << STEP_BITS), 100).len(), 3);
 }
 
@@ -239,8 +296,7 @@ proptest! {
                 _ => drop(table.sweep(now, 1_000)),
             }
             for addr in 0..6 {
-                let mut found: Vec<_> = table.evidence(ip(addr), now).iter().map(|one| one.subject().to_string()).collect();
-                found.sort();
+                let found = logins(&table.at(ip(addr), now));
                 let alive = model.iter().filter(|((at, _), expires)| *at == addr && now < **expires);
                 let expected: Vec<_> = alive.map(|((_, name), _)| name.to_string()).collect();
                 prop_assert_eq!(found, expected);

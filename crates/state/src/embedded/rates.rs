@@ -1,0 +1,274 @@
+//! Rates by key, in memory and bounded: a restart forgives. Under a flood of new keys those that count still stay, so
+//! that nobody washes out what he, or somebody else, has used up.
+//!
+//! What is reserved lies apart from what is counted, and ends with its holder: giving it back leaves no trace.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use keep::BoundedMap;
+
+use crate::charge::{Counted, Failure, Level, RateCharge, RateKey};
+use crate::gcra::{Exceeded, Rate, Tat};
+
+/// Guesses remembered per key, to count a repeated one once.
+const GUESSES: usize = 8;
+
+/// The rates of all keys.
+#[derive(Debug)]
+pub(crate) struct Rates {
+    kinds: [Mutex<Kind>; RateKey::KINDS],
+    hasher: RandomState,
+}
+
+/// Keys of one kind, by a keyed hash.
+#[derive(Debug)]
+struct Kind {
+    counts: BoundedMap<u64, Count>,
+    /// What is neither committed nor given back. As many as there are holders, so it needs no bound.
+    reserved: HashMap<u64, u32>,
+}
+
+/// What is counted of one key.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    tat: Tat,
+    guesses: [u64; GUESSES],
+    next: u8,
+}
+
+/// What is reserved for one holder.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RatePlace {
+    kind: usize,
+    key: u64,
+    rate: Rate,
+    cost: u32,
+}
+
+impl Rates {
+    /// At most `keys_max` keys of each kind.
+    pub(crate) fn new(keys_max: usize) -> Self {
+        let kind = || Mutex::new(Kind { counts: BoundedMap::new(keys_max), reserved: HashMap::new() });
+        Self { kinds: std::array::from_fn(|_| kind()), hasher: RandomState::new() }
+    }
+
+    fn kind(&self, kind: usize) -> MutexGuard<'_, Kind> {
+        self.kinds[kind].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hash(&self, key: RateKey<'_>) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// Takes a place, if there is room for it besides what is counted and reserved. To be committed or given back.
+    pub(super) fn reserve(&self, charge: &RateCharge<'_>, now: u64) -> Result<RatePlace, Exceeded> {
+        let RateCharge { key, rate, cost } = *charge;
+        let place = RatePlace { kind: key.kind(), key: self.hash(key), rate, cost };
+        let mut kind = self.kind(place.kind);
+        let counted = kind.counts.get_mut(&place.key).map_or_else(Tat::default, |count| count.tat);
+        let reserved = kind.reserved.get(&place.key).copied().unwrap_or_default();
+        // As if all that is reserved were committed now.
+        rate.peek(rate.add(counted, now, reserved), now, cost)?;
+        kind.reserved.insert(place.key, reserved.saturating_add(cost));
+        Ok(place)
+    }
+
+    /// Counts what was reserved.
+    pub(super) fn commit(&self, place: &RatePlace, now: u64) {
+        let mut kind = self.kind(place.kind);
+        kind.free(place);
+        let count = kind.counts.entry(place.key, |count| count.tat.is_ahead(now));
+        count.tat = place.rate.add(count.tat, now, place.cost);
+    }
+
+    /// As if it had never been reserved.
+    pub(super) fn give_back(&self, place: &RatePlace) {
+        self.kind(place.kind).free(place);
+    }
+
+    /// How much is counted. What is reserved is not.
+    pub(super) fn peek(&self, key: RateKey<'_>, rate: &Rate, now: u64) -> Level {
+        let mut kind = self.kind(key.kind());
+        let tat = kind.counts.get_mut(&self.hash(key)).map_or_else(Tat::default, |count| count.tat);
+        let retry_after = rate.peek(tat, now, 1).err().map(|exceeded| exceeded.retry_after);
+        Level { counted: rate.level(tat, now), retry_after }
+    }
+
+    /// Counts a failure, whether there is room for it or not; a guess that is remembered is not counted again.
+    pub(super) fn fail(&self, charge: &RateCharge<'_>, failure: Failure, now: u64) -> Counted {
+        let RateCharge { key, rate, cost } = *charge;
+        let mut kind = self.kind(key.kind());
+        let count = kind.counts.entry(self.hash(key), |count| rate.level(count.tat, now) > 1);
+        if let Failure::Guess(guess) = failure {
+            if rate.level(count.tat, now) == 0 {
+                *count = Count::default();
+            }
+            if !count.remember(self.hasher.hash_one(guess)) {
+                return Counted::Repeated;
+            }
+        }
+        count.tat = rate.pour(count.tat, now, cost);
+        Counted::New
+    }
+
+    /// Forgets all that is counted of a key.
+    pub(super) fn forgive(&self, key: RateKey<'_>) {
+        self.kind(key.kind()).counts.remove(&self.hash(key));
+    }
+
+    /// Keys remembered of one kind.
+    #[cfg(test)]
+    pub(crate) fn len(&self, kind: usize) -> usize {
+        self.kind(kind).counts.len()
+    }
+}
+
+impl Kind {
+    fn free(&mut self, place: &RatePlace) {
+        if let Some(reserved) = self.reserved.get_mut(&place.key) {
+            *reserved = reserved.saturating_sub(place.cost);
+            if *reserved == 0 {
+                self.reserved.remove(&place.key);
+            }
+        }
+    }
+}
+
+impl Count {
+    /// Whether the guess is a new one.
+    fn remember(&mut self, guess: u64) -> bool {
+        // 0 is an empty place.
+        let guess = guess | 1;
+        if self.guesses.contains(&guess) {
+            return false;
+        }
+        self.guesses[usize::from(self.next) % GUESSES] = guess;
+        self.next = self.next.wrapping_add(1);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+    const MINUTE: u64 = 60 * SECOND;
+    const ALICE: RateKey<'static> = RateKey::Device("alice-plc@d.test");
+
+    fn per_hour(key: RateKey<'_>, count: u32) -> RateCharge<'_> {
+        RateCharge { key, rate: Rate::per(Duration::from_hours(1), count), cost: 1 }
+    }
+
+    fn charge(rates: &Rates, charge: &RateCharge<'_>, now: u64) -> Result<(), Exceeded> {
+        rates.reserve(charge, now).map(|place| rates.commit(&place, now))
+    }
+
+    #[test]
+    fn so_many_an_hour_each_device_for_itself() {
+        let rates = Rates::new(100);
+        let charge = |key, now| charge(&rates, &per_hour(key, 3), now);
+        for _ in 0..3 {
+            assert!(charge(ALICE, 600 * MINUTE).is_ok());
+        }
+        let exceeded = charge(ALICE, 600 * MINUTE).unwrap_err();
+        assert_eq!(exceeded.retry_after, Duration::from_mins(20));
+        assert!(charge(RateKey::Device("bob-plc@d.test"), 600 * MINUTE).is_ok());
+        assert!(charge(ALICE, 619 * MINUTE).is_err());
+        assert!(charge(ALICE, 620 * MINUTE).is_ok());
+    }
+
+    #[test]
+    fn none_an_hour_is_none() {
+        assert_eq!(charge(&Rates::new(100), &per_hour(ALICE, 0), MINUTE).unwrap_err().retry_after, Duration::MAX);
+    }
+
+    #[test]
+    fn a_limit_that_was_changed_counts_at_once() {
+        let rates = Rates::new(100);
+        assert!(charge(&rates, &per_hour(ALICE, 1), MINUTE).is_ok());
+        assert!(charge(&rates, &per_hour(ALICE, 1), MINUTE).is_err());
+        assert!(charge(&rates, &per_hour(ALICE, 1_000), 61 * MINUTE).is_ok());
+    }
+
+    #[test]
+    fn what_is_reserved_is_in_the_way_and_not_counted() {
+        let rates = Rates::new(100);
+        let place = rates.reserve(&per_hour(ALICE, 2), MINUTE).unwrap();
+        assert_eq!(rates.peek(ALICE, &place.rate, MINUTE), Level { counted: 0, retry_after: None });
+        let second = rates.reserve(&per_hour(ALICE, 2), MINUTE).unwrap();
+        assert!(rates.reserve(&per_hour(ALICE, 2), MINUTE).is_err());
+        rates.give_back(&second);
+        rates.commit(&place, MINUTE);
+        assert_eq!(rates.peek(ALICE, &place.rate, MINUTE), Level { counted: 1, retry_after: None });
+        assert!(rates.kind(0).reserved.is_empty());
+    }
+
+    #[test]
+    fn a_flood_of_devices_leaves_those_that_have_sent() {
+        let rates = Rates::new(100);
+        charge(&rates, &per_hour(ALICE, 1), MINUTE).unwrap();
+        for n in 0..10_000_u32 {
+            let login = format!("{n}");
+            charge(&rates, &per_hour(RateKey::Device(&login), 1_000_000), u64::from(n) + MINUTE).unwrap();
+        }
+        assert!(rates.len(0) <= 100);
+        assert!(charge(&rates, &per_hour(ALICE, 1), 2 * MINUTE).is_err());
+    }
+
+    #[test]
+    fn failures_are_counted_whether_there_is_room_or_not_until_they_are_forgiven() {
+        let rates = Rates::new(100);
+        let key = RateKey::LoginsAt("alice");
+        let charge = RateCharge { key, rate: Rate::new(Duration::from_mins(1), 3), cost: 1 };
+        let fail = |failure| rates.fail(&charge, failure, MINUTE);
+        let level = || rates.peek(key, &charge.rate, MINUTE);
+        assert_eq!((fail(Failure::Guess([1; 16])), fail(Failure::Guess([1; 16]))), (Counted::New, Counted::Repeated));
+        assert_eq!(level(), Level { counted: 1, retry_after: None });
+        assert_eq!((fail(Failure::Abuse), fail(Failure::Abuse)), (Counted::New, Counted::New));
+        for guess in 2..10 {
+            assert_eq!(fail(Failure::Guess([guess; 16])), Counted::New);
+        }
+        assert_eq!(level(), Level { counted: 3, retry_after: Some(Duration::from_mins(1)) });
+        rates.forgive(key);
+        assert_eq!(level(), Level { counted: 0, retry_after: None });
+        assert_eq!(fail(Failure::Guess([1; 16])), Counted::New, "the guess is forgotten, too");
+    }
+
+    proptest! {
+        /// What is given back leaves no trace: what is committed is as if it alone had been asked for.
+        #[test]
+        fn given_back_is_never_reserved(
+            burst in 1u32..10, interval in 1u64..50, steps in prop::collection::vec((0u64..100, 1u32..4, any::<bool>()), 1..100)
+        ) {
+            let (rates, plain) = (Rates::new(10), Rates::new(10));
+            let rate = Rate::new(Duration::from_micros(interval), burst);
+            let mut now = 1_000;
+            for (pause, cost, is_taken) in steps {
+                now += pause;
+                let charge = RateCharge { key: ALICE, rate, cost };
+                let place = rates.reserve(&charge, now);
+                prop_assert_eq!(place.is_ok(), rate.peek(plain_tat(&plain), now, cost).is_ok());
+                let Ok(place) = place else { continue };
+                if is_taken {
+                    rates.commit(&place, now);
+                    plain.commit(&plain.reserve(&charge, now).unwrap(), now);
+                } else {
+                    rates.give_back(&place);
+                }
+                prop_assert_eq!(plain_tat(&rates), plain_tat(&plain));
+            }
+        }
+    }
+
+    fn plain_tat(rates: &Rates) -> Tat {
+        let key = rates.hash(ALICE);
+        rates.kind(0).counts.get_mut(&key).map_or_else(Tat::default, |count| count.tat)
+    }
+}

@@ -1,0 +1,191 @@
+//! The state of a border: evidence, rates, and what is remembered, whichever engine keeps it.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use guard::PopEvidence;
+use tokio::sync::watch;
+
+use crate::charge::{Charge, Counted};
+use crate::clock::{Answer, Clock};
+use crate::embedded::{Bounds, Embedded};
+use crate::engine::Engine;
+use crate::error::StateError;
+use crate::evidence::{PopLogin, Recorded, Revoke, attest};
+use crate::reservation::{Reservation, Reserved};
+use crate::throttle::{AuthGate, AuthLimits, FailedLogin, Throttle};
+
+/// How large the tables may grow, how failed logins are slowed down, and what the time is.
+#[derive(Debug, Clone)]
+pub struct StateConfig {
+    /// Evidence kept at most; above it the one that expires first goes.
+    pub grants_max: usize,
+    /// Accounts kept at one address at most; above it the one that expires first goes.
+    pub logins_per_address_max: usize,
+    /// Keys kept of each kind of rate, and of each kind of what is remembered.
+    pub keys_max: usize,
+    /// Failed logins.
+    pub auth: AuthLimits,
+    /// The engine's clock.
+    pub clock: Clock,
+}
+
+impl Default for StateConfig {
+    fn default() -> Self {
+        Self {
+            grants_max: 1_000_000,
+            logins_per_address_max: 256,
+            keys_max: 100_000,
+            auth: AuthLimits::default(),
+            clock: Clock::System,
+        }
+    }
+}
+
+/// What was found at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// There was no store: nobody has evidence. That relays for nobody; legacy clients must log in by POP again.
+    pub fresh: bool,
+    /// Evidence read back, the expired included.
+    pub grants: usize,
+}
+
+/// Evidence, rates and memory. Shared by `Arc`; dropping it closes it. Each operation may fail: what is not known gives no
+/// right and has no room. All tell the time by the engine's clock.
+pub struct State {
+    engine: Engine,
+    throttle: Throttle,
+    opened: Opened,
+}
+
+impl State {
+    /// Opens `dir` (made if need be) with the usual bounds. It reads and verifies the whole file; call it before
+    /// serving.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, StateError> {
+        Self::open_with(dir, StateConfig::default())
+    }
+
+    /// The same with other bounds.
+    pub fn open_with(dir: impl AsRef<Path>, config: StateConfig) -> Result<Self, StateError> {
+        let StateConfig { grants_max, logins_per_address_max, keys_max, auth, clock } = config;
+        let bounds = Bounds { grants: grants_max, logins_per_address: logins_per_address_max, keys: keys_max };
+        Ok(Self::of(Embedded::open(dir.as_ref(), bounds, clock)?, auth))
+    }
+
+    fn of(engine: Embedded, auth: AuthLimits) -> Self {
+        let opened = Opened { fresh: engine.is_fresh(), grants: engine.found() };
+        Self { engine: Engine::Embedded(engine), throttle: Throttle::new(auth), opened }
+    }
+
+    /// What was found at the start.
+    pub fn opened(&self) -> Opened {
+        self.opened
+    }
+
+    /// Records a POP login; durable when it returns. A renewal that moves the expiry by less than a minute since the
+    /// last write is not written: after a crash the evidence may end that much sooner, never later.
+    ///
+    /// A caller that is dropped meanwhile may leave the login recorded.
+    pub async fn record(&self, login: PopLogin, lifetime: Duration) -> Result<Recorded, StateError> {
+        self.engine.record(login, lifetime).await
+    }
+
+    /// Records many at once, as one group: what is there to be recorded should be given together, since this costs
+    /// much less than each by itself. Each is answered in its place, as by [`State::record`]. Of more than 65,536 the
+    /// rest is answered [`StateError::Overloaded`].
+    pub async fn record_many(&self, logins: Vec<PopLogin>, lifetime: Duration) -> Vec<Result<Recorded, StateError>> {
+        self.engine.record_many(logins, lifetime).await
+    }
+
+    /// Who logged in by POP from there and is still alive.
+    pub async fn evidence_at(&self, addr: IpAddr) -> Result<Answer<Vec<PopEvidence>>, StateError> {
+        let kept = self.engine.logins_at(addr).await?;
+        Ok(kept.map(|kept| kept.into_iter().map(attest).collect()))
+    }
+
+    /// All live evidence, in no order.
+    pub async fn evidence(&self) -> Result<Answer<Vec<PopEvidence>>, StateError> {
+        let kept = self.engine.logins().await?;
+        Ok(kept.map(|kept| kept.into_iter().map(attest).collect()))
+    }
+
+    /// Takes evidence back: at once in memory, even while the disk fails, and durable when it returns `Ok`. Gives how
+    /// many were alive. Quotas stay: a new login is no new quota.
+    pub async fn revoke(&self, which: Revoke) -> Result<usize, StateError> {
+        self.engine.revoke(which).await
+    }
+
+    /// Counts the changes of evidence (recorded, renewed or taken back, but not what expires by itself) and of the engine's
+    /// health, once for what was written together. The answer to a record comes after it is counted.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.engine.changes()
+    }
+
+    /// Takes a place for each charge, or for none. Reserve last, when all else accepts: what is reserved is in the way of
+    /// others until it is committed, given back or dropped. A charge may stand in the list more than once.
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// use state::{Charge, RateCharge, RateKey, Reserved, gcra::Rate};
+    /// # async fn take(state: &state::State, login: &str) -> Result<(), state::StateError> {
+    /// let rate = Rate::per(Duration::from_hours(1), 20);
+    /// let charges = [Charge::Rate(RateCharge { key: RateKey::Device(login), rate, cost: 1 })];
+    /// match state.reserve(&charges).await?.value {
+    ///     Reserved::NoRoom(none) => println!("{:?} has no room: {:?}", charges[none.charge], none.cause),
+    ///     Reserved::Within(reservation) => {
+    ///         // When the message is taken; dropped, it is given back.
+    ///         reservation.commit().await?;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn reserve(&self, charges: &[Charge<'_>]) -> Result<Answer<Reserved>, StateError> {
+        let reserved = self.engine.reserve(charges).await?;
+        Ok(reserved.map(|reserved| match reserved {
+            Ok(places) => Reserved::Within(Reservation::new(places)),
+            Err(none) => Reserved::NoRoom(none),
+        }))
+    }
+
+    /// To be asked before a password is looked at. Counts nothing.
+    pub async fn check_auth(&self, addr: IpAddr, login: &str) -> Result<AuthGate, StateError> {
+        self.throttle.check(&self.engine, addr, login).await
+    }
+
+    /// Addresses behind which are many clients: their failures count against the accounts alone.
+    pub fn share_addresses(&self, addresses: impl IntoIterator<Item = IpAddr>) {
+        self.throttle.share(addresses);
+    }
+
+    /// A login failed.
+    pub async fn auth_failed(&self, failed: &FailedLogin<'_>) -> Result<Counted, StateError> {
+        self.throttle.failed(&self.engine, failed).await
+    }
+
+    /// AUTH was tried where it is not offered, or was malformed (no login to count it for).
+    pub async fn auth_abused(&self, addr: IpAddr) -> Result<(), StateError> {
+        self.throttle.abused(&self.engine, addr).await
+    }
+
+    /// A login succeeded.
+    pub async fn auth_succeeded(&self, addr: IpAddr, login: &str) -> Result<(), StateError> {
+        self.throttle.succeeded(&self.engine, addr, login).await
+    }
+
+    /// Finishes what waits, writes the quotas and ends the writer. Every later call answers [`StateError::Closed`],
+    /// also on the other handles. Blocks for the last write.
+    pub fn close(&self) {
+        self.engine.close();
+    }
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("grants", &self.engine.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
