@@ -6,14 +6,13 @@
 //! their configurations, `run` the server's life as a process, `demo` the server to try.
 
 /// The crates, under their old paths.
-pub use {admin, config, listen, listen::tls};
+pub use {admin, config, judge, listen, listen::tls};
 
 pub mod command;
 pub mod demo;
 pub mod doctor;
 pub mod export;
 pub mod import;
-pub mod judge;
 pub mod log;
 pub mod run;
 pub mod serve;

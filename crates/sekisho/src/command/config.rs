@@ -6,8 +6,8 @@ use super::{
     table,
 };
 use crate::config::{self, reference};
-use crate::judge::Terms;
 use anyhow::Context as _;
+use judge::Terms;
 use std::{path::Path, sync::Arc};
 
 pub(super) fn run(command: &Config, global: &Global) -> Result<(), Fault> {

@@ -17,7 +17,7 @@ use super::client::settings;
 use super::fault::{Exit, Fault};
 use super::table::{printable, show, warnings};
 use crate::export::replace;
-use crate::judge::tables;
+use judge::tables;
 
 /// A key from standard input is at most so long; no address is longer.
 const KEY_OCTETS_MAX: usize = 4_096;

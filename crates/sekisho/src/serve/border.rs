@@ -11,9 +11,9 @@ use super::beside::policy::Messages;
 use super::memory::Memory;
 use super::site::{ListenerSite, Site};
 use super::smtp::header::DateClock;
-use crate::judge::auth::Origin;
-use crate::judge::{SessionId, Sources};
 use crate::listen::{Pass, Stream, TlsFacts};
+use judge::auth::Origin;
+use judge::{SessionId, Sources};
 
 /// The running server, as its sessions see it.
 pub struct Border {

@@ -35,10 +35,10 @@ use self::legacy::Legacy;
 use self::memory::Memory;
 use self::site::{Site, SiteError};
 use crate::config::{Listener, Protocol, Settings};
-use crate::judge::records::Records;
-use crate::judge::{SessionIds, Sources};
 use crate::listen::{Address, Gate, socket};
 use crate::watch::Watches;
+use judge::records::Records;
+use judge::{SessionIds, Sources};
 
 /// How long running sessions may take to end after the server was told to stop.
 const SESSIONS_GRACE: Duration = Duration::from_secs(10);

@@ -6,8 +6,8 @@ use smtp::{Host, Mailbox};
 use spool::Target;
 
 use crate::config::{HostPort, Local, Remote, Settings};
-use crate::judge::tables::Hop;
 use crate::serve::site::Site;
+use judge::tables::Hop;
 
 /// Why an accepted recipient's mail cannot be sent on its way now.
 #[derive(Debug, thiserror::Error)]

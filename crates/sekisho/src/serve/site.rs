@@ -9,9 +9,9 @@ use smtp::server::{Flavour, Limits, Offer, ServerConfig};
 use tracing::warn;
 
 use crate::config::{self, AuthOffer, Protocol, Settings, TlsOffer};
-use crate::judge::{Terms, TermsError};
 use crate::listen::{Address, Gate};
 use crate::tls::{self, TlsError};
+use judge::{Terms, TermsError};
 
 /// One configuration, ready to be served.
 #[derive(Debug)]

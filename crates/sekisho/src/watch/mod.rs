@@ -23,8 +23,8 @@ use self::journal::Journal;
 use self::line::Seen;
 use self::tail::Tail;
 use crate::config::{Watch, WatchFormat, WatchSource};
-use crate::judge::evidence::{Recorder, ToldLogin};
-use crate::judge::{SessionId, Sources, Terms};
+use judge::evidence::{Recorder, ToldLogin};
+use judge::{SessionId, Sources, Terms};
 
 /// How often a file is looked at.
 const POLL: Duration = Duration::from_secs(1);

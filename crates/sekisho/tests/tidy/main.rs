@@ -31,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mta", &["smtp"]),
     ("listen", &["smtp", "guard"]),
     ("config", &["smtp", "guard", "maps"]),
+    ("judge", &["smtp", "sasl", "dns", "guard", "state", "directory", "maildir", "drac", "bdb", "maps", "config"]),
     ("admin", &["sasl", "guard", "state", "directory", "spool", "listen", "config"]),
     (
         "sekisho",
@@ -51,6 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "mta",
             "listen",
             "config",
+            "judge",
             "admin",
         ],
     ),
@@ -68,9 +70,9 @@ const TRAPS: &[u8] =
 
 /// Who can vouch for evidence that the guard cannot check itself, and the only places that do.
 const VOUCHERS: &[(&str, &str)] = &[
-    ("attest_authenticated", "crates/sekisho/src/judge/auth.rs"),
+    ("attest_authenticated", "crates/judge/src/auth.rs"),
     ("attest_drac_grant", "crates/state/src/evidence.rs"),
-    ("attest_forward_confirmed", "crates/sekisho/src/judge/client_name.rs"),
+    ("attest_forward_confirmed", "crates/judge/src/client_name.rs"),
     ("attest_pop_login", "crates/state/src/evidence.rs"),
 ];
 

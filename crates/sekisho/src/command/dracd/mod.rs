@@ -18,8 +18,8 @@ use self::server::{Server, Setup};
 use super::args::Dracd;
 use super::fault::{Exit, Fault};
 use crate::config::{Log, LogFormat, LogLevel};
-use crate::judge::outside;
 use crate::log::Logger;
+use judge::outside;
 
 /// Where the original, and packages of it, have the list.
 const ALLOW_FILES: [&str; 2] = ["/etc/mail/dracd.allow", "/etc/drac/dracd.allow"];

@@ -20,12 +20,12 @@ use super::super::args::Dracd;
 use super::super::fault::Fault;
 use super::{state_dir, temporary};
 use crate::export::{Exporter, Target, Written};
-use crate::judge::outside;
 use crate::listen::socket;
 use crate::serve::beside::dracd::desk::{Asked, Callers, Desk, Refusal};
 use crate::serve::beside::dracd::portmapper::Registration;
 use crate::serve::beside::dracd::rates::Rates;
 use crate::serve::beside::dracd::{datagrams, stream};
+use judge::outside;
 
 /// How long a reply waits for the file.
 const FILE_WAIT: Duration = Duration::from_secs(1);

@@ -18,9 +18,9 @@ use state::AuthGate;
 use tracing::{info, warn};
 
 use super::{InForce, Served, Visit};
-use crate::judge::Terms;
-use crate::judge::evidence::{Recorder, ToldLogin};
 use crate::listen::Link;
+use judge::Terms;
+use judge::evidence::{Recorder, ToldLogin};
 
 /// How long a request's header may take, and as long its body.
 const REQUEST_WAIT: Duration = Duration::from_secs(30);

@@ -10,8 +10,8 @@ use tracing::info;
 
 use super::Visit;
 use crate::config::RelayMode;
-use crate::judge::auth::Proved;
-use crate::judge::{Case, Connected, Decision, Judge, Login, Terms};
+use judge::auth::Proved;
+use judge::{Case, Connected, Decision, Judge, Login, Terms};
 
 /// What the mail server tells of its client.
 #[derive(Debug, Clone, Copy, Default)]

@@ -18,9 +18,9 @@ use tokio::task::JoinSet;
 
 use super::{InForce, Served, Visit};
 use crate::config::Settings;
-use crate::judge::auth::{Auth, Outcome, Proved};
-use crate::judge::evidence::ToldLogin;
 use crate::listen::Link;
+use judge::auth::{Auth, Outcome, Proved};
+use judge::evidence::ToldLogin;
 
 /// How long a client may think about a challenge. Postfix does not tell us when its client gave up.
 const RESPONSE_WAIT: Duration = Duration::from_mins(2);

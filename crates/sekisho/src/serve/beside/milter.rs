@@ -15,8 +15,8 @@ use tracing::warn;
 
 use super::client::{Answer, Told};
 use super::{InForce, Served, Visit, path};
-use crate::judge::Case;
 use crate::listen::Link;
+use judge::Case;
 
 /// How long a mail server may be silent: as long as its own client may be, and longer.
 const IDLE_WAIT: Duration = Duration::from_hours(2);

@@ -28,10 +28,10 @@ use self::client::Asking;
 use super::border::Border;
 use super::site::ListenerSite;
 use crate::config::{Protocol, RelayMode};
-use crate::judge::auth::Origin;
-use crate::judge::evidence::Recorder;
-use crate::judge::{SessionId, Terms};
 use crate::listen::{Link, Pass};
+use judge::auth::Origin;
+use judge::evidence::Recorder;
+use judge::{SessionId, Terms};
 
 /// How long an answer that is being made may take after the server was told to stop.
 const STOP_GRACE: Duration = Duration::from_secs(2);

@@ -10,10 +10,10 @@ use sasl::Mechanism;
 use tracing::info;
 
 use super::maildrop::{OpenMaildrop, Piece};
-use crate::judge::auth::{Auth, Origin, Outcome, Proved};
-use crate::judge::evidence::{Recorder, ToldLogin};
 use crate::listen::TlsFacts;
 use crate::serve::border::Client;
+use judge::auth::{Auth, Origin, Outcome, Proved};
+use judge::evidence::{Recorder, ToldLogin};
 
 /// One session's side of the conversation.
 pub(super) struct Talk {

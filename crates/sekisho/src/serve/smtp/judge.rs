@@ -7,7 +7,7 @@ use smtp::server::{Accepted, Answer, Envelope, Mail, Rcpt};
 
 use super::message::ABOVE_OCTETS;
 use super::talk::{Talk, Transaction};
-use crate::judge::Judge;
+use judge::Judge;
 
 impl Talk {
     /// A transaction begins.

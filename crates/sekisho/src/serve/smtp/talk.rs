@@ -12,10 +12,10 @@ use smtp::server::{Answer, Helo, Question, XClient};
 use tracing::{info, warn};
 
 use super::message::Arriving;
-use crate::judge::auth::{Auth, Outcome};
-use crate::judge::{Case, Connected, Login};
 use crate::listen::TlsFacts;
 use crate::serve::border::Client;
+use judge::auth::{Auth, Outcome};
+use judge::{Case, Connected, Login};
 
 /// One session's side of the conversation. Small while nothing happens: what a login or a message needs is boxed.
 pub(super) struct Talk {

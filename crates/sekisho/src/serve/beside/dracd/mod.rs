@@ -22,11 +22,11 @@ use tracing::{debug, info};
 use self::desk::{Asked, Callers, Desk, Refusal};
 use super::{Served, Visit};
 use crate::config::Protocol;
-use crate::judge::evidence::{Recorded, Recorder, ToldLogin};
-use crate::judge::{SessionId, Terms};
 use crate::listen::Link;
 use crate::serve::border::Border;
 use crate::serve::site::Site;
+use judge::evidence::{Recorded, Recorder, ToldLogin};
+use judge::{SessionId, Terms};
 
 /// Serves one connection.
 pub async fn serve(visit: &Visit, link: Link) -> Served {

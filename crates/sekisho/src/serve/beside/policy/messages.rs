@@ -14,7 +14,7 @@ use mta::policy::Request;
 use tokio::sync::{Mutex as Turn, MutexGuard};
 
 use crate::config::RelayMode;
-use crate::judge::Case;
+use judge::Case;
 
 /// Messages that are remembered.
 const MESSAGES_MAX: usize = 10_000;

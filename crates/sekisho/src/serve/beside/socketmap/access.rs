@@ -6,8 +6,8 @@ use std::sync::Arc;
 use guard::{AskedRcpt, Depth, Effects, Manner};
 use mta::{address, socketmap::Reply};
 
-use crate::judge::{Case, Connected, Decision, Judge, Terms};
 use crate::serve::beside::{Visit, path};
+use judge::{Case, Connected, Decision, Judge, Terms};
 
 /// Map `access`: the first word says what the second is. A word alone is a client's address, or a sender.
 pub(super) async fn by_word(visit: &Visit, terms: &Terms, key: &[u8]) -> Reply {

@@ -6,8 +6,8 @@ use smtp::address::{ForwardPath, Host, Mailbox};
 use tracing::warn;
 
 use super::YES;
-use crate::judge::Terms;
 use crate::serve::beside::{Visit, path};
+use judge::Terms;
 
 /// Whether mail for a domain is ours to take; relay domains are.
 pub(super) async fn local(visit: &Visit, terms: &Terms, key: &[u8]) -> Reply {

@@ -10,7 +10,7 @@ use smtp::{Host, Mailbox, ReversePath};
 use state::gcra::Rate;
 use state::{Answer, PopLimits, RateCharge, RateKey, Reserved, State, StateError};
 
-use crate::config::Pop;
+use config::Pop;
 
 /// How long accounts and evidence may take: they are on this machine.
 const LOCAL_WAIT: Duration = Duration::from_secs(5);

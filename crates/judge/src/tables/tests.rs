@@ -4,7 +4,7 @@ use std::path::Path;
 use guard::rule::{Action, Said};
 
 use super::*;
-use crate::config::{self, Settings};
+use config::{self, Settings};
 
 fn settings(dir: &Path, text: &str) -> Settings {
     let text = format!("hostname = \"mail.example.test\"\ndata_dir = \".\"\n{text}");

@@ -11,7 +11,7 @@ use guard::rule::{Mode, Part};
 use maps::{Kind, RelayWhat, Table};
 
 use super::{AccessMap, Tables, action};
-use crate::config::{self, MapDomain, MapFile, Settings};
+use config::{self, MapDomain, MapFile, Settings};
 
 /// A map larger than this is some other file.
 const FILE_OCTETS_MAX: u64 = 1 << 30;
@@ -129,12 +129,12 @@ fn domain_of(domain: &str, line: ConfigLine) -> MapDomain {
 }
 
 /// The database of a source.
-pub(crate) fn compiled(source: &Path) -> PathBuf {
+pub fn compiled(source: &Path) -> PathBuf {
     source.with_added_extension("db")
 }
 
 /// Reads one file: its source, or, for an indexed table without one, its database.
-pub(crate) fn read(kind: Kind, path: &Path) -> Result<Table, Vec<String>> {
+pub fn read(kind: Kind, path: &Path) -> Result<Table, Vec<String>> {
     let database = compiled(path);
     if has_database(kind) && !path.exists() && database.exists() {
         return read_database(kind, &database);
@@ -148,7 +148,7 @@ fn has_database(kind: Kind) -> bool {
 }
 
 /// What stands in a table and cannot be taken as an access rule, each with its place.
-pub(crate) fn not_here(table: &Table) -> Vec<String> {
+pub fn not_here(table: &Table) -> Vec<String> {
     let wrong = |(value, line): (Cow<'_, str>, u32)| {
         action::not_here(table.kind(), &value).map(|what| format!("{}:{line}:1: {what}", table.file()))
     };

@@ -15,7 +15,7 @@ use tracing::{debug, info, warn};
 
 use super::session::SessionId;
 use super::sources::Sources;
-use crate::config::Settings;
+use config::Settings;
 
 /// What an exchange came to, or what it wants next.
 pub enum Outcome {

@@ -7,7 +7,7 @@ use guard::ConfigLine;
 use guard::policy::Entry;
 use maps::{Route, Subject, Table};
 
-use crate::config::{HostPort, MapDomain, MapEntries};
+use config::{HostPort, MapDomain, MapEntries};
 
 /// Where a next hop listens if the mailertable does not say.
 const SMTP_PORT: u16 = 25;

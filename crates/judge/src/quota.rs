@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::judging::Judge;
 use super::session::SessionId;
-use crate::config::Local;
+use config::Local;
 
 /// A mailbox with a bound.
 struct Bound {

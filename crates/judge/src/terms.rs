@@ -6,7 +6,7 @@ use guard::Policy;
 
 use super::outside::Outside;
 use super::tables::Tables;
-use crate::config::Settings;
+use config::Settings;
 
 /// One configuration, as judging and logins go by it.
 #[derive(Debug)]

@@ -14,10 +14,10 @@ use guard::rule::{Action, Condition, Effect, Entry, MapId, Mode, Part, Rule, Rul
 use maps::{Kind, Subject, Table, Warning};
 use smtp::{ForwardPath, Mailbox, ReversePath};
 
-pub(crate) use load::{compiled, not_here, read};
+pub use load::{compiled, not_here, read};
 pub use routes::Hop;
 
-use crate::config::{MapEntries, Settings};
+use config::{MapEntries, Settings};
 
 /// All maps of one configuration.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use guard::never_granted::{Loopback, NeverGranted};
 use tracing::warn;
 
 use super::gateways;
-use crate::config::Drac;
+use config::Drac;
 
 /// `dracd.allow` is small; more is no such file.
 const ALLOW_OCTETS_MAX: u64 = 1 << 20;
