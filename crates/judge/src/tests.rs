@@ -12,7 +12,6 @@ use state::State;
 
 use super::records::Records;
 use super::{Case, Connected, Judge, SessionIds, Sources, Terms};
-use config;
 
 /// Names of clients may relay, so that the client's is asked for.
 const BY_NAME: &str = "relay.clients = [{ name = 'mail.partner.example' }]";
