@@ -128,7 +128,11 @@ impl Origin {
                 self.log("throttled", shown(login), "too many failures");
                 Err(Outcome::Throttled)
             }
-            Err(error) => Err(self.unavailable(&error)),
+            // Guesses are a suspicion: while they cannot be asked for they weigh nothing, and who logs in is served (law 2).
+            Err(error) => {
+                self.counted::<()>(Err(error));
+                Ok(())
+            }
         }
     }
 
