@@ -10,10 +10,10 @@ use guard::{Command, Fact, FactName, Fault, Found, Gathered, Need, Of, Value};
 use tokio::time::Instant;
 
 use super::auth::Proved;
+use super::bench::Judge;
 use super::case::{Case, Login};
 use super::client_name::confirmed_name;
 use super::facts;
-use super::judging::Judge;
 use super::tables::Subjects;
 
 /// How long one stage may wait for what it must know.

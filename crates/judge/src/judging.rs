@@ -3,31 +3,19 @@
 use std::time::SystemTime;
 
 use guard::{
-    AddressJudgement, AddressRight, Arrived, AskedRcpt, Command, Effects, Judged, Outcome, Part, Policy, Reason,
-    Refusal, Stage, Verdict,
+    AddressJudgement, AddressRight, Arrived, AskedRcpt, Command, Effects, Judged, Outcome, Part, Reason, Refusal,
+    Stage, Verdict,
 };
 use smtp::reply::Reply;
 use tokio::time::Instant;
 
+use super::bench::Judge;
 use super::case::Case;
 use super::gather::Wanted;
-use super::sources::Sources;
-use super::terms::Terms;
 use super::{gather, report, reserve};
 
 /// Rounds of gathering for one command; the guard needs fewer, so reaching it is a fault of ours.
 const ROUNDS_MAX: usize = 10;
-
-/// By what a case is judged.
-#[derive(Clone, Copy)]
-pub struct Judge<'a> {
-    /// Accounts, evidence, counters.
-    pub sources: &'a Sources,
-    /// The configuration.
-    pub terms: &'a Terms,
-    /// Who may relay here, through our own listeners or through the mail server that asks, and the rules.
-    pub policy: &'a Policy,
-}
 
 /// What a command came to.
 #[must_use]

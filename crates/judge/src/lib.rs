@@ -6,6 +6,7 @@
 //! | `sources` | what is asked: accounts, evidence, names |
 //! | `terms` | by what is judged: one configuration |
 //! | `case` | what is known of a connection, over its commands |
+//! | `bench` | by what a case is judged |
 //! | `judging` | drives a case through the guard |
 //! | `gather`, `facts`, `client_name` | what the guard must know, looked up at once with one deadline |
 //! | `reserve`, `quota` | what it wants counted |
@@ -17,6 +18,7 @@
 //! | `session` | the id in the log |
 
 pub mod auth;
+pub mod bench;
 pub mod case;
 pub mod client_name;
 pub mod evidence;
@@ -36,8 +38,9 @@ pub mod sources;
 pub mod tables;
 pub mod terms;
 
+pub use bench::Judge;
 pub use case::{Case, Connected, Login};
-pub use judging::{Decision, Judge};
+pub use judging::Decision;
 pub use session::{SessionId, SessionIds};
 pub use sources::Sources;
 pub use terms::{Terms, TermsError};

@@ -8,7 +8,7 @@ use maildir::quota::{self, Quota, Usage};
 use smtp::{Host, Mailbox};
 use tracing::warn;
 
-use super::judging::Judge;
+use super::bench::Judge;
 use super::session::SessionId;
 use config::Local;
 

@@ -6,8 +6,8 @@ use guard::{Command, Decided, Outcome, Part, Recipient, Record, Refusal, Verdict
 use smtp::reply::Reply;
 use tracing::info;
 
+use super::bench::Judge;
 use super::case::Case;
-use super::judging::Judge;
 use super::{facts, reply};
 
 /// Tells of a decision, and gives the reply if it is a refusal. Of a recipient of ours that is taken there is nothing to tell

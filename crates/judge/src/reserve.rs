@@ -3,8 +3,8 @@
 
 use guard::{Charge, Charged, Fact, Reserved};
 
+use super::bench::Judge;
 use super::case::Case;
-use super::judging::Judge;
 use super::{facts, quota};
 
 /// Reserves them in order; the first that has no place ends it.
