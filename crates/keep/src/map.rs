@@ -7,15 +7,16 @@
 //!
 //! Two things bend this rule, both given with the new entry that wants room:
 //!
-//! * what the caller says *counts still* (a locked account, say) stays over a turn though nobody asked for it, up to a
-//!   quarter of the map: a flood of new entries does not wash it out;
-//! * [`BoundedMap::entry_if_room`] makes room only from what does not count any more, and refuses the new entry when there
+//! * what the caller gives a *weight* (a locked account, say) stays over a turn though nobody asked for it, the heaviest
+//!   first, up to a quarter of the map: a flood of new entries that weigh less does not wash it out;
+//! * [`BoundedMap::entry_if_room`] makes room only from what the caller says does not count any more, and refuses the new entry when there
 //!   is none: for those who would rather turn a newcomer away.
 //!
 //! What a forgotten entry means is the caller's to answer, and should be the harmless side of his question. What must
 //! not be forgotten does not belong here.
 
 use std::borrow::Borrow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::mem;
@@ -48,18 +49,18 @@ impl<K: Hash + Eq, V> BoundedMap<K, V> {
 
     /// Puts `value` under `key`, in the place of what was there. Nothing counts longer than it is asked for.
     pub fn insert(&mut self, key: K, value: V) {
-        self.make_room(&key, |_| false);
+        self.make_room(&key, |_| 0);
         self.old.remove(&key);
         self.young.insert(key, value);
     }
 
-    /// What is there under `key`, or else a default value that is put there. `counts` says of what was not asked for
-    /// since the turn before whether it shall stay over this one.
-    pub fn entry(&mut self, key: K, counts: impl Fn(&V) -> bool) -> &mut V
+    /// What is there under `key`, or else a default value that is put there. `weight` says of what was not asked for since
+    /// the turn before how much it counts still; 0: it may go.
+    pub fn entry(&mut self, key: K, weight: impl Fn(&V) -> u64) -> &mut V
     where
         V: Default,
     {
-        self.make_room(&key, counts);
+        self.make_room(&key, weight);
         let known = self.old.remove(&key);
         self.young.entry(key).or_insert_with(|| known.unwrap_or_default())
     }
@@ -103,14 +104,24 @@ impl<K: Hash + Eq, V> BoundedMap<K, V> {
     }
 
     /// The turn before its time: for those who forget by a clock, too. What was not asked for since the one before goes,
-    /// unless it `counts` still.
-    pub fn turn(&mut self, counts: impl Fn(&V) -> bool) {
+    /// unless it has a `weight` still.
+    pub fn turn(&mut self, weight: impl Fn(&V) -> u64) {
         let gone = mem::replace(&mut self.old, mem::take(&mut self.young));
         if self.old.len() > self.half_entries_max {
             // More than half of all was asked for; some of it must go.
             self.old = mem::take(&mut self.old).into_iter().take(self.half_entries_max).collect();
         }
-        self.young = gone.into_iter().filter(|(_, value)| counts(value)).take(self.half_entries_max / 2).collect();
+        let mut staying: Vec<(u64, K, V)> = gone
+            .into_iter()
+            .map(|(key, value)| (weight(&value), key, value))
+            .filter(|(weight, ..)| *weight > 0)
+            .collect();
+        let room = self.half_entries_max / 2;
+        if staying.len() > room {
+            staying.select_nth_unstable_by_key(room, |(weight, ..)| Reverse(*weight));
+            staying.truncate(room);
+        }
+        self.young = staying.into_iter().map(|(_, key, value)| (key, value)).collect();
     }
 
     /// Whether the next new entry brings the turn.
@@ -139,9 +150,9 @@ impl<K: Hash + Eq, V> BoundedMap<K, V> {
     }
 
     /// Before `key` is put into the young half. What is there already only changes its half.
-    fn make_room(&mut self, key: &K, counts: impl Fn(&V) -> bool) {
+    fn make_room(&mut self, key: &K, weight: impl Fn(&V) -> u64) {
         if self.is_full() && !self.contains_key(key) {
-            self.turn(counts);
+            self.turn(weight);
         }
     }
 }

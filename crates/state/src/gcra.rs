@@ -22,9 +22,9 @@ pub struct Exceeded {
 }
 
 impl Tat {
-    /// Whether something is counted still; if not, the key may be forgotten.
-    pub fn is_ahead(self, now_micros: u64) -> bool {
-        self.0 > now_micros
+    /// For how long, in microseconds, something is counted still; at 0 the key may be forgotten.
+    pub fn ahead(self, now_micros: u64) -> u64 {
+        self.0.saturating_sub(now_micros)
     }
 }
 

@@ -17,10 +17,10 @@ fn what_is_asked_again_outlives_a_flood() {
 fn what_counts_outlives_a_flood_though_nobody_asks() {
     let mut map = BoundedMap::new(100);
     for key in 0..20 {
-        *map.entry(key, |_| true) = true;
+        *map.entry(key, |_| 1) = true;
     }
     for key in 1_000..10_000 {
-        map.entry(key, |counts| *counts);
+        map.entry(key, |counts| u64::from(*counts));
     }
     assert!((0..20).all(|key| map.contains_key(&key)));
     assert!(map.len() <= 100);
@@ -30,10 +30,20 @@ fn what_counts_outlives_a_flood_though_nobody_asks() {
 fn what_counts_fills_no_more_than_a_quarter_by_itself() {
     let mut map = BoundedMap::new(100);
     for key in 0..10_000 {
-        *map.entry(key, |counts| *counts) = true;
+        *map.entry(key, |counts| u64::from(*counts)) = true;
         assert!(map.len() <= 100);
     }
     assert!(map.contains_key(&9_999) && map.contains_key(&9_980));
+}
+
+#[test]
+fn what_weighs_most_stays_when_all_have_a_weight() {
+    let mut map = BoundedMap::new(100);
+    *map.entry(0, |_| 0) = 1_000;
+    for key in 1..10_000 {
+        *map.entry(key, |weight| *weight) = 1;
+    }
+    assert_eq!(map.get_mut(&0), Some(&mut 1_000));
 }
 
 #[test]
@@ -52,9 +62,9 @@ fn what_was_not_asked_for_since_the_turn_before_goes() {
     let mut map = BoundedMap::new(10);
     map.insert(1, ());
     map.insert(2, ());
-    map.turn(|()| false);
+    map.turn(|()| 0);
     map.get_mut(&1);
-    map.turn(|()| false);
+    map.turn(|()| 0);
     assert_eq!((map.contains_key(&1), map.contains_key(&2)), (true, false));
     map.clear();
     assert!(map.is_empty());
@@ -90,13 +100,14 @@ proptest! {
         let mut model = HashMap::new();
         for (number, step) in steps.into_iter().enumerate() {
             let odd = |value: &usize| value % 2 == 1;
+            let weight = |value: &usize| u64::from(odd(value));
             let asked = match step {
                 Step::Insert(key) => {
                     map.insert(key, number);
                     Some((key, Some(number)))
                 }
                 Step::Get(key) => Some((key, map.get_mut(&key).copied())),
-                Step::Entry(key) => Some((key, Some(*map.entry(key, odd)))),
+                Step::Entry(key) => Some((key, Some(*map.entry(key, weight)))),
                 Step::EntryIfRoom(key) => Some((key, map.entry_if_room(key, odd).copied())),
                 Step::Remove(key) => {
                     if let Some(value) = map.remove(&key) {
@@ -107,7 +118,7 @@ proptest! {
                     None
                 }
                 Step::Turn => {
-                    map.turn(odd);
+                    map.turn(weight);
                     None
                 }
             };

@@ -40,7 +40,7 @@ impl Memory {
     /// Remembers an answer until it ends; what is remembered already ends then, too.
     pub(super) fn remember(&self, key: MemoryKey<'_>, ending: Ending, now: u64) -> Remembered {
         let mut kind = self.kind(key);
-        let known = kind.entry(self.hasher.hash_one(key), |known| known.iter().any(|one| one.is_alive(now)));
+        let known = kind.entry(self.hasher.hash_one(key), |known| u64::from(known.iter().any(|one| one.is_alive(now))));
         known.retain(|one| one.is_alive(now));
         if let Some(one) = known.iter_mut().find(|one| one.answer == ending.answer) {
             one.ends = ending.ends;

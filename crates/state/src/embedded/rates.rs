@@ -1,4 +1,4 @@
-//! Rates by key, in memory and bounded: a restart forgives. Under a flood of new keys those that count still stay, so
+//! Rates by key, in memory and bounded: a restart forgives. Under a flood of new keys those that are used up most stay, so
 //! that nobody washes out what he, or somebody else, has used up.
 //!
 //! What is reserved lies apart from what is counted, and ends with its holder: giving it back leaves no trace.
@@ -79,7 +79,7 @@ impl Rates {
     pub(super) fn commit(&self, place: &RatePlace, now: u64) {
         let mut kind = self.kind(place.kind);
         kind.free(place);
-        let count = kind.counts.entry(place.key, |count| count.tat.is_ahead(now));
+        let count = kind.counts.entry(place.key, |count| count.tat.ahead(now));
         count.tat = place.rate.add(count.tat, now, place.cost);
     }
 
@@ -100,7 +100,7 @@ impl Rates {
     pub(super) fn fail(&self, charge: &RateCharge<'_>, failure: Failure, now: u64) -> Counted {
         let RateCharge { key, rate, cost } = *charge;
         let mut kind = self.kind(key.kind());
-        let count = kind.counts.entry(self.hash(key), |count| rate.level(count.tat, now) > 1);
+        let count = kind.counts.entry(self.hash(key), |count| u64::from(rate.level(count.tat, now).saturating_sub(1)));
         if let Failure::Guess(guess) = failure {
             if rate.level(count.tat, now) == 0 {
                 *count = Count::default();

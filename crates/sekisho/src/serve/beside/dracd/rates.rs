@@ -25,7 +25,7 @@ impl Rates {
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         let known = servers.get(&server).copied();
         if known.is_none() && servers.len() >= SERVERS_MAX {
-            servers.retain(|_, tat| tat.is_ahead(now));
+            servers.retain(|_, tat| tat.ahead(now) > 0);
             if servers.len() >= SERVERS_MAX {
                 return false;
             }
