@@ -12,9 +12,8 @@ use anyhow::{Context as _, Result};
 use directory::{DeviceLimits, Directory, NewAccount, NewPassword, RecipientScope, ServerKey};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{self, Loaded};
-use crate::serve;
-use crate::tls;
+use config::{self, Loaded};
+use listen::tls;
 
 /// The domain of the demo.
 const DOMAIN: &str = "example.test";

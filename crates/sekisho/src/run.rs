@@ -10,11 +10,11 @@ use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{error, info};
 
-use crate::admin::{self, Backend};
-use crate::config::{self, Loaded};
 use crate::log::Logger;
-use crate::serve::Server;
-use crate::serve::border::Border;
+use admin::{self, Backend};
+use config::{self, Loaded};
+use serve::Server;
+use serve::border::Border;
 
 /// A configuration and where it came from, so that it can be read again.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! `sekisho doctor`: the how-to snippets are healthy, and each way to break them is found.
 #![expect(clippy::unwrap_used, reason = "a test: what fails here fails it")]
 
-use sekisho::doctor::{self, Finding, Severity};
+use migrate::doctor::{self, Finding, Severity};
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -2,9 +2,9 @@
 //! the report that are expected. Where Postfix is installed, its own reading of `main.cf` agrees with ours.
 #![expect(clippy::unwrap_used, reason = "a test: what fails here fails it")]
 
-use sekisho::config::{self, Text};
-use sekisho::import::postfix::main_cf::MainCf;
-use sekisho::import::{self, Source};
+use config::{self, Text};
+use migrate::import::postfix::main_cf::MainCf;
+use migrate::import::{self, Source};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

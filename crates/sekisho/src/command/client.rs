@@ -9,8 +9,6 @@ use admin::client::{Client, ClientError};
 use config::Settings;
 use std::{path::Path, sync::Arc};
 
-use crate::serve;
-
 /// Runs a command that talks; one thread is enough for it.
 pub(super) fn block_on(command: impl Future<Output = Result<(), Fault>>) -> Result<(), Fault> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)

@@ -5,8 +5,8 @@ use super::{
     fault::{Exit, Fault},
     table,
 };
-use crate::config::{self, reference};
 use anyhow::Context as _;
+use config::{self, reference};
 use judge::Terms;
 use std::{path::Path, sync::Arc};
 

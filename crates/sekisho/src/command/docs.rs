@@ -5,10 +5,10 @@ use super::{
     fault::Fault,
     table,
 };
-use crate::config::reference;
 use anyhow::Context as _;
 use clap::CommandFactory as _;
 use clap_mangen::roff::{Roff, bold, roman};
+use config::reference;
 use std::path::Path;
 
 pub(super) fn run(command: &Docs) -> Result<(), Fault> {

@@ -5,9 +5,9 @@ use super::{
     fault::{Exit, Fault},
     table,
 };
-use crate::doctor::{self, Severity};
 use anyhow::anyhow;
 use clap::{Args, ValueHint};
+use migrate::doctor::{self, Severity};
 use std::path::PathBuf;
 
 /// `sekisho doctor`

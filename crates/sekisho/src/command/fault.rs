@@ -1,9 +1,10 @@
 //! How a command fails: the exit code, and what is said on standard error.
 
-use crate::{config::ConfigError, serve::StartError};
 use admin::client::ClientError;
 use admin::wire::{Problem, ProblemKind};
 use annotate_snippets::Renderer;
+use config::ConfigError;
+use serve::StartError;
 use std::process::ExitCode;
 
 /// The exit codes of every command, besides 0.

@@ -5,9 +5,9 @@ use super::{
     fault::{Exit, Fault},
     table,
 };
-use crate::import::{self, Imported, Source};
 use anyhow::anyhow;
 use clap::{Args, ValueEnum, ValueHint};
+use migrate::import::{self, Imported, Source};
 use std::{
     fs::OpenOptions,
     io::{self, Write as _},

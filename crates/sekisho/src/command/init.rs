@@ -6,13 +6,11 @@ use super::{
     fault::{Exit, Fault},
     secret, table,
 };
-use crate::{
-    config::{self, Settings, Text},
-    tls,
-};
 use admin::client::Method;
 use admin::wire;
 use anyhow::{Context as _, anyhow};
+use config::{Settings, Text};
+use listen::tls;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use std::{

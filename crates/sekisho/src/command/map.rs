@@ -16,8 +16,8 @@ use super::args::Global;
 use super::client::settings;
 use super::fault::{Exit, Fault};
 use super::table::{printable, show, warnings};
-use crate::export::replace;
 use judge::tables;
+use witness::export::replace;
 
 /// A key from standard input is at most so long; no address is longer.
 const KEY_OCTETS_MAX: usize = 4_096;

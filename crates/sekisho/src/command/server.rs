@@ -6,10 +6,8 @@ use super::{
     fault::Fault,
     table,
 };
-use crate::{
-    config, demo,
-    run::{self, Source},
-};
+use crate::demo;
+use crate::run::{self, Source};
 use admin::client::Method;
 
 pub(super) fn serve(global: &Global) -> Result<(), Fault> {

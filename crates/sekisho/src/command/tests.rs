@@ -19,13 +19,13 @@ fn json(value: &impl serde::Serialize) -> String {
 
 #[test]
 fn docs_openapi() {
-    same_as_committed("openapi.json", &json(&crate::admin::openapi()));
+    same_as_committed("openapi.json", &json(&admin::openapi()));
 }
 
 #[test]
 fn docs_configuration() {
-    same_as_committed("sekisho.toml.md", &crate::config::reference::markdown());
-    same_as_committed("sekisho.schema.json", &json(&crate::config::reference::schema()));
+    same_as_committed("sekisho.toml.md", &::config::reference::markdown());
+    same_as_committed("sekisho.schema.json", &json(&::config::reference::schema()));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_password_is_never_an_argument() {
 #[test]
 fn the_manual_of_the_file_names_every_key() {
     let page = docs::toml_5();
-    for key in crate::config::reference::sections().into_iter().flat_map(|section| section.keys) {
+    for key in ::config::reference::sections().into_iter().flat_map(|section| section.keys) {
         assert!(page.contains(&key.path.replace('-', "\\-")), "{}", key.path);
     }
 }

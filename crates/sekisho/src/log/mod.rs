@@ -11,7 +11,7 @@ mod own;
 mod subscriber;
 mod writer;
 
-use crate::config::{Log, LogFormat, LogLevel};
+use config::{Log, LogFormat, LogLevel};
 use limit::Limit;
 use std::{
     io,

@@ -25,6 +25,9 @@ const CRATES: &[&str] = &[
     "listen",
     "config",
     "judge",
+    "witness",
+    "serve",
+    "migrate",
     "admin",
     "sekisho",
 ];

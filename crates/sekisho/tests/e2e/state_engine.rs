@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sekisho::demo;
-use sekisho::serve::Server;
+use serve::Server;
 
 use crate::support::{Dialogue, PATIENCE, free_ports, maildir, run};
 

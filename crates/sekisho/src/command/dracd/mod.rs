@@ -17,8 +17,8 @@ use tracing::warn;
 use self::server::{Server, Setup};
 use super::args::Dracd;
 use super::fault::{Exit, Fault};
-use crate::config::{Log, LogFormat, LogLevel};
 use crate::log::Logger;
+use config::{Log, LogFormat, LogLevel};
 use judge::outside;
 
 /// Where the original, and packages of it, have the list.

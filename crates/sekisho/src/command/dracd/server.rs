@@ -19,13 +19,13 @@ use tracing::{debug, error, info, warn};
 use super::super::args::Dracd;
 use super::super::fault::Fault;
 use super::{state_dir, temporary};
-use crate::export::{Exporter, Target, Written};
-use crate::listen::socket;
-use crate::serve::beside::dracd::desk::{Asked, Callers, Desk, Refusal};
-use crate::serve::beside::dracd::portmapper::Registration;
-use crate::serve::beside::dracd::rates::Rates;
-use crate::serve::beside::dracd::{datagrams, stream};
 use judge::outside;
+use listen::socket;
+use serve::interfaces::dracd::desk::{Asked, Callers, Desk, Refusal};
+use serve::interfaces::dracd::portmapper::Registration;
+use serve::interfaces::dracd::rates::Rates;
+use serve::interfaces::dracd::{datagrams, stream};
+use witness::export::{Exporter, Target, Written};
 
 /// How long a reply waits for the file.
 const FILE_WAIT: Duration = Duration::from_secs(1);

@@ -1,0 +1,232 @@
+//! Takes connections from a listener's socket and gives each to its protocol.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use smtp::replies;
+use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+use super::border::{Border, Client, Opened};
+use super::interfaces::{self, Connection};
+use super::site::{ListenerSite, Site};
+use super::{pop3, smtp as smtp_service};
+use config::Protocol;
+use listen::{Address, Link, Pass, Refused, Stream, proxy};
+
+/// How long a proxy may take for its header, and a client for the first TLS handshake.
+const PREAMBLE_WAIT: Duration = Duration::from_secs(30);
+/// How long we pause when the system has no more file descriptors: closing sessions give some back.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// One socket that is being served.
+pub struct Door {
+    /// The socket.
+    pub socket: Socket,
+    /// Where it listens, by which each new configuration is looked up.
+    pub address: Address,
+}
+
+/// A socket of one of the kinds that we listen to.
+pub enum Socket {
+    /// Connections.
+    Tcp(TcpListener),
+    /// Connections from this host.
+    Unix(UnixListener),
+    /// Datagrams.
+    Udp(UdpSocket),
+}
+
+impl Door {
+    /// Serves until `stop` turns true or the listener is in no configuration any more.
+    pub async fn serve(self, border: Arc<Border>, stop: watch::Receiver<bool>) {
+        let entrance = Entrance { address: self.address, border, stop };
+        match self.socket {
+            Socket::Tcp(socket) => entrance.connections(&socket).await,
+            Socket::Unix(socket) => entrance.local_connections(&socket).await,
+            Socket::Udp(socket) => interfaces::datagrams(socket, entrance.border, entrance.stop).await,
+        }
+    }
+}
+
+/// Where connections come in.
+struct Entrance {
+    address: Address,
+    border: Arc<Border>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Entrance {
+    async fn local_connections(mut self, socket: &UnixListener) {
+        loop {
+            tokio::select! {
+                accepted = socket.accept() => match accepted {
+                    Ok((unix, _)) => self.admit_local(unix),
+                    Err(error) => pause_after(&error, &self.address).await,
+                },
+                changed = self.stop.changed() => {
+                    if changed.is_err() || *self.stop.borrow() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The permissions of the socket say who may connect.
+    fn admit_local(&self, unix: UnixStream) {
+        let site = self.border.site.load_full();
+        let Some(listener) = site.at(&self.address).map(Arc::clone) else { return };
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        match listener.gate.enter(here, listener.settings.connections_max, listener.settings.connections_max) {
+            Ok(pass) => {
+                let connection = Connection::new(Arc::clone(&self.border), &listener, here, pass);
+                tokio::spawn(interfaces::serve(connection, Link::Unix(unix), self.stop.clone()));
+            }
+            Err(refused) => debug!(listener = &*listener.settings.name, ?refused, "turned away"),
+        }
+    }
+
+    async fn connections(mut self, socket: &TcpListener) {
+        loop {
+            tokio::select! {
+                accepted = socket.accept() => match accepted {
+                    Ok((tcp, peer)) => self.admit(tcp, peer.ip()),
+                    Err(error) => pause_after(&error, &self.address).await,
+                },
+                changed = self.stop.changed() => {
+                    if changed.is_err() || *self.stop.borrow() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives a connection its task, if there is room for it.
+    fn admit(&self, tcp: TcpStream, peer: IpAddr) {
+        let site = self.border.site.load_full();
+        let Some(listener) = site.at(&self.address).map(Arc::clone) else { return };
+        let peer = guard::canonical_ip(peer);
+        let limits = &listener.settings;
+        if !limits.peers.is_empty() && !limits.peers.iter().any(|net| net.contains(&peer)) {
+            return info!(listener = &*limits.name, client = %peer, cause = "not one of its peers", "connection not begun");
+        }
+        // A proxy brings many clients: each is counted once its header names it. A mail server that asks us speaks for many.
+        let proxied = limits.proxy_from.iter().any(|net| net.contains(&peer));
+        // DRAC may be spoken by anybody, if only to be told that he may not.
+        let of_many = proxied || (limits.protocol.is_beside() && limits.protocol != Protocol::Dracd);
+        let per_client = if of_many { limits.connections_max } else { limits.connections_per_client_max };
+        match listener.gate.enter(peer, limits.connections_max, per_client) {
+            Ok(pass) => {
+                let _ = tcp.set_nodelay(true);
+                let (border, stop) = (Arc::clone(&self.border), self.stop.clone());
+                if limits.protocol.is_beside() {
+                    let connection = Connection::new(border, &listener, peer, pass);
+                    tokio::spawn(interfaces::serve(connection, Link::Tcp(tcp), stop));
+                    return;
+                }
+                let arrival = Arrival { border, site, listener, peer, proxied, pass };
+                tokio::spawn(arrival.serve(tcp, stop));
+            }
+            Err(refused) => turn_away(&tcp, &listener, peer, refused),
+        }
+    }
+}
+
+/// A connection at its first word, and its client.
+struct Begun {
+    ip: IpAddr,
+    opened: Opened,
+}
+
+/// A connection that has its place.
+struct Arrival {
+    border: Arc<Border>,
+    site: Arc<Site>,
+    listener: Arc<ListenerSite>,
+    peer: IpAddr,
+    proxied: bool,
+    pass: Pass,
+}
+
+impl Arrival {
+    async fn serve(mut self, tcp: TcpStream, stop: watch::Receiver<bool>) {
+        let protocol = self.listener.settings.protocol;
+        let begun = if self.proxied || protocol.implicit_tls() {
+            // Boxed: only these connections need room for it.
+            Box::pin(tokio::time::timeout(PREAMBLE_WAIT, self.preamble(tcp))).await
+        } else {
+            Ok(Ok(Some(Begun { ip: self.peer, opened: Opened { stream: Stream::Plain(tcp), tls: None } })))
+        };
+        let Begun { ip, opened } = match begun {
+            Ok(Ok(Some(begun))) => begun,
+            Ok(Ok(None)) => return,
+            Ok(Err(error)) => return self.failed(&error),
+            Err(_) => return self.failed(&io::Error::from(io::ErrorKind::TimedOut)),
+        };
+        let Self { border, site, listener, peer, pass, .. } = self;
+        let session = border.sources.sessions.next();
+        let client = Client { border, site, listener, ip, peer, session, pass };
+        if protocol.is_smtp() {
+            smtp_service::serve(client, opened, stop).await;
+        } else {
+            pop3::serve(client, opened, stop).await;
+        }
+    }
+
+    /// What comes before the first word: the PROXY header, the TLS handshake. `None`: the client was turned away.
+    async fn preamble(&mut self, mut tcp: TcpStream) -> io::Result<Option<Begun>> {
+        let ip = if self.proxied { proxy::client_behind(&mut tcp).await.map_err(io::Error::other)? } else { self.peer };
+        let limits = &self.listener.settings;
+        if self.proxied
+            && let Err(refused) = self.pass.hand_to(ip, limits.connections_per_client_max)
+        {
+            turn_away(&tcp, &self.listener, ip, refused);
+            return Ok(None);
+        }
+        if !limits.protocol.implicit_tls() {
+            return Ok(Some(Begun { ip, opened: Opened { stream: Stream::Plain(tcp), tls: None } }));
+        }
+        let tls = self.listener.tls.clone().ok_or_else(|| io::Error::other("no certificate"))?;
+        let (stream, facts) = Stream::Plain(tcp).start_tls(tls).await?;
+        Ok(Some(Begun { ip, opened: Opened { stream, tls: Some(facts) } }))
+    }
+
+    fn failed(&self, error: &io::Error) {
+        let listener = &*self.listener.settings.name;
+        info!(listener, client = %self.peer, cause = ?error.to_string(), "connection not begun");
+    }
+}
+
+/// Says why and closes; nobody waits for a client that is turned away.
+fn turn_away(tcp: &TcpStream, listener: &ListenerSite, peer: IpAddr, refused: Refused) {
+    let mut line = Vec::new();
+    let protocol = listener.settings.protocol;
+    if protocol.implicit_tls() {
+        // In clear it would mean nothing to the client.
+    } else if protocol.is_beside() {
+        // Each of them tries again by itself.
+    } else if protocol.is_smtp() {
+        match refused {
+            Refused::Full => replies::overloaded().write_to(&mut line),
+            Refused::ClientFull => replies::too_many_connections().write_to(&mut line),
+        }
+    } else {
+        line.extend_from_slice(b"-ERR [SYS/TEMP] Too many connections; try again later\r\n");
+    }
+    // A socket just accepted takes one line without waiting; if not, the client learns it by the close.
+    let _ = tcp.try_write(&line);
+    debug!(listener = &*listener.settings.name, client = %peer, ?refused, "turned away");
+}
+
+async fn pause_after(error: &io::Error, address: &Address) {
+    // A client that left before we took it is no fault of ours.
+    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        warn!(%address, cause = %error, "connections cannot be taken for a moment");
+        tokio::time::sleep(EXHAUSTED_PAUSE).await;
+    }
+}

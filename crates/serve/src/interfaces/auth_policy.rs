@@ -1,0 +1,134 @@
+//! Dovecot's authentication policy over HTTP: its logins become grants, its failures count as ours do.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use guard::{PopSource, Subject};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use mta::auth_policy::{Answer, BODY_OCTETS_MAX, Command, Outcome, Request as Asked};
+use state::AuthGate;
+use tracing::{info, warn};
+
+use super::{Connection, InForce, Served};
+use judge::Terms;
+use judge::evidence::{Recorder, ToldLogin};
+use listen::Link;
+
+/// How long a request's header may take, and as long its body.
+const REQUEST_WAIT: Duration = Duration::from_secs(30);
+/// Longest header, in octets; Dovecot's has 300.
+const HEADER_OCTETS_MAX: usize = 16 * 1024;
+
+/// Serves one connection.
+pub async fn serve(connection: &Connection, link: Link) -> Served {
+    let service = service_fn(|request| async move { Ok::<_, Infallible>(answer(connection, request).await) });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(REQUEST_WAIT).max_buf_size(HEADER_OCTETS_MAX);
+    match http.serve_connection(TokioIo::new(link), service).await {
+        // Nothing more was asked.
+        Err(error) if error.is_timeout() => Ok(()),
+        ended => ended.map_err(io::Error::other),
+    }
+}
+
+async fn answer(connection: &Connection, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    if request.method() != Method::POST {
+        return told(StatusCode::METHOD_NOT_ALLOWED, "auth-policy takes POST");
+    }
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let body = Limited::new(request.into_body(), BODY_OCTETS_MAX).collect();
+    let body = match tokio::time::timeout(REQUEST_WAIT, body).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return told(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broken off"),
+        Err(_) => return told(StatusCode::REQUEST_TIMEOUT, "the body does not come"),
+    };
+    // A connection may be older than the configuration.
+    let Some(InForce { terms, .. }) = connection.in_force() else {
+        return told(StatusCode::SERVICE_UNAVAILABLE, "the listener is in the configuration no more");
+    };
+    match Asked::parse(&query, &body.to_bytes()) {
+        Ok(asked) => answered(&decide(connection, &asked, &terms).await),
+        Err(error) => {
+            info!(session = %connection.session, listener = &*connection.listener, cause = ?error.to_string(), "auth policy refused");
+            told(StatusCode::BAD_REQUEST, &error.to_string())
+        }
+    }
+}
+
+async fn decide(connection: &Connection, asked: &Asked, terms: &Terms) -> Answer {
+    let Some(remote) = asked.remote.map(guard::canonical_ip) else { return Answer::Continue };
+    let login = asked.login.to_ascii_lowercase();
+    let origin = connection.origin(remote);
+    match &asked.command {
+        Command::Allow if is_barred(connection, &login, remote).await => Answer::Refuse("".into()),
+        Command::Allow => match connection.border.sources.state.check_auth(remote, &login).await {
+            Ok(AuthGate::Go) => Answer::Continue,
+            Ok(AuthGate::Wait(delay)) => Answer::Delay(whole_secs(delay)),
+            Ok(AuthGate::Locked(_)) => Answer::Refuse("".into()),
+            // As with accounts that cannot be asked about: Dovecot decides.
+            Err(error) => {
+                warn!(session = %connection.session, %error, "logins cannot be checked");
+                Answer::Continue
+            }
+        },
+        // We refused it ourselves.
+        Command::Report(Outcome { policy_reject: true, .. }) => Answer::Continue,
+        Command::Report(Outcome { success: false, .. }) => {
+            origin.failed_elsewhere(&login, asked.pwhash.as_str().as_bytes(), &asked.protocol).await;
+            Answer::Continue
+        }
+        Command::Report(_) => {
+            origin.succeeded(&login, &asked.protocol).await;
+            if reads_mail(asked) {
+                record(&connection.recorder(terms), &login, remote).await;
+            }
+            Answer::Continue
+        }
+    }
+}
+
+/// An account of ours that may not log in here may not there either. Where that cannot be found out, Dovecot decides.
+async fn is_barred(connection: &Connection, login: &str, remote: IpAddr) -> bool {
+    let known = connection.border.sources.directory.identity(login, remote).await;
+    matches!(known, Ok(Err(why)) if why != directory::Why::UnknownLogin)
+}
+
+/// Only who reads a mailbox is on the way to send.
+fn reads_mail(asked: &Asked) -> bool {
+    matches!(asked.protocol.as_str(), "pop3" | "imap")
+}
+
+async fn record(recorder: &Recorder<'_>, login: &str, client: IpAddr) {
+    let Some(account) = recorder.account_elsewhere(login, client).await else { return };
+    let told = ToldLogin { client, subject: Subject::Account(account), source: PopSource::AuthPolicy };
+    recorder.record(&told).await;
+}
+
+/// Dovecot counts in seconds.
+fn whole_secs(delay: Duration) -> u32 {
+    u32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+}
+
+fn answered(answer: &Answer) -> Response<Full<Bytes>> {
+    json(StatusCode::OK, answer.to_json())
+}
+
+/// Dovecot goes by the status alone, as its `auth_policy_reject_on_fail` has it; the text is for people.
+fn told(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+    json(status, serde_json::json!({ "error": text }).to_string())
+}
+
+fn json(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,156 @@
+//! An SMTP client of another mail server, judged like one of our own: what every interface is told of it is one of three
+//! answers, and which one depends on who decides about relaying there.
+
+use std::net::IpAddr;
+
+use guard::{AddressRight, AskedRcpt, Depth, Fact, Manner, Outcome, Reason, Recipient};
+use smtp::address::{AddressError, Host};
+use smtp::{ReversePath, replies, reply::Reply};
+use tracing::info;
+
+use super::Connection;
+use config::RelayMode;
+use judge::auth::Proved;
+use judge::{Case, Connected, Decision, Judge, Login, Terms};
+
+/// What the mail server tells of its client.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Told<'a> {
+    /// Its address; `None`: the mail server does not know it.
+    pub ip: Option<IpAddr>,
+    /// What it calls itself.
+    pub helo: Option<&'a str>,
+    /// The login that the mail server has checked.
+    pub login: Option<&'a str>,
+}
+
+/// What the mail server is told.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// There is a right to relay. Only where `relay = "permit"`, and only for a recipient that is not ours.
+    Permit,
+    /// No opinion.
+    Pass,
+    /// No, with our own server's words.
+    Refuse(Reply),
+}
+
+/// By what the questions of one mail server are answered now.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    /// Who asks.
+    pub connection: &'a Connection,
+    /// The configuration in force.
+    pub terms: &'a Terms,
+    /// Who decides about relaying.
+    pub mode: RelayMode,
+}
+
+impl Asking<'_> {
+    fn judge(&self) -> Judge<'_> {
+        Judge { sources: &self.connection.border.sources, terms: self.terms, policy: &self.terms.mta_policy }
+    }
+
+    /// A case of a client as it is told of.
+    pub fn case(&self, told: &Told<'_>) -> Case {
+        let (session, listener) = (self.connection.session, std::sync::Arc::clone(&self.connection.listener));
+        let mut case = Case::new(Connected { client: told.ip, session, listener }, manner(self.mode));
+        let shown = |text: &str| Host::parse_greeting(text).map_or_else(|| text.to_owned(), |host| host.to_string());
+        case.greeted(told.helo.map(shown));
+        case.set_login(login(told));
+        case
+    }
+
+    /// The same case at a later question: who logged in, and by what it is judged, may have changed since.
+    pub fn again(&self, case: &mut Case, told: &Told<'_>) {
+        case.set_manner(manner(self.mode));
+        case.set_login(login(told));
+    }
+
+    /// What the rules say of the client, and of its greeting if it was told.
+    pub async fn connect(&self, case: &mut Case) -> Answer {
+        self.judge().connect(case).await.into()
+    }
+
+    /// Whether the transaction may begin: whether the reverse-path is the login's, and what the rules say of it.
+    pub async fn mail(&self, case: &mut Case, reverse_path: ReversePath) -> Answer {
+        case.begin(reverse_path, None);
+        self.judge().mail(case).await.into()
+    }
+
+    /// Whether a recipient may be taken. MAIL need not have been asked about before.
+    pub async fn rcpt(&self, case: &mut Case, asked: AskedRcpt<'_>) -> Answer {
+        self.judge().rcpt(case, asked).await.into()
+    }
+
+    /// The same, with the reason of a refusal.
+    pub async fn right(&self, case: &mut Case, asked: AskedRcpt<'_>) -> Result<Answer, Reason> {
+        let decision = self.judge().rcpt(case, asked).await;
+        match decision.outcome.refusal() {
+            Some(refusal) => Err(refusal.reason),
+            None => Ok(decision.into()),
+        }
+    }
+
+    /// Which right the client's address alone has. A right is nothing that could be handed on: see `Judge::address_right`.
+    pub async fn address_right(&self, case: &mut Case) -> Result<AddressRight, Reason> {
+        if case.client().is_none() {
+            return Ok(AddressRight::Nothing);
+        }
+        self.judge().address_right(case).await
+    }
+
+    /// A reverse-path that cannot be read: nobody's, so no login may use it. Where we do not decide about relaying, another
+    /// client's is the mail server's to judge.
+    pub async fn unreadable_sender(&self, told: &Told<'_>, address: &[u8], error: AddressError) -> Answer {
+        let proved = match told.login {
+            Some(login) => Proved::told_by_mail_server(&self.connection.border.sources, login, told.ip).await,
+            None => Fact::Known(None),
+        };
+        if matches!(proved, Fact::Known(Some(_))) {
+            return self.refuse_address(told, address, error);
+        }
+        self.unreadable(told, address, error)
+    }
+
+    /// A forward-path that cannot be read leads nowhere that we could give a right to.
+    pub fn unreadable(&self, told: &Told<'_>, address: &[u8], error: AddressError) -> Answer {
+        match self.mode {
+            RelayMode::Permit => self.refuse_address(told, address, error),
+            RelayMode::Restrict => Answer::Pass,
+        }
+    }
+
+    fn refuse_address(&self, told: &Told<'_>, address: &[u8], error: AddressError) -> Answer {
+        let reply = replies::bad_address(error);
+        let address = String::from_utf8_lossy(address);
+        let client = told.ip.map(tracing::field::display);
+        info!(session = %self.connection.session, client, ?address, reply = %reply, "address refused");
+        Answer::Refuse(reply)
+    }
+}
+
+impl From<Decision> for Answer {
+    fn from(decision: Decision) -> Self {
+        match (decision.refused, decision.outcome) {
+            (Some(reply), _) => Self::Refuse(reply),
+            (None, Outcome::Accept(Recipient::Relayed(..))) => Self::Permit,
+            (None, Outcome::Accept(Recipient::Hosted(_)) | Outcome::Proceed) => Self::Pass,
+            // A refusal always has its reply.
+            (None, Outcome::Refuse(_) | Outcome::Defer(_)) => Self::Refuse(replies::internal_fault()),
+        }
+    }
+}
+
+fn manner(mode: RelayMode) -> Manner {
+    Manner::asked_by_mail_server(match mode {
+        RelayMode::Permit => Depth::Relaying,
+        RelayMode::Restrict => Depth::Hosting,
+    })
+}
+
+/// A login counts if our directory knows it, which is asked at each question.
+fn login(told: &Told<'_>) -> Login {
+    told.login.map_or(Login::Nobody, |login| Login::Told(login.into()))
+}

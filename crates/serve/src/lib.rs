@@ -1,0 +1,31 @@
+//! Serving: who connects is served by its protocol, and what is accepted goes to the queue.
+//!
+//! | file | answers for |
+//! |---|---|
+//! | `server` | the running server: opens what it needs (`open`), listens, reloads, stops |
+//! | `accept` | takes connections and gives each to its protocol |
+//! | `smtp`, `pop3` | our own sessions |
+//! | `interfaces` | what other mail servers ask and tell |
+//! | `route`, `deliver` | where an accepted mail goes; delivery as the settings want it |
+//! | `start_error` | why a server does not start |
+//! | `border`, `site` | what all sessions share, and one configuration of it |
+//! | `background` | what runs beside the listeners |
+//! | `memory` | octets of messages on their way into the queue |
+
+pub mod accept;
+mod background;
+pub mod border;
+pub mod deliver;
+pub mod interfaces;
+pub mod memory;
+mod open;
+pub mod pop3;
+pub mod route;
+pub mod server;
+pub mod site;
+pub mod smtp;
+mod start_error;
+
+pub use open::directory_settings;
+pub use server::Server;
+pub use start_error::StartError;

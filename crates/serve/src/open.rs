@@ -1,0 +1,136 @@
+//! Opens what a server needs, as the settings want it: accounts, evidence, the queue, a resolver.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use config::Settings;
+use directory::{Directory, PasswordTerms, ServerKey};
+use judge::records::Records;
+use judge::{SessionIds, Sources};
+use sasl::scheme::Argon2Cost;
+use spool::{Spool, SpoolConfig};
+use state::State;
+use tracing::{error, info, warn};
+
+use crate::border::Border;
+use crate::interfaces;
+use crate::interfaces::dracd::rates::Rates;
+use crate::memory::Memory;
+use crate::site::Site;
+use crate::smtp::header::DateClock;
+use crate::start_error::StartError;
+
+/// Opens accounts, evidence and queue.
+pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
+    make_dir(&settings.data_dir)?;
+    let site = Site::new(settings, None)?;
+    let settings = &site.settings;
+    let key = ServerKey::load_or_create(&settings.directory.key)?;
+    let directory = Directory::open(&settings.directory.path, &key, directory_settings(settings)).await?;
+    let state = State::open_with(&settings.state.path, state_config(settings))?;
+    state.share_addresses(settings.auth.shared_addresses.iter().copied());
+    forget_the_locked(&directory, &state).await;
+    let (spool, recovery) = Spool::open(spool_config(settings))?;
+    for damage in &recovery.damaged {
+        error!(path = %damage.path.display(), offset = damage.offset, octets = damage.octets, "spool: unreadable stretch kept aside");
+    }
+    info!(messages = recovery.messages, segments = recovery.segments, grants = state.opened().grants, "opened");
+    let mut guess_key = [0; 32];
+    getrandom::fill(&mut guess_key)
+        .map_err(|error| StartError::Io { what: "random octets".to_owned(), error: io::Error::other(error) })?;
+    let sources = Sources {
+        records: Records::default(),
+        dns: resolver(&settings.dns),
+        directory: Arc::new(directory),
+        state: Arc::new(state),
+        sessions: SessionIds::default(),
+        decoy_key: *key.derive("sasl-decoy"),
+        guess_key,
+    };
+    Ok(Border {
+        sources: Arc::new(sources),
+        spool,
+        messages: interfaces::policy::Messages::default(),
+        memory: Memory::new(settings.limits.memory_octets),
+        dates: DateClock::default(),
+        drac_rates: Rates::default(),
+        site: ArcSwap::from_pointee(site),
+    })
+}
+
+/// An account that was locked or deleted while no server ran must not relay by an earlier POP login; nor one
+/// that cannot be asked about now.
+async fn forget_the_locked(directory: &Directory, state: &State) {
+    let grants = state.evidence().await.map(|answer| answer.value).unwrap_or_default();
+    // Those of another server's accounts are not ours to know.
+    let ours = grants.iter().filter(|grant| !grant.source().is_foreign());
+    let mut logins: Vec<String> = ours.filter_map(|grant| grant.login().map(str::to_owned)).collect();
+    logins.sort_unstable();
+    logins.dedup();
+    for login in logins {
+        let may = directory.account(&login).await.is_ok_and(|account| !account.locked);
+        if !may && let Err(error) = state.revoke(state::Revoke::Login(login)).await {
+            warn!(%error, "grant of a locked account is revoked in memory only");
+        }
+    }
+}
+
+/// Whom all of the server asks for names; `None`, and said so, where the system names no name servers.
+fn resolver(dns: &config::Dns) -> Option<Arc<dns::Resolver>> {
+    let made = dns::Resolver::new(&dns::Settings { servers: dns.servers.clone(), timeout: dns.timeout });
+    made.inspect_err(|error| warn!(%error, "no DNS resolver: client names stay unknown")).ok().map(Arc::new)
+}
+
+fn make_dir(dir: &std::path::Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| StartError::Io { what: dir.display().to_string(), error })
+}
+
+/// What the configuration says of the directory: the same for the server and for the commands that open it themselves.
+pub fn directory_settings(settings: &Settings) -> directory::Settings {
+    let (auth, domains) = (&settings.auth, &settings.domains);
+    let argon2 = Argon2Cost { memory_kib: auth.argon2_memory_kib, passes: auth.argon2_passes, ..Argon2Cost::default() };
+    directory::Settings {
+        default_domain: domains.default.as_ref().map(ToString::to_string).unwrap_or_default(),
+        detail_delimiter: domains.detail_delimiter,
+        postmaster: domains.postmaster.as_ref().map(ToString::to_string),
+        passwords: PasswordTerms { argon2, checks_at_once: auth.argon2_concurrency, remembered: auth.cache_lifetime },
+    }
+}
+
+fn state_config(settings: &Settings) -> state::StateConfig {
+    use state::gcra::Rate;
+    let auth = &settings.auth;
+    let every = |count: u32| auth.failure_lifetime / count.max(1);
+    let defaults = state::AuthLimits::default();
+    let limits = state::AuthLimits {
+        address: Rate::new(every(auth.failures_per_client), auth.failures_per_client),
+        account: Rate::new(every(auth.failures_per_account), auth.failures_per_account),
+        delay: auth.failure_delay,
+        delay_max: auth.failure_delay * 16,
+        ..defaults
+    };
+    state::StateConfig { auth: limits, ..state::StateConfig::default() }
+}
+
+fn spool_config(settings: &Settings) -> SpoolConfig {
+    let spool = &settings.spool;
+    SpoolConfig {
+        segment_octets: spool.segment_octets,
+        inline_octets: usize::try_from(spool.inline_octets).unwrap_or(usize::MAX),
+        free_octets_min: spool.free_octets_min,
+        backoff: spool::Backoff { steps: steps(spool.retry_first, spool.retry_max), give_up_after: spool.give_up },
+        ..SpoolConfig::new(&spool.path)
+    }
+}
+
+/// Waits between attempts: doubling from the first to the longest.
+fn steps(first: Duration, max: Duration) -> Vec<Duration> {
+    let doubling = std::iter::successors(Some(first), |step| Some(*step * 2));
+    let mut steps: Vec<Duration> = doubling.take_while(|step| *step < max).take(32).collect();
+    steps.push(max);
+    steps
+}

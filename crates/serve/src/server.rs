@@ -1,0 +1,195 @@
+//! The running server: opens what a mail passes, listens, reloads, stops. Nothing below names it.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::{Listener, Protocol, Settings};
+use listen::{Address, Gate, socket};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+use witness::watch::Watches;
+
+use crate::accept::{Door, Socket};
+use crate::background::Background;
+use crate::border::Border;
+use crate::deliver;
+use crate::open::{directory_settings, open};
+use crate::site::Site;
+use crate::start_error::StartError;
+
+/// How long running sessions may take to end after the server was told to stop.
+const SESSIONS_GRACE: Duration = Duration::from_secs(10);
+/// How long deliveries on their way may take to end.
+const DELIVERIES_GRACE: Duration = Duration::from_secs(20);
+
+/// A running server.
+pub struct Server {
+    border: Arc<Border>,
+    delivery: delivery::Delivery,
+    doors: HashMap<Address, JoinHandle<()>>,
+    /// Of all listeners that have connections, those of earlier configurations too.
+    gates: Vec<Arc<Gate>>,
+    background: Background,
+    stop: watch::Sender<bool>,
+    watches: Watches,
+}
+
+impl Server {
+    /// Opens everything and listens. When it returns, every address of the settings takes connections.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let border = Arc::new(open(settings).await?);
+        let delivery = deliver::start(&border)?;
+        let (stop, _) = watch::channel(false);
+        let background = Background::default();
+        let watches = Watches::new(Arc::clone(&border.sources), Arc::clone(&border.site.load().terms));
+        let mut server = Self { border, delivery, doors: HashMap::new(), gates: Vec::new(), background, watches, stop };
+        match server.open().await {
+            Ok(()) => Ok(server),
+            Err(error) => {
+                server.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<(), StartError> {
+        let site = self.border.site.load_full();
+        let opened = self.bind(&site)?;
+        self.background.start(&self.border, &site).await?;
+        self.open_doors(&site, opened);
+        self.watches.follow(&site.terms);
+        Ok(())
+    }
+
+    /// What the sessions share.
+    pub fn border(&self) -> &Arc<Border> {
+        &self.border
+    }
+
+    /// Takes a new configuration over whole, or keeps the old one whole. Sessions that run go on with theirs.
+    pub fn reload(&mut self, settings: Settings) -> Result<(), StartError> {
+        let old = self.border.site.load_full();
+        let fixed = old.settings.needing_a_restart(&settings);
+        if !fixed.is_empty() {
+            return Err(StartError::NeedsRestart(fixed));
+        }
+        let site = Arc::new(Site::new(settings, Some(&old))?);
+        let opened = self.bind(&site)?;
+        self.border.sources.directory.set_settings(directory_settings(&site.settings))?;
+        // From here on nothing can fail.
+        self.border.site.store(Arc::clone(&site));
+        self.border.sources.state.share_addresses(site.settings.auth.shared_addresses.iter().copied());
+        self.border.memory.resize(site.settings.limits.memory_octets);
+        self.open_doors(&site, opened);
+        self.close_doors(&site);
+        self.background.follow(&site);
+        self.watches.follow(&site.terms);
+        info!(file = &*site.settings.file, "reloaded");
+        Ok(())
+    }
+
+    /// Takes every address of a site that we do not have yet. No connection is taken there before the door opens.
+    fn bind(&self, site: &Site) -> Result<Vec<Door>, StartError> {
+        let mut opened: Vec<Door> = Vec::new();
+        for listener in site.listeners.iter().map(|listener| &listener.settings) {
+            for address in addresses(listener).filter(|address| !self.doors.contains_key(address)) {
+                match open_socket(&address, listener.socket_mode) {
+                    Ok(socket) => opened.push(Door { socket, address }),
+                    Err(error) => {
+                        for door in &opened {
+                            remove_socket(&door.address);
+                        }
+                        return Err(StartError::Bind { listener: Arc::clone(&listener.name), address, error });
+                    }
+                }
+            }
+        }
+        Ok(opened)
+    }
+
+    fn open_doors(&mut self, site: &Site, opened: Vec<Door>) {
+        self.gates.retain(|gate| gate.held() > 0);
+        for gate in site.listeners.iter().map(|listener| &listener.gate) {
+            if !self.gates.iter().any(|known| Arc::ptr_eq(known, gate)) {
+                self.gates.push(Arc::clone(gate));
+            }
+        }
+        for door in opened {
+            let address = door.address.clone();
+            let serving = tokio::spawn(door.serve(Arc::clone(&self.border), self.stop.subscribe()));
+            let listener = site.at(&address).map_or("", |listener| &*listener.settings.name);
+            info!(listener, %address, "listening");
+            self.doors.insert(address, serving);
+        }
+    }
+
+    /// Stops listening where no listener of the site is. The sessions that came in there go on.
+    fn close_doors(&mut self, site: &Site) {
+        self.doors.retain(|address, serving| {
+            let wanted = site.at(address).is_some();
+            if !wanted {
+                serving.abort();
+                remove_socket(address);
+                info!(%address, "listening no more");
+            }
+            wanted
+        });
+    }
+
+    /// Ends in order: no new connections, sessions finish their reply, deliveries on their way end, the disk has it all.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        self.watches.stop().await;
+        for (address, serving) in self.doors {
+            serving.abort();
+            remove_socket(&address);
+        }
+        let sessions = async {
+            for gate in &self.gates {
+                gate.emptied().await;
+            }
+        };
+        if tokio::time::timeout(SESSIONS_GRACE, sessions).await.is_err() {
+            warn!("sessions cut off at the end of the time for shutting down");
+        }
+        self.background.stop().await;
+        self.delivery.shutdown(DELIVERIES_GRACE).await;
+        self.border.spool.close().await;
+        self.border.sources.directory.close().await;
+        let state = Arc::clone(&self.border.sources.state);
+        if tokio::task::spawn_blocking(move || state.close()).await.is_err() {
+            error!("the state engine did not close in order");
+        }
+        info!("stopped");
+    }
+}
+
+/// Where a listener listens. DRAC's clients come by UDP nearly always.
+fn addresses(listener: &Listener) -> impl Iterator<Item = Address> {
+    let datagrams = listener.bind.iter().filter(|_| listener.protocol == Protocol::Dracd);
+    let unix = listener.unix.iter().cloned().map(Address::Unix);
+    listener.bind.iter().copied().map(Address::Inet).chain(datagrams.copied().map(Address::Udp)).chain(unix)
+}
+
+fn open_socket(address: &Address, mode: u32) -> io::Result<Socket> {
+    match address {
+        Address::Inet(address) => socket::listen(*address).map(Socket::Tcp),
+        Address::Udp(address) => socket::datagrams(*address).map(Socket::Udp),
+        Address::Unix(path) => socket::listen_unix(path, mode).map(Socket::Unix),
+    }
+}
+
+fn remove_socket(address: &Address) {
+    if let Address::Unix(path) = address {
+        // The next start takes it away, too.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! What the sessions need of one configuration: made whole from the settings, replaced whole by a reload.
+//!
+//! A session keeps the site that it began with, so that a reload changes nothing under its feet.
+
+use std::sync::Arc;
+
+use sasl::Mechanism;
+use smtp::server::{Flavour, Limits, Offer, ServerConfig};
+use tracing::warn;
+
+use config::{self, AuthOffer, Protocol, Settings, TlsOffer};
+use judge::{Terms, TermsError};
+use listen::tls::{self, TlsError};
+use listen::{Address, Gate};
+
+/// One configuration, ready to be served.
+#[derive(Debug)]
+pub struct Site {
+    /// The settings it was made from.
+    pub settings: Arc<Settings>,
+    /// By what is judged.
+    pub terms: Arc<Terms>,
+    /// The listeners, by the order of the settings.
+    pub listeners: Vec<Arc<ListenerSite>>,
+}
+
+/// One listener of a site.
+#[derive(Debug)]
+pub struct ListenerSite {
+    /// As set.
+    pub settings: config::Listener,
+    /// For SMTP listeners: what every session is told.
+    pub smtp: Arc<ServerConfig>,
+    /// For POP3 listeners: what every session is told.
+    pub pop3: Arc<pop3::Config>,
+    /// What a TLS handshake shows; `None` without a certificate.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Counts its connections, those from before a reload too.
+    pub gate: Arc<Gate>,
+}
+
+/// Why a configuration that reads well cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    /// Nobody can be judged by it.
+    #[error(transparent)]
+    Terms(#[from] TermsError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// TLS is asked for and there is no certificate.
+    #[error("listener {0}: TLS is wanted and [tls] names no certificate")]
+    NoCertificate(Arc<str>),
+}
+
+impl Site {
+    /// Makes everything that the sessions need, the certificate read anew. `before` is the site that it follows on.
+    pub fn new(settings: Settings, before: Option<&Self>) -> Result<Self, SiteError> {
+        let settings = Arc::new(settings);
+        let terms =
+            Arc::new(Terms::new(Arc::clone(&settings), before.map_or(1, |site| site.terms.policy.version + 1))?);
+        for warning in &terms.tables.warnings {
+            warn!(%warning, "access map");
+        }
+        let tls = settings.tls.as_ref().map(|tls| tls::server_config(&tls.certificate, &tls.key)).transpose()?;
+        let mut listeners = Vec::with_capacity(settings.listeners.len());
+        for listener in &settings.listeners {
+            let wanted = listener.protocol.implicit_tls() || listener.tls != TlsOffer::Off;
+            if wanted && tls.is_none() {
+                return Err(SiteError::NoCertificate(Arc::clone(&listener.name)));
+            }
+            listeners.push(Arc::new(ListenerSite {
+                settings: listener.clone(),
+                smtp: Arc::new(smtp_config(&settings, listener)),
+                pop3: Arc::new(pop3_config(&settings, listener)),
+                tls: tls.clone().filter(|_| wanted),
+                gate: before
+                    .and_then(|site| site.named(&listener.name))
+                    .map(|it| Arc::clone(&it.gate))
+                    .unwrap_or_default(),
+            }));
+        }
+        Ok(Self { settings, terms, listeners })
+    }
+
+    /// The listener at an address: each address has one.
+    pub fn at(&self, address: &Address) -> Option<&Arc<ListenerSite>> {
+        self.listeners.iter().find(|listener| match address {
+            Address::Inet(address) => listener.settings.bind.contains(address),
+            Address::Udp(address) => {
+                listener.settings.protocol == Protocol::Dracd && listener.settings.bind.contains(address)
+            }
+            Address::Unix(path) => listener.settings.unix.contains(path),
+        })
+    }
+
+    /// The listener of a name.
+    pub fn named(&self, name: &str) -> Option<&Arc<ListenerSite>> {
+        self.listeners.iter().find(|listener| &*listener.settings.name == name)
+    }
+}
+
+/// The mechanisms that a listener offers without and with TLS, strongest first.
+fn mechanisms(settings: &Settings, listener: &config::Listener) -> (Vec<&'static str>, Vec<&'static str>) {
+    if listener.auth == AuthOffer::Never {
+        return (Vec::new(), Vec::new());
+    }
+    let is_set = |mechanism: &Mechanism| settings.auth.mechanisms.iter().any(|name| name == mechanism.name());
+    let names = |offered: fn(Mechanism, AuthOffer) -> bool| {
+        let offered = Mechanism::ALL.into_iter().filter(is_set).filter(|mechanism| offered(*mechanism, listener.auth));
+        offered.map(Mechanism::name).collect()
+    };
+    // -PLUS binds to the TLS channel, so there is nothing to offer without it.
+    let in_clear = names(|mechanism, auth| {
+        mechanism != Mechanism::ScramSha256Plus && (auth == AuthOffer::Always || !mechanism.is_plaintext())
+    });
+    // CRAM-MD5 is for devices without TLS. Under TLS many clients would choose it before PLAIN and fail, since only
+    // devices have a secret for it.
+    let under_tls = names(|mechanism, _| mechanism != Mechanism::CramMd5);
+    (in_clear, under_tls)
+}
+
+fn smtp_config(settings: &Settings, listener: &config::Listener) -> ServerConfig {
+    let limits = &settings.limits;
+    let (clear, under_tls) = mechanisms(settings, listener);
+    let auth = match (clear.is_empty(), under_tls.is_empty()) {
+        (_, true) => smtp::server::AuthOffer::Never,
+        (true, false) => smtp::server::AuthOffer::UnderTls,
+        (false, false) => smtp::server::AuthOffer::Always,
+    };
+    let flavour = if matches!(listener.protocol, Protocol::Submission | Protocol::Submissions) {
+        Flavour::Submission
+    } else {
+        Flavour::Mx
+    };
+    ServerConfig {
+        hostname: settings.hostname.clone(),
+        software: "Sekisho".to_owned(),
+        limits: Limits {
+            command_line_octets: limits.command_line_octets,
+            text_line_octets: limits.text_line_octets,
+            message_octets: limits.message_octets,
+            recipients: limits.recipients,
+            errors: limits.errors,
+            unknown_commands: limits.unknown_commands,
+            auth_failures: limits.auth_failures,
+            messages: limits.messages_per_session,
+            command_timeout: limits.command_timeout,
+            data_timeout: limits.data_timeout,
+            session_timeout: limits.session_timeout,
+            body_chunk_octets: limits.body_chunk_octets,
+        },
+        offer: Offer {
+            starttls: listener.tls != TlsOffer::Off && !listener.protocol.implicit_tls(),
+            auth,
+            auth_mechanisms_clear: clear,
+            auth_mechanisms_tls: under_tls,
+            auth_required: listener.auth_required,
+            tls_required: listener.tls == TlsOffer::Required && !listener.protocol.implicit_tls(),
+        },
+        flavour,
+    }
+}
+
+fn pop3_config(settings: &Settings, listener: &config::Listener) -> pop3::Config {
+    let limits = &settings.limits;
+    let (clear, under_tls) = mechanisms(settings, listener);
+    pop3::Config {
+        software: "Sekisho".to_owned(),
+        limits: pop3::Limits {
+            errors: limits.errors,
+            auth_failures: limits.auth_failures,
+            idle_timeout: limits.pop3_timeout,
+            ..pop3::Limits::default()
+        },
+        offer: pop3::Offer {
+            stls: listener.tls != TlsOffer::Off && !listener.protocol.implicit_tls(),
+            user_pass: match listener.auth {
+                AuthOffer::Never => pop3::PlainText::Never,
+                AuthOffer::Tls => pop3::PlainText::UnderTls,
+                AuthOffer::Always => pop3::PlainText::Always,
+            },
+            auth_mechanisms_clear: clear,
+            auth_mechanisms_tls: under_tls,
+        },
+    }
+}

@@ -1,0 +1,223 @@
+//! Answers what an SMTP session asks, and tells the log what became of it.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use guard::{Manner, Recipient};
+use smtp::replies;
+use smtp::reply::Reply;
+use smtp::server::{Answer, Helo, Question, XClient};
+use tracing::{info, warn};
+
+use super::message::Arriving;
+use crate::border::Client;
+use judge::auth::{Auth, Outcome};
+use judge::{Case, Connected, Login};
+use listen::TlsFacts;
+
+/// One session's side of the conversation. Small while nothing happens: what a login or a message needs is boxed.
+pub(super) struct Answers {
+    pub(super) client: Client,
+    /// What is known of the client, after XCLIENT from a listed host.
+    pub(super) case: Case,
+    pub(super) helo: Option<Box<Helo>>,
+    pub(super) transaction: Option<Box<Transaction>>,
+    pub(super) tls: Option<Box<TlsFacts>>,
+    auth: Option<Box<Auth>>,
+    begun: Instant,
+    counts: Counts,
+}
+
+/// One mail transaction, from MAIL on.
+#[derive(Default)]
+pub(super) struct Transaction {
+    /// `SMTPUTF8`.
+    pub(super) smtputf8: bool,
+    /// The first accepted recipient.
+    pub(super) first_recipient: Option<String>,
+    /// How many are accepted.
+    pub(super) recipients: usize,
+    pub(super) arriving: Option<Arriving>,
+}
+
+#[derive(Default)]
+struct Counts {
+    messages: u32,
+    refused: u32,
+}
+
+impl Answers {
+    /// The talk of a connection that has just begun.
+    pub(super) fn new(client: Client, tls: Option<TlsFacts>) -> Self {
+        let case = case(&client, client.ip);
+        Self {
+            client,
+            case,
+            helo: None,
+            transaction: None,
+            tls: tls.map(Box::new),
+            auth: None,
+            begun: Instant::now(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// How long the greeting is held back.
+    pub(super) fn greet_pause(&self) -> Duration {
+        self.client.listener.settings.greet_pause
+    }
+
+    /// What a STARTTLS handshake shows.
+    pub(super) fn tls_config(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.client.listener.tls.clone()
+    }
+
+    /// TLS is up: nothing said before counts (RFC 3207 §4.2).
+    pub(super) fn tls_up(&mut self, facts: TlsFacts) {
+        self.tls = Some(Box::new(facts));
+        self.case.secured();
+        (self.helo, self.transaction, self.auth) = (None, None, None);
+    }
+
+    /// Counts what the client was told.
+    pub(super) fn replied(&mut self, reply: &Reply) {
+        self.counts.refused += u32::from(reply.is_permanent());
+    }
+
+    /// The next piece of the message.
+    pub(super) async fn body(&mut self, piece: Vec<u8>) {
+        if self.transaction.as_ref().is_some_and(|transaction| transaction.arriving.is_some()) {
+            Box::pin(self.take_piece(piece)).await;
+        }
+    }
+
+    /// The message that had begun will not be finished.
+    pub(super) fn discard(&mut self) {
+        self.case.end_transaction();
+        self.transaction = None;
+    }
+
+    /// The client's address.
+    pub(super) fn ip(&self) -> IpAddr {
+        self.case.client().unwrap_or(self.client.ip)
+    }
+
+    /// Who logged in.
+    pub(super) fn login(&self) -> Option<&str> {
+        self.case.proved().map(|proved| proved.login.as_str())
+    }
+
+    /// Finds the answer to one question. `authenticated` is the session's word: a login that it did not conclude is none.
+    pub(super) async fn answer(&mut self, question: Question<Recipient>, authenticated: bool) -> Answer<Recipient> {
+        if !authenticated {
+            self.case.set_login(Login::Nobody);
+        }
+        match question {
+            Question::Connect => Answer::Proceed,
+            Question::Helo(helo) => {
+                self.case.greeted(Some(helo.host.to_string()));
+                self.helo = Some(Box::new(helo));
+                self.transaction = None;
+                Answer::Proceed
+            }
+            Question::AuthStart { mechanism, initial } => self.auth_start(mechanism, initial).await,
+            Question::AuthStep(response) => self.auth_step(response).await,
+            Question::Mail(mail) => self.judge_mail(mail).await,
+            Question::Rcpt(rcpt) => self.judge_rcpt(rcpt).await,
+            Question::Data { declared_size, .. } => self.begin_message(declared_size),
+            Question::Message(envelope, last) => {
+                let answer = self.take_message(envelope, last).await;
+                self.counts.messages += u32::from(matches!(answer, Answer::Accepted(_)));
+                answer
+            }
+            Question::XClient(facts) => self.speak_for(&facts),
+        }
+    }
+
+    /// A listed proxy says for whom it speaks: a new client, of whom nothing is known (T7).
+    fn speak_for(&mut self, facts: &XClient) -> Answer<Recipient> {
+        // Without an address the client would have the rights of the proxy itself, or of the one before it.
+        let Some(ip) = facts.addr else { return Answer::Refuse(replies::bad_xclient()) };
+        self.case = case(&self.client, ip);
+        (self.helo, self.transaction, self.auth) = (None, None, None);
+        info!(session = %self.client.session, client = %self.ip(), proxy = %self.client.peer, "xclient");
+        Answer::Proceed
+    }
+
+    async fn auth_start(&mut self, mechanism: &'static str, initial: Option<Vec<u8>>) -> Answer<Recipient> {
+        let Some(mechanism) = sasl::Mechanism::parse(mechanism) else {
+            return Answer::Refuse(replies::mechanism_unknown());
+        };
+        let binding = self.tls.as_ref().and_then(|tls| tls.exporter);
+        let origin = self.client.origin(self.ip());
+        let Ok(auth) = Auth::new(&self.client.site.settings, origin, mechanism, binding) else {
+            return Answer::Refuse(replies::auth_unavailable());
+        };
+        let mut auth = Box::new(auth);
+        let outcome = auth.start(initial.as_deref()).await;
+        self.auth = Some(auth);
+        self.conclude(outcome)
+    }
+
+    async fn auth_step(&mut self, response: Option<Vec<u8>>) -> Answer<Recipient> {
+        match (self.auth.take(), response) {
+            (Some(mut auth), Some(response)) => {
+                let outcome = auth.respond(&response).await;
+                self.auth = Some(auth);
+                self.conclude(outcome)
+            }
+            // Cancelled, or no base64: the session has its own reply.
+            _ => Answer::AuthFailed(replies::auth_cancelled()),
+        }
+    }
+
+    fn conclude(&mut self, outcome: Outcome) -> Answer<Recipient> {
+        if let Outcome::Challenge(octets) = outcome {
+            return Answer::AuthChallenge(octets);
+        }
+        self.auth = None;
+        match outcome {
+            Outcome::Proved(proved, last) => {
+                let login = proved.login.clone();
+                self.case.set_login(Login::Proved(Box::new(proved)));
+                Answer::Authenticated { login, last }
+            }
+            Outcome::Malformed => Answer::AuthFailed(replies::bad_base64()),
+            Outcome::Throttled => Answer::AuthFailed(replies::auth_throttled()),
+            Outcome::Unavailable => Answer::Refuse(replies::auth_unavailable()),
+            Outcome::Challenge(_) | Outcome::Denied => Answer::AuthFailed(replies::auth_failed()),
+        }
+    }
+
+    /// AUTH was tried so often where it is not offered: whoever guesses here is slowed down where it is (T16).
+    pub(super) async fn tried_to_log_in(&self, times: u32) {
+        for _ in 0..times {
+            if let Err(error) = self.client.border.sources.state.auth_abused(self.ip()).await {
+                warn!(session = %self.client.session, %error, "login not counted");
+            }
+        }
+    }
+
+    /// The session is over; one line tells its fate.
+    pub(super) fn ended(&self, error: Option<&io::Error>) {
+        let Counts { messages, refused } = self.counts;
+        info!(
+            session = %self.client.session,
+            listener = &*self.client.listener.settings.name,
+            client = %self.ip(),
+            login = self.login(),
+            messages,
+            refused,
+            millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            cause = error.map(|error| error.kind().to_string()),
+            "disconnected"
+        );
+    }
+}
+
+fn case(client: &Client, ip: IpAddr) -> Case {
+    let (session, listener) = (client.session, Arc::clone(&client.listener.settings.name));
+    Case::new(Connected { client: Some(ip), session, listener }, Manner::OWN)
+}

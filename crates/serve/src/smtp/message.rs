@@ -1,0 +1,353 @@
+//! A message on its way from the session into the queue: room, header, durability, and the one line of its log.
+
+use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use guard::Recipient;
+use smtp::replies;
+use smtp::reply::Reply;
+use smtp::server::{Answer, Envelope, Flavour, HeloVerb, With};
+use spool::{AcceptError, Incoming, Origin, Target};
+use tracing::{error, info, warn};
+
+use super::answers::{Answers, Transaction};
+use super::header::{Header, Hop};
+use crate::memory::{Held, HeldComing};
+use crate::route;
+
+/// What our header fields above a message take, in octets; nearly always enough.
+pub(super) const ABOVE_OCTETS: usize = 512;
+
+/// Recipients of one message once aliases are replaced by what is behind them; far below what the spool can hold.
+const TARGETS_MAX: usize = 10_000;
+
+/// A message that is coming in.
+pub(super) struct Arriving {
+    incoming: Incoming,
+    /// Its header was read and ours written before it.
+    header: Option<Header>,
+    /// Why it cannot be taken; told at its end, when the client listens.
+    failed: Option<Reply>,
+    declared_size: Option<u64>,
+    /// Its part of the memory for messages, and how many octets it may have there; without one it goes to its file piece
+    /// by piece.
+    held: Option<(HeldComing, u64)>,
+}
+
+/// A message that was answered with 250.
+struct Taken {
+    id: spool::QueueId,
+    octets: u64,
+    fate: Fate,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is on disk, and will be delivered.
+    Queued,
+    /// It is on disk, and waits for a person.
+    Held,
+    /// An access rule had it thrown away.
+    Discarded,
+}
+
+impl Answers {
+    /// Before 354: is there room?
+    pub(super) fn begin_message(&mut self, declared_size: Option<u64>) -> Answer<Recipient> {
+        let Some(transaction) = self.transaction.as_mut() else { return Answer::Refuse(replies::mail_first()) };
+        let spool = &self.client.border.spool;
+        if let Err(error) = spool.room(declared_size.unwrap_or(0)) {
+            return Answer::Refuse(refusal(&error));
+        }
+        let incoming = spool.incoming();
+        transaction.arriving = Some(Arriving { incoming, header: None, failed: None, declared_size, held: None });
+        Answer::Proceed
+    }
+
+    /// A piece that is not the last one.
+    pub(super) async fn take_piece(&mut self, piece: Vec<u8>) {
+        let Some(mut transaction) = self.transaction.take() else { return };
+        if let Some(mut arriving) = transaction.arriving.take() {
+            if arriving.failed.is_none() {
+                arriving.failed = self.keep_piece(piece, &mut arriving, &transaction).await.err();
+            }
+            transaction.arriving = Some(arriving);
+        }
+        self.transaction = Some(transaction);
+    }
+
+    async fn keep_piece(
+        &self,
+        piece: Vec<u8>,
+        arriving: &mut Arriving,
+        transaction: &Transaction,
+    ) -> Result<(), Reply> {
+        let piece = match arriving.header {
+            None => {
+                arriving.held = self.hold_coming(arriving.declared_size);
+                self.with_header(&piece, arriving, transaction)
+            }
+            Some(_) => piece,
+        };
+        let on_its_way = self.hold(arriving, piece.len()).await?;
+        if on_its_way.is_some() {
+            arriving.incoming.write_through();
+        }
+        arriving.incoming.write(piece).await.map_err(|error| refusal(&error))?;
+        if on_its_way.is_some() {
+            // All of it is in its file.
+            arriving.held = None;
+        }
+        Ok(())
+    }
+
+    /// Memory for a message that is coming in, if it shall be there and there is some.
+    fn hold_coming(&self, declared_size: Option<u64>) -> Option<(HeldComing, u64)> {
+        let inline = self.client.site.settings.spool.inline_octets;
+        let whole = declared_size.map_or(inline, |declared| declared.saturating_add(ABOVE_OCTETS as u64));
+        if whole > inline {
+            return None;
+        }
+        // Twice, since its pieces are joined at the end.
+        Some((self.client.border.memory.hold_coming(whole * 2, self.ip())?, whole))
+    }
+
+    /// Waits until there is memory for what goes to the disk now, beyond what the message has; the client waits with us,
+    /// since we do not read meanwhile.
+    async fn hold(&self, arriving: &Arriving, more: usize) -> Result<Option<Held>, Reply> {
+        let octets = arriving.incoming.octets() + more as u64;
+        if arriving.held.as_ref().is_some_and(|(_, most)| octets <= *most) {
+            return Ok(None);
+        }
+        let wait = self.client.site.settings.limits.data_timeout;
+        let held = self.client.border.memory.hold(more as u64, wait).await;
+        held.map(Some).ok_or_else(replies::disk_full)
+    }
+
+    /// The last piece: 250 only once the message is durable.
+    pub(super) async fn take_message(
+        &mut self,
+        envelope: Box<Envelope<Recipient>>,
+        last: Vec<u8>,
+    ) -> Answer<Recipient> {
+        let Some(transaction) = self.transaction.take() else { return Answer::Refuse(replies::internal_fault()) };
+        let stored = self.store(&envelope, transaction, last).await;
+        self.case.end_transaction();
+        match stored {
+            Ok(taken) => {
+                self.log_taken(&envelope, &taken);
+                Answer::Accepted(replies::queued(&taken.id))
+            }
+            Err(reply) => Answer::Refuse(reply),
+        }
+    }
+
+    /// Makes the message durable, unless it is to be thrown away.
+    async fn store(
+        &mut self,
+        envelope: &Envelope<Recipient>,
+        mut transaction: Box<Transaction>,
+        last: Vec<u8>,
+    ) -> Result<Taken, Reply> {
+        let Some(mut arriving) = transaction.arriving.take() else { return Err(replies::internal_fault()) };
+        if let Some(reply) = arriving.failed {
+            return Err(reply);
+        }
+        // Until it is durable.
+        let _on_its_way = self.hold(&arriving, last.len() + ABOVE_OCTETS).await?;
+        let last = match arriving.header {
+            None => self.with_header(&last, &mut arriving, &transaction),
+            Some(_) => last,
+        };
+        let hops = arriving.header.as_ref().map_or(0, |header| header.received);
+        if hops > self.client.site.settings.limits.hops {
+            return Err(self.loops(envelope, hops));
+        }
+        let octets = arriving.incoming.octets() + last.len() as u64;
+        let effects = self.case.effects().cloned().unwrap_or_default();
+        if effects.discard {
+            return Ok(Taken { id: arriving.incoming.id(), octets, fate: Fate::Discarded });
+        }
+        let fate = if effects.hold { Fate::Held } else { Fate::Queued };
+        self.judge_message(envelope, octets).await?;
+        let queued = self.queued_envelope(envelope, octets).await?;
+        if fate == Fate::Held {
+            arriving.incoming.hold();
+        }
+        let id = arriving.incoming.commit(queued, last).await.map_err(|error| self.not_stored(&error))?;
+        Ok(Taken { id, octets, fate })
+    }
+
+    /// Reads the header at the start of the message and puts ours above it.
+    fn with_header(&self, piece: &[u8], arriving: &mut Arriving, transaction: &Transaction) -> Vec<u8> {
+        let header = Header::scan(piece);
+        let date = self.client.border.dates.now();
+        let id = arriving.incoming.id().to_string();
+        let mut above = String::with_capacity(ABOVE_OCTETS);
+        // Above our own `Received:`, as Postfix puts them.
+        for field in self.case.effects().iter().flat_map(|effects| &effects.prepend) {
+            let _ = write!(above, "{field}\r\n");
+        }
+        let helo = self.helo.as_ref().map_or_else(|| "unknown".to_owned(), |helo| helo.host.to_string());
+        Hop {
+            helo: &helo,
+            client: self.ip(),
+            tls: self.tls.as_deref(),
+            hostname: &self.client.site.settings.hostname,
+            protocol: self.with(transaction).protocol(),
+            queue_id: &id,
+            recipient: transaction.first_recipient.as_deref().filter(|_| transaction.recipients == 1),
+            date: &date,
+        }
+        .write_to(&mut above);
+        // RFC 6409 §8: what a submission lacks. A header that is not seen to its end is left alone.
+        if self.client.listener.smtp.flavour == Flavour::Submission && header.complete {
+            if !header.date {
+                let _ = write!(above, "Date: {date}\r\n");
+            }
+            if !header.message_id {
+                let _ = write!(above, "Message-ID: <{id}@{}>\r\n", self.client.site.settings.hostname);
+            }
+        }
+        if header.starts_with_body {
+            above.push_str("\r\n");
+        }
+        arriving.header = Some(header);
+        let mut whole = above.into_bytes();
+        whole.reserve_exact(piece.len());
+        whole.extend_from_slice(piece);
+        whole
+    }
+
+    /// How the message comes in, before the envelope is complete.
+    fn with(&self, transaction: &Transaction) -> With {
+        With {
+            verb: self.helo.as_ref().map_or(HeloVerb::Ehlo, |helo| helo.verb),
+            smtputf8: transaction.smtputf8,
+            tls: self.tls.is_some(),
+            authenticated: self.case.proved().is_some(),
+        }
+    }
+
+    /// The envelope as it is queued: every recipient with its targets.
+    async fn queued_envelope(&self, envelope: &Envelope<Recipient>, octets: u64) -> Result<spool::Envelope, Reply> {
+        let mut recipients = Vec::with_capacity(envelope.recipients.len());
+        for accepted in &envelope.recipients {
+            let more = |forward_path: String, target: Target| spool::Recipient {
+                forward_path,
+                target,
+                notify: accepted.params.notify.bits(),
+                orcpt: accepted.params.orcpt.clone(),
+            };
+            match &accepted.proof {
+                Recipient::Relayed(path, _) => {
+                    let host = path.mailbox().map(|mailbox| mailbox.host.to_string()).unwrap_or_default();
+                    recipients.push(more(bare(path), Target::Remote { host }));
+                }
+                Recipient::Hosted(hosted) => {
+                    let targets =
+                        route::targets(&self.client.border.sources.directory, &self.client.site, hosted).await;
+                    let targets = targets.map_err(|error| self.unroutable(&error))?;
+                    recipients.extend(targets.into_iter().map(|(path, target)| more(path, target)));
+                }
+            }
+        }
+        if recipients.len() > TARGETS_MAX {
+            return Err(replies::too_many_targets());
+        }
+        let arrived = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(spool::Envelope {
+            reverse_path: envelope.reverse_path.mailbox().map(ToString::to_string).unwrap_or_default(),
+            recipients,
+            origin: self.origin(envelope),
+            arrived_at_unix_micros: u64::try_from(arrived.as_micros()).unwrap_or(u64::MAX),
+            session: self.client.session.to_string(),
+            smtputf8: envelope.mail.smtputf8,
+            eight_bit: envelope.mail.body == Some(smtp::server::BodyKind::EightBitMime),
+            envid: envelope
+                .mail
+                .envid
+                .as_deref()
+                .and_then(smtp::xtext::decode)
+                .and_then(|octets| String::from_utf8(octets).ok()),
+            ret: envelope.mail.ret.map(|ret| match ret {
+                smtp::Ret::Full => spool::Ret::Full,
+                smtp::Ret::Headers => spool::Ret::Headers,
+            }),
+            message_octets: octets,
+        })
+    }
+
+    /// Who may hear of a failure: only somebody with a right to send.
+    fn origin(&self, envelope: &Envelope<Recipient>) -> Origin {
+        let right = envelope.recipients.iter().find_map(|accepted| match &accepted.proof {
+            Recipient::Relayed(_, grant) => Some(grant.right()),
+            Recipient::Hosted(_) => None,
+        });
+        match (right, self.case.proved()) {
+            (Some(right), _) => {
+                Origin::Account { login: right.login().map(str::to_owned), grant: right.code().to_owned() }
+            }
+            (None, Some(proved)) => Origin::Account { login: Some(proved.login.clone()), grant: "auth".to_owned() },
+            (None, None) => Origin::Outside,
+        }
+    }
+
+    fn loops(&self, envelope: &Envelope<Recipient>, hops: usize) -> Reply {
+        let session = self.client.session;
+        info!(session = %session, client = %self.ip(), reverse_path = ?envelope.reverse_path.to_string(), hops, "message loops");
+        replies::loop_detected()
+    }
+
+    fn unroutable(&self, error: &route::RouteError) -> Reply {
+        warn!(session = %self.client.session, %error, "recipient accepted, but where it goes cannot be found out now");
+        replies::not_stored()
+    }
+
+    fn not_stored(&self, error: &AcceptError) -> Reply {
+        error!(session = %self.client.session, %error, "message not stored");
+        refusal(error)
+    }
+
+    fn log_taken(&self, envelope: &Envelope<Recipient>, taken: &Taken) {
+        let session = self.client.session;
+        let reverse_path = envelope.reverse_path.to_string();
+        let (queue_id, octets) = (taken.id, taken.octets);
+        if taken.fate == Fate::Discarded {
+            let login = self.login();
+            info!(session = %session, client = %self.ip(), login, queue_id = %queue_id, reverse_path = ?reverse_path, recipients = envelope.recipients.len(), octets, "discarded");
+            return;
+        }
+        let rights = envelope.recipients.iter().filter_map(|accepted| match &accepted.proof {
+            Recipient::Relayed(_, grant) => Some(grant.right()),
+            Recipient::Hosted(_) => None,
+        });
+        let right = rights.into_iter().next();
+        info!(
+            session = %session,
+            client = %self.ip(),
+            login = self.login().or(right.and_then(|right| right.login())),
+            queue_id = %queue_id,
+            reverse_path = ?reverse_path,
+            recipients = envelope.recipients.len(),
+            octets,
+            relay = right.map(guard::Right::code),
+            held = (taken.fate == Fate::Held).then_some(true),
+            "accepted"
+        );
+    }
+}
+
+/// A path without its brackets.
+fn bare(path: &smtp::ForwardPath) -> String {
+    path.mailbox().map_or_else(|| "postmaster".to_owned(), ToString::to_string)
+}
+
+fn refusal(error: &AcceptError) -> Reply {
+    match error {
+        AcceptError::Full { .. } => replies::disk_full(),
+        AcceptError::Io { .. } | AcceptError::Envelope(_) => replies::not_stored(),
+        AcceptError::Closed => replies::shutting_down(),
+    }
+}

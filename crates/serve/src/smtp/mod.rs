@@ -1,0 +1,31 @@
+//! SMTP and submission: sessions of crate `smtp` with the guard, the accounts and the queue behind them.
+//!
+//! `driver` moves octets, `answers` answers the session's questions, `judge` asks the guard, `message` takes a message to the queue, `header` knows the header fields that we read and write.
+
+mod answers;
+mod driver;
+pub mod header;
+mod judge;
+mod message;
+
+use std::time::Instant;
+
+use smtp::server::{Peer, Session};
+use tokio::sync::watch;
+
+use self::answers::Answers;
+use self::driver::Driver;
+use super::border::{Client, Opened};
+use listen::Wire;
+
+/// Serves one connection to its end.
+pub async fn serve(client: Client, opened: Opened, stop: watch::Receiver<bool>) {
+    let Opened { stream, tls } = opened;
+    let settings = &client.listener.settings;
+    // Behind a PROXY header is anybody: such a session never has the right that its peer has for itself (T6).
+    let proxied = settings.proxy_from.iter().any(|net| net.contains(&client.peer));
+    let listed = !proxied && settings.xclient_from.iter().any(|net| net.contains(&client.peer));
+    let peer = Peer { addr: client.ip, xclient: listed, tls: tls.is_some() };
+    let session = Session::new(client.listener.smtp.clone(), peer, Instant::now());
+    Driver::new(Wire::new(stream), session, Answers::new(client, tls)).run(stop).await;
+}
