@@ -1,4 +1,5 @@
-//! The interfaces of other mail servers. No I/O: octets come in, values go out, and the other way round.
+//! The interfaces of other mail servers, for who answers, and for who asks where anybody here does. No I/O: octets come in,
+//! values go out, and the other way round.
 //!
 //! | folder | what it speaks |
 //! |---|---|
@@ -6,7 +7,7 @@
 //! | `policy` | Postfix's policy delegation |
 //! | `socketmap` | look-ups by sendmail and Postfix |
 //! | `milter` | sendmail's mail filter protocol, version 6 |
-//! | `dovecot_auth` | Dovecot's authentication protocol, the server's side |
+//! | `dovecot_auth` | Dovecot's authentication protocol |
 //! | `auth_policy` | Dovecot's authentication policy reports |
 
 pub mod address;

@@ -1,13 +1,16 @@
-//! A hostile authentication client, before and after the handshake: nothing panics, a split changes nothing, no response
+//! A hostile authentication client, before and after the handshake, and a hostile server: nothing panics, a split changes nothing, no response
 //! is printed, and what it sent never makes two lines of a reply.
 #![no_main]
 
-use mta::dovecot_auth::{Auth, Decoder, DovecotAuthError, Event, Failure, Reply};
+use mta::dovecot_auth::{Auth, Client, ClientError, Decoder, DovecotAuthError, Event, Failure, Login, Reply, Step};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     check(data);
     check(&[b"VERSION\t1\t2\nCPID\t1\n", data].concat());
+    for data in [data, &[b"VERSION\t1\t2\nDONE\n", data].concat()] {
+        assert_eq!(steps(data, data.len().max(1)), steps(data, 1));
+    }
 });
 
 fn check(data: &[u8]) {
@@ -54,4 +57,25 @@ fn decode(data: &[u8], piece_octets: usize) -> (Vec<Event>, Option<DovecotAuthEr
         }
     }
     (events, None)
+}
+
+/// Up to the end, one way or the other.
+fn steps(data: &[u8], piece_octets: usize) -> (Vec<Step>, Option<ClientError>) {
+    let login = Login { login: "a", password: "b", service: "pop3", remote_ip: None, pid: 1 };
+    let (mut client, mut steps) = (Client::new(&login), Vec::new());
+    for piece in data.chunks(piece_octets) {
+        client.push(piece);
+        loop {
+            match client.next_step() {
+                Ok(Some(Step::Close(answer))) => {
+                    steps.push(Step::Close(answer));
+                    return (steps, None);
+                }
+                Ok(Some(step)) => steps.push(step),
+                Ok(None) => break,
+                Err(error) => return (steps, Some(error)),
+            }
+        }
+    }
+    (steps, None)
 }

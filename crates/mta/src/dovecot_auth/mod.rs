@@ -1,4 +1,5 @@
-//! Dovecot's authentication protocol (client to server, version 1), the server's side: SMTP AUTH of Postfix and Exim.
+//! Dovecot's authentication protocol (client to server, version 1): SMTP AUTH of Postfix and Exim. [`Decoder`] and [`Reply`]
+//! are for the server, [`Client`] is for who asks one.
 //!
 //! Lines end in LF, parameters are parted by TAB. The server sends its [`Handshake`] at once: Exim says nothing before
 //! it has seen `DONE`. The client begins with `VERSION` and `CPID`, then sends `AUTH`, `CONT` and `CANCEL` with ids of
@@ -9,6 +10,7 @@
 //! 4.96). When the connection closes instead of an answer, Exim says 435 and Postfix 454; Postfix says it once more at
 //! its next AUTH. So the answer to "could not ask" is to close.
 
+mod client;
 mod escape;
 mod reply;
 mod request;
@@ -16,6 +18,7 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
+pub use client::{Account, Answer, Client, ClientError, Login, Step};
 pub use reply::{Failure, Handshake, Mechanism, Property, REPLY_OCTETS_MAX, Reply};
 pub use request::{Auth, Secured};
 pub use secret::Secret;

@@ -2,12 +2,19 @@
 //!
 //! A request is the netstring `LENGTH:MAP KEY,`; a reply is one of `STATUS TEXT` (sendmail `sendmail/map.c`, Postfix
 //! socketmap_table(5)). Both keep the connection and ask one thing at a time, and both take a connection that closes
-//! for a temporary fault, so that what breaks the form needs no reply.
+//! for a temporary fault, so that what breaks the form needs no reply. [`Decoder`] is for who answers, [`ReplyDecoder`] and
+//! [`write_question`] are for who asks.
 
+mod client;
+mod netstring;
 #[cfg(test)]
 mod tests;
 
+pub use client::{ReplyDecoder, ReplyError, write_question};
+pub use netstring::NetstringError;
+
 use crate::text::push_printable;
+use netstring::{Netstrings, write_netstring};
 
 /// Longest request that sendmail and Postfix may send, and longest reply that they take, in octets.
 pub const REPLY_OCTETS_MAX: usize = 100_000;
@@ -16,21 +23,12 @@ pub const REQUEST_OCTETS_DEFAULT: usize = 10_000;
 /// Longest text of a reply that is not a value, in octets.
 const TEXT_OCTETS_MAX: usize = 450;
 
-/// What ends the connection: where the next netstring begins is not known any more.
+/// What ends the connection: where the next netstring begins is not known any more, or there is no sense in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SocketmapError {
-    /// No decimal length without leading zeros, or no colon behind it.
-    #[error("socketmap request: not a netstring's length")]
-    Length,
-    /// Longer than the limit that the decoder was given.
-    #[error("socketmap request: longer than {limit} octets")]
-    TooLong {
-        /// In octets.
-        limit: usize,
-    },
-    /// No comma at the end.
-    #[error("socketmap request: netstring without its comma")]
-    Comma,
+    /// No netstring, or one longer than the limit that the decoder was given.
+    #[error("socketmap request: {0}")]
+    Netstring(#[from] NetstringError),
     /// No blank between map and key, or no map.
     #[error("socketmap request: not a map and a key")]
     NoMap,
@@ -39,9 +37,7 @@ pub enum SocketmapError {
 /// Finds requests in what a mail server sends.
 #[derive(Debug)]
 pub struct Decoder {
-    octets: Vec<u8>,
-    start: usize,
-    limit: usize,
+    netstrings: Netstrings,
     failed: Option<SocketmapError>,
 }
 
@@ -54,15 +50,13 @@ impl Default for Decoder {
 impl Decoder {
     /// Requests of up to `request_octets` octets, map and blank included; at most [`REPLY_OCTETS_MAX`].
     pub fn with_limit(request_octets: usize) -> Self {
-        Self { octets: Vec::new(), start: 0, limit: request_octets.min(REPLY_OCTETS_MAX), failed: None }
+        Self { netstrings: Netstrings::new(request_octets.min(REPLY_OCTETS_MAX)), failed: None }
     }
 
     /// Takes what came in. Requests must be taken by [`Decoder::next_request`] until there is none before more is read,
     /// else nothing bounds what waits here.
     pub fn push(&mut self, octets: &[u8]) {
-        self.octets.drain(..self.start);
-        self.start = 0;
-        self.octets.extend_from_slice(octets);
+        self.netstrings.push(octets);
     }
 
     /// The next whole request; `None`: more octets are needed.
@@ -74,43 +68,9 @@ impl Decoder {
     }
 
     fn read(&mut self) -> Result<Option<Request>, SocketmapError> {
-        let Some((length, digits)) = length(&self.octets[self.start..], self.limit)? else {
-            return Ok(None);
-        };
-        let from = self.start + digits + 1;
-        let to = from + length;
-        match self.octets.get(to) {
-            None => Ok(None),
-            Some(b',') => {
-                self.start = to + 1;
-                Request::parse(&self.octets[from..to]).map(Some)
-            }
-            Some(_) => Err(SocketmapError::Comma),
-        }
+        self.netstrings.next()?.map(Request::parse).transpose()
     }
 }
-
-/// The length in front, and how many digits it has; `None` until its colon is there.
-fn length(octets: &[u8], limit: usize) -> Result<Option<(usize, usize)>, SocketmapError> {
-    let digits = octets.iter().take_while(|octet| octet.is_ascii_digit()).take(REPLY_OCTETS_DIGITS + 1).count();
-    // One number has one spelling: what another reader might read differently is not guessed at.
-    if digits > 1 && octets[0] == b'0' {
-        return Err(SocketmapError::Length);
-    }
-    if digits > REPLY_OCTETS_DIGITS {
-        return Err(SocketmapError::TooLong { limit });
-    }
-    let length = octets[..digits].iter().fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
-    match octets.get(digits) {
-        _ if length > limit => Err(SocketmapError::TooLong { limit }),
-        None => Ok(None),
-        Some(b':') if digits > 0 => Ok(Some((length, digits))),
-        Some(_) => Err(SocketmapError::Length),
-    }
-}
-
-/// Digits of [`REPLY_OCTETS_MAX`].
-const REPLY_OCTETS_DIGITS: usize = 6;
 
 /// Which map is asked for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,7 +117,7 @@ impl Reply {
     pub fn write_to(&self, out: &mut Vec<u8>) {
         let (status, text) = match self {
             Self::Ok(value) if value.len() + 3 > REPLY_OCTETS_MAX => ("PERM ", "value too long"),
-            Self::Ok(value) => return netstring(&[b"OK ", &value_octets(value)], out),
+            Self::Ok(value) => return write_netstring(&[b"OK ", &value_octets(value)], out),
             // With the blank, as sendmail looks for it before it looks at the word.
             Self::NotFound => ("NOTFOUND ", ""),
             Self::Temp(text) => ("TEMP ", text.as_str()),
@@ -166,18 +126,11 @@ impl Reply {
         };
         let mut printable = Vec::new();
         push_printable(text, TEXT_OCTETS_MAX, &mut printable);
-        netstring(&[status.as_bytes(), &printable], out);
+        write_netstring(&[status.as_bytes(), &printable], out);
     }
 }
 
 /// A value may be an address with UTF-8 in it; what could end a line may not be in it.
 fn value_octets(value: &str) -> Vec<u8> {
     value.bytes().map(|octet| if octet < b' ' || octet == 0x7f { b'?' } else { octet }).collect()
-}
-
-fn netstring(parts: &[&[u8]], out: &mut Vec<u8>) {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    out.extend_from_slice(format!("{length}:").as_bytes());
-    out.extend(parts.iter().copied().flatten());
-    out.push(b',');
 }

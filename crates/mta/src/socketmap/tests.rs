@@ -41,23 +41,23 @@ fn requests() {
 #[test]
 fn what_ends_the_connection() {
     let table: [(&[u8], SocketmapError); 17] = [
-        (b"03:a b,", SocketmapError::Length),
-        (b"00:,", SocketmapError::Length),
-        (b"00", SocketmapError::Length),
-        (b":a b,", SocketmapError::Length),
-        (b"-3:a b,", SocketmapError::Length),
-        (b"+3:a b,", SocketmapError::Length),
-        (b" 3:a b,", SocketmapError::Length),
-        (b"3 :a b,", SocketmapError::Length),
-        (b"3a b,", SocketmapError::Length),
-        (b"GET / HTTP/1.1\r\n", SocketmapError::Length),
-        (b"3:a bc", SocketmapError::Comma),
-        (b"3:a b\n", SocketmapError::Comma),
+        (b"03:a b,", NetstringError::Length.into()),
+        (b"00:,", NetstringError::Length.into()),
+        (b"00", NetstringError::Length.into()),
+        (b":a b,", NetstringError::Length.into()),
+        (b"-3:a b,", NetstringError::Length.into()),
+        (b"+3:a b,", NetstringError::Length.into()),
+        (b" 3:a b,", NetstringError::Length.into()),
+        (b"3 :a b,", NetstringError::Length.into()),
+        (b"3a b,", NetstringError::Length.into()),
+        (b"GET / HTTP/1.1\r\n", NetstringError::Length.into()),
+        (b"3:a bc", NetstringError::Comma.into()),
+        (b"3:a b\n", NetstringError::Comma.into()),
         (b"0:,", SocketmapError::NoMap),
         (b"3:abc,", SocketmapError::NoMap),
         (b"3: ab,", SocketmapError::NoMap),
-        (b"101", SocketmapError::TooLong { limit: 100 }),
-        (b"99999999999999999999999", SocketmapError::TooLong { limit: 100 }),
+        (b"101", NetstringError::TooLong { limit: 100 }.into()),
+        (b"99999999999999999999999", NetstringError::TooLong { limit: 100 }.into()),
     ];
     for (octets, error) in table {
         let mut decoder = Decoder::with_limit(100);
@@ -72,11 +72,11 @@ fn what_ends_the_connection() {
 fn the_limit_is_exact_and_never_above_the_protocols() {
     let request = |octets: usize| format!("{octets}:m {},", "k".repeat(octets - 2)).into_bytes();
     assert_eq!(decode_all(&request(100), 100).unwrap().len(), 1);
-    assert_eq!(decode_all(&request(101), 100), Err(SocketmapError::TooLong { limit: 100 }));
+    assert_eq!(decode_all(&request(101), 100), Err(NetstringError::TooLong { limit: 100 }.into()));
     assert_eq!(decode_all(&request(REPLY_OCTETS_MAX), usize::MAX).unwrap().len(), 1);
     let limit = REPLY_OCTETS_MAX;
-    assert_eq!(decode_all(&request(REPLY_OCTETS_MAX + 1), usize::MAX), Err(SocketmapError::TooLong { limit }));
-    assert_eq!(Decoder::default().limit, REQUEST_OCTETS_DEFAULT);
+    assert_eq!(decode_all(&request(REPLY_OCTETS_MAX + 1), usize::MAX), Err(NetstringError::TooLong { limit }.into()));
+    assert_eq!(Decoder::default().netstrings.limit, REQUEST_OCTETS_DEFAULT);
 }
 
 #[test]
@@ -99,6 +99,46 @@ fn replies() {
     let mut out = Vec::new();
     Reply::Ok("x".repeat(REPLY_OCTETS_MAX - 3)).write_to(&mut out);
     assert!(out.starts_with(b"100000:OK x"));
+}
+
+fn replies_in(octets: &[u8]) -> Result<Vec<Reply>, ReplyError> {
+    let mut decoder = ReplyDecoder::with_limit(20);
+    decoder.push(octets);
+    let mut replies = Vec::new();
+    while let Some(reply) = decoder.next_reply()? {
+        replies.push(reply);
+    }
+    Ok(replies)
+}
+
+#[test]
+fn what_is_not_said_is_not_found_either_way() {
+    let table = [
+        ("OK ", Some(Reply::Ok(String::new()))),
+        ("OK", Some(Reply::Ok(String::new()))),
+        ("OK alice", Some(Reply::Ok("alice".into()))),
+        ("NOTFOUND ", Some(Reply::NotFound)),
+        ("NOTFOUND", Some(Reply::NotFound)),
+        ("TEMP state: away", Some(Reply::Temp("state: away".into()))),
+        ("TIMEOUT ", Some(Reply::Timeout(String::new()))),
+        ("PERM no such map", Some(Reply::Perm("no such map".into()))),
+        ("OKAY", None),
+        ("ok ", None),
+        ("", None),
+    ];
+    for (text, expected) in table {
+        let read = replies_in(format!("{}:{text},", text.len()).as_bytes());
+        assert_eq!(read.ok(), expected.map(|reply| vec![reply]), "{text:?}");
+    }
+}
+
+#[test]
+fn replies_end_where_they_say() {
+    assert_eq!(replies_in(b"9:NOTFOUND ,3:OK ,"), Ok(vec![Reply::NotFound, Reply::Ok(String::new())]));
+    assert_eq!(replies_in(b"9:NOTFOUND ,3:OK "), Ok(vec![Reply::NotFound]));
+    assert_eq!(replies_in(b"3:OK ;"), Err(NetstringError::Comma.into()));
+    assert_eq!(replies_in(b"99999999:OK"), Err(NetstringError::TooLong { limit: 20 }.into()));
+    assert_eq!(replies_in(b"21:OK "), Err(NetstringError::TooLong { limit: 20 }.into()));
 }
 
 proptest! {
@@ -125,7 +165,7 @@ proptest! {
     #[test]
     fn what_is_written_is_read(map in "[!-~]{1,20}", key: Vec<u8>, piece in 1usize..10) {
         let mut octets = Vec::new();
-        netstring(&[map.as_bytes(), b" ", &key], &mut octets);
+        write_netstring(&[map.as_bytes(), b" ", &key], &mut octets);
         let mut decoder = Decoder::default();
         let mut requests = Vec::new();
         for piece in octets.chunks(piece) {
@@ -144,6 +184,23 @@ proptest! {
             decoder.push(&out);
             prop_assert_eq!(decode(&mut decoder).unwrap().len(), 1);
             prop_assert!(out.iter().all(|&octet| octet >= b' '));
+        }
+    }
+
+    #[test]
+    fn what_one_side_writes_the_other_reads(value in "[ -~]{0,40}", key in "[ -~]{0,40}", piece in 1usize..10) {
+        let mut question = Vec::new();
+        write_question("relay", &key, &mut question);
+        prop_assert_eq!(decode_all(&question, 100), Ok(vec![(b"relay".to_vec(), key.into_bytes())]));
+        for reply in [Reply::Ok(value.clone()), Reply::NotFound, Reply::Temp(value.clone()), Reply::Perm(value)] {
+            let mut out = Vec::new();
+            reply.write_to(&mut out);
+            let (mut decoder, mut read) = (ReplyDecoder::with_limit(100), Vec::new());
+            for piece in out.chunks(piece) {
+                decoder.push(piece);
+                read.extend(decoder.next_reply().unwrap());
+            }
+            prop_assert_eq!(read, [reply]);
         }
     }
 }

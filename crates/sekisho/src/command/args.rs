@@ -1,7 +1,7 @@
 //! The whole command line as data; help, man pages and completions are made from it.
 
 use super::map::Map;
-use super::{doctor::Doctor, import::Import, place::Place};
+use super::{connection::Endpoint, doctor::Doctor, import::Import};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::{ffi::OsString, net::IpAddr, path::PathBuf};
 
@@ -390,7 +390,7 @@ pub struct Ids {
 pub struct Ucspi {
     /// The server's socketmap listener: ADDRESS:PORT or unix:PATH
     #[arg(long, value_name = "PLACE", default_value = "127.0.0.1:10032")]
-    pub socketmap: Place,
+    pub socketmap: Endpoint,
     /// The mail server and its arguments
     #[arg(last = true, required = true, value_hint = ValueHint::CommandWithArguments)]
     pub program: Vec<OsString>,
@@ -401,7 +401,7 @@ pub struct Ucspi {
 pub struct Checkpassword {
     /// The server's dovecot-auth listener: ADDRESS:PORT or unix:PATH
     #[arg(long, value_name = "PLACE", default_value = "127.0.0.1:10034")]
-    pub dovecot_auth: Place,
+    pub dovecot_auth: Endpoint,
     /// What is logged in to
     #[arg(long, value_name = "SERVICE", default_value = "pop3", value_parser = ["pop3", "imap"])]
     pub service: String,

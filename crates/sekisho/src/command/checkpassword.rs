@@ -5,12 +5,11 @@
 //! 111 try later.
 
 use super::args::Checkpassword;
+use super::connection::{Connection, Endpoint};
 use super::fault::{Exit, Fault};
-use super::place::{Line, Place};
 use super::ucspi::remote_ip;
 use anyhow::{Context as _, anyhow};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use mta::dovecot_auth::{Account, Answer, Client, Login, Step};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -22,22 +21,24 @@ use std::time::Duration;
 const INPUT_OCTETS_MAX: usize = 512;
 /// How long the server may take: it makes those wait who guess.
 const ANSWER: Duration = Duration::from_secs(30);
-/// Longest line of the server, in octets.
-const LINE_OCTETS_MAX: u64 = 8_192;
-/// Most lines before its handshake is done.
-const HANDSHAKE_LINES_MAX: usize = 100;
 
 /// Runs the command: becomes the program, or ends with the interface's code.
 pub(super) fn run(args: &Checkpassword) -> Result<(), Fault> {
     let credentials = from_descriptor_3()?;
-    let client = remote_ip().map(|ip| ip.to_string());
+    let client = remote_ip();
     if let Err(error) = &client {
         anstream::eprintln!("sekisho checkpassword: {error:#}: the login will be no right to relay");
     }
-    let request = request(&credentials, &args.service, client.ok().as_deref());
-    let answer = ask(&args.dovecot_auth, &request).with_context(|| args.dovecot_auth.to_string());
+    let login = Login {
+        login: &credentials.login,
+        password: credentials.password.expose_secret(),
+        service: &args.service,
+        remote_ip: client.ok(),
+        pid: std::process::id(),
+    };
+    let answer = ask(&args.dovecot_auth, &login).with_context(|| args.dovecot_auth.to_string());
     match answer.map_err(|error| Fault::new(Exit::Qmail, error))? {
-        Answer::Proved(who) => Err(become_program(&args.program, &who)),
+        Answer::Proved(account) => Err(become_program(&args.program, &account)),
         Answer::Wrong => Err(Fault::new(Exit::No, anyhow!("login refused"))),
         Answer::Later => Err(Fault::new(Exit::Qmail, anyhow!("the login cannot be checked now"))),
     }
@@ -72,98 +73,26 @@ fn credentials(octets: &[u8]) -> Option<Credentials> {
     Some(Credentials { login: text(login)?, password: text(password)?.into() })
 }
 
-/// The handshake of a client and the request, as Dovecot's clients send them.
-fn request(credentials: &Credentials, service: &str, client: Option<&str>) -> SecretString {
-    let Credentials { login, password } = credentials;
-    let plain: SecretString = format!("\0{login}\0{}", password.expose_secret()).into();
-    let response: SecretString = STANDARD.encode(plain.expose_secret()).into();
-    let rip = client.map(|ip| format!("\trip={ip}")).unwrap_or_default();
-    let pid = std::process::id();
-    format!("VERSION\t1\t1\nCPID\t{pid}\nAUTH\t1\tPLAIN\tservice={service}{rip}\tresp={}\n", response.expose_secret())
-        .into()
-}
-
-/// What the server says of a login.
-#[derive(Debug, PartialEq, Eq)]
-enum Answer {
-    Proved(Who),
-    Wrong,
-    Later,
-}
-
-/// Who has logged in.
-#[derive(Debug, PartialEq, Eq)]
-struct Who {
-    user: String,
-    home: Option<String>,
-}
-
-fn ask(place: &Place, request: &SecretString) -> anyhow::Result<Answer> {
-    let mut line = Line::connect(place, ANSWER)?;
-    let mut versioned = false;
-    for _ in 0..HANDSHAKE_LINES_MAX {
-        match &*next_line(&mut line)? {
-            "DONE" => {
-                anyhow::ensure!(versioned, "no version");
-                line.send(request.expose_secret().as_bytes())?;
-                return answer(&next_line(&mut line)?).ok_or_else(|| anyhow!("an answer that is none"));
-            }
-            text if text.starts_with("VERSION\t1\t") => versioned = true,
-            _ => {}
+fn ask(endpoint: &Endpoint, login: &Login<'_>) -> anyhow::Result<Answer> {
+    let mut connection = Connection::connect(endpoint, ANSWER)?;
+    let mut client = Client::new(login);
+    loop {
+        match client.next_step()? {
+            Some(Step::Send(request)) => connection.send(&request)?,
+            Some(Step::Close(answer)) => return Ok(answer),
+            None => client.push(connection.receive()?),
         }
     }
-    Err(anyhow!("a handshake without an end"))
-}
-
-fn next_line(line: &mut Line) -> anyhow::Result<String> {
-    Ok(String::from_utf8(line.read_to(b'\n', LINE_OCTETS_MAX)?)?)
-}
-
-/// Takes an answer to our request apart.
-fn answer(line: &str) -> Option<Answer> {
-    let mut fields = line.split('\t');
-    let word = fields.next()?;
-    if fields.next()? != "1" {
-        return None;
-    }
-    let field = |name: &str| fields.clone().find_map(|field| field.strip_prefix(name)?.strip_prefix('=')).map(plain);
-    match word {
-        "OK" => {
-            let user = field("user").filter(|user| !user.is_empty())?;
-            Some(Answer::Proved(Who { user, home: field("home").filter(|home| !home.is_empty()) }))
-        }
-        "FAIL" if fields.clone().any(|field| field == "temp" || field == "code=temp_fail") => Some(Answer::Later),
-        "FAIL" => Some(Answer::Wrong),
-        _ => None,
-    }
-}
-
-/// A value without its escapes: octet 1 and a letter stand for what would end it.
-fn plain(value: &str) -> String {
-    let mut characters = value.chars();
-    let mut plain = String::with_capacity(value.len());
-    while let Some(character) = characters.next() {
-        let escaped = if character == '\u{1}' { characters.next() } else { None };
-        plain.push(match escaped {
-            None => character,
-            Some('1') => '\u{1}',
-            Some('t') => '\t',
-            Some('r') => '\r',
-            Some('n') => '\n',
-            Some(other) => other,
-        });
-    }
-    plain
 }
 
 /// Becomes the program; it returns only when that fails.
-fn become_program(program: &[std::ffi::OsString], who: &Who) -> Fault {
+fn become_program(program: &[std::ffi::OsString], account: &Account) -> Fault {
     let Some((name, arguments)) = program.split_first() else {
         return Fault::new(Exit::Usage, anyhow!("no program"));
     };
     let mut command = Command::new(name);
-    command.args(arguments).env("USER", &who.user);
-    match &who.home {
+    command.args(arguments).env("USER", &account.user);
+    match &account.home {
         // A program that opens `./` must not find anything else there: where this is no folder it does not start.
         Some(home) => command.env("HOME", home).current_dir(home),
         // What is inherited is somebody else's.
@@ -193,48 +122,10 @@ mod tests {
         assert!(read(&long(513)).is_none());
     }
 
-    #[test]
-    fn requests() {
-        let credentials = Credentials { login: "alice".into(), password: "se\tcret".to_owned().into() };
-        let pid = std::process::id();
-        let expected = format!(
-            "VERSION\t1\t1\nCPID\t{pid}\nAUTH\t1\tPLAIN\tservice=pop3\trip=192.0.2.7\tresp=AGFsaWNlAHNlCWNyZXQ=\n"
-        );
-        assert_eq!(request(&credentials, "pop3", Some("192.0.2.7")).expose_secret(), expected);
-        let without = request(&credentials, "imap", None);
-        assert!(without.expose_secret().contains("\tservice=imap\tresp="));
-    }
-
-    #[test]
-    fn answers() {
-        let proved = |user: &str, home: Option<&str>| {
-            Some(Answer::Proved(Who { user: user.into(), home: home.map(Into::into) }))
-        };
-        let table = [
-            ("OK\t1\tuser=alice@example.test", proved("alice@example.test", None)),
-            ("OK\t1\tuser=a\thome=/mail/a\u{1}tb\tx", proved("a", Some("/mail/a\tb"))),
-            ("OK\t1\thome=\tuser=a\u{1}1", proved("a\u{1}", None)),
-            ("OK\t1\tuser=", None),
-            ("OK\t1", None),
-            ("OK\t2\tuser=alice", None),
-            ("OK", None),
-            ("FAIL\t1\tuser=alice", Some(Answer::Wrong)),
-            ("FAIL\t1\tuser=alice\ttemp", Some(Answer::Later)),
-            ("FAIL\t1\tcode=temp_fail", Some(Answer::Later)),
-            ("FAIL\t1\tuser_disabled", Some(Answer::Wrong)),
-            ("FAIL\t2", None),
-            ("CONT\t1\t", None),
-            ("", None),
-        ];
-        for (line, expected) in table {
-            assert_eq!(answer(line), expected, "{line:?}");
-        }
-    }
-
     /// A server that greets with this and answers with that.
-    fn auth_server(greeting: &'static str, reply: &'static str) -> Place {
+    fn auth_server(greeting: &'static str, reply: &'static str) -> Endpoint {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let place = Place::Inet(listener.local_addr().unwrap());
+        let endpoint = Endpoint::Inet(listener.local_addr().unwrap());
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             io::Write::write_all(&mut stream, greeting.as_bytes()).unwrap();
@@ -249,14 +140,14 @@ mod tests {
             }
             io::Write::write_all(&mut &stream, reply.as_bytes()).unwrap();
         });
-        place
+        endpoint
     }
 
     #[test]
     fn only_a_whole_ok_is_a_login() {
         let hello = "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nDONE\n";
-        let request = SecretString::from("VERSION\t1\t1\nCPID\t1\nAUTH\t1\tPLAIN\tservice=pop3\tresp=\n");
-        let asked = |greeting, reply| ask(&auth_server(greeting, reply), &request).ok();
+        let login = Login { login: "alice", password: "secret", service: "pop3", remote_ip: None, pid: 1 };
+        let asked = |greeting, reply| ask(&auth_server(greeting, reply), &login).ok();
         assert!(matches!(asked(hello, "OK\t1\tuser=alice\n"), Some(Answer::Proved(_))));
         assert_eq!(asked(hello, "FAIL\t1\n"), Some(Answer::Wrong));
         assert_eq!(asked(hello, "OK\t1\tuser=al"), None, "cut off");

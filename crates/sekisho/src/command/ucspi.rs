@@ -5,9 +5,10 @@
 //! to come back, and the mail server is not started.
 
 use super::args::Ucspi;
+use super::connection::{Connection, Endpoint};
 use super::fault::{Exit, Fault};
-use super::place::{Line, Place};
 use anyhow::{Context as _, anyhow};
+use mta::socketmap::{self, ReplyDecoder, write_question};
 use smtp::reply::{Enhanced, Reply};
 use std::borrow::Cow;
 use std::env;
@@ -21,7 +22,7 @@ use std::time::Duration;
 /// How long the server may take for both answers together.
 const ANSWERS: Duration = Duration::from_secs(5);
 /// Longest answer that is read, in octets.
-const ANSWER_OCTETS_MAX: u64 = 10_000;
+const ANSWER_OCTETS_MAX: usize = 10_000;
 
 /// Runs the command: becomes the program, or refuses the client.
 pub(super) fn run(args: &Ucspi) -> Result<(), Fault> {
@@ -30,7 +31,10 @@ pub(super) fn run(args: &Ucspi) -> Result<(), Fault> {
         Ok((client, decision))
     });
     match asked {
-        Ok((_, Decision::Run { relay })) => Err(become_program(&args.program, relay)),
+        Ok((_, Decision::Run { relay })) => {
+            let relay_client = relay.then_some("");
+            Err(become_program(&args.program, relay_client))
+        }
         Ok((client, Decision::Refuse(reply))) => {
             anstream::eprintln!("sekisho ucspi: {client}: {reply}");
             Ok(say(&reply)?)
@@ -65,39 +69,46 @@ enum Decision {
     Refuse(Reply),
 }
 
-fn ask(place: &Place, client: IpAddr) -> anyhow::Result<Decision> {
-    let mut line = Line::connect(place, ANSWERS)?;
-    if let Some(word) = look_up(&mut line, "connect", client)? {
+fn ask(endpoint: &Endpoint, client: IpAddr) -> anyhow::Result<Decision> {
+    let mut guard = Guard::connect(endpoint)?;
+    if let Some(word) = guard.look_up("connect", client)? {
         return refusal(&word).map(Decision::Refuse).ok_or_else(|| anyhow!("connect: {word:?} is no answer"));
     }
-    let relay = look_up(&mut line, "relay", client)?.is_some();
+    let relay = guard.look_up("relay", client)?.is_some();
     Ok(Decision::Run { relay })
 }
 
-/// Asks a map. `None`: it has no such key. That it cannot say is an error.
-fn look_up(line: &mut Line, map: &str, client: IpAddr) -> anyhow::Result<Option<String>> {
-    let question = format!("{map} {client}");
-    line.send(format!("{}:{question},", question.len()).as_bytes()).context(map.to_owned())?;
-    let answer = netstring(line).context(map.to_owned())?;
-    found(&answer).context(map.to_owned())
+/// The server's socketmap.
+struct Guard {
+    connection: Connection,
+    replies: ReplyDecoder,
 }
 
-/// An answer without its length.
-fn netstring(line: &mut Line) -> anyhow::Result<String> {
-    let length: u64 = String::from_utf8(line.read_to(b':', 6)?)?.parse().context("no netstring")?;
-    anyhow::ensure!(length <= ANSWER_OCTETS_MAX, "an answer of {length} octets");
-    let mut octets = vec![0; usize::try_from(length)? + 1];
-    line.read_exact(&mut octets)?;
-    anyhow::ensure!(octets.pop() == Some(b','), "no netstring");
-    Ok(String::from_utf8_lossy(&octets).into_owned())
-}
+impl Guard {
+    fn connect(endpoint: &Endpoint) -> anyhow::Result<Self> {
+        let connection = Connection::connect(endpoint, ANSWERS)?;
+        Ok(Self { connection, replies: ReplyDecoder::with_limit(ANSWER_OCTETS_MAX) })
+    }
 
-/// The value, or that there is none; neither is said by any other word.
-fn found(answer: &str) -> anyhow::Result<Option<String>> {
-    match answer.split_once(' ').unwrap_or((answer, "")) {
-        ("OK", value) => Ok(Some(value.to_owned())),
-        ("NOTFOUND", _) => Ok(None),
-        _ => Err(anyhow!("{answer:?}")),
+    /// Asks a map. `None`: it has no such key. That it cannot say is an error.
+    fn look_up(&mut self, map: &str, client: IpAddr) -> anyhow::Result<Option<String>> {
+        match self.reply(map, client).context(map.to_owned())? {
+            socketmap::Reply::Ok(value) => Ok(Some(value)),
+            socketmap::Reply::NotFound => Ok(None),
+            other => Err(anyhow!("{other:?}").context(map.to_owned())),
+        }
+    }
+
+    fn reply(&mut self, map: &str, client: IpAddr) -> anyhow::Result<socketmap::Reply> {
+        let mut question = Vec::new();
+        write_question(map, &client.to_string(), &mut question);
+        self.connection.send(&question)?;
+        loop {
+            if let Some(reply) = self.replies.next_reply()? {
+                return Ok(reply);
+            }
+            self.replies.push(self.connection.receive()?);
+        }
     }
 }
 
@@ -136,15 +147,15 @@ fn say(reply: &Reply) -> io::Result<()> {
     client.flush()
 }
 
-/// Becomes the program; it returns only when that fails.
-fn become_program(program: &[impl AsRef<OsStr>], relay: bool) -> Fault {
+/// Becomes the program, with this `RELAYCLIENT` or none; it returns only when that fails.
+fn become_program(program: &[impl AsRef<OsStr>], relay_client: Option<&str>) -> Fault {
     let Some((name, arguments)) = program.split_first() else {
         return Fault::new(Exit::Usage, anyhow!("no program"));
     };
     let mut command = Command::new(name);
     command.args(arguments).env_remove("RELAYCLIENT");
-    if relay {
-        command.env("RELAYCLIENT", "");
+    if let Some(value) = relay_client {
+        command.env("RELAYCLIENT", value);
     }
     let error = command.exec();
     let told = say(&no_guard());
@@ -173,27 +184,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_is_not_found_either_way() {
-        let table = [
-            ("OK ", Some(Some(""))),
-            ("OK", Some(Some(""))),
-            ("OK alice", Some(Some("alice"))),
-            ("NOTFOUND ", Some(None)),
-            ("NOTFOUND", Some(None)),
-            ("TEMP state: away", None),
-            ("TIMEOUT ", None),
-            ("PERM no such map", None),
-            ("OKAY", None),
-            ("ok ", None),
-            ("", None),
-        ];
-        for (answer, expected) in table {
-            let expected = expected.map(|value| value.map(str::to_owned));
-            assert_eq!(found(answer).ok(), expected, "{answer:?}");
-        }
-    }
-
-    #[test]
     fn refusals() {
         let table = [
             ("REJECT go away", Some("554 5.7.1 go away")),
@@ -212,16 +202,16 @@ mod tests {
     }
 
     /// A server that answers with these netstrings, whatever it is asked, and closes.
-    fn guard_that_says(answers: &'static [u8]) -> Place {
+    fn guard_that_says(answers: &'static [u8]) -> Endpoint {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let place = Place::Inet(listener.local_addr().unwrap());
+        let endpoint = Endpoint::Inet(listener.local_addr().unwrap());
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             stream.write_all(answers).unwrap();
             stream.shutdown(std::net::Shutdown::Write).unwrap();
             let _ = io::copy(&mut stream, &mut io::sink());
         });
-        place
+        endpoint
     }
 
     #[test]

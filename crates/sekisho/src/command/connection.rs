@@ -5,22 +5,25 @@
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fmt;
-use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+/// So much is read at once.
+const RECEIVED_OCTETS: usize = 4096;
+
 /// Where a listener is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum Endpoint {
     /// TCP.
     Inet(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
 }
 
-impl FromStr for Place {
+impl FromStr for Endpoint {
     type Err = &'static str;
 
     /// As in `bind`. Names are not looked up: that could take longer than an answer may.
@@ -33,7 +36,7 @@ impl FromStr for Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inet(address) => address.fmt(f),
@@ -43,42 +46,39 @@ impl fmt::Display for Place {
 }
 
 /// A connection whose every step must be done before its time is over.
-pub(super) struct Line {
-    reader: BufReader<Wire>,
+pub(super) struct Connection {
+    wire: Wire,
+    received: Box<[u8]>,
 }
 
-impl Line {
-    /// Connects; everything on the line must be done within `limit` from now on.
-    pub(super) fn connect(place: &Place, limit: Duration) -> io::Result<Self> {
+impl Connection {
+    /// Connects; everything on it must be done within `limit` from now on.
+    pub(super) fn connect(endpoint: &Endpoint, limit: Duration) -> io::Result<Self> {
         let until = Instant::now() + limit;
-        let (domain, address) = match place {
-            Place::Inet(address) => (Domain::for_address(*address), SockAddr::from(*address)),
-            Place::Unix(path) => (Domain::UNIX, SockAddr::unix(path)?),
+        let (domain, address) = match endpoint {
+            Endpoint::Inet(address) => (Domain::for_address(*address), SockAddr::from(*address)),
+            Endpoint::Unix(path) => (Domain::UNIX, SockAddr::unix(path)?),
         };
         let socket = Socket::new(domain, Type::STREAM, None)?;
         socket.connect_timeout(&address, limit)?;
-        Ok(Self { reader: BufReader::new(Wire { socket, until }) })
+        Ok(Self { wire: Wire { socket, until }, received: vec![0; RECEIVED_OCTETS].into() })
     }
 
     /// Sends all of it.
     pub(super) fn send(&mut self, octets: &[u8]) -> io::Result<()> {
-        self.reader.get_mut().write_all(octets)
+        self.wire.write_all(octets)
     }
 
-    /// What comes up to `end`, without it; longer than `octets_max` is an error, and so is an end before.
-    pub(super) fn read_to(&mut self, end: u8, octets_max: u64) -> io::Result<Vec<u8>> {
-        let mut octets = Vec::new();
-        self.reader.by_ref().take(octets_max + 1).read_until(end, &mut octets)?;
-        match octets.pop() {
-            Some(last) if last == end => Ok(octets),
-            None => Err(io::ErrorKind::UnexpectedEof.into()),
-            Some(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "an answer without its end")),
+    /// What comes in next. That nothing comes any more is an error.
+    pub(super) fn receive(&mut self) -> io::Result<&[u8]> {
+        loop {
+            match self.wire.read(&mut self.received) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(octets) => return Ok(&self.received[..octets]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
-    }
-
-    /// The next octets, as many as `octets` has room for.
-    pub(super) fn read_exact(&mut self, octets: &mut [u8]) -> io::Result<()> {
-        self.reader.read_exact(octets)
     }
 }
 
@@ -122,19 +122,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places() {
+    fn endpoints() {
         for text in ["127.0.0.1:10032", "[::1]:10032", "unix:/run/sekisho/socketmap"] {
-            assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
         for text in ["", "127.0.0.1", "localhost:10032", "::1:10032:x", "unix:", "/run/sekisho/socketmap"] {
-            assert!(text.parse::<Place>().is_err(), "{text}");
+            assert!(text.parse::<Endpoint>().is_err(), "{text}");
         }
     }
 
     /// A server that says `octets` at once, then keeps the connection.
-    fn saying(octets: &'static [u8]) -> (Place, std::net::TcpListener) {
+    fn saying(octets: &'static [u8]) -> (Endpoint, std::net::TcpListener) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let place = Place::Inet(listener.local_addr().unwrap());
+        let endpoint = Endpoint::Inet(listener.local_addr().unwrap());
         let accepting = listener.try_clone().unwrap();
         std::thread::spawn(move || {
             let (mut stream, _) = accepting.accept().unwrap();
@@ -142,26 +142,28 @@ mod tests {
             // Until the other side has gone.
             let _ = io::copy(&mut stream, &mut io::sink());
         });
-        (place, listener)
+        (endpoint, listener)
     }
 
     #[test]
     fn a_silent_server_costs_no_more_than_the_limit() {
-        let (place, _listener) = saying(b"3");
+        let (endpoint, _listener) = saying(b"3");
         let started = Instant::now();
-        let mut line = Line::connect(&place, Duration::from_millis(100)).unwrap();
-        line.send(b"x").unwrap();
-        assert_eq!(line.read_to(b':', 10).unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert!(line.read_exact(&mut [0; 1]).is_err());
-        assert!(line.send(b"x").is_err());
+        let mut connection = Connection::connect(&endpoint, Duration::from_millis(100)).unwrap();
+        connection.send(b"x").unwrap();
+        assert_eq!(connection.receive().unwrap(), b"3");
+        assert_eq!(connection.receive().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(connection.receive().is_err());
+        assert!(connection.send(b"x").is_err());
         assert!(started.elapsed() < Duration::from_secs(10));
     }
 
     #[test]
-    fn an_answer_is_as_long_as_it_may_be() {
-        let (place, _listener) = saying(b"abc:abcd:");
-        let mut line = Line::connect(&place, Duration::from_secs(10)).unwrap();
-        assert_eq!(line.read_to(b':', 3).unwrap(), b"abc");
-        assert!(line.read_to(b':', 3).is_err());
+    fn an_end_is_an_error() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = Endpoint::Inet(listener.local_addr().unwrap());
+        let mut connection = Connection::connect(&endpoint, Duration::from_secs(10)).unwrap();
+        drop(listener.accept().unwrap());
+        assert_eq!(connection.receive().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }
