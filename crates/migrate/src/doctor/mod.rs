@@ -51,7 +51,7 @@ impl fmt::Display for Finding {
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn add(&mut self, severity: Severity, at: &Spot, (what, todo): (impl Into<String>, &str)) {
+    fn add(&mut self, severity: Severity, at: &Spot, what: impl Into<String>, todo: &str) {
         let finding = Finding { severity, at: at.clone(), what: what.into(), todo: todo.to_owned() };
         if !self.0.contains(&finding) {
             self.0.push(finding);
@@ -59,15 +59,15 @@ impl Findings {
     }
 
     fn danger(&mut self, at: &Spot, what: impl Into<String>, todo: &str) {
-        self.add(Severity::Danger, at, (what, todo));
+        self.add(Severity::Danger, at, what, todo);
     }
 
     fn warning(&mut self, at: &Spot, what: impl Into<String>, todo: &str) {
-        self.add(Severity::Warning, at, (what, todo));
+        self.add(Severity::Warning, at, what, todo);
     }
 
     fn note(&mut self, at: &Spot, what: impl Into<String>, todo: &str) {
-        self.add(Severity::Note, at, (what, todo));
+        self.add(Severity::Note, at, what, todo);
     }
 }
 

@@ -36,6 +36,21 @@ struct Postfix<'a> {
     findings: &'a mut Findings,
 }
 
+/// A list of restrictions.
+#[derive(Clone, Copy)]
+struct List<'a> {
+    name: &'a str,
+    steps: &'a [String],
+}
+
+/// A step of a list that looks something up in a map.
+#[derive(Clone, Copy)]
+struct MapStep<'a> {
+    list: &'a str,
+    step: &'a str,
+    map: &'a str,
+}
+
 /// One smtpd with its own settings.
 struct Smtpd<'a> {
     service: Option<&'a Service>,
@@ -139,7 +154,7 @@ impl Postfix<'_> {
             let decides =
                 list == "smtpd_relay_restrictions" || (relay.is_empty() && list == "smtpd_recipient_restrictions");
             if decides {
-                self.around(smtpd, (list, &steps), guard);
+                self.around(smtpd, List { name: list, steps: &steps }, guard);
             }
         }
         if reached {
@@ -192,7 +207,7 @@ impl Postfix<'_> {
                 self.findings.danger(&at, what, todo);
             } else if step.starts_with("check_") && step.ends_with("_access") {
                 let map = steps.get(index + 1).map_or("", String::as_str);
-                self.map_before(&at, (list, step, map));
+                self.map_before(&at, MapStep { list, step, map });
             } else if step == "check_policy_service" {
                 let what = format!(
                     "{list}: another policy service stands before Sekisho; where it says OK, Sekisho is not asked"
@@ -203,7 +218,8 @@ impl Postfix<'_> {
     }
 
     /// A map before the guard: harmless if it never says OK.
-    fn map_before(&mut self, at: &Spot, (list, step, map): (&str, &str, &str)) {
+    fn map_before(&mut self, at: &Spot, before: MapStep<'_>) {
+        let MapStep { list, step, map } = before;
         let file = map.split_once(':').map_or(map, |(_, file)| file);
         let text = crate::import::read_text(&self.dir.join(file));
         let todo = "put it behind Sekisho, or let it say DUNNO";
@@ -232,7 +248,8 @@ impl Postfix<'_> {
     }
 
     /// Whether the list that decides about relaying stops what the guard has no word on, behind it.
-    fn around(&mut self, smtpd: &Smtpd<'_>, (list, steps): (&str, &[String]), guard: usize) {
+    fn around(&mut self, smtpd: &Smtpd<'_>, deciding: List<'_>, guard: usize) {
+        let List { name: list, steps } = deciding;
         let at = self.at(smtpd, list);
         let stop = steps.iter().position(|step| STOPS.contains(&step.as_str()));
         match stop {

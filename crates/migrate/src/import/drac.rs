@@ -2,7 +2,7 @@
 
 use super::{
     ImportError, Spot,
-    draft::{Draft, Making},
+    draft::{Change, Draft, Making},
     read,
 };
 use std::path::Path;
@@ -27,7 +27,7 @@ pub(super) fn import(path: &Path, making: &mut Making) -> Result<(), ImportError
     };
     let elsewhere = loaded.as_ref().is_some_and(drac::allow::Allow::reaches_beyond_loopback);
     let bind = if elsewhere { "0.0.0.0:2900" } else { "127.0.0.1:2900" };
-    making.offer(&first, ("rpc.dracd", "a [[listener]] for dracd"), |draft| {
+    making.offer(&first, Change { what: "rpc.dracd", key: "a [[listener]] for dracd" }, |draft| {
         let bind = Value::Array(vec![Value::from(bind)]);
         draft.push("listener", vec![("name", "dracd".into()), ("protocol", "dracd".into()), ("bind", bind)]);
         draft.set("relay.pop", "enabled", true);
@@ -68,7 +68,7 @@ fn options(making: &mut Making, at: &Spot, arguments: &[String]) {
                 match minutes.parse::<u32>() {
                     Ok(minutes) => {
                         let put = |draft: &mut Draft| draft.set("relay.pop", "minutes", minutes);
-                        making.offer(at, (&what, "relay.pop.minutes"), put);
+                        making.offer(at, Change { what: &what, key: "relay.pop.minutes" }, put);
                     }
                     Err(_) => making.not_taken(at, &what, "this is no number of minutes; give it as relay.pop.minutes"),
                 }
@@ -80,7 +80,9 @@ fn options(making: &mut Making, at: &Spot, arguments: &[String]) {
             file => {
                 let what = format!("rpc.dracd {file}");
                 let export = format!("btree:{file}");
-                if making.offer(at, (&what, "relay.export"), |draft| draft.set("relay", "export", export)) {
+                if making.offer(at, Change { what: &what, key: "relay.export" }, |draft| {
+                    draft.set("relay", "export", export)
+                }) {
                     let how = "it is only for mail servers that read it; those that ask us fail closed, a file cannot";
                     making.differs(at, &what, how);
                 }
@@ -108,6 +110,6 @@ fn allow(making: &mut Making, file: &Path, text: &str) -> Result<drac::allow::Al
     }
     let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string();
     let put = |draft: &mut Draft| draft.set("relay.drac", "allow", absolute);
-    making.offer(&Spot::new(&name, 1), ("dracd.allow", "relay.drac.allow"), put);
+    making.offer(&Spot::new(&name, 1), Change { what: "dracd.allow", key: "relay.drac.allow" }, put);
     Ok(loaded.allow)
 }

@@ -115,6 +115,13 @@ impl fmt::Display for Draft {
     }
 }
 
+/// A setting of theirs, and the key of ours that it becomes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Change<'a> {
+    pub(super) what: &'a str,
+    pub(super) key: &'a str,
+}
+
 /// The draft and the report on it.
 #[derive(Debug, Default)]
 pub(super) struct Making {
@@ -123,8 +130,7 @@ pub(super) struct Making {
 }
 
 impl Making {
-    fn note(&mut self, outcome: Outcome, at: &Spot, (what, text): (&str, &str)) {
-        let note = Note { outcome, at: at.clone(), what: what.to_owned(), text: text.to_owned() };
+    fn note(&mut self, note: Note) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
@@ -132,31 +138,31 @@ impl Making {
 
     /// It stands there now, or holds always.
     pub(super) fn taken(&mut self, at: &Spot, what: &str, key: &str) {
-        self.note(Outcome::Taken, at, (what, key));
+        self.note(Note::new(Outcome::Taken, at, what, key));
     }
 
     /// It is there, but not quite.
     pub(super) fn differs(&mut self, at: &Spot, what: &str, how: &str) {
-        self.note(Outcome::Differs, at, (what, how));
+        self.note(Note::new(Outcome::Differs, at, what, how));
     }
 
     /// It is not there.
     pub(super) fn not_taken(&mut self, at: &Spot, what: &str, instead: &str) {
-        self.note(Outcome::NotTaken, at, (what, instead));
+        self.note(Note::new(Outcome::NotTaken, at, what, instead));
     }
 
     /// Makes a change if the configuration's reader has nothing against it, and tells what became of it.
-    pub(super) fn offer(&mut self, at: &Spot, (what, key): (&str, &str), change: impl FnOnce(&mut Draft)) -> bool {
+    pub(super) fn offer(&mut self, at: &Spot, taking: Change<'_>, change: impl FnOnce(&mut Draft)) -> bool {
         let mut changed = self.draft.clone();
         change(&mut changed);
         match changed.mistakes().first() {
             None => {
                 self.draft = changed;
-                self.taken(at, what, key);
+                self.taken(at, taking.what, taking.key);
                 true
             }
             Some(mistake) => {
-                self.not_taken(at, what, mistake);
+                self.not_taken(at, taking.what, mistake);
                 false
             }
         }
@@ -166,8 +172,9 @@ impl Making {
     pub(super) fn offer_each(
         &mut self,
         at: &Spot,
-        (what, key): (&str, &str),
-        (texts, put): (&[String], impl Fn(&mut Draft, &str)),
+        Change { what, key }: Change<'_>,
+        texts: &[String],
+        put: impl Fn(&mut Draft, &str),
     ) {
         let mut taken = false;
         for text in texts {

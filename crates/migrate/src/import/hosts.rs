@@ -2,7 +2,11 @@
 //!
 //! An allow list bars nobody by itself: it becomes `peers` only where `hosts.deny`, or a last rule, bars the rest.
 
-use super::{ImportError, Spot, draft::Making, read};
+use super::{
+    ImportError, Spot,
+    draft::{Change, Making},
+    read,
+};
 use ipnet::{IpNet, Ipv4Net};
 use std::{net::Ipv4Addr, path::Path};
 use toml::Value;
@@ -52,7 +56,7 @@ pub(super) fn import(path: &Path, making: &mut Making) -> Result<(), ImportError
     for (protocol, port, daemons) in SERVICES {
         let mine: Vec<&Rule> = rules.iter().filter(|rule| rule.is_for(daemons)).collect();
         if mine.iter().any(|rule| !rule.daemons.contains(&"all".to_owned())) {
-            service(making, (protocol, port), &mine);
+            service(making, Served { protocol, port }, &mine);
         }
     }
     for rule in &rules {
@@ -78,8 +82,16 @@ impl Rule {
     }
 }
 
+/// What a listener serves, and where.
+#[derive(Debug, Clone, Copy)]
+struct Served {
+    protocol: &'static str,
+    port: u16,
+}
+
 /// Makes the listener: with `peers`, where all others are barred.
-fn service(making: &mut Making, (protocol, port): (&'static str, u16), rules: &[&Rule]) {
+fn service(making: &mut Making, served: Served, rules: &[&Rule]) {
+    let Served { protocol, port } = served;
     let bars = rules.iter().position(|rule| !rule.permits && rule.is_everybody());
     let before = &rules[..bars.unwrap_or(rules.len())];
     let open = bars.is_none() || before.iter().any(|rule| rule.permits && rule.is_everybody());
@@ -114,7 +126,7 @@ fn service(making: &mut Making, (protocol, port): (&'static str, u16), rules: &[
     if !peers.is_empty() {
         keys.push(("peers", Value::Array(peers)));
     }
-    making.offer(&at, (&format!("the rules for {protocol}"), key), |draft| draft.push("listener", keys));
+    making.offer(&at, Change { what: &format!("the rules for {protocol}"), key }, |draft| draft.push("listener", keys));
 }
 
 fn rules(text: &str, file: &Path, permits: bool, making: &mut Making) -> Vec<Rule> {

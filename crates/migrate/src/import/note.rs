@@ -50,6 +50,13 @@ pub struct Note {
     pub text: String,
 }
 
+impl Note {
+    /// A line of the report.
+    pub(super) fn new(outcome: Outcome, at: &Spot, what: &str, text: &str) -> Self {
+        Self { outcome, at: at.clone(), what: what.to_owned(), text: text.to_owned() }
+    }
+}
+
 /// `main.cf:12: mynetworks -> relay.networks`. Control signs, which a terminal would obey, are taken out.
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

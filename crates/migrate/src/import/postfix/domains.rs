@@ -1,7 +1,10 @@
 //! Which domains are ours, and where the mail of the others that we take goes.
 
 use super::{Taking, main_cf::words};
-use crate::import::{draft::Draft, read};
+use crate::import::{
+    draft::{Change, Draft},
+    read,
+};
 use std::{collections::BTreeMap, path::Path};
 use toml::Value;
 
@@ -39,7 +42,7 @@ impl Taking<'_> {
             keys.extend(hops.get(domain).map(|hop| ("next_hop", Value::from(hop.as_str()))));
             draft.push("domains.relay", keys);
         };
-        self.making.offer_each(&at, ("relay_domains", "[[domains.relay]]"), (&domains, put));
+        self.making.offer_each(&at, Change { what: "relay_domains", key: "[[domains.relay]]" }, &domains, put);
         if words(&parents).iter().any(|word| word == "relay_domains") && !domains.is_empty() {
             self.making.differs(&at, "relay_domains", "subdomains are not meant here; name each that you want");
         }

@@ -6,6 +6,7 @@ use super::{
     master_cf::Service,
 };
 use crate::import::Spot;
+use crate::import::draft::Change;
 use std::net::IpAddr;
 use toml::Value;
 
@@ -107,7 +108,7 @@ impl Taking<'_> {
         let mut keys = keys(&main, port);
         keys.insert(0, ("name", Value::from(self.free_name(&keys, port))));
         keys.insert(2, ("bind", Value::Array(bind)));
-        self.making.offer(&at, (&what, "[[listener]]"), |draft| draft.push("listener", keys));
+        self.making.offer(&at, Change { what: &what, key: "[[listener]]" }, |draft| draft.push("listener", keys));
         self.service_notes(&at, service, &main);
     }
 

@@ -1,7 +1,10 @@
 //! `smtpd_*_restrictions`: what of them has a counterpart.
 
 use super::Taking;
-use crate::import::{Spot, draft::Draft};
+use crate::import::{
+    Spot,
+    draft::{Change, Draft},
+};
 use config::Text;
 use judge::tables::Tables;
 use std::path::Path;
@@ -144,7 +147,7 @@ impl Taking<'_> {
             }
             Load::Wrong(mistake) => return self.making.not_taken(&step.at, &what, &mistake),
             Load::Good => {
-                self.making.offer(&step.at, (&what, "[[access]]"), put);
+                self.making.offer(&step.at, Change { what: &what, key: "[[access]]" }, put);
             }
         }
         if step.behind_permit {
@@ -163,7 +166,7 @@ impl Taking<'_> {
             ("protocol", Value::from("dracd")),
             ("bind", Value::Array(vec![Value::from("127.0.0.1:2900")])),
         ];
-        self.making.offer(&step.at, (what, "[relay.pop] and a [[listener]] for dracd"), |draft| {
+        self.making.offer(&step.at, Change { what, key: "[relay.pop] and a [[listener]] for dracd" }, |draft| {
             draft.set("relay.pop", "enabled", true);
             if !draft.to_string().contains("protocol = \"dracd\"") {
                 draft.push("listener", listener);

@@ -10,7 +10,11 @@ mod networks;
 mod onward;
 mod simple;
 
-use super::{ImportError, Spot, draft::Making, read};
+use super::{
+    ImportError, Spot,
+    draft::{Change, Making},
+    read,
+};
 use main_cf::{MainCf, Written};
 use master_cf::Service;
 use std::{
@@ -100,7 +104,9 @@ impl Taking<'_> {
         self.seen.insert("mydomain".to_owned());
         match self.take_value("myhostname") {
             Some((at, name)) => {
-                self.making.offer(&at, ("myhostname", "hostname"), |draft| draft.set("", "hostname", name));
+                self.making.offer(&at, Change { what: "myhostname", key: "hostname" }, |draft| {
+                    draft.set("", "hostname", name)
+                });
             }
             None => self.making.differs(
                 &Spot::new(&self.file, 1),
@@ -113,7 +119,7 @@ impl Taking<'_> {
                 self.making.not_taken(&at, "myorigin", "give `domains.default` what stands in that file");
             } else {
                 let put = |draft: &mut super::draft::Draft| draft.set("domains", "default", origin);
-                self.making.offer(&at, ("myorigin", "domains.default"), put);
+                self.making.offer(&at, Change { what: "myorigin", key: "domains.default" }, put);
             }
         }
     }
@@ -131,10 +137,14 @@ impl Taking<'_> {
         }
         // Postfix's default: the key stands with the certificate.
         let key = key.filter(|key| !key.starts_with('$')).unwrap_or_else(|| certificate.clone());
-        self.making.offer(&at, ("smtpd_tls_cert_file, smtpd_tls_key_file", "tls.certificate, tls.key"), |draft| {
-            draft.set("tls", "certificate", certificate);
-            draft.set("tls", "key", key);
-        });
+        self.making.offer(
+            &at,
+            Change { what: "smtpd_tls_cert_file, smtpd_tls_key_file", key: "tls.certificate, tls.key" },
+            |draft| {
+                draft.set("tls", "certificate", certificate);
+                draft.set("tls", "key", key);
+            },
+        );
     }
 
     /// What nobody has answered for.

@@ -1,12 +1,19 @@
 //! `mynetworks`: who may relay by address.
 
 use super::{Taking, main_cf::words};
+use crate::import::draft::Change;
 use crate::import::{Spot, read};
 use ipnet::IpNet;
 use std::{net::IpAddr, path::Path};
 
 /// Files in files.
 const DEPTH_MAX: u32 = 4;
+
+/// What a list and its files came to so far, and how deep in files we are.
+struct Patterns<'a> {
+    found: &'a mut Vec<String>,
+    depth: u32,
+}
 
 impl Taking<'_> {
     pub(super) fn networks(&mut self) {
@@ -21,7 +28,7 @@ impl Taking<'_> {
             self.making.taken(&at, "mynetworks_style", "nothing: mynetworks is written, and it is not asked");
         }
         let mut found = Vec::new();
-        self.patterns(&at, &list, (&mut found, 0));
+        self.patterns(&at, &list, &mut Patterns { found: &mut found, depth: 0 });
         let except: Vec<IpNet> = found.iter().filter_map(|text| net(text.strip_prefix('!')?)).collect();
         for text in found.iter().filter_map(|text| text.strip_prefix('!')) {
             let instead = "there are no exceptions; name the networks around it in relay.networks";
@@ -36,18 +43,20 @@ impl Taking<'_> {
         }
         let plain: Vec<String> = whole.iter().map(|text| text.replace(['[', ']'], "")).collect();
         let put = |draft: &mut crate::import::draft::Draft, text: &str| draft.add("relay", "networks", text);
-        self.making.offer_each(&at, ("mynetworks", "relay.networks"), (&plain, put));
+        self.making.offer_each(&at, Change { what: "mynetworks", key: "relay.networks" }, &plain, put);
     }
 
     /// The patterns of a list, and of the files it names.
-    fn patterns(&mut self, at: &Spot, list: &[String], (found, depth): (&mut Vec<String>, u32)) {
+    fn patterns(&mut self, at: &Spot, list: &[String], patterns: &mut Patterns<'_>) {
         for word in list {
-            if word.starts_with('/') && depth < DEPTH_MAX {
+            if word.starts_with('/') && patterns.depth < DEPTH_MAX {
                 match read::text(Path::new(word)) {
                     Ok(text) => {
                         let text: Vec<&str> =
                             text.lines().map(|line| line.split('#').next().unwrap_or_default()).collect();
-                        self.patterns(at, &words(&text.join("\n")), (found, depth + 1));
+                        patterns.depth += 1;
+                        self.patterns(at, &words(&text.join("\n")), patterns);
+                        patterns.depth -= 1;
                     }
                     Err(error) => self.making.not_taken(at, &format!("mynetworks {word}"), &error.to_string()),
                 }
@@ -55,7 +64,7 @@ impl Taking<'_> {
                 let instead = "name its networks in relay.networks";
                 self.making.not_taken(at, &format!("mynetworks {word}"), instead);
             } else {
-                found.push(word.clone());
+                patterns.found.push(word.clone());
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `relayhost`: where mail for others goes.
 
 use super::{Taking, domains::host_and_port};
-use crate::import::draft::Draft;
+use crate::import::draft::{Change, Draft};
 
 impl Taking<'_> {
     pub(super) fn onward(&mut self) {
@@ -32,7 +32,7 @@ impl Taking<'_> {
             draft.set("delivery.smarthost", "port", port.parse::<u16>().map_or(0, i64::from));
             draft.set("delivery.smarthost", "tls", tls);
         };
-        if self.making.offer(&at, ("relayhost", "delivery.smarthost"), put) && !exact {
+        if self.making.offer(&at, Change { what: "relayhost", key: "delivery.smarthost" }, put) && !exact {
             self.making.differs(&at, "relayhost", "no MX is asked for it; its address is");
         }
         if let Some((at, maps)) = passwords.filter(|_| logs_in) {

@@ -1,6 +1,7 @@
 //! Settings that are one value of ours, and those that are Postfix's own affair or work for a person.
 
 use super::Taking;
+use crate::import::draft::Change;
 
 /// How a value is written.
 #[derive(Clone, Copy)]
@@ -104,12 +105,16 @@ impl Taking<'_> {
                 self.making.not_taken(&at, name, &format!("there is always a bound here: {section}.{key}"));
                 continue;
             }
-            self.making.offer(&at, (name, &format!("{section}.{key}")), |draft| draft.set(section, key, number));
+            self.making.offer(&at, Change { what: name, key: &format!("{section}.{key}") }, |draft| {
+                draft.set(section, key, number)
+            });
         }
         if let Some((at, delimiter)) = self.take_value("recipient_delimiter") {
             let first: String = delimiter.chars().take(1).collect();
             let put = |draft: &mut crate::import::draft::Draft| draft.set("domains", "detail_delimiter", first);
-            if self.making.offer(&at, ("recipient_delimiter", "domains.detail_delimiter"), put) && delimiter.len() > 1 {
+            if self.making.offer(&at, Change { what: "recipient_delimiter", key: "domains.detail_delimiter" }, put)
+                && delimiter.len() > 1
+            {
                 self.making.differs(&at, "recipient_delimiter", "there is one sign only; the first is taken");
             }
         } else if self.main.get("recipient_delimiter").is_some() {

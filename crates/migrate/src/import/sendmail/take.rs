@@ -3,7 +3,7 @@
 use super::{Reading, Said, host};
 use crate::import::{
     Spot,
-    draft::{Draft, Making},
+    draft::{Change, Draft, Making},
 };
 use std::path::{Path, PathBuf};
 use toml::Value;
@@ -126,7 +126,7 @@ impl Taking<'_> {
         if let Some(said) = self.defined("confDOMAIN_NAME").cloned() {
             let name = said.arg(1).to_owned();
             let put = |draft: &mut Draft| draft.set("", "hostname", name);
-            self.making.offer(&said.at, ("confDOMAIN_NAME", "hostname"), put);
+            self.making.offer(&said.at, Change { what: "confDOMAIN_NAME", key: "hostname" }, put);
         } else {
             let how = "it is not written, and sendmail asks the system; give `hostname` the name of your host";
             let at = self.said.first().map_or_else(|| Spot::new("sendmail.mc", 1), |said| said.at.clone());
@@ -138,7 +138,11 @@ impl Taking<'_> {
                 draft.set("tls", "certificate", certificate.arg(1));
                 draft.set("tls", "key", key.arg(1));
             };
-            self.making.offer(&certificate.at, ("confSERVER_CERT, confSERVER_KEY", "tls.certificate, tls.key"), put);
+            self.making.offer(
+                &certificate.at,
+                Change { what: "confSERVER_CERT, confSERVER_KEY", key: "tls.certificate, tls.key" },
+                put,
+            );
         }
     }
 
@@ -168,7 +172,8 @@ impl Taking<'_> {
             let name = if alone { protocol.to_owned() } else { format!("{protocol}-{}", index + 1) };
             keys.insert(0, ("name", Value::from(name)));
             keys.extend(pause.filter(|_| protocol == "smtp").map(|pause| ("greet_pause_ms", Value::from(pause))));
-            self.making.offer(&said.at, (&what, "[[listener]]"), |draft| draft.push("listener", keys));
+            self.making
+                .offer(&said.at, Change { what: &what, key: "[[listener]]" }, |draft| draft.push("listener", keys));
         }
     }
 
@@ -177,7 +182,7 @@ impl Taking<'_> {
             "FEATURE" => self.a_feature(said),
             "define" => self.a_definition(said),
             "RELAY_DOMAIN" => self.relay_domain(said),
-            "RELAY_DOMAIN_FILE" => self.map(said, ("domains", "maps", "relay-domains"), said.arg(0)),
+            "RELAY_DOMAIN_FILE" => self.map(said, "relay-domains", said.arg(0)),
             "LOCAL_DOMAIN" if said.arg(0).contains('.') => {
                 let instead =
                     format!("domains with accounts live in the directory: sekisho domain add {}", said.arg(0));
@@ -209,13 +214,9 @@ impl Taking<'_> {
                 let file = path_of(said.arg(1), "/etc/mail/access");
                 self.access(said, &file);
             }
-            "use_cw_file" => self.map(
-                said,
-                ("domains", "maps", "local-host-names"),
-                &path_of(said.arg(1), "/etc/mail/local-host-names"),
-            ),
+            "use_cw_file" => self.map(said, "local-host-names", &path_of(said.arg(1), "/etc/mail/local-host-names")),
             "mailertable" => {
-                self.map(said, ("domains", "maps", "mailertable"), &path_of(said.arg(1), "/etc/mail/mailertable"));
+                self.map(said, "mailertable", &path_of(said.arg(1), "/etc/mail/mailertable"));
             }
             "greet_pause" => self.making.taken(&said.at, &what, "greet_pause_ms of [[listener]]"),
             name if ALWAYS.contains(&name) => self.making.taken(&said.at, &what, "nothing to write: always so"),
@@ -235,19 +236,22 @@ impl Taking<'_> {
         }
         let (refusing, giving) = (map.clone(), map);
         let what = "FEATURE access_db";
-        self.making
-            .offer(&said.at, (what, "[[access]]"), |draft| draft.push("access", vec![("map", Value::from(refusing))]));
+        self.making.offer(&said.at, Change { what, key: "[[access]]" }, |draft| {
+            draft.push("access", vec![("map", Value::from(refusing))])
+        });
         let put = |draft: &mut Draft| draft.add("relay", "maps", &giving);
-        self.making.offer(&said.at, ("the RELAY entries of access_db", "relay.maps"), put);
+        self.making.offer(&said.at, Change { what: "the RELAY entries of access_db", key: "relay.maps" }, put);
     }
 
-    fn map(&mut self, said: &Said, (section, key, kind): (&'static str, &'static str, &str), file: &str) {
+    /// One more of `domains.maps`.
+    fn map(&mut self, said: &Said, kind: &str, file: &str) {
         if !self.is_here(said, file) {
             return;
         }
         let map = format!("{kind}:{}", self.found(file).display());
         let what = if said.name == "FEATURE" { format!("FEATURE {}", said.arg(0)) } else { said.name.clone() };
-        self.making.offer(&said.at, (&what, &format!("{section}.{key}")), |draft| draft.add(section, key, &map));
+        self.making
+            .offer(&said.at, Change { what: &what, key: "domains.maps" }, |draft| draft.add("domains", "maps", &map));
     }
 
     /// Where a file lies: as it is named, or beside the one that names it, where a copy is read elsewhere.
@@ -277,7 +281,7 @@ impl Taking<'_> {
                 name: "relay-domains".to_owned(),
                 args: Vec::new(),
             };
-            self.map(&said, ("domains", "maps", "relay-domains"), "/etc/mail/relay-domains");
+            self.map(&said, "relay-domains", "/etc/mail/relay-domains");
         }
     }
 
@@ -289,11 +293,13 @@ impl Taking<'_> {
                     self.making.not_taken(&said.at, &what, "this is no network; name it in relay.networks");
                     continue;
                 };
-                self.making.offer(&said.at, (&what, "relay.networks"), |draft| draft.add("relay", "networks", &net));
+                self.making.offer(&said.at, Change { what: &what, key: "relay.networks" }, |draft| {
+                    draft.add("relay", "networks", &net)
+                });
             } else {
                 let domain = word.to_owned();
                 let put = |draft: &mut Draft| draft.push("domains.relay", vec![("domain", Value::from(domain))]);
-                if self.making.offer(&said.at, (&what, "[[domains.relay]]"), put) {
+                if self.making.offer(&said.at, Change { what: &what, key: "[[domains.relay]]" }, put) {
                     let how = "mail to it is taken (give its next_hop); hosts of it have no right to relay: name them in [[relay.clients]]";
                     self.making.differs(&said.at, &what, how);
                 }
@@ -312,15 +318,15 @@ impl Taking<'_> {
                 ),
                 Some(number) => {
                     let put = |draft: &mut Draft| draft.set(section, key, number);
-                    self.making.offer(&said.at, (name, &format!("{section}.{key}")), put);
+                    self.making.offer(&said.at, Change { what: name, key: &format!("{section}.{key}") }, put);
                 }
             }
             return;
         }
         match name {
             "SMART_HOST" => self.smart_host(said),
-            "confCW_FILE" => self.map(said, ("domains", "maps", "local-host-names"), &path_of(value, "")),
-            "confCR_FILE" => self.map(said, ("domains", "maps", "relay-domains"), &path_of(value, "")),
+            "confCW_FILE" => self.map(said, "local-host-names", &path_of(value, "")),
+            "confCR_FILE" => self.map(said, "relay-domains", &path_of(value, "")),
             "confAUTH_OPTIONS" if value.contains('p') => {
                 self.making.taken(
                     &said.at,
@@ -345,7 +351,7 @@ impl Taking<'_> {
             draft.set("delivery.smarthost", "port", 25);
             draft.set("delivery.smarthost", "tls", "offered");
         };
-        if self.making.offer(&said.at, ("SMART_HOST", "delivery.smarthost"), put) && !exact {
+        if self.making.offer(&said.at, Change { what: "SMART_HOST", key: "delivery.smarthost" }, put) && !exact {
             self.making.differs(&said.at, "SMART_HOST", "no MX is asked for it; its address is");
         }
     }
