@@ -4,49 +4,13 @@
 use std::net::IpAddr;
 
 use sasl::scheme;
-use serde::Serialize;
 
 use crate::error::DirectoryError;
+use crate::listed::{Account, PasswordKind};
 use crate::store::{AccountRow, Secrets};
 use crate::{Directory, name};
 
 type Result<T> = std::result::Result<T, DirectoryError>;
-
-/// An account as it is listed; no secret is in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Account {
-    /// `user@domain`, in lower case.
-    pub login: String,
-    /// Where its mail lies, relative to the mail directory.
-    pub maildir: String,
-    /// Octets that the mailbox may hold; `None`: no bound.
-    pub quota_octets: Option<u64>,
-    /// Which passwords it may log in with.
-    pub passwords: PasswordKind,
-    /// Whether every login is refused. Mail still comes in.
-    pub locked: bool,
-    /// Seconds since 1970 from which every login is refused.
-    pub expires_at: Option<u64>,
-    /// Seconds since 1970.
-    pub created_at: u64,
-    /// The scheme of the main password's hash; `None`: it has no main password.
-    pub scheme: Option<String>,
-    /// Whether SCRAM keys of the main password are stored.
-    pub scram: bool,
-    /// Devices that are not revoked.
-    pub devices: u32,
-}
-
-/// Which secrets of an account are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PasswordKind {
-    /// The main password and the devices' secrets, by every mechanism.
-    #[default]
-    Any,
-    /// Only a device's secret, and only by APOP or CRAM-MD5: no password ever crosses the net.
-    ApopOnly,
-}
 
 /// The main password of a new account.
 #[derive(Clone, Default)]

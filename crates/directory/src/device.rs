@@ -2,13 +2,10 @@
 //! stays out of them and one of them can be cut off alone. The secret is made here, shown once and kept encrypted, since
 //! APOP and CRAM-MD5 need it in clear.
 
-use std::net::IpAddr;
-
-use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::DirectoryError;
+use crate::listed::{Device, DeviceLimits};
 use crate::store::NewDeviceRow;
 use crate::{Directory, key, name};
 
@@ -19,77 +16,6 @@ pub const SECRET_CHARACTERS: usize = 20;
 /// Without i, l, o, 0 and 1: it is read off a screen and typed into a panel.
 const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
 const NETWORKS_MAX: usize = 64;
-
-/// A device as it is listed and as a login tells it; no secret is in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Device {
-    /// The login of the account it belongs to.
-    pub account: String,
-    /// Its name within the account.
-    pub name: String,
-    /// `user-name@domain`: what the device logs in with.
-    pub login: String,
-    /// What it may do.
-    #[serde(flatten)]
-    pub limits: DeviceLimits,
-    /// Seconds since 1970 when it was cut off.
-    pub revoked_at: Option<u64>,
-    /// Seconds since 1970.
-    pub created_at: u64,
-}
-
-/// What a device may do. The directory keeps networks and expiry; messages and recipients are the judge's to keep.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DeviceLimits {
-    /// Where it may log in from; empty: everywhere.
-    pub networks: Vec<IpNet>,
-    /// Messages that it may send in an hour; `None`: no bound of its own.
-    pub messages_per_hour: Option<u32>,
-    /// Whom it may send to.
-    pub recipients: RecipientScope,
-    /// Seconds since 1970 from which it is refused.
-    pub expires_at: Option<u64>,
-}
-
-impl DeviceLimits {
-    /// Reads networks as an operator writes them: addresses or CIDR without host bits.
-    pub fn with_networks(mut self, written: &[impl AsRef<str>]) -> Result<Self> {
-        self.networks = written.iter().map(|network| name::network(network.as_ref())).collect::<Result<_>>()?;
-        Ok(self)
-    }
-
-    pub(crate) fn allows(&self, client_ip: IpAddr) -> bool {
-        let client_ip = client_ip.to_canonical();
-        self.networks.is_empty() || self.networks.iter().any(|network| network.contains(&client_ip))
-    }
-}
-
-/// Whom a device may send to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RecipientScope {
-    /// Only addresses of hosted domains.
-    #[default]
-    OwnDomains,
-    /// Everybody.
-    Anywhere,
-}
-
-impl RecipientScope {
-    /// As written in commands and kept in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OwnDomains => "own-domains",
-            Self::Anywhere => "anywhere",
-        }
-    }
-
-    /// The reverse of [`Self::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::OwnDomains, Self::Anywhere].into_iter().find(|scope| scope.as_str() == text)
-    }
-}
 
 /// A secret to be shown once. `Debug` shows nothing of it, it is wiped when dropped.
 pub struct DeviceSecret(Zeroizing<String>);
@@ -182,6 +108,7 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::listed::RecipientScope;
 
     #[test]
     fn secrets_have_twenty_clear_characters_and_are_never_shown() {

@@ -11,7 +11,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`account`](Account), `alias`, [`device`](Device) | what an operator does |
+//! | `account`, `alias`, `device` | what an operator does |
+//! | `listed` | accounts and devices as they are listed |
 //! | `resolve`, `route`, `expand` | from an address to its targets |
 //! | `login`, `password` | from a login to an account |
 //! | `watch`, `cache` | what is remembered, and until when |
@@ -26,6 +27,7 @@ mod device;
 mod error;
 mod expand;
 mod key;
+mod listed;
 mod login;
 mod name;
 mod password;
@@ -47,11 +49,12 @@ use crate::resolve::Routes;
 use crate::store::Store;
 use crate::watch::{Generations, Watch};
 
-pub use account::{Account, Change, NewAccount, NewPassword, PasswordKind};
+pub use account::{Change, NewAccount, NewPassword};
 pub use alias::{Alias, Domain};
-pub use device::{Device, DeviceLimits, DeviceSecret, RecipientScope, SECRET_CHARACTERS};
+pub use device::{DeviceSecret, SECRET_CHARACTERS};
 pub use error::{AliasFault, DirectoryError, OpenError};
 pub use key::{KEY_OCTETS, ServerKey};
+pub use listed::{Account, Device, DeviceLimits, PasswordKind, RecipientScope};
 pub use login::{AuthOutcome, Identity, SecretUse, SecretsOutcome, Why};
 pub use password::PasswordTerms;
 pub use route::{ALIAS_DEPTH_MAX, ALIAS_WIDTH_MAX, Hosting, Resolution, Target};

@@ -8,8 +8,8 @@ use aws_lc_rs::constant_time;
 use sasl::{SecretBytes, SecretKind, StoredSecret, prepare, scram};
 
 use crate::cache::Cache;
-use crate::device::Device;
 use crate::error::DirectoryError;
+use crate::listed::Device;
 use crate::store::{DeviceRow, LoginRow};
 use crate::{Directory, name};
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::account::PasswordKind;
-use crate::device::{Device, DeviceLimits};
+use crate::listed::PasswordKind;
+use crate::listed::{Device, DeviceLimits};
 
 /// An account as it is written.
 pub(crate) struct AccountRow {

@@ -1,7 +1,7 @@
 //! The whole command line as data; help, man pages and completions are made from it.
 
 use super::map::Map;
-use super::{connection::Endpoint, doctor::Doctor, import::Import};
+use super::{connection::Endpoint, doctor::Doctor, global::Global, import::Import};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::{ffi::OsString, net::IpAddr, path::PathBuf};
 
@@ -18,36 +18,6 @@ pub struct Sekisho {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Options of every command.
-#[derive(Debug, Clone, Args)]
-pub struct Global {
-    /// Configuration file [default: /etc/sekisho/sekisho.toml]
-    #[arg(short = 'c', long = "config", value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
-    pub config: Option<PathBuf>,
-    /// Override a key of the configuration, as in relay.pop.minutes=10 or listener.NAME.connections_max=50
-    #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
-    pub set: Vec<String>,
-    /// Print JSON instead of a table
-    #[arg(long, global = true)]
-    pub json: bool,
-}
-
-/// How an answer is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
-
-impl Global {
-    /// How answers are printed.
-    pub fn form(&self) -> Form {
-        if self.json { Form::Json } else { Form::Text }
-    }
 }
 
 /// A command.

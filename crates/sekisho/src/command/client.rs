@@ -2,8 +2,8 @@
 //! server runs, to the same routes within this process.
 
 use super::{
-    args::Global,
     fault::{Exit, Fault},
+    global::Global,
 };
 use admin::client::{Client, ClientError};
 use config::Settings;

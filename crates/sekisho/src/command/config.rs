@@ -1,8 +1,9 @@
 //! `sekisho config`.
 
 use super::{
-    args::{Config, Form, Global},
+    args::Config,
     fault::{Exit, Fault},
+    global::{Form, Global},
     table,
 };
 use anyhow::Context as _;

@@ -1,8 +1,8 @@
 //! `sekisho doctor`: whether a Postfix or sendmail beside Sekisho really asks it.
 
 use super::{
-    args::Global,
     fault::{Exit, Fault},
+    global::Global,
     table,
 };
 use anyhow::anyhow;

@@ -1,9 +1,10 @@
 //! `sekisho grant`.
 
 use super::{
-    args::{Global, Grant},
+    args::Grant,
     client,
     fault::{Exit, Fault},
+    global::Global,
     table::{show, table, yes},
 };
 use admin::client::{Method, percent};

@@ -1,8 +1,8 @@
 //! `sekisho import`: from another mail system's configuration to one of ours.
 
 use super::{
-    args::Global,
     fault::{Exit, Fault},
+    global::Global,
     table,
 };
 use anyhow::anyhow;

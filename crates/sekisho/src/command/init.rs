@@ -1,9 +1,10 @@
 //! `sekisho init`: everything a new server needs, and what its operator must publish.
 
 use super::{
-    args::{Global, Init},
+    args::Init,
     client,
     fault::{Exit, Fault},
+    global::Global,
     secret, table,
 };
 use admin::client::Method;

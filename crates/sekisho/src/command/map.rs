@@ -12,9 +12,9 @@ use maps::Found;
 use maps::{Kind, RelayWhat, Spec, Subject, Table, Tag};
 use serde::Serialize;
 
-use super::args::Global;
 use super::client::settings;
 use super::fault::{Exit, Fault};
+use super::global::Global;
 use super::table::{printable, show, warnings};
 use judge::tables;
 use witness::export::replace;

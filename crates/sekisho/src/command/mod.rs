@@ -10,6 +10,7 @@ mod doctor;
 mod drac;
 mod dracd;
 mod fault;
+mod global;
 mod grant;
 mod import;
 mod init;

@@ -1,9 +1,10 @@
 //! `sekisho domain` and `sekisho alias`.
 
 use super::{
-    args::{Alias, Domain, Global},
+    args::{Alias, Domain},
     client,
     fault::Fault,
+    global::Global,
     table::{or_blank, show, table},
 };
 use admin::client::{Method, percent};

@@ -1,9 +1,10 @@
 //! `sekisho queue`.
 
 use super::{
-    args::{Global, Ids, Queue},
+    args::{Ids, Queue},
     client,
     fault::Fault,
+    global::Global,
     table::{printable, show, table, yes},
 };
 use admin::client::{Client, Method, percent};

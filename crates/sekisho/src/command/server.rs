@@ -1,11 +1,6 @@
 //! `sekisho serve`, `demo`, `reload`.
 
-use super::{
-    args::{Demo, Global},
-    client,
-    fault::Fault,
-    table,
-};
+use super::{args::Demo, client, fault::Fault, global::Global, table};
 use crate::demo;
 use crate::run::{self, Source};
 use admin::client::Method;

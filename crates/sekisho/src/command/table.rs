@@ -4,7 +4,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 use std::io::{self, Write as _};
 
-use super::{args::Form, fault::Fault};
+use super::{fault::Fault, global::Form};
 
 /// A table of texts under a header.
 pub(super) fn table<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {

@@ -1,9 +1,10 @@
 //! `sekisho user` and `sekisho user device`.
 
 use super::{
-    args::{Device, DeviceAdd, DeviceList, Global, Passwd, User, UserAdd},
+    args::{Device, DeviceAdd, DeviceList, Passwd, User, UserAdd},
     client,
     fault::Fault,
+    global::Global,
     secret,
     table::{or_blank, show, table, yes},
 };

@@ -11,7 +11,7 @@ use smtp::reply::Reply;
 use smtp::server::{Answer, Helo, Question, XClient};
 use tracing::{info, warn};
 
-use super::message::Arriving;
+use super::transaction::Transaction;
 use crate::border::Client;
 use judge::auth::{Auth, Outcome};
 use judge::{Case, Connected, Login};
@@ -28,18 +28,6 @@ pub(super) struct Answers {
     auth: Option<Box<Auth>>,
     begun: Instant,
     counts: Counts,
-}
-
-/// One mail transaction, from MAIL on.
-#[derive(Default)]
-pub(super) struct Transaction {
-    /// `SMTPUTF8`.
-    pub(super) smtputf8: bool,
-    /// The first accepted recipient.
-    pub(super) first_recipient: Option<String>,
-    /// How many are accepted.
-    pub(super) recipients: usize,
-    pub(super) arriving: Option<Arriving>,
 }
 
 #[derive(Default)]

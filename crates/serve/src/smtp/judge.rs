@@ -5,8 +5,9 @@ use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Accepted, Answer, Envelope, Mail, Rcpt};
 
-use super::answers::{Answers, Transaction};
+use super::answers::Answers;
 use super::message::ABOVE_OCTETS;
+use super::transaction::Transaction;
 use judge::Judge;
 
 impl Answers {

@@ -7,11 +7,12 @@ use guard::Recipient;
 use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Answer, Envelope, Flavour, HeloVerb, With};
-use spool::{AcceptError, Incoming, Origin, Target};
+use spool::{AcceptError, Origin, Target};
 use tracing::{error, info, warn};
 
-use super::answers::{Answers, Transaction};
+use super::answers::Answers;
 use super::header::{Header, Hop};
+use super::transaction::{Arriving, Transaction};
 use crate::memory::{Held, HeldComing};
 use crate::route;
 
@@ -20,19 +21,6 @@ pub(super) const ABOVE_OCTETS: usize = 512;
 
 /// Recipients of one message once aliases are replaced by what is behind them; far below what the spool can hold.
 const TARGETS_MAX: usize = 10_000;
-
-/// A message that is coming in.
-pub(super) struct Arriving {
-    incoming: Incoming,
-    /// Its header was read and ours written before it.
-    header: Option<Header>,
-    /// Why it cannot be taken; told at its end, when the client listens.
-    failed: Option<Reply>,
-    declared_size: Option<u64>,
-    /// Its part of the memory for messages, and how many octets it may have there; without one it goes to its file piece
-    /// by piece.
-    held: Option<(HeldComing, u64)>,
-}
 
 /// A message that was answered with 250.
 struct Taken {

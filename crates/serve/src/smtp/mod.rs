@@ -7,6 +7,7 @@ mod driver;
 pub mod header;
 mod judge;
 mod message;
+mod transaction;
 
 use std::time::Instant;
 

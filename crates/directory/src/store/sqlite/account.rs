@@ -6,8 +6,9 @@ use sqlx::{Row, Sqlite, Transaction};
 use super::Store;
 use super::fault::{Result, found, hosted_or, unavailable};
 use super::value::{from_column, json, to_column};
-use crate::account::{Account, Change, PasswordKind};
+use crate::account::Change;
 use crate::error::DirectoryError;
+use crate::listed::{Account, PasswordKind};
 use crate::store::{AccountRow, Secrets};
 
 /// An account as a statement reads it.

@@ -6,8 +6,8 @@ use sqlx::sqlite::SqliteRow;
 use super::Store;
 use super::fault::{Result, found, taken, unavailable};
 use super::value::{from_column, to_column};
-use crate::device::{Device, DeviceLimits, RecipientScope};
 use crate::error::DirectoryError;
+use crate::listed::{Device, DeviceLimits, RecipientScope};
 use crate::name;
 use crate::store::NewDeviceRow;
 

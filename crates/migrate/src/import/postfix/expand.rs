@@ -1,7 +1,6 @@
 //! Names in values of `main.cf`: `$name`, `${name}`, `$(name)`, `${name?then}`, `${name:else}`, `${name?{then}:{else}}`,
 //! `${{a} == {b} ? {then} : {else}}` (postconf(5)).
 
-use super::main_cf::MainCf;
 use std::cmp::Ordering;
 
 /// How deep names may lie in each other; deeper is a circle.
@@ -11,15 +10,15 @@ const NAMES_MAX: u32 = 10_000;
 /// How long a value may become, in octets.
 const VALUE_OCTETS_MAX: usize = 1 << 20;
 
-/// A value with its names replaced. What is too deep or too long is left out.
-pub(super) fn value(main: &MainCf, name: &str) -> String {
-    let mut expansion = Expansion { main, names: 0, out: String::new() };
+/// A value with its names replaced by what `text_of` says of each. What is too deep or too long is left out.
+pub(super) fn value(text_of: &dyn Fn(&str) -> String, name: &str) -> String {
+    let mut expansion = Expansion { text_of, names: 0, out: String::new() };
     expansion.name(name, 0);
     expansion.out
 }
 
 struct Expansion<'a> {
-    main: &'a MainCf,
+    text_of: &'a dyn Fn(&str) -> String,
     names: u32,
     out: String,
 }
@@ -30,7 +29,7 @@ impl Expansion<'_> {
         if depth > DEPTH_MAX || self.names > NAMES_MAX {
             return;
         }
-        let text = self.main.get(name).map_or_else(|| self.main.default_of(name), |written| written.text.clone());
+        let text = (self.text_of)(name);
         self.text(&text, depth);
     }
 

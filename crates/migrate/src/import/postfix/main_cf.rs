@@ -80,7 +80,10 @@ impl MainCf {
 
     /// The value with its names replaced; Postfix's default if it is not written, blank if it has none.
     pub fn value(&self, name: &str) -> String {
-        expand::value(self, name)
+        expand::value(
+            &|name| self.get(name).map_or_else(|| self.default_of(name), |written| written.text.clone()),
+            name,
+        )
     }
 
     /// Whether it says yes.

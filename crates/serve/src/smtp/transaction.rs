@@ -1,0 +1,32 @@
+//! One mail transaction, and its message while that comes in.
+
+use smtp::reply::Reply;
+use spool::Incoming;
+
+use super::header::Header;
+use crate::memory::HeldComing;
+
+/// One mail transaction, from MAIL on.
+#[derive(Default)]
+pub(super) struct Transaction {
+    /// `SMTPUTF8`.
+    pub(super) smtputf8: bool,
+    /// The first accepted recipient.
+    pub(super) first_recipient: Option<String>,
+    /// How many are accepted.
+    pub(super) recipients: usize,
+    pub(super) arriving: Option<Arriving>,
+}
+
+/// A message that is coming in.
+pub(super) struct Arriving {
+    pub(super) incoming: Incoming,
+    /// Its header was read and ours written before it.
+    pub(super) header: Option<Header>,
+    /// Why it cannot be taken; told at its end, when the client listens.
+    pub(super) failed: Option<Reply>,
+    pub(super) declared_size: Option<u64>,
+    /// Its part of the memory for messages, and how many octets it may have there; without one it goes to its file piece
+    /// by piece.
+    pub(super) held: Option<(HeldComing, u64)>,
+}
