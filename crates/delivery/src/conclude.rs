@@ -10,7 +10,7 @@ use crate::clock::unix_micros;
 use crate::dsn::{self, Action};
 use crate::fate::{Fate, FateKind};
 use crate::job::Ticket;
-use crate::notify;
+use crate::notify::{self, News};
 use crate::shared::Shared;
 
 /// What one verdict leads to for one message.
@@ -34,7 +34,7 @@ pub(crate) async fn conclude(shared: &Shared, ticket: &Ticket, verdicts: Vec<(us
         if told.is_empty() {
             continue;
         }
-        if let Err(error) = notify::send(shared, &ticket.job, (action, &told)).await {
+        if let Err(error) = notify::send(shared, &ticket.job, News { action, verdicts: &told }).await {
             tracing::warn!(queue_id = %ticket.job.id, %error, action = ?action, "no notification could be queued");
             if action == Action::Failed {
                 decisions.iter_mut().filter(|decision| decision.action == Some(action)).for_each(|decision| {

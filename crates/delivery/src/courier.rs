@@ -28,7 +28,9 @@ pub(crate) async fn open(shared: &Shared, destination: &Destination, tried: &[Ar
         (Destination::Lmtp(server), _) => open_lmtp(shared, server).await,
         (Destination::NextHop(server), _) => open_next_hop(shared, server, tried).await,
         (Destination::Smarthost, RemoteRoute::Smarthost(host)) => open_smarthost(shared, host, tried).await,
-        (Destination::Domain(domain), RemoteRoute::Mx(mx)) => open_domain(shared, (mx, domain), tried).await,
+        (Destination::Domain(domain), RemoteRoute::Mx(mx)) => {
+            open_domain(Search::new(shared, None, tried), mx, domain).await
+        }
         (other, _) => {
             let text = format!("no route for {other:?}");
             Err(unreached(&"none".into(), Response::local(451, [4, 3, 5], text)))
@@ -89,13 +91,13 @@ fn failed_name(name: &str, why: &str) -> Unreached {
     unreached(&name.into(), Response::local(451, [4, 4, 3], format!("look-up of {name} failed: {why}")))
 }
 
-async fn open_domain(shared: &Shared, (mx, domain): (&Mx, &str), tried: &[Arc<str>]) -> Result<Link, Unreached> {
-    let mut search = Search::new(shared, None, tried);
+async fn open_domain(mut search: Search<'_>, mx: &Mx, domain: &str) -> Result<Link, Unreached> {
+    let shared = search.shared;
     let Some(exchanges) =
         exchanges(mx, &shared.config.own, domain).await.map_err(|error| search.no_list(domain, &error))?
     else {
         let address = literal(domain).ok_or_else(|| failed_name(domain, "not an address"))?;
-        return search.address(mx, (domain, address)).await.ok_or_else(|| search.unreached(domain));
+        return search.attempt(&mx.endpoint(domain, address)).await.ok_or_else(|| search.unreached(domain));
     };
     for (at, exchange) in exchanges.iter().take(shared.config.limits.hosts_per_attempt).enumerate() {
         let addresses = match mx::addresses(&mx.resolver, &exchange.host).await {
@@ -111,7 +113,7 @@ async fn open_domain(shared: &Shared, (mx, domain): (&Mx, &str), tried: &[Arc<st
             return Err(if better { search.unreached(domain) } else { looped(domain) });
         }
         for address in addresses {
-            if let Some(link) = search.address(mx, (&exchange.host, address)).await {
+            if let Some(link) = search.attempt(&mx.endpoint(&exchange.host, address)).await {
                 return Ok(link);
             }
         }
@@ -142,6 +144,17 @@ fn literal(host: &str) -> Option<IpAddr> {
     plain.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
+impl Mx {
+    fn endpoint(&self, name: &str, address: IpAddr) -> Endpoint {
+        Endpoint {
+            name: name.to_owned(),
+            address: Address::Tcp(SocketAddr::new(address, self.port)),
+            protocol: Protocol::Smtp,
+            tls: self.tls,
+        }
+    }
+}
+
 /// The attempts at one destination, and what the last one said.
 struct Search<'a> {
     shared: &'a Shared,
@@ -157,16 +170,6 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(shared: &'a Shared, credentials: Option<&'a sasl::client::Credentials>, tried: &'a [Arc<str>]) -> Self {
         Self { shared, credentials, tried, last: None, reached_for: false, unknown: false }
-    }
-
-    async fn address(&mut self, mx: &Mx, (name, address): (&str, IpAddr)) -> Option<Link> {
-        let endpoint = Endpoint {
-            name: name.to_owned(),
-            address: Address::Tcp(SocketAddr::new(address, mx.port)),
-            protocol: Protocol::Smtp,
-            tls: mx.tls,
-        };
-        self.attempt(&endpoint).await
     }
 
     /// Where opportunistic TLS breaks, once more in clear: many old hosts offer what they cannot do.

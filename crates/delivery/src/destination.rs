@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::classify::Verdict;
+use crate::config::Limits;
 use crate::job::Part;
 
 /// Where mail goes together.
@@ -66,6 +67,15 @@ pub(crate) enum Queued {
     Full(Part),
     /// The host rests, for the reason and the time given.
     Rests(Part, Box<Verdict>, Duration),
+}
+
+/// A rest that begins.
+#[derive(Debug)]
+pub(crate) struct Resting {
+    /// What waited, to be deferred.
+    pub(crate) parts: Vec<Part>,
+    /// How long it takes.
+    pub(crate) length: Duration,
 }
 
 impl Destinations {
@@ -161,18 +171,18 @@ impl Queue {
         if state.workers == 0 { state.parts.drain(..).collect() } else { Vec::new() }
     }
 
-    /// No host could be reached: nobody asks again before the rest is over. Gives what waits, to be deferred.
-    pub(crate) fn rest(&self, verdict: &Verdict, (first, max): (Duration, Duration)) -> (Vec<Part>, Duration) {
+    /// No host could be reached: nobody asks again before the rest is over.
+    pub(crate) fn rest(&self, verdict: &Verdict, limits: &Limits) -> Resting {
         let mut state = self.state();
         let now = Instant::now();
         let length = match &state.rest {
             // Several workers run into the same wall: that is one failure.
             Some(rest) if rest.until > now => rest.length,
-            Some(rest) => (rest.length * 2).min(max),
-            None => first,
+            Some(rest) => (rest.length * 2).min(limits.host_rest_max),
+            None => limits.host_rest,
         };
         state.rest = Some(Rest { until: now + length, length, verdict: verdict.clone() });
-        (state.parts.drain(..).collect(), length)
+        Resting { parts: state.parts.drain(..).collect(), length }
     }
 
     /// Gives what waits, without a rest: an answer for good needs no host.

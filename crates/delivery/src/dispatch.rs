@@ -12,7 +12,7 @@ use crate::config::{Config, Lookups, RemoteRoute};
 use crate::destination::Destination;
 use crate::fate::OnFate;
 use crate::job::{Part, Ticket};
-use crate::local::{self, LocalPart, Place};
+use crate::local::{self, LocalPart, LocalTarget};
 use crate::remote;
 use crate::shared::{Shared, report_panic};
 
@@ -109,8 +109,8 @@ async fn dispatch(shared: &Arc<Shared>, local: &mpsc::Sender<LocalPart>, ticket:
     for &recipient in &ticket.job.due {
         let Some(target) = ticket.job.envelope.recipients.get(recipient).map(|one| &one.target) else { continue };
         match way(&shared.config.route, target) {
-            Way::Local(place) => {
-                let part = LocalPart { ticket: Arc::clone(&ticket), recipient, place };
+            Way::Local(target) => {
+                let part = LocalPart { ticket: Arc::clone(&ticket), recipient, target };
                 // Closed only after the batches panicked; the lease ends, and so does the puller at the next turn.
                 if local.send(part).await.is_err() {
                     shared.begin_stop();
@@ -130,16 +130,16 @@ async fn dispatch(shared: &Arc<Shared>, local: &mpsc::Sender<LocalPart>, ticket:
 }
 
 enum Way {
-    Local(Place),
+    Local(LocalTarget),
     Remote(Destination),
 }
 
 fn way(route: &RemoteRoute, target: &Target) -> Way {
     match (target, route) {
-        (Target::Maildir { account }, _) => Way::Local(Place::Account(account.clone())),
+        (Target::Maildir { account }, _) => Way::Local(LocalTarget::Account(account.clone())),
         (Target::NextHop { server }, _) => Way::Remote(Destination::NextHop(server.clone())),
         (Target::Lmtp { server }, _) => Way::Remote(Destination::Lmtp(server.clone())),
-        (Target::Remote { .. }, RemoteRoute::Sink(path)) => Way::Local(Place::Sink(path.clone())),
+        (Target::Remote { .. }, RemoteRoute::Sink(path)) => Way::Local(LocalTarget::Sink(path.clone())),
         (Target::Remote { .. }, RemoteRoute::Smarthost(_)) => Way::Remote(Destination::Smarthost),
         (Target::Remote { host }, RemoteRoute::Mx(_)) => Way::Remote(Destination::Domain(host.to_ascii_lowercase())),
     }

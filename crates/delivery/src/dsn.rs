@@ -2,6 +2,10 @@
 //!
 //! Pure: the caller gives the time and the part of the original that goes back, and sends the result from `<>`.
 //! A notification goes only to senders that are ours ([`may_tell`]): mail from outside names its sender as it likes.
+//!
+//! Written by hand, without `mail-builder`: that chooses each part's transfer encoding itself, and puts all but text into
+//! base64. Of a returned message RFC 2046 §5.2.1 forbids just that, and the octets that go back shall be those that came.
+//! What is left then, the fields of RFC 3464, no library writes.
 
 use std::fmt::Write as _;
 
@@ -119,7 +123,7 @@ impl Notice<'_> {
         self.write_text(&mut out);
         part(&boundary, &format!("message/{status}"), &mut out);
         self.write_status(&mut out);
-        part(&boundary, self.original_type(international), &mut out);
+        part(&boundary, self.original_type(), &mut out);
         let mut message = out.into_bytes();
         message.extend_from_slice(original);
         message.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
@@ -140,8 +144,8 @@ impl Notice<'_> {
         }
     }
 
-    fn original_type(&self, international: bool) -> &'static str {
-        match (self.original, international) {
+    fn original_type(&self) -> &'static str {
+        match (self.original, self.is_international()) {
             (Original::Message(_), false) => "message/rfc822\r\nContent-Transfer-Encoding: 8bit",
             (Original::Header(_), false) => "text/rfc822-headers\r\nContent-Transfer-Encoding: 8bit",
             (Original::Message(_), true) => "message/global\r\nContent-Transfer-Encoding: 8bit",

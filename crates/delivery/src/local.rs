@@ -30,24 +30,34 @@ const LAG_MAX: Duration = Duration::from_secs(5);
 pub(crate) struct LocalPart {
     pub(crate) ticket: Arc<Ticket>,
     pub(crate) recipient: usize,
-    pub(crate) place: Place,
+    pub(crate) target: LocalTarget,
 }
 
 /// Where it goes.
 #[derive(Debug)]
-pub(crate) enum Place {
+pub(crate) enum LocalTarget {
     /// The mailbox of a login.
     Account(String),
     /// A Maildir for everybody.
     Sink(PathBuf),
 }
 
+/// What writes into Maildirs.
+struct Means {
+    shared: Arc<Shared>,
+    delivery: Arc<maildir::Delivery>,
+    writers: Writers,
+}
+
 /// Gathers what comes into batches until the channel closes. Every batch begun is finished.
 pub(crate) async fn run(shared: Arc<Shared>, mut parts: mpsc::Receiver<LocalPart>) {
     let limits = &shared.config.limits;
     let slots = Arc::new(Semaphore::new(limits.local_batches.max(1)));
-    let delivery = Arc::new(maildir::Delivery::new(&shared.config.hostname));
-    let writers = Arc::new(Writers::start(limits.local_batches.max(1)));
+    let means = Arc::new(Means {
+        shared: Arc::clone(&shared),
+        delivery: Arc::new(maildir::Delivery::new(&shared.config.hostname)),
+        writers: Writers::start(limits.local_batches.max(1)),
+    });
     let mut batches = JoinSet::new();
     loop {
         // The slot comes first: while all are taken the next batch grows.
@@ -56,12 +66,12 @@ pub(crate) async fn run(shared: Arc<Shared>, mut parts: mpsc::Receiver<LocalPart
         if parts.recv_many(&mut batch, limits.local_batch.max(1)).await == 0 {
             break;
         }
-        let (shared, delivery, writers) = (Arc::clone(&shared), Arc::clone(&delivery), Arc::clone(&writers));
+        let means = Arc::clone(&means);
         batches.spawn(async move {
             let begun = Instant::now();
             let oldest = batch.iter().map(|part| part.ticket.job.envelope.arrived_at_unix_micros).min();
-            deliver(&shared, (delivery, &writers), batch).await;
-            stand_back(&shared, begun.elapsed(), oldest.unwrap_or_default()).await;
+            deliver(&means, batch).await;
+            stand_back(&means.shared, begun.elapsed(), oldest.unwrap_or_default()).await;
             drop(slot);
         });
         while batches.try_join_next().is_some() {}
@@ -85,18 +95,19 @@ struct Addressed {
     mailbox: Mailbox,
 }
 
-async fn deliver(shared: &Arc<Shared>, (delivery, writers): (Arc<maildir::Delivery>, &Writers), batch: Vec<LocalPart>) {
+async fn deliver(means: &Means, batch: Vec<LocalPart>) {
+    let shared = &means.shared;
     let mut addressed = Vec::with_capacity(batch.len());
     let mut concluded = Vec::new();
     for part in batch {
-        match find(shared, &part.place).await {
+        match find(shared, &part.target).await {
             Ok(mailbox) => addressed.push(Addressed { part, mailbox }),
             Err(verdict) => concluded.push((part, verdict)),
         }
     }
-    let writer = Arc::clone(shared);
+    let (writer, delivery) = (Arc::clone(shared), Arc::clone(&means.delivery));
     // Where the work panics its parts die with it: the leases end, and the spool hands the mail out again.
-    let written = writers.run(move || write_all(&writer, &delivery, addressed)).await;
+    let written = means.writers.run(move || write_all(&writer, &delivery, addressed)).await;
     concluded.extend(written.unwrap_or_default());
     let mut rest = concluded.into_iter().peekable();
     while let Some((part, verdict)) = rest.next() {
@@ -108,10 +119,10 @@ async fn deliver(shared: &Arc<Shared>, (delivery, writers): (Arc<maildir::Delive
     }
 }
 
-async fn find(shared: &Shared, place: &Place) -> Result<Mailbox, Verdict> {
-    let login = match place {
-        Place::Sink(path) => return Ok(Mailbox { path: path.clone(), quota: Quota::NONE }),
-        Place::Account(login) => login,
+async fn find(shared: &Shared, target: &LocalTarget) -> Result<Mailbox, Verdict> {
+    let login = match target {
+        LocalTarget::Sink(path) => return Ok(Mailbox { path: path.clone(), quota: Quota::NONE }),
+        LocalTarget::Account(login) => login,
     };
     match (shared.lookups.mailbox)(login).await {
         Ok(Some(mailbox)) => Ok(mailbox),

@@ -25,12 +25,16 @@ pub(crate) enum NotifyError {
     Body(#[source] std::io::Error),
 }
 
-/// One notice about recipients with the same action.
-pub(crate) async fn send(
-    shared: &Shared,
-    job: &Job,
-    (action, told): (Action, &[(usize, &Verdict)]),
-) -> Result<(), NotifyError> {
+/// What one notice tells: the same of each of these recipients.
+#[derive(Clone, Copy)]
+pub(crate) struct News<'a> {
+    pub(crate) action: Action,
+    pub(crate) verdicts: &'a [(usize, &'a Verdict)],
+}
+
+/// Queues one notice.
+pub(crate) async fn send(shared: &Shared, job: &Job, news: News<'_>) -> Result<(), NotifyError> {
+    let action = news.action;
     let sender = &job.envelope.reverse_path;
     let targets = (shared.lookups.targets)(sender).await?;
     if targets.is_empty() {
@@ -42,7 +46,7 @@ pub(crate) async fn send(
         && job.body.len() <= shared.config.limits.returned_octets as u64;
     let octets = read(job.body.clone(), if whole { u64::MAX } else { HEADER_OCTETS }).await?;
     let original = if whole { Original::Message(&octets) } else { Original::Header(header_of(&octets)) };
-    let message = build(shared, job, (action, told), original);
+    let message = build(shared, job, news, original);
     let envelope = envelope(job, targets, message.len());
     let incoming = shared.spool.incoming();
     let id = incoming.commit(envelope, message).await?;
@@ -50,28 +54,19 @@ pub(crate) async fn send(
     Ok(())
 }
 
-fn build(
-    shared: &Shared,
-    job: &Job,
-    (action, told): (Action, &[(usize, &Verdict)]),
-    original: Original<'_>,
-) -> Vec<u8> {
-    let entry = |&(recipient, verdict): &(usize, &'_ Verdict)| {
-        let path = job.envelope.recipients.get(recipient);
-        (path.map_or("", |path| &path.forward_path), path.and_then(|path| path.orcpt.as_deref()), verdict.clone())
-    };
-    let told: Vec<_> = told.iter().map(entry).collect();
-    let entries: Vec<Entry<'_>> = told
-        .iter()
-        .map(|(forward_path, orcpt, verdict)| Entry {
-            forward_path,
-            orcpt: *orcpt,
-            action,
-            status: status_of(action, verdict),
+fn build(shared: &Shared, job: &Job, news: News<'_>, original: Original<'_>) -> Vec<u8> {
+    let entries = news.verdicts.iter().map(|&(recipient, verdict)| {
+        let recipient = job.envelope.recipients.get(recipient);
+        Entry {
+            forward_path: recipient.map_or("", |recipient| &recipient.forward_path),
+            orcpt: recipient.and_then(|recipient| recipient.orcpt.as_deref()),
+            action: news.action,
+            status: status_of(news.action, verdict),
             reply: &verdict.response,
             relay: &verdict.relay,
-        })
-        .collect();
+        }
+    });
+    let entries: Vec<Entry<'_>> = entries.collect();
     let now = unix_micros();
     Notice {
         hostname: &shared.config.hostname,

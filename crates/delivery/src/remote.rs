@@ -8,8 +8,8 @@ use spool::{Envelope, Recipient};
 
 use crate::classify::{Kind, Verdict};
 use crate::conclude::conclude;
-use crate::courier;
-use crate::destination::{Queue, Queued};
+use crate::courier::{self, Unreached};
+use crate::destination::{Queue, Queued, Resting};
 use crate::dsn::header_of;
 use crate::job::Part;
 use crate::link::Link;
@@ -40,23 +40,29 @@ fn busy(response: Response) -> Verdict {
     Verdict::deferred(&"none".into(), response)
 }
 
-/// An open connection with its place among all connections.
+/// An open connection with its part of all connections there may be.
 struct Kept {
     link: Link,
     _slot: tokio::sync::OwnedSemaphorePermit,
 }
 
+/// Serves one destination over one connection at a time.
+struct Worker<'a> {
+    shared: &'a Arc<Shared>,
+    queue: &'a Queue,
+    /// Can be used again.
+    kept: Option<Kept>,
+}
+
 /// One worker: until nothing waits and its connection was idle for long enough, or the service stops.
 async fn work(shared: Arc<Shared>, queue: Arc<Queue>) {
     let alive = Alive { shared: &shared, queue: &queue, left: false };
-    let mut kept = None;
-    loop {
-        let next = if shared.is_stopping() { None } else { next(&shared, &queue, &mut kept).await };
-        let Some(part) = next else { break };
-        kept = carry(&shared, &queue, (part, kept)).await;
+    let mut worker = Worker { shared: &shared, queue: &queue, kept: None };
+    while let Some(part) = worker.next().await {
+        worker.carry(part).await;
     }
     alive.left();
-    if let Some(kept) = kept {
+    if let Some(kept) = worker.kept {
         kept.link.quit().await;
     }
 }
@@ -82,79 +88,124 @@ impl Drop for Alive<'_> {
     }
 }
 
-async fn next(shared: &Shared, queue: &Queue, kept: &mut Option<Kept>) -> Option<Part> {
-    if let Some(part) = queue.pop() {
-        return Some(part);
-    }
-    if let Some(open) = kept {
-        tokio::select! {
-            part = queue.wait(shared.config.limits.idle) => if part.is_some() { return part },
-            () = open.link.until_spoken_to() => *kept = None,
-            () = shared.stopping() => return None,
+impl Worker<'_> {
+    /// The next part; `None` when there is nothing more to do.
+    async fn next(&mut self) -> Option<Part> {
+        if self.shared.is_stopping() {
+            return None;
         }
-    }
-    queue.leave()
-}
-
-/// Carries one part, in transactions of bounded size; gives the connection back if it can be used again.
-async fn carry(shared: &Arc<Shared>, queue: &Queue, (part, mut kept): (Part, Option<Kept>)) -> Option<Kept> {
-    let envelope = &part.ticket.job.envelope;
-    let needs_smtputf8 = needs_smtputf8(&part);
-    for recipients in part.recipients.chunks(shared.config.limits.recipients_per_transaction.max(1)) {
-        let (transaction, mut verdicts, sent) = match transaction(envelope, recipients, needs_smtputf8) {
-            Ok(built) => built,
-            Err(verdict) => {
-                conclude(shared, &part.ticket, recipients.iter().map(|&n| (n, verdict.clone())).collect()).await;
-                continue;
+        if let Some(part) = self.queue.pop() {
+            return Some(part);
+        }
+        if let Some(open) = &mut self.kept {
+            tokio::select! {
+                part = self.queue.wait(self.shared.config.limits.idle) => if part.is_some() { return part },
+                () = open.link.until_spoken_to() => self.kept = None,
+                () = self.shared.stopping() => return None,
             }
-        };
-        if !sent.is_empty() {
-            let told;
-            (told, kept) = transact(shared, queue, (&part, &transaction, kept)).await;
-            verdicts.extend(sent.into_iter().zip(told));
         }
-        conclude(shared, &part.ticket, verdicts).await;
+        self.queue.leave()
     }
-    kept
-}
 
-/// One transaction, on the kept connection or a new one; on another host if the connection breaks before the message
-/// was sent whole.
-async fn transact(
-    shared: &Arc<Shared>,
-    queue: &Queue,
-    (part, transaction, mut kept): (&Part, &Transaction, Option<Kept>),
-) -> (Vec<Verdict>, Option<Kept>) {
-    let mut tried: Vec<Arc<str>> = Vec::new();
-    let mut told: Option<Vec<Verdict>> = None;
-    for _ in 0..BREAKS_MAX {
-        let fresh = kept.is_none();
-        let mut open = match kept.take() {
-            Some(open) => open,
-            None => match connect(shared, queue, &tried).await {
-                Ok(open) => open,
-                Err(verdict) => return (told.unwrap_or_else(|| vec![verdict; transaction.to.len()]), None),
-            },
-        };
-        let (report, error) = open.link.deliver(transaction, &part.ticket.job.body).await;
-        if let Some(error) = &error {
-            tracing::debug!(queue_id = %part.ticket.job.id, relay = %open.link.relay, %error, "connection broke");
+    /// Carries one part, in transactions of bounded size.
+    async fn carry(&mut self, part: Part) {
+        let envelope = &part.ticket.job.envelope;
+        let needs_smtputf8 = needs_smtputf8(&part);
+        for recipients in part.recipients.chunks(self.shared.config.limits.recipients_per_transaction.max(1)) {
+            let Built { transaction, mut verdicts, sent } = match build(envelope, recipients, needs_smtputf8) {
+                Ok(built) => built,
+                Err(verdict) => {
+                    let verdicts = recipients.iter().map(|&n| (n, verdict.clone())).collect();
+                    conclude(self.shared, &part.ticket, verdicts).await;
+                    continue;
+                }
+            };
+            if !sent.is_empty() {
+                let told = self.transact(&part, &transaction).await;
+                verdicts.extend(sent.into_iter().zip(told));
+            }
+            conclude(self.shared, &part.ticket, verdicts).await;
         }
-        let broke = broke_early(&report);
-        let reports = open.link.capabilities().dsn;
-        let relay = Arc::clone(&open.link.relay);
-        let verdicts = report.fates.into_iter().map(|fate| Verdict::of_fate(&relay, fate, reports)).collect();
-        kept = keep(shared, open).await;
-        if !broke {
-            return (verdicts, kept);
-        }
-        // A kept connection may have been closed while it was idle: the same host is tried anew.
-        if fresh {
-            tried.push(relay);
-        }
-        told = Some(verdicts);
     }
-    (told.unwrap_or_default(), kept)
+
+    /// One transaction, on the kept connection or a new one; on another host if the connection breaks before the message
+    /// was sent whole.
+    async fn transact(&mut self, part: &Part, transaction: &Transaction) -> Vec<Verdict> {
+        let mut tried: Vec<Arc<str>> = Vec::new();
+        let mut told: Option<Vec<Verdict>> = None;
+        for _ in 0..BREAKS_MAX {
+            let fresh = self.kept.is_none();
+            let mut open = match self.kept.take() {
+                Some(open) => open,
+                None => match self.connect(&tried).await {
+                    Ok(open) => open,
+                    Err(verdict) => return told.unwrap_or_else(|| vec![verdict; transaction.to.len()]),
+                },
+            };
+            let (report, error) = open.link.deliver(transaction, &part.ticket.job.body).await;
+            if let Some(error) = &error {
+                tracing::debug!(queue_id = %part.ticket.job.id, relay = %open.link.relay, %error, "connection broke");
+            }
+            let broke = broke_early(&report);
+            let reports = open.link.capabilities().dsn;
+            let relay = Arc::clone(&open.link.relay);
+            let verdicts = report.fates.into_iter().map(|fate| Verdict::of_fate(&relay, fate, reports)).collect();
+            self.keep(open).await;
+            if !broke {
+                return verdicts;
+            }
+            // A kept connection may have been closed while it was idle: the same host is tried anew.
+            if fresh {
+                tried.push(relay);
+            }
+            told = Some(verdicts);
+        }
+        told.unwrap_or_default()
+    }
+
+    /// Keeps a connection for the next transaction, unless it has had its share.
+    async fn keep(&mut self, open: Kept) {
+        if open.link.is_open() && open.link.used < self.shared.config.limits.messages_per_connection {
+            self.kept = Some(open);
+        } else {
+            open.link.quit().await;
+        }
+    }
+
+    /// A new connection. Where there is none, all that waits for this destination shares the verdict.
+    async fn connect(&self, tried: &[Arc<str>]) -> Result<Kept, Verdict> {
+        let Ok(slot) = Arc::clone(&self.shared.connections).acquire_owned().await else {
+            return Err(busy(Response::local(451, [4, 3, 2], "shutting down")));
+        };
+        match courier::open(self.shared, &self.queue.destination, tried).await {
+            Ok(link) => {
+                self.queue.reached();
+                Ok(Kept { link, _slot: slot })
+            }
+            Err(unreached) => Err(self.share(unreached, tried).await),
+        }
+    }
+
+    /// Ends the attempt of all that waits, where that is what the failure means; gives the verdict for the part at hand.
+    async fn share(&self, unreached: Unreached, tried: &[Arc<str>]) -> Verdict {
+        let mut verdict = unreached.verdict;
+        let waiting = if unreached.rests && tried.is_empty() {
+            let Resting { parts, length } = self.queue.rest(&verdict, &self.shared.config.limits);
+            tracing::info!(destination = ?self.queue.destination, rest_secs = length.as_secs(), reply = ?verdict.response.to_string(), "destination not reached");
+            parts
+        } else if verdict.kind == Kind::Failed {
+            self.queue.drain()
+        } else {
+            Vec::new()
+        };
+        for part in waiting {
+            conclude(self.shared, &part.ticket, part.all(&verdict)).await;
+        }
+        if matches!(verdict.kind, Kind::Deferred { .. }) {
+            verdict.kind = Kind::Deferred { after: None };
+        }
+        verdict
+    }
 }
 
 /// Whether nobody was decided upon because the connection ended before the message was whole.
@@ -166,50 +217,16 @@ fn broke_early(report: &Report) -> bool {
     })
 }
 
-async fn keep(shared: &Shared, open: Kept) -> Option<Kept> {
-    if open.link.is_open() && open.link.used < shared.config.limits.messages_per_connection {
-        return Some(open);
-    }
-    open.link.quit().await;
-    None
+/// A transaction for some recipients of a message.
+struct Built {
+    transaction: Transaction,
+    /// Of recipients that cannot be named in one.
+    verdicts: Vec<(usize, Verdict)>,
+    /// The recipients in it, in order.
+    sent: Vec<usize>,
 }
 
-/// A new connection. Where there is none, all that waits for this destination shares the verdict.
-async fn connect(shared: &Arc<Shared>, queue: &Queue, tried: &[Arc<str>]) -> Result<Kept, Verdict> {
-    let Ok(slot) = Arc::clone(&shared.connections).acquire_owned().await else {
-        return Err(busy(Response::local(451, [4, 3, 2], "shutting down")));
-    };
-    let unreached = match courier::open(shared, &queue.destination, tried).await {
-        Ok(link) => {
-            queue.reached();
-            return Ok(Kept { link, _slot: slot });
-        }
-        Err(unreached) => unreached,
-    };
-    let mut verdict = unreached.verdict;
-    let waiting = if unreached.rests && tried.is_empty() {
-        let limits = &shared.config.limits;
-        let (waiting, length) = queue.rest(&verdict, (limits.host_rest, limits.host_rest_max));
-        tracing::info!(destination = ?queue.destination, rest_secs = length.as_secs(), reply = ?verdict.response.to_string(), "destination not reached");
-        waiting
-    } else if verdict.kind == Kind::Failed {
-        queue.drain()
-    } else {
-        Vec::new()
-    };
-    for part in waiting {
-        conclude(shared, &part.ticket, part.all(&verdict)).await;
-    }
-    if matches!(verdict.kind, Kind::Deferred { .. }) {
-        verdict.kind = Kind::Deferred { after: None };
-    }
-    Err(verdict)
-}
-
-/// The transaction, the verdicts of recipients that cannot be named in one, and the recipients in it, in order.
-type Built = (Transaction, Vec<(usize, Verdict)>, Vec<usize>);
-
-fn transaction(envelope: &Envelope, recipients: &[usize], needs_smtputf8: bool) -> Result<Built, Verdict> {
+fn build(envelope: &Envelope, recipients: &[usize], needs_smtputf8: bool) -> Result<Built, Verdict> {
     let bad = |status, error: &smtp::client::BadPath| {
         Verdict::failed(&"none".into(), Response::local(553, status, error.to_string()))
     };
@@ -237,7 +254,7 @@ fn transaction(envelope: &Envelope, recipients: &[usize], needs_smtputf8: bool) 
         }),
         envid: envelope.envid.as_ref().map(|envid| smtp::xtext::encode(envid.as_bytes())),
     };
-    Ok((transaction, verdicts, sent))
+    Ok(Built { transaction, verdicts, sent })
 }
 
 fn address(recipient: &Recipient) -> Result<To, smtp::client::BadPath> {

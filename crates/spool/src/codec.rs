@@ -2,7 +2,7 @@
 //!
 //! The meaning of each octet belongs to the version in the segment's header: a change here is a new version there.
 
-use crate::state::{RecipientNow, State};
+use crate::state::{MessageState, RecipientNow, State};
 use crate::{Envelope, Origin, Recipient, Ret, Target};
 
 /// Most recipients of one message.
@@ -246,10 +246,10 @@ fn read_recipient(reader: &mut Reader<'_>) -> Result<Recipient, Malformed> {
 }
 
 /// The state of a message: absolute values, so that reading one twice does no harm.
-pub(crate) fn put_state(out: &mut Vec<u8>, held: bool, recipients: &[RecipientNow]) {
-    out.push(u8::from(held));
-    put_number(out, recipients.len() as u64);
-    for recipient in recipients {
+pub(crate) fn put_state(out: &mut Vec<u8>, state: &MessageState<'_>) {
+    out.push(u8::from(state.held));
+    put_number(out, state.recipients.len() as u64);
+    for recipient in &*state.recipients {
         out.push(recipient.state as u8);
         put_number(out, u64::from(recipient.attempts));
         put_number(out, recipient.due);
@@ -258,7 +258,7 @@ pub(crate) fn put_state(out: &mut Vec<u8>, held: bool, recipients: &[RecipientNo
     }
 }
 
-pub(crate) fn read_state(reader: &mut Reader<'_>) -> Result<(bool, Vec<RecipientNow>), Malformed> {
+pub(crate) fn read_state(reader: &mut Reader<'_>) -> Result<MessageState<'static>, Malformed> {
     let held = match reader.octet()? {
         0 => false,
         1 => true,
@@ -266,7 +266,7 @@ pub(crate) fn read_state(reader: &mut Reader<'_>) -> Result<(bool, Vec<Recipient
     };
     let count = reader.count(RECIPIENTS_MAX)?;
     let recipients = (0..count).map(|_| read_recipient_state(reader)).collect::<Result<_, _>>()?;
-    Ok((held, recipients))
+    Ok(MessageState { held, recipients })
 }
 
 fn read_recipient_state(reader: &mut Reader<'_>) -> Result<RecipientNow, Malformed> {

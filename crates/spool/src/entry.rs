@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::record::BodyPlace;
+use crate::record::BodyIn;
 use crate::schedule::micros;
-use crate::segment::Place;
-use crate::state::{RecipientNow, Recipients};
+use crate::segment::Position;
+use crate::state::{MessageState, RecipientNow, Recipients};
 use crate::{Envelope, Origin, UnixMicros};
 
 /// Who brought a message, as counted.
@@ -62,8 +62,8 @@ impl LeaseNow {
 
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) place: Place,
-    pub(crate) body: BodyPlace,
+    pub(crate) position: Position,
+    pub(crate) body: BodyIn,
     pub(crate) arrived: UnixMicros,
     pub(crate) message_octets: u64,
     pub(crate) origin: OriginKey,
@@ -91,8 +91,13 @@ impl Entry {
         self.recipients.all().iter().enumerate().filter(|(_, recipient)| due(recipient)).map(|(n, _)| n).collect()
     }
 
+    /// What is written of it when it changes.
+    pub(crate) fn state(&self) -> MessageState<'_> {
+        MessageState { held: self.held, recipients: self.recipients.all().into() }
+    }
+
     pub(crate) fn has_file(&self) -> bool {
-        matches!(self.body, BodyPlace::File { .. })
+        matches!(self.body, BodyIn::File { .. })
     }
 }
 

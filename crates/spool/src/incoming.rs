@@ -12,9 +12,9 @@ use crate::checksum::Checksum;
 use crate::codec::{META_OCTETS_MAX, check_envelope};
 use crate::durable;
 use crate::error::SpoolError;
-use crate::record::{BodyPlace, content_sum, put_meta};
+use crate::record::{BodyIn, Content, put_meta};
 use crate::shared::{Accept, Shared};
-use crate::state::Recipients;
+use crate::state::{MessageState, Recipients};
 use crate::{AcceptError, Envelope, QueueId};
 
 /// One mail on its way into the spool. Dropped before [`Incoming::commit`] is called, it leaves nothing.
@@ -135,17 +135,17 @@ impl Incoming {
             self.spill().await?;
         }
         let mut large = self.large.take();
-        let body_place = match large.take() {
-            None => BodyPlace::Inline,
+        let body_in = match large.take() {
+            None => BodyIn::Record,
             Some(mut file) => {
                 file = on_disk(&self.shared, 0, move || file.finish().map(|()| file)).await?;
                 let sum = file.sum.finish();
                 large = Some(file);
-                BodyPlace::File { octets: self.octets, sum }
+                BodyIn::File { octets: self.octets, sum }
             }
         };
         let body = if large.is_some() { Bytes::new() } else { joined(std::mem::take(&mut self.pieces)) };
-        let (accept, reply) = accept(self.id, envelope, (body, body_place, self.held))?;
+        let (accept, reply) = accept(self.id, envelope, NewMail { octets: body, body: body_in, held: self.held })?;
         // From here on a record may name the file, whatever becomes of this future.
         if let Some(large) = &mut large {
             large.keep = true;
@@ -163,23 +163,28 @@ impl Incoming {
 
 pub(crate) type Reply = oneshot::Receiver<Result<QueueId, AcceptError>>;
 
-/// Makes a mail ready for the writer: its body, where that is, and whether it is held.
-pub(crate) fn accept(
-    id: QueueId,
-    envelope: Envelope,
-    content: (Bytes, BodyPlace, bool),
-) -> Result<(Accept, Reply), AcceptError> {
-    let (body, body_place, held) = content;
+/// What the writer is given of a mail besides its envelope.
+pub(crate) struct NewMail {
+    /// What stands in the record.
+    pub(crate) octets: Bytes,
+    pub(crate) body: BodyIn,
+    pub(crate) held: bool,
+}
+
+/// Makes a mail ready for the writer.
+pub(crate) fn accept(id: QueueId, envelope: Envelope, mail: NewMail) -> Result<(Accept, Reply), AcceptError> {
+    let NewMail { octets: body, body: body_in, held } = mail;
     let mut meta = Vec::with_capacity(256);
     let arrived = held.then(|| Recipients::arrived(envelope.recipients.len(), envelope.arrived_at_unix_micros));
-    put_meta(&mut meta, body_place, arrived.as_ref().map(|recipients| (true, recipients.all())), &envelope);
+    let state = arrived.as_ref().map(|recipients| MessageState { held, recipients: recipients.all().into() });
+    put_meta(&mut meta, body_in, state.as_ref(), &envelope);
     if meta.len() > META_OCTETS_MAX {
         return Err(AcceptError::Envelope("envelope is too long"));
     }
-    let content_sum = content_sum(&meta, &body);
+    let content_sum = Content { meta: &meta, body: &body }.sum();
     let (sender, reply) = oneshot::channel();
     let envelope = Arc::new(envelope);
-    Ok((Accept { id, envelope, meta, body, body_place, held, content_sum, reply: sender }, reply))
+    Ok((Accept { id, envelope, meta, body, body_in, held, content_sum, reply: sender }, reply))
 }
 
 /// One piece as it is, several copied into one.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::body::Body;
 use crate::entry::{Entry, Fresh, LeaseNow, OriginKey};
 use crate::schedule::{Backoff, Schedule};
-use crate::segment::{Place, Segment};
+use crate::segment::{Position, Segment};
 use crate::{Envelope, QueueId, UnixMicros};
 
 /// Most different reasons shared between messages; more are kept one by one.
@@ -27,7 +27,7 @@ pub(crate) struct Taken {
 /// Where envelope and body come from.
 pub(crate) enum Source {
     Memory(Arc<Envelope>, Body),
-    Disk(Place),
+    Disk(Position),
 }
 
 /// Answer to [`Index::take`].
@@ -68,7 +68,7 @@ impl Index {
     /// Adds a message, or replaces it where its record came again (it was copied forward).
     pub(crate) fn insert(&mut self, id: QueueId, mut entry: Entry) {
         self.remove(id);
-        entry.place.segment.place(id, entry.place.octets);
+        entry.position.segment.add(id, entry.position.octets);
         if let Some(fresh) = entry.fresh.take() {
             self.keep_fresh(&mut entry, fresh);
         }
@@ -117,7 +117,7 @@ impl Index {
         let mut entry = self.entries.remove(&id)?;
         self.unschedule(id, &mut entry);
         self.drop_fresh(&mut entry);
-        entry.place.segment.unplace(entry.place.octets);
+        entry.position.segment.subtract(entry.position.octets);
         if let Some(count) = self.origins.get_mut(&entry.origin) {
             *count -= 1;
             if *count == 0 {
@@ -159,7 +159,7 @@ impl Index {
         let attempts = due.iter().map(|n| entry.recipients.all()[*n].attempts).max().unwrap_or(0);
         let source = match entry.fresh.as_deref() {
             Some(Fresh { envelope, body }) => Source::Memory(Arc::clone(envelope), Body::in_memory(body.clone())),
-            None => Source::Disk(entry.place.clone()),
+            None => Source::Disk(entry.position.clone()),
         };
         let last_attempt = self.backoff.is_last(entry.arrived, now);
         Take::Taken(Box::new(Taken { id, token, due, attempt: attempts.saturating_add(1), last_attempt, source }))

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::body::{Body, LargeFile};
 use crate::error::SpoolError;
 use crate::index::{Source, Taken};
-use crate::record::{BodyPlace, Record, read_meta};
-use crate::segment::Place;
+use crate::record::{BodyIn, Record, read_meta};
+use crate::segment::Position;
 use crate::shared::Shared;
 use crate::{Envelope, Outcome, QueueId, Settled};
 
@@ -85,7 +85,7 @@ impl Job {
         let lease = Lease { shared: Arc::clone(shared), id, token };
         let (envelope, body) = match source {
             Source::Memory(envelope, body) => (envelope, body),
-            Source::Disk(place) => match load(shared, id, place).await {
+            Source::Disk(position) => match load(shared, id, position).await {
                 Ok((envelope, body)) => (Arc::new(envelope), body),
                 Err(error) => {
                     if error.is_lasting() {
@@ -102,24 +102,24 @@ impl Job {
 }
 
 /// Reads a message on a blocking thread.
-pub(crate) async fn load(shared: &Arc<Shared>, id: QueueId, place: Place) -> Result<(Envelope, Body), LoadError> {
+pub(crate) async fn load(shared: &Arc<Shared>, id: QueueId, position: Position) -> Result<(Envelope, Body), LoadError> {
     let shared = Arc::clone(shared);
-    match tokio::task::spawn_blocking(move || load_blocking(&shared, id, &place)).await {
+    match tokio::task::spawn_blocking(move || load_blocking(&shared, id, &position)).await {
         Ok(loaded) => loaded,
         Err(_) => Err(LoadError::Damaged),
     }
 }
 
-pub(crate) fn load_blocking(shared: &Shared, id: QueueId, place: &Place) -> Result<(Envelope, Body), LoadError> {
-    let octets = place.read()?;
-    let record = Record::decode(&octets, place.segment.number).ok_or(LoadError::Damaged)?;
+pub(crate) fn load_blocking(shared: &Shared, id: QueueId, position: &Position) -> Result<(Envelope, Body), LoadError> {
+    let octets = position.read()?;
+    let record = Record::decode(&octets, position.segment.number).ok_or(LoadError::Damaged)?;
     if record.head.id != id.0 {
         return Err(LoadError::Damaged);
     }
     let meta = read_meta(record.meta).map_err(|_| LoadError::Damaged)?;
     let body = match meta.body {
-        BodyPlace::Inline => Body::in_memory(record.body.to_vec().into()),
-        BodyPlace::File { octets, sum } => {
+        BodyIn::Record => Body::in_memory(record.body.to_vec().into()),
+        BodyIn::File { octets, sum } => {
             let path = shared.body_path(id);
             let file = std::fs::File::open(&path).map_err(SpoolError::at(&path, "open"))?;
             Body::in_file(LargeFile { file, octets, sum })
@@ -136,7 +136,7 @@ impl Shared {
         let reason = index.reason("unreadable on disk");
         let held = index.update(id, |entry| {
             entry.held = true;
-            entry.place.segment.mark_damaged();
+            entry.position.segment.mark_damaged();
             entry.recipients.all_mut().iter_mut().for_each(|recipient| recipient.reason = Some(Arc::clone(&reason)));
             !std::mem::replace(&mut entry.dirty, true)
         });

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::entry::{Entry, OriginKey};
 use crate::job::load;
-use crate::segment::Place;
+use crate::segment::Position;
 use crate::shared::Done;
 use crate::state::State;
 use crate::{AcceptError, Body, Envelope, Origin, QueueId, Spool, Target, UnixMicros};
@@ -219,8 +219,8 @@ impl Spool {
 
     /// A message's envelope and octets, without leasing it.
     pub async fn read(&self, id: QueueId) -> Option<(Envelope, Body)> {
-        let place = self.shared.index().entries.get(&id)?.place.clone();
-        load(&self.shared, id, place).await.ok()
+        let position = self.shared.index().entries.get(&id)?.position.clone();
+        load(&self.shared, id, position).await.ok()
     }
 
     /// Some rows that fit, and the last id looked at unless that was the end.
@@ -244,7 +244,7 @@ impl Spool {
     async fn complete(&self, row: Row) -> Listed {
         let envelope = match row.envelope {
             Some(envelope) => Some(envelope),
-            None => load(&self.shared, row.listed.id, row.place).await.ok().map(|(envelope, _)| Arc::new(envelope)),
+            None => load(&self.shared, row.listed.id, row.position).await.ok().map(|(envelope, _)| Arc::new(envelope)),
         };
         let mut listed = row.listed;
         if let Some(envelope) = envelope {
@@ -326,7 +326,7 @@ fn origin_name(origin: &OriginKey) -> String {
 struct Row {
     listed: Listed,
     envelope: Option<Arc<Envelope>>,
-    place: Place,
+    position: Position,
 }
 
 impl Row {
@@ -356,6 +356,6 @@ impl Row {
             recipients: recipients.collect(),
         };
         let envelope = entry.fresh.as_ref().map(|fresh| Arc::clone(&fresh.envelope));
-        Self { listed, envelope, place: entry.place.clone() }
+        Self { listed, envelope, position: entry.position.clone() }
     }
 }

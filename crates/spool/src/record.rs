@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use crate::checksum::{Checksum, checksum};
 use crate::codec::{self, META_OCTETS_MAX, Malformed, Reader, put_envelope, put_number, put_state};
-use crate::state::RecipientNow;
+use crate::state::MessageState;
 use crate::{Envelope, QueueId};
 
 /// The newest form this release reads and the one it writes.
@@ -164,11 +164,11 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Where a message's body is.
+/// Where a message's octets are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BodyPlace {
+pub(crate) enum BodyIn {
     /// In the record.
-    Inline,
+    Record,
     /// In the file named after the id.
     File { octets: u64, sum: u64 },
 }
@@ -176,29 +176,24 @@ pub(crate) enum BodyPlace {
 /// The meta of a [`Kind::Message`] record.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Meta {
-    pub(crate) body: BodyPlace,
+    pub(crate) body: BodyIn,
     /// The state when the record was written, where that was not the arrival.
-    pub(crate) state: Option<(bool, Vec<RecipientNow>)>,
+    pub(crate) state: Option<MessageState<'static>>,
     pub(crate) envelope: Envelope,
 }
 
-pub(crate) fn put_meta(
-    out: &mut Vec<u8>,
-    body: BodyPlace,
-    state: Option<(bool, &[RecipientNow])>,
-    envelope: &Envelope,
-) {
+pub(crate) fn put_meta(out: &mut Vec<u8>, body: BodyIn, state: Option<&MessageState<'_>>, envelope: &Envelope) {
     match body {
-        BodyPlace::Inline => out.push(0),
-        BodyPlace::File { octets, sum } => {
+        BodyIn::Record => out.push(0),
+        BodyIn::File { octets, sum } => {
             out.push(1);
             put_number(out, octets);
             out.extend_from_slice(&sum.to_le_bytes());
         }
     }
     out.push(u8::from(state.is_some()));
-    if let Some((held, recipients)) = state {
-        put_state(out, held, recipients);
+    if let Some(state) = state {
+        put_state(out, state);
     }
     put_envelope(out, envelope);
 }
@@ -206,8 +201,8 @@ pub(crate) fn put_meta(
 pub(crate) fn read_meta(meta: &[u8]) -> Result<Meta, Malformed> {
     let mut reader = Reader::new(meta);
     let body = match reader.octet()? {
-        0 => BodyPlace::Inline,
-        1 => BodyPlace::File { octets: reader.number()?, sum: reader.word()? },
+        0 => BodyIn::Record,
+        1 => BodyIn::File { octets: reader.number()?, sum: reader.word()? },
         _ => return Err(Malformed("unknown body")),
     };
     let state = match reader.octet()? {
@@ -216,27 +211,31 @@ pub(crate) fn read_meta(meta: &[u8]) -> Result<Meta, Malformed> {
         _ => return Err(Malformed("unknown option")),
     };
     let envelope = codec::read_envelope(&mut reader)?;
-    if state.as_ref().is_some_and(|(_, recipients)| recipients.len() != envelope.recipients.len()) {
+    if state.as_ref().is_some_and(|state| state.recipients.len() != envelope.recipients.len()) {
         return Err(Malformed("state is of another envelope"));
     }
     Ok(Meta { body, state, envelope })
 }
 
 /// One message's part of a [`Kind::Status`] record.
-pub(crate) fn put_status(out: &mut Vec<u8>, id: QueueId, held: bool, recipients: &[RecipientNow]) {
+pub(crate) fn put_status(out: &mut Vec<u8>, id: QueueId, state: &MessageState<'_>) {
     out.extend_from_slice(&id.0.to_le_bytes());
-    put_state(out, held, recipients);
+    put_state(out, state);
 }
 
-pub(crate) type StatusLine = (QueueId, bool, Vec<RecipientNow>);
+/// What [`put_status`] wrote.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct StatusLine {
+    pub(crate) id: QueueId,
+    pub(crate) state: MessageState<'static>,
+}
 
 pub(crate) fn read_status(meta: &[u8]) -> Result<Vec<StatusLine>, Malformed> {
     let mut reader = Reader::new(meta);
     let mut lines = Vec::new();
     while !reader.is_empty() {
         let id = QueueId(reader.word()?);
-        let (held, recipients) = codec::read_state(&mut reader)?;
-        lines.push((id, held, recipients));
+        lines.push(StatusLine { id, state: codec::read_state(&mut reader)? });
     }
     Ok(lines)
 }
@@ -250,12 +249,20 @@ pub(crate) fn small_head(kind: Kind, meta: &[u8], synced_octets: u64) -> Option<
     Some(Head { kind, meta_octets, body_octets: 0, id: 0, content_sum: checksum(0, meta), synced_octets })
 }
 
-/// The sum of a message record's content.
-pub(crate) fn content_sum(meta: &[u8], body: &Bytes) -> u64 {
-    let mut sum = Checksum::new(0);
-    sum.update(meta);
-    sum.update(body);
-    sum.finish()
+/// What follows the head of a record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Content<'a> {
+    pub(crate) meta: &'a [u8],
+    pub(crate) body: &'a Bytes,
+}
+
+impl Content<'_> {
+    pub(crate) fn sum(&self) -> u64 {
+        let mut sum = Checksum::new(0);
+        sum.update(self.meta);
+        sum.update(self.body);
+        sum.finish()
+    }
 }
 
 fn put_word(out: &mut [u8], at: usize, value: u64) {
@@ -281,14 +288,14 @@ mod tests {
         #[test]
         fn a_message_written_then_read_is_the_same(envelope in any_envelope(), body in any::<Vec<u8>>(), segment in any::<u64>()) {
             let mut meta = Vec::new();
-            put_meta(&mut meta, BodyPlace::Inline, None, &envelope);
+            put_meta(&mut meta, BodyIn::Record, None, &envelope);
             let body = Bytes::from(body);
             let head = Head {
                 kind: Kind::Message,
                 meta_octets: u32::try_from(meta.len()).unwrap(),
                 body_octets: u32::try_from(body.len()).unwrap(),
                 id: 7,
-                content_sum: content_sum(&meta, &body),
+                content_sum: Content { meta: &meta, body: &body }.sum(),
                 synced_octets: 96,
             };
             let mut octets = head.encode(segment).to_vec();

@@ -13,9 +13,9 @@ use crate::durable;
 use crate::entry::{Entry, OriginKey};
 use crate::error::{OpenError, SpoolError};
 use crate::index::Index;
-use crate::record::{BodyPlace, Header, HeaderError, Kind, Record, VERSION, read_meta, read_status, word};
+use crate::record::{BodyIn, Header, HeaderError, Kind, Record, StatusLine, VERSION, read_meta, read_status, word};
 use crate::scan::{Gap, scan};
-use crate::segment::{Place, Segment, number_of};
+use crate::segment::{Position, Segment, number_of};
 use crate::shared::Shared;
 use crate::state::Recipients;
 use crate::{QueueId, SpoolConfig};
@@ -254,19 +254,19 @@ impl Recovering {
     fn take_message(&mut self, segment: &Arc<Segment>, offset: usize, record: Record<'_>) -> Option<()> {
         let meta = read_meta(record.meta).ok()?;
         let envelope = meta.envelope;
-        let place = Place {
+        let position = Position {
             segment: Arc::clone(segment),
             offset: u32::try_from(offset).ok()?,
             octets: u32::try_from(record.head.record_octets()).ok()?,
         };
         let mut recipients = Recipients::arrived(envelope.recipients.len(), envelope.arrived_at_unix_micros);
         let mut held = false;
-        if let Some((was_held, now)) = meta.state {
-            held = was_held;
-            recipients.replace(now);
+        if let Some(state) = meta.state {
+            held = state.held;
+            recipients.replace(state.recipients.into_owned());
         }
         let entry = Entry {
-            place,
+            position,
             body: meta.body,
             arrived: envelope.arrived_at_unix_micros,
             message_octets: envelope.message_octets,
@@ -284,12 +284,13 @@ impl Recovering {
     }
 
     fn take_status(&mut self, meta: &[u8]) -> Option<()> {
-        for (id, held, mut recipients) in read_status(meta).ok()? {
+        for StatusLine { id, state } in read_status(meta).ok()? {
+            let mut recipients = state.recipients.into_owned();
             for recipient in &mut recipients {
                 recipient.reason = recipient.reason.take().map(|reason| self.index.reason(&reason));
             }
             self.index.update(id, |entry| {
-                entry.held = held;
+                entry.held = state.held;
                 entry.recipients.replace(recipients);
             });
         }
@@ -299,9 +300,9 @@ impl Recovering {
     fn take_cut(&mut self, meta: &[u8]) -> Option<()> {
         let mut reader = Reader::new(meta);
         let (segment, from) = (reader.number().ok()?, reader.number().ok()?);
-        let in_cut = |place: &Place| place.segment.number == segment && u64::from(place.offset) >= from;
+        let in_cut = |position: &Position| position.segment.number == segment && u64::from(position.offset) >= from;
         let cut: Vec<QueueId> =
-            self.index.entries.iter().filter(|(_, entry)| in_cut(&entry.place)).map(|(id, _)| *id).collect();
+            self.index.entries.iter().filter(|(_, entry)| in_cut(&entry.position)).map(|(id, _)| *id).collect();
         for id in cut {
             self.index.remove(id);
         }
@@ -314,7 +315,7 @@ impl Shared {
     fn check_bodies(&self, report: &mut Recovery) -> Result<(), SpoolError> {
         let mut missing = Vec::new();
         for (id, entry) in &self.index().entries {
-            if let BodyPlace::File { octets, .. } = entry.body {
+            if let BodyIn::File { octets, .. } = entry.body {
                 let found = fs::metadata(self.body_path(*id)).map(|meta| meta.len());
                 if !matches!(found, Ok(found) if found == octets) {
                     missing.push(*id);

@@ -22,7 +22,7 @@ pub(crate) struct Segment {
     live: AtomicU64,
     live_octets: AtomicU64,
     damaged: AtomicBool,
-    placed: Mutex<Vec<QueueId>>,
+    ids: Mutex<Vec<QueueId>>,
 }
 
 impl Segment {
@@ -35,7 +35,7 @@ impl Segment {
             live: AtomicU64::new(0),
             live_octets: AtomicU64::new(0),
             damaged: AtomicBool::new(false),
-            placed: Mutex::new(Vec::new()),
+            ids: Mutex::new(Vec::new()),
         }
     }
 
@@ -55,26 +55,26 @@ impl Segment {
         self.live_octets.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn place(&self, id: QueueId, octets: u32) {
+    pub(crate) fn add(&self, id: QueueId, octets: u32) {
         self.live.fetch_add(1, Ordering::Relaxed);
         self.live_octets.fetch_add(u64::from(octets), Ordering::Relaxed);
-        locked(&self.placed).push(id);
+        locked(&self.ids).push(id);
     }
 
-    pub(crate) fn unplace(&self, octets: u32) {
+    pub(crate) fn subtract(&self, octets: u32) {
         self.live.fetch_sub(1, Ordering::Relaxed);
         self.live_octets.fetch_sub(u64::from(octets), Ordering::Relaxed);
     }
 
-    /// Up to `count` ids that were placed here once; the caller looks whether they still are.
-    pub(crate) fn take_placed(&self, count: usize) -> Vec<QueueId> {
-        let mut placed = locked(&self.placed);
-        let keep = placed.len().saturating_sub(count);
-        placed.split_off(keep)
+    /// Up to `count` ids that were added once; the caller looks whether they still are.
+    pub(crate) fn take_ids(&self, count: usize) -> Vec<QueueId> {
+        let mut ids = locked(&self.ids);
+        let keep = ids.len().saturating_sub(count);
+        ids.split_off(keep)
     }
 
-    pub(crate) fn give_back_placed(&self, ids: &[QueueId]) {
-        locked(&self.placed).extend_from_slice(ids);
+    pub(crate) fn give_back_ids(&self, ids: &[QueueId]) {
+        locked(&self.ids).extend_from_slice(ids);
     }
 
     /// Something in it cannot be read: it will be kept aside, not removed.
@@ -87,15 +87,15 @@ impl Segment {
     }
 }
 
-/// A record's place.
+/// Where a record stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     pub(crate) segment: Arc<Segment>,
     pub(crate) offset: u32,
     pub(crate) octets: u32,
 }
 
-impl Place {
+impl Position {
     /// The whole record's octets, unchecked.
     pub(crate) fn read(&self) -> Result<Vec<u8>, SpoolError> {
         let mut octets = vec![0; self.octets as usize];

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::id::IdSource;
 use crate::index::Index;
 use crate::mutex::locked;
-use crate::record::BodyPlace;
+use crate::record::BodyIn;
 use crate::schedule::micros;
 use crate::space::Space;
 use crate::{AcceptError, Envelope, QueueId, SpoolConfig};
@@ -27,7 +27,7 @@ pub(crate) struct Accept {
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) meta: Vec<u8>,
     pub(crate) body: Bytes,
-    pub(crate) body_place: BodyPlace,
+    pub(crate) body_in: BodyIn,
     pub(crate) held: bool,
     pub(crate) content_sum: u64,
     pub(crate) reply: oneshot::Sender<Result<QueueId, AcceptError>>,

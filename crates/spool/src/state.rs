@@ -1,5 +1,6 @@
-//! Where the recipients of a message stand.
+//! What changes of a message while it is queued.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::UnixMicros;
@@ -32,6 +33,15 @@ impl RecipientNow {
     }
 }
 
+/// A message's state, as it is written and read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MessageState<'a> {
+    /// No attempt is made before it is released.
+    pub(crate) held: bool,
+    /// In the order of the envelope.
+    pub(crate) recipients: Cow<'a, [RecipientNow]>,
+}
+
 /// Most messages have one recipient, which then needs no allocation.
 #[derive(Debug)]
 pub(crate) enum Recipients {
@@ -62,12 +72,10 @@ impl Recipients {
         }
     }
 
-    /// Takes a state read from disk; refuses one of another length.
-    pub(crate) fn replace(&mut self, now: Vec<RecipientNow>) -> bool {
-        let fits = now.len() == self.all().len();
-        if fits {
+    /// Takes a state read from disk; one of another length changes nothing.
+    pub(crate) fn replace(&mut self, now: Vec<RecipientNow>) {
+        if now.len() == self.all().len() {
             self.all_mut().iter_mut().zip(now).for_each(|(old, new)| *old = new);
         }
-        fits
     }
 }

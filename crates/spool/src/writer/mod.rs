@@ -15,8 +15,8 @@ use crate::codec::put_number;
 use crate::durable;
 use crate::entry::{Entry, Fresh, OriginKey};
 use crate::error::SpoolError;
-use crate::record::{BodyPlace, HEADER_OCTETS, Head, Header, Kind, put_status, small_head};
-use crate::segment::{Place, Segment, file_name};
+use crate::record::{BodyIn, Content, HEADER_OCTETS, Head, Header, Kind, put_status, small_head};
+use crate::segment::{Position, Segment, file_name};
 use crate::shared::{Accept, Barrier, Done, Inbox, Patience, Shared};
 use crate::state::Recipients;
 use crate::{AcceptError, QueueId};
@@ -145,9 +145,9 @@ impl Writer {
             content_sum: accept.content_sum,
             synced_octets: 0,
         };
-        let staged = self.stage(head, (&accept.meta, &accept.body));
+        let staged = self.stage(head, Content { meta: &accept.meta, body: &accept.body });
         let (offset, octets) = match staged {
-            Ok(place) => place,
+            Ok(position) => position,
             Err(error) => {
                 let _ = accept.reply.send(Err(self.shared.refusal(&error, 0)));
                 return Err(error);
@@ -159,7 +159,7 @@ impl Writer {
     }
 
     fn stage_relocated(&mut self, mut relocated: Relocated) -> Result<(), SpoolError> {
-        let (offset, octets) = self.stage(relocated.head, (&relocated.meta, &relocated.body))?;
+        let (offset, octets) = self.stage(relocated.head, Content { meta: &relocated.meta, body: &relocated.body })?;
         relocated.to = (offset, octets);
         self.run.needs_sync = true;
         self.run.relocated.push(relocated);
@@ -167,7 +167,7 @@ impl Writer {
     }
 
     /// Puts a record behind the staged ones; begins a new segment where it would not fit.
-    fn stage(&mut self, mut head: Head, content: (&[u8], &Bytes)) -> Result<(u32, u32), SpoolError> {
+    fn stage(&mut self, mut head: Head, content: Content<'_>) -> Result<(u32, u32), SpoolError> {
         let octets = head.record_octets();
         let room = self.shared.config.segment_octets;
         let full = |active: &Active, staged: usize| active.written + (staged + octets) as u64 > room;
@@ -250,7 +250,7 @@ impl Writer {
             put_number(&mut meta, *segment);
             put_number(&mut meta, *offset);
             if let Some(head) = small_head(Kind::Cut, &meta, active.synced) {
-                self.staging.push(active.segment.number, &head, (&meta, &Bytes::new()));
+                self.staging.push(active.segment.number, &head, Content { meta: &meta, body: &Bytes::new() });
                 self.run.needs_sync = true;
             }
         }
@@ -258,7 +258,7 @@ impl Writer {
 
     fn stage_small(&mut self, kind: Kind, meta: &[u8]) -> Result<(), SpoolError> {
         match small_head(kind, meta, 0) {
-            Some(head) => self.stage(head, (meta, &Bytes::new())).map(drop),
+            Some(head) => self.stage(head, Content { meta, body: &Bytes::new() }).map(drop),
             None => Ok(()),
         }
     }
@@ -282,7 +282,7 @@ impl Writer {
         {
             let Some(entry) = index.entries.get_mut(&id).filter(|entry| entry.dirty) else { continue };
             entry.dirty = false;
-            put_status(&mut meta, id, entry.held, entry.recipients.all());
+            put_status(&mut meta, id, &entry.state());
             ids.push(id);
         }
         (meta, ids)
@@ -332,8 +332,8 @@ impl Writer {
         {
             let mut index = self.shared.index();
             for (accept, offset, octets) in run.accepts {
-                let place = Place { segment: Arc::clone(&active.segment), offset, octets };
-                let (entry, reply) = entry_of(accept, place);
+                let position = Position { segment: Arc::clone(&active.segment), offset, octets };
+                let (entry, reply) = entry_of(accept, position);
                 index.insert(reply.0, entry);
                 replies.push(reply);
             }
@@ -449,17 +449,17 @@ fn answer(barriers: Vec<Barrier>, result: &Result<(), AcceptError>) {
 
 type Answer = (QueueId, tokio::sync::oneshot::Sender<Result<QueueId, AcceptError>>);
 
-fn entry_of(accept: Accept, place: Place) -> (Entry, Answer) {
-    let Accept { id, envelope, body, body_place, held, reply, .. } = accept;
+fn entry_of(accept: Accept, position: Position) -> (Entry, Answer) {
+    let Accept { id, envelope, body, body_in, held, reply, .. } = accept;
     let entry = Entry {
-        place,
-        body: body_place,
+        position,
+        body: body_in,
         arrived: envelope.arrived_at_unix_micros,
         message_octets: envelope.message_octets,
         origin: OriginKey::of(&envelope.origin),
         recipients: Recipients::arrived(envelope.recipients.len(), envelope.arrived_at_unix_micros),
         lease: None,
-        fresh: matches!(body_place, BodyPlace::Inline).then(|| Box::new(Fresh { envelope, body })),
+        fresh: matches!(body_in, BodyIn::Record).then(|| Box::new(Fresh { envelope, body })),
         scheduled: None,
         held,
         dirty: false,
@@ -481,7 +481,7 @@ impl Drop for Guard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incoming::{Reply, accept};
+    use crate::incoming::{NewMail, Reply, accept};
     use crate::recovery::recover;
     use crate::{Origin, Recipient, SpoolConfig, Target};
     use std::fs::File;
@@ -505,7 +505,9 @@ mod tests {
             message_octets: 4,
         };
         let id = QueueId(shared.ids.next());
-        let (accept, reply) = accept(id, envelope, (Bytes::from_static(b"mail"), BodyPlace::Inline, false)).unwrap();
+        let (accept, reply) =
+            accept(id, envelope, NewMail { octets: Bytes::from_static(b"mail"), body: BodyIn::Record, held: false })
+                .unwrap();
         let mut inbox = Inbox::default();
         inbox.accept(accept);
         (inbox, reply, id)

@@ -6,11 +6,10 @@ use bytes::Bytes;
 
 use super::Writer;
 use crate::QueueId;
-use crate::entry::Entry;
 use crate::error::SpoolError;
 use crate::index::Index;
-use crate::record::{Head, Kind, Record, content_sum, put_meta, read_meta};
-use crate::segment::{Place, Segment};
+use crate::record::{Content, Head, Kind, Record, put_meta, read_meta};
+use crate::segment::{Position, Segment};
 
 /// Most messages copied in one round, so that new mail does not wait long.
 const ROUND_MESSAGES: usize = 64;
@@ -20,7 +19,7 @@ const SLACK_SEGMENTS: u64 = 4;
 /// A message with its state as a new record.
 pub(super) struct Relocated {
     id: QueueId,
-    from: Place,
+    from: Position,
     pub(super) head: Head,
     pub(super) meta: Vec<u8>,
     pub(super) body: Bytes,
@@ -33,14 +32,14 @@ impl Relocated {
     pub(super) fn complete(self, index: &mut Index, segment: &Arc<Segment>) {
         let (offset, octets) = self.to;
         let Some(entry) = index.entries.get_mut(&self.id) else { return };
-        entry.place.segment.unplace(entry.place.octets);
-        segment.place(self.id, octets);
-        entry.place = Place { segment: Arc::clone(segment), offset, octets };
+        entry.position.segment.subtract(entry.position.octets);
+        segment.add(self.id, octets);
+        entry.position = Position { segment: Arc::clone(segment), offset, octets };
     }
 
     /// The copy failed: it will be tried again.
     pub(super) fn give_back(self) {
-        self.from.segment.give_back_placed(&[self.id]);
+        self.from.segment.give_back_ids(&[self.id]);
     }
 }
 
@@ -49,7 +48,7 @@ impl Writer {
     pub(super) fn clear_oldest(&mut self) -> Result<bool, SpoolError> {
         let slack = self.shared.config.segment_octets * SLACK_SEGMENTS;
         let Some(oldest) = self.shared.index().segment_to_clear(slack) else { return Ok(false) };
-        let ids = oldest.take_placed(ROUND_MESSAGES);
+        let ids = oldest.take_ids(ROUND_MESSAGES);
         if ids.is_empty() {
             return Ok(false);
         }
@@ -64,8 +63,8 @@ impl Writer {
                 }
             };
             if let Err(error) = staged {
-                oldest.give_back_placed(&[id]);
-                oldest.give_back_placed(rest.as_slice());
+                oldest.give_back_ids(&[id]);
+                oldest.give_back_ids(rest.as_slice());
                 return Err(error);
             }
         }
@@ -74,28 +73,27 @@ impl Writer {
     }
 
     fn copy(&self, id: QueueId, from: &Arc<Segment>) -> Copy {
-        let Some(place) = self.shared.index().entries.get(&id).map(|entry| entry.place.clone()) else {
+        let Some(position) = self.shared.index().entries.get(&id).map(|entry| entry.position.clone()) else {
             return Copy::Gone;
         };
-        if place.segment.number != from.number {
+        if position.segment.number != from.number {
             return Copy::Gone;
         }
-        let Ok(octets) = place.read() else { return Copy::Unreadable };
+        let Ok(octets) = position.read() else { return Copy::Unreadable };
         let Some(record) = Record::decode(&octets, from.number) else { return Copy::Unreadable };
         let Ok(old) = read_meta(record.meta) else { return Copy::Unreadable };
         let mut meta = Vec::with_capacity(record.meta.len() + 64);
         {
-            let mut index = self.shared.index();
-            let Some(entry) = index.entries.get_mut(&id) else { return Copy::Gone };
-            let Entry { held, recipients, .. } = &**entry;
-            put_meta(&mut meta, old.body, Some((*held, recipients.all())), &old.envelope);
+            let index = self.shared.index();
+            let Some(entry) = index.entries.get(&id) else { return Copy::Gone };
+            put_meta(&mut meta, old.body, Some(&entry.state()), &old.envelope);
         }
         let body = Bytes::copy_from_slice(record.body);
         let lengths = (u32::try_from(meta.len()), u32::try_from(body.len()));
         let (Ok(meta_octets), Ok(body_octets)) = lengths else { return Copy::Unreadable };
-        let content_sum = content_sum(&meta, &body);
+        let content_sum = Content { meta: &meta, body: &body }.sum();
         let head = Head { kind: Kind::Message, meta_octets, body_octets, id: id.0, content_sum, synced_octets: 0 };
-        Copy::Made(Box::new(Relocated { id, from: place, head, meta, body, to: (0, 0) }))
+        Copy::Made(Box::new(Relocated { id, from: position, head, meta, body, to: (0, 0) }))
     }
 
     /// A message that cannot be read leaves the queue; the segment with what is left of it is kept aside.

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice, Write as _};
 
 use bytes::Bytes;
 
-use crate::record::{HEAD_OCTETS, Head, padded};
+use crate::record::{Content, HEAD_OCTETS, Head, padded};
 
 /// A body this short is cheaper to copy than to name.
 const COPIED_OCTETS_MAX: usize = 1024;
@@ -36,8 +36,8 @@ impl Staging {
     }
 
     /// Appends a record for the segment of this number.
-    pub(super) fn push(&mut self, segment: u64, head: &Head, content: (&[u8], &Bytes)) {
-        let (meta, body) = content;
+    pub(super) fn push(&mut self, segment: u64, head: &Head, content: Content<'_>) {
+        let Content { meta, body } = content;
         self.buffer.extend_from_slice(&head.encode(segment));
         self.buffer.extend_from_slice(meta);
         if body.len() <= COPIED_OCTETS_MAX {
@@ -77,7 +77,7 @@ impl Staging {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Kind, Record, content_sum};
+    use crate::record::{Kind, Record};
     use std::io::{Read as _, Seek as _};
 
     #[test]
@@ -85,15 +85,16 @@ mod tests {
         let mut staging = Staging::default();
         let bodies = [0, 5, COPIED_OCTETS_MAX, COPIED_OCTETS_MAX + 1, 70_000].map(|len| Bytes::from(vec![9u8; len]));
         for body in bodies.iter().cycle().take(3000) {
+            let content = Content { meta: b"meta", body };
             let head = Head {
                 kind: Kind::Message,
                 meta_octets: 4,
                 body_octets: u32::try_from(body.len()).unwrap(),
                 id: 1,
-                content_sum: content_sum(b"meta", body),
+                content_sum: content.sum(),
                 synced_octets: 0,
             };
-            staging.push(3, &head, (b"meta", body));
+            staging.push(3, &head, content);
         }
         let mut file = tempfile::tempfile().unwrap();
         staging.write_to(&file).unwrap();
