@@ -1,6 +1,5 @@
 //! Making a Maildir, and sweeping what an interrupted delivery left in it.
 
-use crate::durable;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -21,14 +20,18 @@ pub fn create(maildir: &Path) -> io::Result<()> {
     for part in PARTS {
         builder.create(maildir.join(part))?;
     }
-    durable::sync_dir(maildir)?;
+    sync_dir(maildir)?;
     for parent in maildir.ancestors().skip(1).filter(|path| !path.as_os_str().is_empty()) {
-        durable::sync_dir(parent)?;
+        sync_dir(parent)?;
         if Some(parent) == was_there.as_deref() {
             break;
         }
     }
     Ok(())
+}
+
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    keep::sync_dir(dir).map_err(|error| error.source)
 }
 
 /// Deletes files in `tmp` that no delivery can still be writing (36 hours old at `now`). Returns how many.

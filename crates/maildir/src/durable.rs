@@ -1,4 +1,5 @@
-//! Every sync and every rename of this crate; nothing else in it may do either.
+//! The syncs and renames of deliveries, many at once; nothing else in this crate may do either. A single file is replaced
+//! by `keep`.
 //!
 //! | killed here | after the restart |
 //! |---|---|
@@ -58,19 +59,7 @@ pub(crate) fn sync_file(file: &File) -> io::Result<()> {
     file.sync_data()
 }
 
-/// Makes the names in a directory durable.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-/// Gives a file its final name; durable only after [`sync_dir`].
+/// Gives a file its final name; durable only after [`sync_dirs`].
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
-}
-
-/// Puts `file`, written whole at `tmp`, in the place of `path`, durably.
-pub(crate) fn replace(file: &File, tmp: &Path, path: &Path) -> io::Result<()> {
-    file.sync_data()?;
-    fs::rename(tmp, path)?;
-    path.parent().map_or(Ok(()), sync_dir)
 }

@@ -441,12 +441,9 @@ fn rewrite(path: &Path, list: &Uidlist<'_>, rows: &[Row]) -> Result<(), Maildrop
     for row in rows {
         row.write(&mut text);
     }
-    // The name that Dovecot uses for the same thing under the same lock.
-    let tmp = path.with_extension("tmp");
-    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&tmp);
-    let mut file = opened.map_err(|error| io_error("creating", &tmp, error))?;
-    file.write_all(text.as_bytes()).map_err(|error| io_error("writing", &tmp, error))?;
-    durable::replace(&file, &tmp, path).map_err(|error| io_error("replacing", path, error))
+    // Written beside as `dovecot-uidlist.tmp`: the name that Dovecot uses for the same thing under the same lock.
+    let list = keep::NewFile { path, octets: text.as_bytes(), mode: 0o600, owner: None };
+    list.replace().map_err(|error| io_error(error.op, &error.path, error.source))
 }
 
 fn exhausted(path: &Path) -> MaildropError {

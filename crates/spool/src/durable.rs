@@ -63,8 +63,7 @@ pub(crate) fn recycle_segment(spare: &Path, path: &Path, header: Header) -> Resu
     let mut file = OpenOptions::new().read(true).write(true).open(spare).map_err(SpoolError::at(spare, "open"))?;
     file.write_all_at(&header.encode(), 0).map_err(SpoolError::at(spare, "write"))?;
     file.sync_data().map_err(SpoolError::at(spare, "sync"))?;
-    fs::rename(spare, path).map_err(SpoolError::at(spare, "rename"))?;
-    sync_parent(path)?;
+    keep::rename(spare, path)?;
     io::Seek::seek(&mut file, io::SeekFrom::Start(HEADER_OCTETS as u64)).map_err(SpoolError::at(path, "seek"))?;
     Ok(file)
 }
@@ -114,19 +113,13 @@ pub(crate) fn remove(path: &Path) -> Result<(), SpoolError> {
 pub(crate) fn set_aside(path: &Path, folder: &Path) -> Result<(), SpoolError> {
     let Some(name) = path.file_name() else { return Ok(()) };
     let to = folder.join(name);
-    fs::rename(path, &to).map_err(SpoolError::at(path, "set aside"))?;
-    sync_parent(&to)?;
+    keep::rename(path, &to)?;
+    // That was the folder it went to.
     sync_parent(path)
 }
 
-/// Makes a folder's names durable.
-pub(crate) fn sync_dir(dir: &Path) -> Result<(), SpoolError> {
-    let folder = File::open(dir).map_err(SpoolError::at(dir, "open"))?;
-    folder.sync_all().map_err(SpoolError::at(dir, "sync"))
-}
-
 fn sync_parent(path: &Path) -> Result<(), SpoolError> {
-    path.parent().map_or(Ok(()), sync_dir)
+    path.parent().map_or(Ok(()), |dir| Ok(keep::sync_dir(dir)?))
 }
 
 #[cfg(test)]

@@ -74,6 +74,12 @@ pub struct SpoolError {
     pub source: io::Error,
 }
 
+impl From<keep::KeepError> for SpoolError {
+    fn from(error: keep::KeepError) -> Self {
+        Self { path: error.path, op: error.op, source: error.source }
+    }
+}
+
 impl SpoolError {
     pub(crate) fn at(path: &Path, op: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self { path: path.to_path_buf(), op, source }
