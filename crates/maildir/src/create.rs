@@ -1,16 +1,12 @@
-//! Making a Maildir, and sweeping what an interrupted delivery left in it.
+//! Making a Maildir.
 
-use std::fs::{self, DirBuilder};
+use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 
 /// The directories of a Maildir.
 pub(crate) const PARTS: [&str; 3] = ["tmp", "new", "cur"];
-
-/// Age after which a file in `tmp` is nobody's any more, as the Maildir convention has it.
-const TMP_ABANDONED: Duration = Duration::from_hours(36);
 
 /// Makes a Maildir (mode 0700) with all missing parents, durably. One that is there already is left as it is.
 pub fn create(maildir: &Path) -> io::Result<()> {
@@ -34,20 +30,6 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
     keep::sync_dir(dir).map_err(|error| error.source)
 }
 
-/// Deletes files in `tmp` that no delivery can still be writing (36 hours old at `now`). Returns how many.
-pub fn sweep_tmp(maildir: &Path, now: SystemTime) -> io::Result<usize> {
-    let mut swept = 0;
-    for entry in fs::read_dir(maildir.join("tmp"))? {
-        let entry = entry?;
-        let Ok(modified) = entry.metadata().and_then(|data| data.modified()) else { continue };
-        let abandoned = now.duration_since(modified).is_ok_and(|age| age > TMP_ABANDONED);
-        if abandoned && fs::remove_file(entry.path()).is_ok() {
-            swept += 1;
-        }
-    }
-    Ok(swept)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,14 +43,5 @@ mod tests {
         for part in PARTS {
             assert!(maildir.join(part).is_dir());
         }
-    }
-
-    #[test]
-    fn only_abandoned_files_are_swept() {
-        let dir = tempfile::tempdir().unwrap();
-        create(dir.path()).unwrap();
-        fs::write(dir.path().join("tmp/x"), "x").unwrap();
-        assert_eq!(sweep_tmp(dir.path(), SystemTime::now()).unwrap(), 0);
-        assert_eq!(sweep_tmp(dir.path(), SystemTime::now() + TMP_ABANDONED * 2).unwrap(), 1);
     }
 }

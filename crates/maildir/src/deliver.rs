@@ -109,22 +109,10 @@ pub struct Tmp {
     renamed: bool,
 }
 
-impl Tmp {
-    /// Octets as stored.
-    pub fn octets(&self) -> u64 {
-        self.octets
-    }
-
-    /// The mailbox.
-    pub fn maildir(&self) -> &Path {
-        &self.maildir
-    }
-}
-
 impl Drop for Tmp {
     fn drop(&mut self) {
         if !self.renamed {
-            // What stays behind is swept by `create::sweep_tmp`.
+            // What stays behind is swept by [`crate::sweep_tmp`].
             let _ = fs::remove_file(&self.scratch);
         }
     }

@@ -17,8 +17,10 @@ pub mod uidlist;
 
 mod dotlock;
 mod durable;
+mod sweep;
 
 pub use create::create;
 pub use deliver::{Attempt, DeliverError, Delivered, Delivery, DeliveryKey, Order, Tmp};
 pub use maildrop::{Entry, Maildrop, MaildropError};
 pub use quota::{Quota, Usage};
+pub use sweep::sweep_tmp;
