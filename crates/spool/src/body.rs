@@ -20,7 +20,8 @@ pub struct Body {
 #[derive(Debug, Clone)]
 enum Kind {
     Memory(Bytes),
-    File(Arc<LargeFile>),
+    /// The head, and what stands behind it.
+    File(Bytes, Arc<LargeFile>),
 }
 
 #[derive(Debug)]
@@ -36,15 +37,15 @@ impl Body {
         Self { kind: Kind::Memory(octets) }
     }
 
-    pub(crate) fn in_file(file: LargeFile) -> Self {
-        Self { kind: Kind::File(Arc::new(file)) }
+    pub(crate) fn in_file(head: Bytes, file: LargeFile) -> Self {
+        Self { kind: Kind::File(head, Arc::new(file)) }
     }
 
     /// Length in octets.
     pub fn len(&self) -> u64 {
         match &self.kind {
             Kind::Memory(octets) => octets.len() as u64,
-            Kind::File(file) => file.octets,
+            Kind::File(head, file) => head.len() as u64 + file.octets,
         }
     }
 
@@ -57,7 +58,7 @@ impl Body {
     pub fn bytes(&self) -> Option<&Bytes> {
         match &self.kind {
             Kind::Memory(octets) => Some(octets),
-            Kind::File(_) => None,
+            Kind::File(..) => None,
         }
     }
 
@@ -83,27 +84,36 @@ pub struct BodyReader {
 impl Read for BodyReader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let count = match &self.body.kind {
-            Kind::Memory(octets) => {
-                let rest = octets.get(usize::try_from(self.offset).unwrap_or(usize::MAX)..).unwrap_or_default();
-                let count = rest.len().min(out.len());
-                out[..count].copy_from_slice(&rest[..count]);
-                count
-            }
-            Kind::File(large) => {
-                let rest = large.octets - self.offset;
-                let wanted = out.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
-                let count = large.file.read_at(&mut out[..wanted], self.offset)?;
-                self.sum.update(&out[..count]);
-                if count == 0 && wanted > 0 {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, "queued message is shorter than accepted"));
-                }
-                if self.offset + count as u64 == large.octets && count > 0 && self.sum.finish() != large.sum {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, "queued message is not as accepted"));
-                }
-                count
-            }
+            Kind::Memory(octets) => copy_from(octets, self.offset, out),
+            Kind::File(head, _) if self.offset < head.len() as u64 => copy_from(head, self.offset, out),
+            Kind::File(head, file) => file.read(self.offset - head.len() as u64, out, &mut self.sum)?,
         };
         self.offset += count as u64;
+        Ok(count)
+    }
+}
+
+/// As much as fits of what stands behind `offset`.
+fn copy_from(octets: &[u8], offset: u64, out: &mut [u8]) -> usize {
+    let rest = octets.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
+    let count = rest.len().min(out.len());
+    out[..count].copy_from_slice(&rest[..count]);
+    count
+}
+
+impl LargeFile {
+    /// Reads behind `offset`. `sum` is of all before it, and must be right at the end.
+    fn read(&self, offset: u64, out: &mut [u8], sum: &mut Checksum) -> io::Result<usize> {
+        let rest = self.octets - offset;
+        let wanted = out.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
+        let count = self.file.read_at(&mut out[..wanted], offset)?;
+        sum.update(&out[..count]);
+        if count == 0 && wanted > 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "queued message is shorter than accepted"));
+        }
+        if offset + count as u64 == self.octets && count > 0 && sum.finish() != self.sum {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "queued message is not as accepted"));
+        }
         Ok(count)
     }
 }
@@ -149,7 +159,7 @@ mod tests {
     fn large(octets: &[u8], sum: u64) -> Body {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(octets).unwrap();
-        Body::in_file(LargeFile { file, octets: octets.len() as u64, sum })
+        Body::in_file(Bytes::new(), LargeFile { file, octets: octets.len() as u64, sum })
     }
 
     async fn collect(body: &Body) -> io::Result<Vec<u8>> {
@@ -164,7 +174,12 @@ mod tests {
     #[tokio::test]
     async fn both_kinds_read_the_same_both_ways() {
         let octets: Vec<u8> = (0..600_000u32).map(|n| (n % 251) as u8).collect();
-        for body in [Body::in_memory(octets.clone().into()), large(&octets, checksum(0, &octets))] {
+        let parted = |at: usize| {
+            let Kind::File(_, file) = large(&octets[at..], checksum(0, &octets[at..])).kind else { unreachable!() };
+            Body { kind: Kind::File(octets[..at].to_vec().into(), file) }
+        };
+        let bodies = [Body::in_memory(octets.clone().into()), parted(0), parted(1), parted(300_000), parted(600_000)];
+        for body in bodies {
             assert_eq!(body.len(), 600_000);
             assert_eq!(collect(&body).await.unwrap(), octets);
             let mut read = Vec::new();
@@ -180,7 +195,7 @@ mod tests {
         assert_eq!(collect(&rotten).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"sho").unwrap();
-        let short = Body::in_file(LargeFile { file, octets: 5, sum: checksum(0, b"short") });
+        let short = Body::in_file(Bytes::new(), LargeFile { file, octets: 5, sum: checksum(0, b"short") });
         assert_eq!(collect(&short).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }

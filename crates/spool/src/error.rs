@@ -26,7 +26,7 @@ pub enum AcceptError {
         /// The kind of the failure.
         kind: io::ErrorKind,
     },
-    /// The envelope breaks a limit of the record form (no recipient, too many, too long).
+    /// The envelope, or the head, breaks a limit of the record form (no recipient, too many, too long).
     #[error("envelope: {0}")]
     Envelope(&'static str),
     /// The spool is closed or closing: answer 421.

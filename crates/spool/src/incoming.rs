@@ -1,4 +1,4 @@
-//! A mail that is being received: in memory while small, in a file of its own when large.
+//! A mail that is being received: in memory while small, its body in a file of its own when large.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -17,13 +17,21 @@ use crate::shared::{Accept, Shared};
 use crate::state::{MessageState, Recipients};
 use crate::{AcceptError, Envelope, QueueId};
 
+/// Longest head of a mail, in octets; far above what any server takes as a header.
+const HEAD_OCTETS_MAX: usize = 1 << 20;
+
 /// One mail on its way into the spool. Dropped before [`Incoming::commit`] is called, it leaves nothing.
+///
+/// Its octets are a head and a body, in this order and with nothing between them. The body comes in pieces and is let go of
+/// as it comes; the head stays in memory and may be changed until the mail is committed, when all of the mail is here to be
+/// judged. So the head is what may still change: the fields of the header.
 pub struct Incoming {
     shared: Arc<Shared>,
     id: QueueId,
-    octets: u64,
+    head: Vec<u8>,
+    body_octets: u64,
     pieces: Vec<Vec<u8>>,
-    /// Nothing is kept in memory.
+    /// Nothing of the body is kept in memory.
     write_through: bool,
     /// Once queued it waits to be released.
     held: bool,
@@ -69,7 +77,16 @@ impl Large {
 impl Incoming {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let id = QueueId(shared.ids.next());
-        Self { shared, id, octets: 0, pieces: Vec::new(), write_through: false, held: false, large: None }
+        Self {
+            shared,
+            id,
+            head: Vec::new(),
+            body_octets: 0,
+            pieces: Vec::new(),
+            write_through: false,
+            held: false,
+            large: None,
+        }
     }
 
     /// The id it will have, for the `Received:` line.
@@ -77,12 +94,18 @@ impl Incoming {
         self.id
     }
 
-    /// Octets given so far.
+    /// Octets given so far, head and body.
     pub fn octets(&self) -> u64 {
-        self.octets
+        self.head.len() as u64 + self.body_octets
     }
 
-    /// From now on every piece goes to the mail's own file at once, however small the mail: for want of memory.
+    /// What stands before the body, to be read and changed as long as the mail is not committed. Empty at first; at most
+    /// 1 MiB, with the line ends that it shall have.
+    pub fn head_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.head
+    }
+
+    /// From now on every piece of the body goes to the mail's own file at once, however small the mail: for want of memory.
     pub fn write_through(&mut self) {
         self.write_through = true;
     }
@@ -92,15 +115,20 @@ impl Incoming {
         self.held = true;
     }
 
-    /// Takes the next piece. Touches the disk only when the mail grows beyond `inline_octets`, or must not be in memory.
+    /// Takes the next piece of the body. Touches the disk only when the mail grows beyond `inline_octets`, or must not be in memory.
     /// After an error the mail cannot be completed; drop it.
     pub async fn write(&mut self, piece: Vec<u8>) -> Result<(), AcceptError> {
-        self.octets += piece.len() as u64;
+        self.body_octets += piece.len() as u64;
         self.pieces.push(piece);
-        if self.large.is_none() && !self.write_through && self.octets <= self.shared.config.inline_octets as u64 {
+        if self.large.is_none() && !self.write_through && self.is_small() {
             return Ok(());
         }
         self.spill().await
+    }
+
+    /// Whether it goes whole into a record.
+    fn is_small(&self) -> bool {
+        self.octets() <= self.shared.config.inline_octets as u64
     }
 
     /// Writes the pieces at hand to the mail's own file.
@@ -123,15 +151,18 @@ impl Incoming {
         Ok(())
     }
 
-    /// Takes the last piece and makes the mail durable: when this returns `Ok`, the client may be told 250.
+    /// Takes the last piece of the body and makes the mail durable: when this returns `Ok`, the client may be told 250.
     ///
     /// Dropping the returned future leaves open whether the mail is queued.
     pub async fn commit(mut self, envelope: Envelope, last: Vec<u8>) -> Result<QueueId, AcceptError> {
         check_envelope(&envelope).map_err(AcceptError::Envelope)?;
-        self.octets += last.len() as u64;
-        self.shared.space.take(self.octets)?;
+        if self.head.len() > HEAD_OCTETS_MAX {
+            return Err(AcceptError::Envelope("the head is longer than 1 MiB"));
+        }
+        self.body_octets += last.len() as u64;
+        self.shared.space.take(self.octets())?;
         self.pieces.push(last);
-        if self.large.is_some() || self.octets > self.shared.config.inline_octets as u64 {
+        if self.large.is_some() || !self.is_small() {
             self.spill().await?;
         }
         let mut large = self.large.take();
@@ -141,11 +172,13 @@ impl Incoming {
                 file = on_disk(&self.shared, 0, move || file.finish().map(|()| file)).await?;
                 let sum = file.sum.finish();
                 large = Some(file);
-                BodyIn::File { octets: self.octets, sum }
+                BodyIn::File { octets: self.body_octets, sum }
             }
         };
-        let body = if large.is_some() { Bytes::new() } else { joined(std::mem::take(&mut self.pieces)) };
-        let (accept, reply) = accept(self.id, envelope, NewMail { octets: body, body: body_in, held: self.held })?;
+        // Of a large mail the pieces are in its file.
+        self.pieces.insert(0, std::mem::take(&mut self.head));
+        let octets = joined(std::mem::take(&mut self.pieces));
+        let (accept, reply) = accept(self.id, envelope, NewMail { octets, body: body_in, held: self.held })?;
         // From here on a record may name the file, whatever becomes of this future.
         if let Some(large) = &mut large {
             large.keep = true;

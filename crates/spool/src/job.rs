@@ -122,7 +122,7 @@ pub(crate) fn load_blocking(shared: &Shared, id: QueueId, position: &Position) -
         BodyIn::File { octets, sum } => {
             let path = shared.body_path(id);
             let file = std::fs::File::open(&path).map_err(SpoolError::at(&path, "open"))?;
-            Body::in_file(LargeFile { file, octets, sum })
+            Body::in_file(record.body.to_vec().into(), LargeFile { file, octets, sum })
         }
     };
     Ok((meta.envelope, body))

@@ -19,8 +19,13 @@ use crate::codec::{self, META_OCTETS_MAX, Malformed, Reader, put_envelope, put_n
 use crate::state::MessageState;
 use crate::{Envelope, QueueId};
 
-/// The newest form this release reads and the one it writes.
-pub(crate) const VERSION: u8 = 1;
+/// The newest form this release reads and the one it writes. It reads all before it:
+///
+/// | form | |
+/// |---|---|
+/// | 1 | a message whose body has a file has all its octets there |
+/// | 2 | its head is the body of its record, the rest is in the file |
+pub(crate) const VERSION: u8 = 2;
 pub(crate) const HEADER_OCTETS: usize = 48;
 pub(crate) const HEAD_OCTETS: usize = 48;
 const SEGMENT_MAGIC: [u8; 8] = *b"sekisho\x1a";
@@ -73,7 +78,7 @@ impl Header {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A message: [`Meta`], and its body unless that has a file.
+    /// A message: [`Meta`], and its octets: all of them, or the head where the body has a file.
     Message = 1,
     /// New states of messages: [`put_status`].
     Status = 2,
@@ -164,12 +169,12 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Where a message's octets are.
+/// Where a message's body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyIn {
-    /// In the record.
+    /// In the record, behind its head.
     Record,
-    /// In the file named after the id.
+    /// In the file named after the id; only the head is in the record.
     File { octets: u64, sum: u64 },
 }
 
