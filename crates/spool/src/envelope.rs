@@ -85,7 +85,8 @@ pub enum Origin {
     Bounce,
 }
 
-/// How much of a message a failure report returns.
+/// How much of a message a failure report returns. The spool has its own type for that, as it has its own bits in
+/// [`Recipient::notify`]: both are the form on disk, which a change to the protocol's types must not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ret {
