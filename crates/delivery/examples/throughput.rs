@@ -92,7 +92,9 @@ fn start(spool: &Arc<Spool>, dir: PathBuf, port: u16, done: Arc<AtomicUsize>) ->
         verified_tls: Arc::new(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()),
         limits: Limits::default(),
     };
+    let root = dir.clone();
     let lookups = Lookups {
+        maildir_root: Arc::new(move || root.clone()),
         mailbox: Arc::new(move |login| {
             let path = dir.join(login);
             Box::pin(async move { Ok(Some(Mailbox { path, quota: Quota::NONE })) })

@@ -182,12 +182,16 @@ impl Default for Limits {
 pub struct Lookups {
     /// Where the mailbox of a login is.
     pub mailbox: FindMailbox,
+    /// Where all of them are, each as `DOMAIN/NAME`.
+    pub maildir_root: FindMaildirRoot,
     /// Where mail for an address (as printed) goes: the notification's way to the sender.
     pub targets: FindTargets,
 }
 
 /// The mailbox of a login; `None`: there is no such account.
 pub type FindMailbox = Arc<dyn Fn(&str) -> Answer<Option<Mailbox>> + Send + Sync>;
+/// The folder of the mailboxes, as the configuration of the moment has it. Must not block.
+pub type FindMaildirRoot = Arc<dyn Fn() -> PathBuf + Send + Sync>;
 /// The targets of an address; empty: nobody.
 pub type FindTargets = Arc<dyn Fn(&str) -> Answer<Vec<Target>> + Send + Sync>;
 /// A look-up on its way.

@@ -15,6 +15,7 @@ use crate::job::{Part, Ticket};
 use crate::local::{self, LocalPart, LocalTarget};
 use crate::remote;
 use crate::shared::{Shared, report_panic};
+use crate::sweep::Sweeper;
 
 /// Why delivery does not start.
 #[derive(Debug, thiserror::Error)]
@@ -46,12 +47,13 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Begins to take mail from the spool, on the current tokio runtime.
+    /// Begins to take mail from the spool, on the current tokio runtime, and to sweep the Maildirs behind it.
     pub fn start(config: Config, spool: Arc<Spool>, lookups: Lookups, on_fate: OnFate) -> Result<Self, StartError> {
         let shared = Arc::new(Shared::new(config, spool, lookups, on_fate)?);
         let (sender, receiver) = mpsc::channel(shared.config.limits.local_batch.max(1) * 2);
         let local = tokio::spawn(local::run(Arc::clone(&shared), receiver));
         let puller = tokio::spawn(pull(Arc::clone(&shared), sender));
+        shared.spawn(Sweeper::new(&shared).run());
         Ok(Self { shared, puller, local })
     }
 

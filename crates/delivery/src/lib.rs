@@ -8,7 +8,8 @@
 //! outcome; every outcome is told as a [`Fate`].
 //!
 //! * `dispatch`, `job`, `conclude`, `notify`: from the spool and back; `local`, `writers`: into Maildirs, in batches;
-//!   `remote`, `destination`, `courier`: to other hosts, over kept connections. `shared` is what all of these have.
+//!   `sweep`: what was left there; `remote`, `destination`, `courier`: to other hosts, over kept connections. `shared` is
+//!   what all of these have.
 //! * `mx`, `tls`, `link`: which host, how protected, as whom, the wire.
 //! * `classify`, `dsn`: what a failure means and who is told; pure.
 
@@ -28,12 +29,13 @@ pub mod mx;
 mod notify;
 mod remote;
 mod shared;
+mod sweep;
 mod tls;
 mod writers;
 
 pub use config::{
-    Answer, Config, FindMailbox, FindTargets, Limits, Lookups, Mailbox, Mx, OverQuota, Own, RemoteRoute, Smarthost,
-    Tls, Unavailable,
+    Answer, Config, FindMailbox, FindMaildirRoot, FindTargets, Limits, Lookups, Mailbox, Mx, OverQuota, Own,
+    RemoteRoute, Smarthost, Tls, Unavailable,
 };
 pub use dispatch::{Delivery, StartError, Stats};
 pub use fate::{Fate, FateKind, OnFate};

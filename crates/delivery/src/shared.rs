@@ -72,6 +72,11 @@ impl Shared {
         let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
     }
 
+    /// For whoever must know of the stop without holding all of this; closed once this is gone.
+    pub(crate) fn stop_signal(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
     /// Runs a worker; it is awaited at the end.
     pub(crate) fn spawn(&self, worker: impl Future<Output = ()> + Send + 'static) {
         let mut workers = self.workers();

@@ -2,9 +2,10 @@
 
 mod common;
 
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use common::{Station, account, envelope, remote};
+use common::{PATIENCE, Station, account, envelope, remote};
 use delivery::{FateKind, OverQuota, RemoteRoute};
 use spool::{Origin, Target};
 
@@ -66,4 +67,27 @@ async fn many_in_batches() {
     station.delivery.shutdown(Duration::from_secs(5)).await;
     let new = std::fs::read_dir(station.dir.path().join("alice/new")).unwrap().count();
     assert_eq!((new, station.spool.stats(common::micros_ago(Duration::ZERO)).messages), (500, 0));
+}
+
+#[tokio::test]
+async fn what_a_killed_delivery_left_is_swept_after_the_start() {
+    const TMP: &str = "mail/example.test/bob/tmp";
+    let left = |dir: &Path| {
+        maildir::create(dir.join(TMP).parent().unwrap()).unwrap();
+        for (name, hours) in [("stale", 37), ("fresh", 35)] {
+            let file = std::fs::File::create(dir.join(TMP).join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_hours(hours)).unwrap();
+        }
+        RemoteRoute::Sink(dir.join("sink"))
+    };
+    let station = Station::start(left, |_| {});
+    let tmp = station.dir.path().join(TMP);
+    let gone = async {
+        while tmp.join("stale").exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.expect("swept in time");
+    station.delivery.shutdown(Duration::from_secs(5)).await;
+    assert!(tmp.join("fresh").exists());
 }

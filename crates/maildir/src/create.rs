@@ -26,6 +26,11 @@ pub fn create(maildir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a Maildir is there, with all that belongs to one.
+pub fn exists(maildir: &Path) -> bool {
+    PARTS.iter().all(|part| maildir.join(part).is_dir())
+}
+
 fn sync_dir(dir: &Path) -> io::Result<()> {
     keep::sync_dir(dir).map_err(|error| error.source)
 }
@@ -38,8 +43,10 @@ mod tests {
     fn made_with_parents_and_twice() {
         let dir = tempfile::tempdir().unwrap();
         let maildir = dir.path().join("example.test/alice/Maildir");
+        assert!(!exists(&maildir));
         create(&maildir).unwrap();
         create(&maildir).unwrap();
+        assert!(exists(&maildir));
         for part in PARTS {
             assert!(maildir.join(part).is_dir());
         }

@@ -19,7 +19,7 @@ mod dotlock;
 mod durable;
 mod sweep;
 
-pub use create::create;
+pub use create::{create, exists};
 pub use deliver::{Attempt, DeliverError, Delivered, Delivery, DeliveryKey, Order, Tmp};
 pub use maildrop::{Entry, Maildrop, MaildropError};
 pub use quota::{Quota, Usage};

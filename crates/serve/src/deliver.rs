@@ -121,8 +121,9 @@ fn verified_tls() -> Result<Arc<ClientConfig>, rustls::Error> {
 }
 
 fn lookups(border: &Arc<Border>) -> Lookups {
-    let (for_mailbox, for_targets) = (Arc::clone(border), Arc::clone(border));
+    let (for_mailbox, for_root, for_targets) = (Arc::clone(border), Arc::clone(border), Arc::clone(border));
     Lookups {
+        maildir_root: Arc::new(move || for_root.site.load().settings.delivery.maildir_root.clone()),
         mailbox: Arc::new(move |login| {
             let (border, login) = (Arc::clone(&for_mailbox), login.to_owned());
             Box::pin(async move { mailbox(&border, &login).await })

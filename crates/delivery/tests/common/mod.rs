@@ -66,7 +66,8 @@ impl Station {
                 reply: fate.reply.to_owned(),
             });
         });
-        let delivery = Delivery::start(config, Arc::clone(&spool), lookups(mailboxes), on_fate).unwrap();
+        let lookups = lookups(mailboxes, dir.path().join("mail"));
+        let delivery = Delivery::start(config, Arc::clone(&spool), lookups, on_fate).unwrap();
         Self { dir, spool, delivery, fates }
     }
 
@@ -96,8 +97,9 @@ impl Station {
     }
 }
 
-fn lookups(mailboxes: HashMap<String, Mailbox>) -> Lookups {
+fn lookups(mailboxes: HashMap<String, Mailbox>, root: PathBuf) -> Lookups {
     Lookups {
+        maildir_root: Arc::new(move || root.clone()),
         mailbox: Arc::new(move |login| {
             let found = mailboxes.get(login).cloned();
             Box::pin(async move { Ok(found) })

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::{Demo, PATIENCE, free_ports, run};
 
@@ -145,4 +145,22 @@ fn every_command_that_the_demo_prints_works() {
     assert!(of("grant list").contains("127.0.0.1"), "{said:?}");
     assert!(of("user list").contains("alice@example.test"), "{said:?}");
     assert!(of("config show").contains("hostname"), "{said:?}");
+}
+
+#[test]
+fn what_a_killed_server_left_in_a_mailbox_is_swept_after_the_next_start() {
+    let mut demo = Demo::start();
+    let tmp = demo.maildir_of("alice").join("tmp");
+    demo.kill_9();
+    for (name, hours) in [("stale", 37), ("fresh", 35)] {
+        let file = fs::File::create(tmp.join(name)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_hours(hours)).unwrap();
+    }
+    demo.restart();
+    let began = Instant::now();
+    while tmp.join("stale").exists() {
+        assert!(began.elapsed() < PATIENCE, "{}", demo.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(tmp.join("fresh").exists());
 }
