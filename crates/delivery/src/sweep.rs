@@ -57,8 +57,8 @@ impl Sweeper {
         let round = Round { root: (self.root)(), sink: self.sink.clone(), stop: self.stop.clone() };
         match Writers::start(1).run(move || round.sweep()).await {
             Some(0) => (),
-            Some(files) => tracing::info!(files, "swept what broken-off deliveries left in Maildirs"),
-            None => tracing::warn!("Maildirs could not be swept; tried again in a day"),
+            Some(files) => tracing::info!(files, "swept"),
+            None => tracing::warn!("not swept"),
         }
     }
 }

@@ -5,17 +5,12 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use directory::Directory;
-use guard::{Charged, DeviceCharge, Fact, Fault, Hosting, PopCharge, PopEvidence, RelayPolicy};
+use guard::{Fact, Fault, Hosting, PopEvidence, RelayPolicy};
 use smtp::{Host, Mailbox, ReversePath};
-use state::gcra::Rate;
-use state::{Answer, PopLimits, RateCharge, RateKey, Reserved, State, StateError};
-
-use config::Pop;
+use state::{Answer, State, StateError};
 
 /// How long accounts and evidence may take: they are on this machine.
 const LOCAL_WAIT: Duration = Duration::from_secs(5);
-/// The window of the limits `relay.pop.…_per_hour`.
-const HOUR: Duration = Duration::from_hours(1);
 
 /// Who answers for a mailbox here.
 pub async fn hosting(directory: &Directory, policy: &RelayPolicy, mailbox: &Mailbox) -> Fact<Hosting> {
@@ -55,28 +50,8 @@ pub async fn pop_evidence(state: &State, addr: IpAddr) -> Fact<Answer<Vec<PopEvi
     kept(state.evidence_at(addr)).await
 }
 
-/// Counts a mail on the quota of a POP grant.
-pub async fn charge(state: &State, charge: &PopCharge, pop: &Pop) -> Fact<Charged> {
-    let limits = PopLimits { messages: pop.messages_per_hour, recipients: pop.recipients_per_hour, window: HOUR };
-    let PopCharge { addr, ref subject, messages, recipients } = *charge;
-    kept(count(state, state::Charge::Pop(state::PopCharge { addr, subject, messages, recipients, limits }))).await
-}
-
-/// Counts a message on the rate of a device: as many at once as it may send in an hour, then evenly.
-pub async fn charge_device(state: &State, device: &DeviceCharge) -> Fact<Charged> {
-    let (key, rate) = (RateKey::Device(&device.login), Rate::per(HOUR, device.per_hour));
-    kept(count(state, state::Charge::Rate(RateCharge { key, rate, cost: 1 }))).await
-}
-
-async fn count(state: &State, charge: state::Charge<'_>) -> Result<Charged, StateError> {
-    match state.reserve(&[charge]).await?.value {
-        Reserved::Within(reservation) => reservation.commit().await.map(|_| Charged::Within),
-        // Without evidence there is no room either.
-        Reserved::NoRoom(_) => Ok(Charged::Exceeded),
-    }
-}
-
-async fn kept<T>(look_up: impl Future<Output = Result<T, StateError>>) -> Fact<T> {
+/// What the state says within its time.
+pub(super) async fn kept<T>(look_up: impl Future<Output = Result<T, StateError>>) -> Fact<T> {
     match tokio::time::timeout(LOCAL_WAIT, look_up).await {
         Ok(Ok(found)) => Fact::Known(found),
         Ok(Err(error)) => Fact::Unknown(error.fault()),

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::bench::Judge;
 use super::case::Case;
 use super::gather::Wanted;
+use super::reserve::Places;
 use super::{gather, report, reserve};
 
 /// Rounds of gathering for one command; the guard needs fewer, so reaching it is a fault of ours.
@@ -27,6 +28,8 @@ pub struct Decision {
     pub effects: Effects,
     /// The reply, if it is no.
     pub refused: Option<Reply>,
+    /// What is counted once the mail is taken.
+    pub places: Places,
 }
 
 impl Judge<'_> {
@@ -55,12 +58,16 @@ impl Judge<'_> {
     }
 
     async fn decide(&self, case: &mut Case, mut command: Command<'_>) -> Decision {
-        let verdict = self.drive(case, &mut command).await;
+        let mut places = Places::default();
+        let verdict = self.drive(case, &mut command, &mut places).await;
         let refused = report::tell(*self, case, &command, &verdict);
-        Decision { outcome: verdict.outcome, effects: verdict.effects, refused }
+        if refused.is_some() {
+            places = Places::default();
+        }
+        Decision { outcome: verdict.outcome, effects: verdict.effects, refused, places }
     }
 
-    async fn drive(&self, case: &mut Case, command: &mut Command<'_>) -> Verdict {
+    async fn drive(&self, case: &mut Case, command: &mut Command<'_>, places: &mut Places) -> Verdict {
         let mut deadline = None;
         for _ in 0..ROUNDS_MAX {
             match guard::judge(self.policy, &mut case.guard, command) {
@@ -70,8 +77,9 @@ impl Judge<'_> {
                     gather::all(*self, case, command, Wanted { needs, until }).await;
                 }
                 Judged::Reserve(charges) => {
-                    let reserved = reserve::all(*self, case, &charges).await;
-                    command.reserved(reserved);
+                    let taken = reserve::all(*self, case, &charges).await;
+                    places.join(taken.places);
+                    command.reserved(taken.reserved);
                 }
             }
         }

@@ -161,6 +161,24 @@ impl Milter {
 
     /// A transaction up to its first recipient, given up then: `continue`, or the reply that the client would see.
     pub(crate) fn rcpt(&mut self, login: Option<&str>, from: &str, to: &str) -> String {
+        let said = self.begin(login, from, to);
+        self.send(b'A', b"");
+        said
+    }
+
+    /// The same, with its message if the recipient may be taken.
+    pub(crate) fn mail(&mut self, login: Option<&str>, from: &str, to: &str) -> String {
+        let said = self.begin(login, from, to);
+        if said == "continue" {
+            self.send(b'E', b"");
+            assert_eq!(self.reply().0, b'c');
+        } else {
+            self.send(b'A', b"");
+        }
+        said
+    }
+
+    fn begin(&mut self, login: Option<&str>, from: &str, to: &str) -> String {
         if let Some(login) = login {
             self.send(b'D', format!("M{{auth_authen}}\0{login}\0").as_bytes());
         }
@@ -170,7 +188,6 @@ impl Milter {
             self.send(b'R', format!("<{to}>\0").as_bytes());
             answer = self.reply();
         }
-        self.send(b'A', b"");
         match answer {
             (b'c', _) => "continue".to_owned(),
             // Percent signs are doubled on the wire.

@@ -74,12 +74,19 @@ impl Everywhere {
         Self { ip, smtp, policy, maps, milter: Milter::connect(demo, ip) }
     }
 
-    /// Asks one of the four.
+    /// Asks one of the four, and sends the mail where that is told.
     fn ask(&mut self, interface: usize, from: &str, to: &str) -> String {
         match interface {
-            0 => self.smtp.rcpt(from, to),
+            0 => {
+                let answer = self.smtp.rcpt(from, to);
+                if answer.starts_with("250") {
+                    let taken = self.smtp.data("Subject: x\r\n\r\nx\r\n");
+                    assert!(taken.starts_with("250"), "{taken}");
+                }
+                answer
+            }
             1 => self.policy.rcpt(self.ip, from, to),
-            2 => self.milter.rcpt(None, from, to),
+            2 => self.milter.mail(None, from, to),
             _ => self.maps.ask(&format!("relay {}<{from}><{to}>", self.ip)),
         }
     }
@@ -146,6 +153,38 @@ fn every_interface_says_the_same_and_counts_the_same() {
     assert_eq!(alice.maps.ask("relay 192.0.2.7"), "NOTFOUND ");
 }
 
+/// What is taken back was never counted: not by RSET, not by another beginning, not by the end of a connection, not by a
+/// refused message; nor does the milter count what the mail server gives up.
+#[test]
+fn a_recipient_that_is_taken_back_counts_nothing() {
+    let demo = Demo::start_with(&[
+        "relay.pop.messages_per_hour=1",
+        "relay.pop.recipients_per_hour=1",
+        "listener.smtp.xclient_from=['127.0.0.1']",
+        "limits.hops=20",
+    ]);
+    demo.ruled(&["grant", "add", "192.0.2.7", ALICE]);
+    let outside = "friend@outside.example";
+    let mut alice = Everywhere::new(&demo, "192.0.2.7");
+    let looping = "Received: from a by b; Mon, 1 Jan 2024 00:00:00 +0000\r\n".repeat(21) + "\r\nx\r\n";
+    for _ in 0..3 {
+        assert!(alice.smtp.rcpt(ALICE, outside).starts_with("250"));
+        assert!(alice.smtp.say("EHLO again.example").starts_with("250"));
+        assert!(alice.smtp.mail(ALICE, outside, &looping).starts_with("554"));
+        assert_eq!(alice.milter.rcpt(None, ALICE, outside), "continue");
+    }
+    assert!(alice.smtp.rcpt(ALICE, outside).starts_with("250"));
+    assert!(alice.smtp.say(&format!("RCPT TO:<{outside}>")).starts_with("450"), "one is on its way");
+    let mut another = Everywhere::new(&demo, "192.0.2.7");
+    assert!(another.smtp.rcpt(ALICE, outside).starts_with("450"), "and counts for others, too");
+    assert!(another.milter.rcpt(None, ALICE, outside).starts_with("450"));
+    drop(alice);
+    demo.until("the connection's end", || another.smtp.rcpt(ALICE, outside).starts_with("250").then_some(()));
+    assert!(another.smtp.data("Subject: x\r\n\r\nx\r\n").starts_with("250"));
+    assert!(another.smtp.rcpt(ALICE, outside).starts_with("450"), "now it is used up");
+    assert!(another.milter.rcpt(None, ALICE, outside).starts_with("450"));
+}
+
 /// A login that the mail server has checked counts like one of our own, for the same senders, with the device's own limits.
 #[test]
 fn a_login_says_the_same_everywhere() {
@@ -184,7 +223,7 @@ fn a_login_says_the_same_everywhere() {
     let asked = [("client_address", "192.0.2.9"), ("sasl_username", device), ("sender", ALICE)];
     let asked = [&asked[..], &[("recipient", "friend@outside.example")]].concat();
     assert_eq!(policy.ask("RCPT", &asked), "OK");
-    assert_eq!(milter.rcpt(Some(device), ALICE, "friend@outside.example"), "continue");
+    assert_eq!(milter.mail(Some(device), ALICE, "friend@outside.example"), "continue");
     assert_eq!(policy.ask("RCPT", &asked), "OK");
     for answer in [milter.rcpt(Some(device), ALICE, "friend@outside.example"), policy.ask("RCPT", &asked)] {
         assert!(answer.starts_with("450 4.7.1 <friend@outside.example>: your sending limit"), "{answer}");

@@ -416,9 +416,11 @@ impl Dialogue {
     /// Sends a whole message, dots already stuffed, its last line end included; the last answer.
     pub(crate) fn mail(&mut self, from: &str, to: &str, text: impl AsRef<[u8]>) -> String {
         let answer = self.rcpt(from, to);
-        if !answer.starts_with("250") {
-            return answer;
-        }
+        if answer.starts_with("250") { self.data(text) } else { answer }
+    }
+
+    /// The message, once its recipients are taken.
+    pub(crate) fn data(&mut self, text: impl AsRef<[u8]>) -> String {
         let answer = self.say("DATA");
         if !answer.starts_with("354") {
             return answer;

@@ -105,15 +105,6 @@ const FILE_LINES_MAX: usize = 500;
 /// Lines below a crate's `src`, with its tests.
 const CRATE_LINES_MAX: usize = 8000;
 
-/// Crates that are not yet as short as that.
-const TOO_LONG_YET: &[&str] = &[];
-
-/// Crates whose files still make a circle.
-const CIRCLES_YET: &[&str] = &[];
-
-/// Crates where functions still have anonymous tuples as parameters.
-const TUPLES_YET: &[&str] = &[];
-
 /// So many parameters of the product's functions are bools. The number only falls.
 const BOOLS_MAX: usize = 26;
 

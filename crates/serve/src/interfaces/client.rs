@@ -11,7 +11,7 @@ use tracing::info;
 use super::Connection;
 use config::RelayMode;
 use judge::auth::Proved;
-use judge::{Case, Connected, Decision, Judge, Login, Terms};
+use judge::{Case, Connected, Decision, Judge, Login, Places, Terms};
 
 /// What the mail server tells of its client.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,13 +80,25 @@ impl Asking<'_> {
     }
 
     /// Whether a recipient may be taken. MAIL need not have been asked about before.
+    /// The mail server does not tell what becomes of the mail, so it counts at once.
     pub async fn rcpt(&self, case: &mut Case, asked: AskedRcpt<'_>) -> Answer {
-        self.judge().rcpt(case, asked).await.into()
+        let mut places = Places::default();
+        let answer = self.rcpt_with(case, asked, &mut places).await;
+        places.commit().await;
+        answer
+    }
+
+    /// The same, where the end of the transaction is told: what is to be counted then is added to `places`.
+    pub async fn rcpt_with(&self, case: &mut Case, asked: AskedRcpt<'_>, places: &mut Places) -> Answer {
+        let mut decision = self.judge().rcpt(case, asked).await;
+        places.join(std::mem::take(&mut decision.places));
+        decision.into()
     }
 
     /// The same, with the reason of a refusal.
     pub async fn right(&self, case: &mut Case, asked: AskedRcpt<'_>) -> Result<Answer, Reason> {
-        let decision = self.judge().rcpt(case, asked).await;
+        let mut decision = self.judge().rcpt(case, asked).await;
+        std::mem::take(&mut decision.places).commit().await;
         match decision.outcome.refusal() {
             Some(refusal) => Err(refusal.reason),
             None => Ok(decision.into()),

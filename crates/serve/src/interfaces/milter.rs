@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::client::{Answer, Told};
 use super::{Connection, InForce, Served, path};
-use judge::Case;
+use judge::{Case, Places};
 use listen::Link;
 
 /// How long a mail server may be silent: as long as its own client may be, and longer.
@@ -32,6 +32,7 @@ pub async fn serve(connection: &Connection, mut link: Link) -> Served {
         helo: None,
         case: None,
         open: None,
+        places: Places::default(),
     };
     let mut out = Vec::new();
     loop {
@@ -59,6 +60,8 @@ struct Filter<'v> {
     case: Option<Box<Case>>,
     /// A transaction is open: in the case, or why its reverse-path cannot be read.
     open: Option<Result<(), AddressError>>,
+    /// What is counted once its message is taken.
+    places: Places,
 }
 
 impl Filter<'_> {
@@ -90,17 +93,22 @@ impl Filter<'_> {
     async fn answer(&mut self, event: Event, in_force: &InForce, out: &mut Vec<u8>) -> Reply {
         match event {
             Event::Connect { addr, .. } => {
-                (self.client, self.helo, self.case, self.open) = (addr, None, None, None);
+                self.end_transaction();
+                (self.client, self.helo, self.case) = (addr, None, None);
                 Reply::Continue
             }
             Event::Helo(name) => {
                 self.helo = String::from_utf8(name).ok();
-                (self.case, self.open) = (None, None);
+                self.end_transaction();
+                self.case = None;
                 Reply::Continue
             }
             Event::Mail { path, .. } => self.mail(path_text(&path), in_force).await,
             Event::Rcpt { path, refused: false, .. } => self.rcpt(path_text(&path), in_force).await,
-            Event::EndOfMessage(_) => self.end_of_message(out),
+            Event::EndOfMessage(_) => {
+                std::mem::take(&mut self.places).commit().await;
+                self.end_of_message(out)
+            }
             Event::Abort | Event::NextConnection => {
                 self.end_transaction();
                 Reply::Continue
@@ -148,7 +156,7 @@ impl Filter<'_> {
             (Ok(()), Some(case), Ok(forward)) => {
                 asking.again(case, &told);
                 let asked = AskedRcpt { forward_path: &forward.path, had_source_route: forward.had_source_route };
-                asking.rcpt(case, asked).await
+                asking.rcpt_with(case, asked, &mut self.places).await
             }
             (Err(error), _, _) | (_, _, Err(error)) => asking.unreadable(&told, written, error),
             (Ok(()), None, _) => return Reply::Tempfail,
@@ -159,6 +167,7 @@ impl Filter<'_> {
 
     fn end_transaction(&mut self) {
         self.open = None;
+        self.places = Places::default();
         if let Some(case) = &mut self.case {
             case.end_transaction();
         }

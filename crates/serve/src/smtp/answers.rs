@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use guard::{Manner, Recipient};
+use guard::Manner;
 use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Answer, Helo, Question, XClient};
 use tracing::{info, warn};
 
-use super::transaction::Transaction;
+use super::transaction::{Proof, Transaction};
 use crate::border::Client;
 use judge::auth::{Auth, Outcome};
 use judge::{Case, Connected, Login};
@@ -98,7 +98,7 @@ impl Answers {
     }
 
     /// Finds the answer to one question. `authenticated` is the session's word: a login that it did not conclude is none.
-    pub(super) async fn answer(&mut self, question: Question<Recipient>, authenticated: bool) -> Answer<Recipient> {
+    pub(super) async fn answer(&mut self, question: Question<Proof>, authenticated: bool) -> Answer<Proof> {
         if !authenticated {
             self.case.set_login(Login::Nobody);
         }
@@ -125,7 +125,7 @@ impl Answers {
     }
 
     /// A listed proxy says for whom it speaks: a new client, of whom nothing is known (T7).
-    fn speak_for(&mut self, facts: &XClient) -> Answer<Recipient> {
+    fn speak_for(&mut self, facts: &XClient) -> Answer<Proof> {
         // Without an address the client would have the rights of the proxy itself, or of the one before it.
         let Some(ip) = facts.addr else { return Answer::Refuse(replies::bad_xclient()) };
         self.case = case(&self.client, ip);
@@ -134,7 +134,7 @@ impl Answers {
         Answer::Proceed
     }
 
-    async fn auth_start(&mut self, mechanism: &'static str, initial: Option<Vec<u8>>) -> Answer<Recipient> {
+    async fn auth_start(&mut self, mechanism: &'static str, initial: Option<Vec<u8>>) -> Answer<Proof> {
         let Some(mechanism) = sasl::Mechanism::parse(mechanism) else {
             return Answer::Refuse(replies::mechanism_unknown());
         };
@@ -149,7 +149,7 @@ impl Answers {
         self.conclude(outcome)
     }
 
-    async fn auth_step(&mut self, response: Option<Vec<u8>>) -> Answer<Recipient> {
+    async fn auth_step(&mut self, response: Option<Vec<u8>>) -> Answer<Proof> {
         match (self.auth.take(), response) {
             (Some(mut auth), Some(response)) => {
                 let outcome = auth.respond(&response).await;
@@ -161,7 +161,7 @@ impl Answers {
         }
     }
 
-    fn conclude(&mut self, outcome: Outcome) -> Answer<Recipient> {
+    fn conclude(&mut self, outcome: Outcome) -> Answer<Proof> {
         if let Outcome::Challenge(octets) = outcome {
             return Answer::AuthChallenge(octets);
         }

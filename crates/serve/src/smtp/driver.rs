@@ -3,19 +3,19 @@
 use std::io;
 use std::time::Instant;
 
-use guard::Recipient;
 use smtp::server::{Input, Output, Question, Session};
 use tokio::sync::watch;
 
 use super::answers::Answers;
+use super::transaction::Proof;
 use listen::{Heard, Wire};
 
 /// A session with its connection.
 pub(super) struct Driver {
     wire: Wire,
-    session: Session<Recipient>,
+    session: Session<Proof>,
     answers: Answers,
-    due: Vec<Output<Recipient>>,
+    due: Vec<Output<Proof>>,
 }
 
 /// What a step of the session left to do.
@@ -26,7 +26,7 @@ enum Next {
 
 impl Driver {
     /// A driver for a connection that has just come in (with TLS up already where the listener speaks it at once).
-    pub(super) fn new(wire: Wire, session: Session<Recipient>, answers: Answers) -> Self {
+    pub(super) fn new(wire: Wire, session: Session<Proof>, answers: Answers) -> Self {
         Self { wire, session, answers, due: Vec::new() }
     }
 
@@ -102,7 +102,7 @@ impl Driver {
         Ok(Next::Wait)
     }
 
-    async fn ask(&mut self, question: Question<Recipient>) {
+    async fn ask(&mut self, question: Question<Proof>) {
         let authenticated = self.session.login().is_some();
         // Boxed: an idle connection must not keep room for the largest look-up.
         let answer = Box::pin(self.answers.answer(question, authenticated)).await;

@@ -7,12 +7,12 @@ use smtp::server::{Accepted, Answer, Envelope, Mail, Rcpt};
 
 use super::answers::Answers;
 use super::message::ABOVE_OCTETS;
-use super::transaction::Transaction;
+use super::transaction::{Proof, Transaction};
 use judge::Judge;
 
 impl Answers {
     /// A transaction begins.
-    pub(super) async fn judge_mail(&mut self, mail: Mail) -> Answer<Recipient> {
+    pub(super) async fn judge_mail(&mut self, mail: Mail) -> Answer<Proof> {
         let Mail { reverse_path, params } = mail;
         self.case.begin(reverse_path, params.size);
         match judge(&self.client).mail(&mut self.case).await.refused {
@@ -28,14 +28,14 @@ impl Answers {
     }
 
     /// One recipient.
-    pub(super) async fn judge_rcpt(&mut self, rcpt: Rcpt) -> Answer<Recipient> {
+    pub(super) async fn judge_rcpt(&mut self, rcpt: Rcpt) -> Answer<Proof> {
         let Some(transaction) = &mut self.transaction else { return Answer::Refuse(replies::mail_first()) };
         let asked = AskedRcpt { forward_path: &rcpt.forward_path, had_source_route: rcpt.had_source_route };
         let decision = judge(&self.client).rcpt(&mut self.case, asked).await;
         match (decision.outcome, decision.refused) {
             (Outcome::Accept(recipient), _) => {
                 transaction.accepted(&recipient);
-                Answer::Recipient(recipient)
+                Answer::Recipient(Proof { recipient, places: decision.places })
             }
             (_, Some(reply)) => Answer::Refuse(reply),
             // Our own server is always told who may be relayed to.
@@ -44,9 +44,9 @@ impl Answers {
     }
 
     /// Asks once more when the message is here, `octets` long.
-    pub(super) async fn judge_message(&mut self, envelope: &Envelope<Recipient>, octets: u64) -> Result<(), Reply> {
+    pub(super) async fn judge_message(&mut self, envelope: &Envelope<Proof>, octets: u64) -> Result<(), Reply> {
         let only = match &*envelope.recipients {
-            [Accepted { proof: Recipient::Hosted(hosted), .. }] => Some(hosted),
+            [Accepted { proof: Proof { recipient: Recipient::Hosted(hosted), .. }, .. }] => Some(hosted),
             _ => None,
         };
         let arrived = Arrived { octets, ours_octets: ABOVE_OCTETS as u64, only };

@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 
 use super::answers::Answers;
 use super::header::{Header, Hop};
-use super::transaction::{Arriving, Transaction};
+use super::transaction::{Arriving, Proof, Transaction};
 use crate::memory::{Held, HeldComing};
 use crate::route;
 
@@ -42,7 +42,7 @@ enum Fate {
 
 impl Answers {
     /// Before 354: is there room?
-    pub(super) fn begin_message(&mut self, declared_size: Option<u64>) -> Answer<Recipient> {
+    pub(super) fn begin_message(&mut self, declared_size: Option<u64>) -> Answer<Proof> {
         let Some(transaction) = self.transaction.as_mut() else { return Answer::Refuse(replies::mail_first()) };
         let spool = &self.client.border.spool;
         if let Err(error) = spool.room(declared_size.unwrap_or(0)) {
@@ -114,17 +114,16 @@ impl Answers {
     }
 
     /// The last piece: 250 only once the message is durable.
-    pub(super) async fn take_message(
-        &mut self,
-        envelope: Box<Envelope<Recipient>>,
-        last: Vec<u8>,
-    ) -> Answer<Recipient> {
+    pub(super) async fn take_message(&mut self, envelope: Box<Envelope<Proof>>, last: Vec<u8>) -> Answer<Proof> {
         let Some(transaction) = self.transaction.take() else { return Answer::Refuse(replies::internal_fault()) };
         let stored = self.store(&envelope, transaction, last).await;
         self.case.end_transaction();
         match stored {
             Ok(taken) => {
                 self.log_taken(&envelope, &taken);
+                for accepted in envelope.recipients {
+                    accepted.proof.places.commit().await;
+                }
                 Answer::Accepted(replies::queued(&taken.id))
             }
             Err(reply) => Answer::Refuse(reply),
@@ -134,7 +133,7 @@ impl Answers {
     /// Makes the message durable, unless it is to be thrown away.
     async fn store(
         &mut self,
-        envelope: &Envelope<Recipient>,
+        envelope: &Envelope<Proof>,
         mut transaction: Box<Transaction>,
         last: Vec<u8>,
     ) -> Result<Taken, Reply> {
@@ -219,7 +218,7 @@ impl Answers {
     }
 
     /// The envelope as it is queued: every recipient with its targets.
-    async fn queued_envelope(&self, envelope: &Envelope<Recipient>, octets: u64) -> Result<spool::Envelope, Reply> {
+    async fn queued_envelope(&self, envelope: &Envelope<Proof>, octets: u64) -> Result<spool::Envelope, Reply> {
         let mut recipients = Vec::with_capacity(envelope.recipients.len());
         for accepted in &envelope.recipients {
             let more = |forward_path: String, target: Target| spool::Recipient {
@@ -228,7 +227,7 @@ impl Answers {
                 notify: accepted.params.notify.bits(),
                 orcpt: accepted.params.orcpt.clone(),
             };
-            match &accepted.proof {
+            match &accepted.proof.recipient {
                 Recipient::Relayed(path, _) => {
                     let host = path.mailbox().map(|mailbox| mailbox.host.to_string()).unwrap_or_default();
                     recipients.push(more(bare(path), Target::Remote { host }));
@@ -268,8 +267,8 @@ impl Answers {
     }
 
     /// Who may hear of a failure: only somebody with a right to send.
-    fn origin(&self, envelope: &Envelope<Recipient>) -> Origin {
-        let right = envelope.recipients.iter().find_map(|accepted| match &accepted.proof {
+    fn origin(&self, envelope: &Envelope<Proof>) -> Origin {
+        let right = envelope.recipients.iter().find_map(|accepted| match &accepted.proof.recipient {
             Recipient::Relayed(_, grant) => Some(grant.right()),
             Recipient::Hosted(_) => None,
         });
@@ -282,7 +281,7 @@ impl Answers {
         }
     }
 
-    fn loops(&self, envelope: &Envelope<Recipient>, hops: usize) -> Reply {
+    fn loops(&self, envelope: &Envelope<Proof>, hops: usize) -> Reply {
         let session = self.client.session;
         info!(session = %session, client = %self.ip(), reverse_path = ?envelope.reverse_path.to_string(), hops, "message loops");
         replies::loop_detected()
@@ -298,7 +297,7 @@ impl Answers {
         refusal(error)
     }
 
-    fn log_taken(&self, envelope: &Envelope<Recipient>, taken: &Taken) {
+    fn log_taken(&self, envelope: &Envelope<Proof>, taken: &Taken) {
         let session = self.client.session;
         let reverse_path = envelope.reverse_path.to_string();
         let (queue_id, octets) = (taken.id, taken.octets);
@@ -307,7 +306,7 @@ impl Answers {
             info!(session = %session, client = %self.ip(), login, queue_id = %queue_id, reverse_path = ?reverse_path, recipients = envelope.recipients.len(), octets, "discarded");
             return;
         }
-        let rights = envelope.recipients.iter().filter_map(|accepted| match &accepted.proof {
+        let rights = envelope.recipients.iter().filter_map(|accepted| match &accepted.proof.recipient {
             Recipient::Relayed(_, grant) => Some(grant.right()),
             Recipient::Hosted(_) => None,
         });

@@ -1,10 +1,21 @@
 //! One mail transaction, and its message while that comes in.
 
+use guard::Recipient;
+use judge::Places;
 use smtp::reply::Reply;
 use spool::Incoming;
 
 use super::header::Header;
 use crate::memory::HeldComing;
+
+/// What enters the envelope with a recipient, and goes with it.
+#[derive(Debug)]
+pub(super) struct Proof {
+    /// Why it may be taken.
+    pub(super) recipient: Recipient,
+    /// What is counted once the message is taken.
+    pub(super) places: Places,
+}
 
 /// One mail transaction, from MAIL on.
 #[derive(Default)]
