@@ -10,10 +10,12 @@ mod error;
 mod grants;
 mod names;
 mod queue;
+mod sessions;
 mod socket;
 pub mod wire;
 
 pub use error::ApiError;
+pub use sessions::Which as WhichSessions;
 pub use socket::{BindError, bind, serve};
 
 use axum::{
@@ -47,6 +49,10 @@ pub struct Server {
     pub pop: Box<dyn Fn() -> config::Pop + Send + Sync>,
     /// For `sekisho reload`.
     pub reload: Reload,
+    /// Who is connected.
+    pub sessions: Box<dyn Fn() -> Vec<wire::Session> + Send + Sync>,
+    /// Ends sessions; says how many.
+    pub cut: Box<dyn Fn(&WhichSessions) -> usize + Send + Sync>,
 }
 
 impl Backend {
@@ -73,6 +79,7 @@ pub fn router(backend: Backend) -> Router {
         .route("/v1/aliases", get(names::aliases))
         .route("/v1/aliases/{address}", post(names::add_alias).delete(names::delete_alias))
         .route("/v1/grants", get(grants::list).post(grants::add).delete(grants::revoke))
+        .route("/v1/sessions", get(sessions::list).delete(sessions::cut))
         .route("/v1/queue", get(queue::list))
         .route("/v1/queue/stats", get(queue::stats))
         .route("/v1/queue/{id}", get(queue::show).delete(queue::delete))
@@ -123,6 +130,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         grants::list,
         grants::add,
         grants::revoke,
+        sessions::list,
+        sessions::cut,
         queue::list,
         queue::stats,
         queue::show,

@@ -33,6 +33,25 @@ pub enum ProblemKind {
     Temporary,
 }
 
+/// A session at one of our own listeners.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    /// Its id, as in the log.
+    pub session: String,
+    /// The listener's name.
+    pub listener: String,
+    /// What is spoken.
+    pub protocol: String,
+    /// The client's address.
+    pub client: String,
+    /// Who logged in.
+    pub login: Option<String>,
+    /// The device by which he did.
+    pub device: Option<String>,
+    /// When it began.
+    pub begun_at: String,
+}
+
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Account {
@@ -311,6 +330,6 @@ pub(super) fn time(secs: u64) -> String {
 }
 
 /// RFC 3339 of a system time, to the second.
-pub(super) fn system_time(time_of_it: std::time::SystemTime) -> String {
+pub fn system_time(time_of_it: std::time::SystemTime) -> String {
     time(time_of_it.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }

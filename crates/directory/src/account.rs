@@ -69,7 +69,7 @@ impl Directory {
             rows.push(self.account_row(account).await?);
         }
         self.store.add_accounts(&rows).await?;
-        self.generations.changed();
+        self.account_changed().await;
         Ok(rows.into_iter().map(|row| row.login).collect())
     }
 
@@ -89,14 +89,14 @@ impl Directory {
     /// Deletes an account with its addresses and devices; aliases lose it as a target. Its Maildir stays.
     pub async fn delete_account(&self, login: &str) -> Result<()> {
         let done = self.store.delete_account(&self.known_login(login)?).await;
-        self.generations.changed();
+        self.account_changed().await;
         done
     }
 
     /// Changes one thing of an account.
     pub async fn change_account(&self, login: &str, change: Change) -> Result<()> {
         let done = self.store.change_account(&self.known_login(login)?, change).await;
-        self.generations.changed();
+        self.account_changed().await;
         done
     }
 
@@ -141,9 +141,15 @@ impl Directory {
         }
     }
 
+    /// Mail may go elsewhere, and logins are others.
+    async fn account_changed(&self) {
+        self.generations.routing_changed();
+        self.generations.follow_logins(&self.store).await;
+    }
+
     async fn replace_secrets(&self, login: &str, secrets: &Secrets, expected: Option<&str>) -> Result<()> {
         let done = self.store.set_secrets(login, secrets, expected).await;
-        self.generations.logins_changed();
+        self.generations.follow_logins(&self.store).await;
         done
     }
 

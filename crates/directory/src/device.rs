@@ -75,7 +75,7 @@ impl Directory {
             now: crate::unix_secs(),
         };
         let done = self.store.add_device(&new).await;
-        self.generations.logins_changed();
+        self.generations.follow_logins(&self.store).await;
         done?;
         let created_at = new.now;
         Ok((
@@ -100,7 +100,7 @@ impl Directory {
     /// Cuts a device off, at once and for good.
     pub async fn revoke_device(&self, device_login: &str) -> Result<()> {
         let done = self.store.revoke_device(&self.known_login(device_login)?, crate::unix_secs()).await;
-        self.generations.logins_changed();
+        self.generations.follow_logins(&self.store).await;
         done
     }
 }

@@ -55,7 +55,7 @@ pub use device::{DeviceSecret, SECRET_CHARACTERS};
 pub use error::{AliasFault, DirectoryError, OpenError};
 pub use key::{KEY_OCTETS, ServerKey};
 pub use listed::{Account, Device, DeviceLimits, PasswordKind, RecipientScope};
-pub use login::{AuthOutcome, Identity, SecretUse, SecretsOutcome, Why};
+pub use login::{AuthOutcome, Credential, EndedRights, Identity, RightsMark, SecretUse, SecretsOutcome, Why};
 pub use password::PasswordTerms;
 pub use route::{ALIAS_DEPTH_MAX, ALIAS_WIDTH_MAX, Hosting, Resolution, Target};
 

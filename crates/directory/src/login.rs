@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::constant_time;
 use sasl::{SecretBytes, SecretKind, StoredSecret, prepare, scram};
@@ -29,6 +30,17 @@ pub struct Identity {
     pub quota_octets: Option<u64>,
     /// The device with its limits, if its secret was used.
     pub device: Option<Arc<Device>>,
+    /// What it was proved by.
+    pub credential: Credential,
+}
+
+/// By which account and which password, or which device's secret, somebody proved who he is: other ones, if the account was
+/// made anew or its password changed since. A password under a better hash is the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credential {
+    account: i64,
+    password_version: Option<i64>,
+    device: Option<i64>,
 }
 
 /// What became of a login by password.
@@ -101,15 +113,56 @@ pub enum Why {
     /// The device is cut off.
     #[error("device is revoked")]
     Revoked,
+    /// The password was changed, or the account made anew, since this was proved.
+    #[error("password changed since")]
+    Replaced,
     /// The device may not log in from there.
     #[error("device may not log in from this address")]
     OutsideNetworks,
 }
 
+impl Why {
+    /// Stable word.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::UnknownLogin => "unknown-login",
+            Self::WrongPassword => "wrong-password",
+            Self::UnfitPassword => "unfit-password",
+            Self::NoSecret => "no-secret",
+            Self::Locked => "locked",
+            Self::Expired => "expired",
+            Self::ApopOnly => "apop-only",
+            Self::Revoked => "revoked",
+            Self::Replaced => "replaced",
+            Self::OutsideNetworks => "outside-networks",
+        }
+    }
+}
+
+/// Up to where changes were seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RightsMark(i64);
+
+/// Logins of which rights have ended.
+#[derive(Debug)]
+pub struct EndedRights {
+    /// Each once, in its full form.
+    pub logins: Vec<String>,
+    /// For the next question.
+    pub mark: RightsMark,
+}
+
 /// What is remembered of logins: rows, not passwords.
 pub(crate) struct Logins {
-    known: Cache<String, (u64, Arc<LoginRow>)>,
+    known: Cache<String, Known>,
     unknown: Cache<String, u64>,
+}
+
+/// A row, and the stamp by which it is seen to be still true.
+#[derive(Clone)]
+struct Known {
+    stamp: u64,
+    row: Arc<LoginRow>,
 }
 
 impl Logins {
@@ -161,6 +214,41 @@ impl Directory {
     pub async fn identity(&self, login: &str, client_ip: IpAddr) -> Result<std::result::Result<Identity, Why>> {
         let Some(row) = self.row(login).await? else { return Ok(Err(Why::UnknownLogin)) };
         Ok(may_log_in(&row, client_ip).map(|()| identity(&row)))
+    }
+
+    /// Whether somebody who proved himself earlier may still: the same account with the same password, or the same device,
+    /// and nothing against it now. What it may do now comes with the answer. From memory, unless this very login changed.
+    pub async fn still(&self, proved: &Identity, client_ip: IpAddr) -> Result<std::result::Result<Identity, Why>> {
+        let login = proved.device.as_ref().map_or(&*proved.login, |device| &*device.login);
+        let Some(row) = self.row(login).await? else { return Ok(Err(Why::UnknownLogin)) };
+        if let Err(why) = may_log_in(&row, client_ip) {
+            return Ok(Err(why));
+        }
+        let now = identity(&row);
+        if now.credential != proved.credential {
+            return Ok(Err(Why::Replaced));
+        }
+        Ok(if row.apop_only && row.device.is_none() { Err(Why::ApopOnly) } else { Ok(now) })
+    }
+
+    /// Hears whenever anything of any login changes.
+    pub fn login_changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.generations.subscribe()
+    }
+
+    /// The logins of which rights have ended after a mark, and the mark for the next question. An account or device was
+    /// made, deleted, locked, cut off, or got another password; the mark 0 is before all that is remembered.
+    pub async fn ended_rights(&self, after: RightsMark) -> Result<EndedRights> {
+        let (revision, logins) = self.store.ended_rights(after.0).await?;
+        Ok(EndedRights { logins, mark: RightsMark(revision) })
+    }
+
+    /// When rights of a login ended last, if they did within three months.
+    pub async fn rights_ended_at(&self, login: &str) -> Result<Option<SystemTime>> {
+        let Some(login) = name::login(login, &self.settings.load().default_domain) else { return Ok(None) };
+        let millis = self.store.rights_ended_at(&login).await?;
+        let since_1970 = millis.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
+        Ok(since_1970.and_then(|since| UNIX_EPOCH.checked_add(since)))
     }
 
     /// Where an account's mail lies, relative to the mail directory, and the octets that it may hold; `None`: no such
@@ -224,7 +312,7 @@ impl Directory {
             Ok(secrets) => self.store.rehash(&row.login, old, &secrets).await,
             Err(error) => Err(error),
         };
-        self.generations.logins_changed();
+        self.generations.login_changed(&row.login);
         if let Err(error) = done {
             tracing::warn!(login = %row.login, %error, "password not re-hashed");
         }
@@ -232,22 +320,35 @@ impl Directory {
 
     async fn row(&self, written: &str) -> Result<Option<Arc<LoginRow>>> {
         let Some(login) = name::login(written, &self.settings.load().default_domain) else { return Ok(None) };
-        let generation = self.generations.login();
         // What another process locked meanwhile would go unseen.
         if !self.generations.is_blind() {
-            if let Some((_, row)) = self.logins.known.find(&login).filter(|(stamp, _)| *stamp == generation) {
-                return Ok(Some(row));
+            if let Some(known) = self.logins.known.find(&login)
+                && known.stamp == self.stamp(&login, Some(&known.row))
+            {
+                return Ok(Some(known.row));
             }
-            if self.logins.unknown.find(&login) == Some(generation) {
+            if self.logins.unknown.find(&login) == Some(self.stamp(&login, None)) {
                 return Ok(None);
             }
         }
+        let before = self.generations.any_login();
         let row = self.store.login(&login).await?.map(Arc::new);
+        let stamp = self.stamp(&login, row.as_deref());
+        // Something changed while it was read: whether it was this is not known, so it is not remembered.
+        if self.generations.any_login() != before {
+            return Ok(row);
+        }
         match &row {
-            Some(row) => self.logins.known.insert(login, (generation, Arc::clone(row))),
-            None => self.logins.unknown.insert(login, generation),
+            Some(row) => self.logins.known.insert(login, Known { stamp, row: Arc::clone(row) }),
+            None => self.logins.unknown.insert(login, stamp),
         }
         Ok(row)
+    }
+
+    /// Whether what is known under a login is still true: it changes with that login and with its account.
+    fn stamp(&self, login: &str, row: Option<&LoginRow>) -> u64 {
+        let of_account = row.filter(|row| *row.login != *login).map_or(0, |row| self.generations.login(&row.login));
+        self.generations.login(login).wrapping_add(of_account)
     }
 }
 
@@ -257,6 +358,12 @@ fn identity(row: &LoginRow) -> Identity {
         maildir: Arc::clone(&row.maildir),
         quota_octets: row.quota_octets,
         device: row.device.as_ref().map(|device| Arc::new(device.device.clone())),
+        credential: Credential {
+            account: row.account_id,
+            // A device has a secret of its own, which the account's password says nothing about.
+            password_version: row.device.is_none().then_some(row.password_version),
+            device: row.device_id,
+        },
     }
 }
 

@@ -50,6 +50,7 @@ impl Stage {
 #[derive(Debug)]
 pub struct Command<'a> {
     pub(crate) stage: Stage,
+    pub(crate) aim: Aim,
     pub(crate) now: SystemTime,
     pub(crate) forward_path: Option<&'a ForwardPath>,
     pub(crate) arrived: Option<Arrived<'a>>,
@@ -59,6 +60,15 @@ pub struct Command<'a> {
     pub(crate) score: Score,
     pub(crate) effects: Effects,
     pub(crate) progress: Progress,
+}
+
+/// What a judgement is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aim {
+    /// Something is to be taken.
+    Take,
+    /// It was taken, and the question is whether it still would be.
+    Confirm,
 }
 
 /// What weights add up to.
@@ -144,6 +154,7 @@ impl<'a> Command<'a> {
     pub fn new(stage: Stage, case: &Case, now: SystemTime) -> Self {
         Self {
             stage,
+            aim: Aim::Take,
             now,
             forward_path: None,
             arrived: None,
@@ -164,6 +175,12 @@ impl<'a> Command<'a> {
             command.trace.note(Asked::SourceRoute, Found::Yes);
         }
         command
+    }
+
+    /// Once more about a recipient that was taken, when its message is there: whether what it was taken by still holds.
+    /// Nothing is charged, and what comes of it is no proof: [`crate::Outcome::Proceed`] at best.
+    pub fn confirm(asked: AskedRcpt<'a>, case: &Case, now: SystemTime) -> Self {
+        Self { aim: Aim::Confirm, ..Self::rcpt(asked, case, now) }
     }
 
     /// The message is there.

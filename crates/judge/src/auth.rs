@@ -65,6 +65,18 @@ impl Proved {
         }
     }
 
+    /// Whether he still may, and what: asked anew, since a right that was proved is not kept.
+    pub async fn still(&self, sources: &Sources, ip: Option<IpAddr>) -> Fact<Result<Self, directory::Why>> {
+        let ip = ip.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        match sources.directory.still(&self.identity, ip).await {
+            Ok(still) => Fact::Known(still.map(Self::new)),
+            Err(error) => {
+                warn!(%error, "logins cannot be checked");
+                Fact::Unknown(Fault::Unavailable("directory"))
+            }
+        }
+    }
+
     /// A device with bounds of its own: a POP grant is the account's, without them, and would widen what the device may do.
     pub fn is_bounded(&self) -> bool {
         let limits = self.identity.device.as_deref().map(|device| &device.limits);
@@ -181,10 +193,7 @@ impl Origin {
             return outcome;
         }
         match self.sources.directory.authenticate(login, password, self.ip).await {
-            Ok(AuthOutcome::Account(identity)) => {
-                self.succeeded(login, way).await;
-                Outcome::Proved(Proved::new(identity), None)
-            }
+            Ok(AuthOutcome::Account(identity)) => self.proved(identity, login, way).await,
             Ok(AuthOutcome::Denied(why)) => {
                 self.failed(&Attempt { login, guess: password, way }, &Denial::Directory(why)).await;
                 Outcome::Denied
@@ -205,13 +214,27 @@ impl Origin {
             Err(error) => return self.unavailable(&error),
         };
         if let Some(identity) = identity.filter(|_| secrets.iter().any(|secret| fits_apop(secret, banner, digest))) {
-            self.succeeded(login, "APOP").await;
-            return Outcome::Proved(Proved::new(identity), None);
+            return self.proved(identity, login, "APOP").await;
         }
         let why = why.unwrap_or(directory::Why::WrongPassword);
         // Every digest differs, since the banner does: the login alone tells whether it is the same device again.
         self.failed(&Attempt { login, guess: b"apop", way: "APOP" }, &Denial::Directory(why)).await;
         Outcome::Denied
+    }
+
+    /// The proof is right; it counts if it is still one, since checking it took its time, and a change may have come in between.
+    async fn proved(&self, identity: Identity, login: &str, way: &str) -> Outcome {
+        match self.sources.directory.still(&identity, self.ip).await {
+            Ok(Ok(now)) => {
+                self.succeeded(login, way).await;
+                Outcome::Proved(Proved::new(now), None)
+            }
+            Ok(Err(why)) => {
+                self.log(way, login, why);
+                Outcome::Denied
+            }
+            Err(error) => self.unavailable(&error),
+        }
     }
 
     fn unavailable(&self, error: &dyn std::error::Error) -> Outcome {
@@ -309,8 +332,10 @@ impl Auth {
     async fn done(&mut self, last: Option<Vec<u8>>) -> Outcome {
         // Without an identity there was no secret, and an exchange without one never gets here.
         let Some(identity) = self.identity.take() else { return Outcome::Denied };
-        self.origin.succeeded(&self.login, self.exchange.mechanism().name()).await;
-        Outcome::Proved(Proved::new(identity), last)
+        match self.origin.proved(identity, &self.login, self.exchange.mechanism().name()).await {
+            Outcome::Proved(proved, _) => Outcome::Proved(proved, last),
+            outcome => outcome,
+        }
     }
 
     async fn failed(&self, failure: sasl::Failure) -> Outcome {

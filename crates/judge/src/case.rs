@@ -4,10 +4,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use directory::Why;
 use guard::{Claim, Effects, Manner};
 use smtp::ReversePath;
 
 use super::auth::Proved;
+use super::gather::Seen;
 use super::session::SessionId;
 
 /// A connection with everything that is known of it.
@@ -17,6 +19,8 @@ pub struct Case {
     pub(super) session: SessionId,
     pub(super) listener: Arc<str>,
     pub(super) login: Login,
+    /// Why who proved himself may no more.
+    pub(super) ended: Option<Why>,
 }
 
 /// Who is said to have logged in. Whether he still may is asked at each command.
@@ -28,7 +32,22 @@ pub enum Login {
     /// Somebody proved himself in this very session.
     Proved(Box<Proved>),
     /// Another mail server says that it checked this login.
-    Told(Box<str>),
+    Told(Told),
+}
+
+/// A login that another mail server checked.
+#[derive(Debug)]
+pub struct Told {
+    pub(super) login: Box<str>,
+    /// Whom it was when it was told first: if the account is another one later, or its password, it is not believed any more.
+    pub(super) first: Option<Box<Proved>>,
+}
+
+impl Told {
+    /// A login as it is told.
+    pub fn new(login: &str) -> Self {
+        Self { login: login.into(), first: None }
+    }
 }
 
 /// Who is connected, and where.
@@ -46,7 +65,7 @@ impl Case {
     /// A connection that has begun.
     pub fn new(connected: Connected, manner: Manner) -> Self {
         let Connected { client, session, listener } = connected;
-        Self { guard: guard::Case::new(client, manner), session, listener, login: Login::Nobody }
+        Self { guard: guard::Case::new(client, manner), session, listener, login: Login::Nobody, ended: None }
     }
 
     /// The client's address, never IPv4-mapped.
@@ -62,7 +81,22 @@ impl Case {
     /// Somebody logged in, or nobody is logged in any more.
     pub fn set_login(&mut self, login: Login) {
         self.guard.set_login(if matches!(login, Login::Nobody) { Claim::Nobody } else { Claim::LoggedIn });
-        self.login = login;
+        if let (Login::Told(before), Login::Told(now)) = (&self.login, &login)
+            && before.login == now.login
+        {
+            return;
+        }
+        (self.login, self.ended) = (login, None);
+    }
+
+    /// Takes what was seen of the login while a command was judged.
+    pub(super) fn saw_login(&mut self, seen: Option<Seen>) {
+        match (seen, &mut self.login) {
+            (Some(Seen::May(now)), Login::Proved(proved)) => **proved = now,
+            (Some(Seen::May(now)), Login::Told(told)) if told.first.is_none() => told.first = Some(Box::new(now)),
+            (Some(Seen::Ended(why)), _) => self.ended = Some(why),
+            (Some(Seen::May(_)) | None, _) => {}
+        }
     }
 
     /// Who proved himself in this session.
@@ -73,10 +107,15 @@ impl Case {
         }
     }
 
+    /// Why who proved himself in this session may no more; found out by the last command that was judged.
+    pub fn login_ended(&self) -> Option<Why> {
+        self.ended
+    }
+
     /// TLS is up: nothing said before counts (RFC 3207 §4.2).
     pub fn secured(&mut self) {
         self.guard.secured();
-        self.login = Login::Nobody;
+        (self.login, self.ended) = (Login::Nobody, None);
     }
 
     /// The interface's configuration may have changed since.

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use directory::Why;
+use directory::{Identity, Why};
 use guard::never_granted::Never;
 use guard::{PopSource, Subject};
 use smtp::{Host, Mailbox};
-use state::{PopLogin, StateError};
+use state::{PopLogin, Revoke, StateError};
 use tracing::{debug, info, warn};
 
 use super::session::SessionId;
@@ -22,6 +22,8 @@ pub struct ToldLogin {
     pub subject: Subject,
     /// Who told.
     pub source: PopSource,
+    /// What it was proved by, if that was here: it counts only while that still holds.
+    pub proved: Option<Identity>,
 }
 
 /// Whether a login was recorded.
@@ -33,6 +35,8 @@ pub enum Recorded {
     Off,
     /// Its address is nobody's.
     Never(Never),
+    /// Its account may no more, or is another one since.
+    Ended,
     /// It could not be recorded.
     Failed(StateError),
 }
@@ -55,14 +59,55 @@ impl Recorder<'_> {
         if let Err(refused) = self.check(told) {
             return refused;
         }
+        if !self.still(told).await {
+            return self.ended(told);
+        }
         let lifetime = self.terms.settings.relay.pop.lifetime;
         let recorded = self.sources.state.record(self.login(told), lifetime).await;
+        // A change that was made meanwhile found nothing to take back yet.
+        if recorded.is_ok() && !self.still(told).await {
+            self.take_back(told).await;
+            return self.ended(told);
+        }
         self.tell(told, recorded)
+    }
+
+    /// Whether an account of ours may log in, by what was proved if that is known. What cannot be found out gives nothing.
+    async fn still(&self, told: &ToldLogin) -> bool {
+        let directory = &self.sources.directory;
+        match (&told.proved, &told.subject) {
+            (Some(proved), _) => matches!(directory.still(proved, told.client).await, Ok(Ok(_))),
+            (None, Subject::Account(login)) => match directory.identity(login, told.client).await {
+                Ok(Ok(_)) => true,
+                // Another server's account is not ours to know.
+                Ok(Err(Why::UnknownLogin)) => told.source.is_foreign(),
+                Ok(Err(_)) | Err(_) => false,
+            },
+            (None, _) => true,
+        }
+    }
+
+    async fn take_back(&self, told: &ToldLogin) {
+        if let Subject::Account(login) = &told.subject
+            && let Err(error) = self.sources.state.revoke(Revoke::Login(login.clone())).await
+        {
+            warn!(%error, "grant of a locked account is revoked in memory only");
+        }
+    }
+
+    fn ended(&self, told: &ToldLogin) -> Recorded {
+        info!(session = %self.session, client = %told.client, told_by = told.source.code(), subject = %told.subject, cause = "its right has ended", "login not granted");
+        Recorded::Ended
     }
 
     /// Records several at once, each as [`Self::record`] does; in their order.
     pub async fn record_all(&self, told: &[ToldLogin]) -> Vec<Recorded> {
-        let checked: Vec<Result<(), Recorded>> = told.iter().map(|told| self.check(told)).collect();
+        let mut checked: Vec<Result<(), Recorded>> = told.iter().map(|told| self.check(told)).collect();
+        for (told, checked) in told.iter().zip(&mut checked) {
+            if checked.is_ok() && !self.still(told).await {
+                *checked = Err(self.ended(told));
+            }
+        }
         let counting = told.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
         let logins = counting.map(|(told, _)| self.login(told)).collect();
         let lifetime = self.terms.settings.relay.pop.lifetime;
@@ -77,7 +122,7 @@ impl Recorder<'_> {
     }
 
     fn check(&self, told: &ToldLogin) -> Result<(), Recorded> {
-        let ToldLogin { client, subject, source } = told;
+        let ToldLogin { client, subject, source, .. } = told;
         if !self.terms.policy.relay.pop_enabled() {
             return Err(Recorded::Off);
         }

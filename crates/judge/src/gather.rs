@@ -3,15 +3,18 @@
 //!
 //! Who gathers a fact stands in the guard's table of facts; here is how.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
+use directory::Why;
 use futures_util::future::join_all;
-use guard::{Command, Fact, FactName, Fault, Found, Gathered, Need, Of, Value};
+use guard::{Command, Fact, FactName, Fault, Found, Gathered, Need, Of, PopEvidence, Value};
 use tokio::time::Instant;
 
 use super::auth::Proved;
 use super::bench::Judge;
-use super::case::{Case, Login};
+use super::case::{Case, Login, Told};
 use super::client_name::confirmed_name;
 use super::facts;
 use super::tables::Subjects;
@@ -22,11 +25,13 @@ pub(super) const STAGE_WAIT: Duration = Duration::from_secs(5);
 /// Gathers all of it, and gives it to the command.
 pub(super) async fn all(judge: Judge<'_>, case: &mut Case, command: &mut Command<'_>, wanted: Wanted) {
     let Wanted { needs, until } = wanted;
-    let look_up = Gathering { judge, case, command };
+    let look_up = Gathering { judge, case, command, seen: OnceLock::new() };
     let gathered = match &needs[..] {
         [need] => vec![look_up.one(need, until).await],
         needs => join_all(needs.iter().map(|need| look_up.one(need, until))).await,
     };
+    let seen = look_up.seen.into_inner();
+    case.saw_login(seen);
     for (need, gathered) in needs.iter().zip(gathered) {
         command.learn(&mut case.guard, need, gathered);
     }
@@ -42,6 +47,16 @@ struct Gathering<'g, 'c> {
     judge: Judge<'g>,
     case: &'g Case,
     command: &'g Command<'c>,
+    /// What was seen of the login, for the commands to come.
+    seen: OnceLock<Seen>,
+}
+
+/// What was seen of a login.
+pub(super) enum Seen {
+    /// He may, and this is what he may do now.
+    May(Proved),
+    /// He may no more.
+    Ended(Why),
 }
 
 impl Gathering<'_, '_> {
@@ -56,9 +71,34 @@ impl Gathering<'_, '_> {
         };
         // Evidence is judged by the clock of the engine that keeps it.
         match facts::pop_evidence(&self.judge.sources.state, addr).await {
-            Fact::Known(answer) => Found::new(Fact::Known(Value::PopEvidence(answer.value)), answer.now),
+            Fact::Known(answer) => {
+                let living = self.of_those_who_may(answer.value).await.map(Value::PopEvidence);
+                Found::new(living, answer.now)
+            }
             Fact::Unknown(fault) => Found::new(Fact::Unknown(fault), SystemTime::now()),
         }
+    }
+
+    /// Evidence of an account of ours counts while that may log in: it may have expired since, or been locked by another
+    /// process a moment ago.
+    async fn of_those_who_may(&self, evidence: Vec<PopEvidence>) -> Fact<Vec<PopEvidence>> {
+        let directory = &self.judge.sources.directory;
+        let mut living = Vec::with_capacity(evidence.len());
+        for one in evidence {
+            let Some(login) = one.login() else {
+                living.push(one);
+                continue;
+            };
+            let from = self.case.client().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+            match directory.identity(login, from).await {
+                Ok(Ok(_)) => living.push(one),
+                // Another server's account is not ours to know.
+                Ok(Err(Why::UnknownLogin)) if one.source().is_foreign() => living.push(one),
+                Ok(Err(_)) => {}
+                Err(_) => return Fact::Unknown(Fault::Unavailable("directory")),
+            }
+        }
+        Fact::Known(living)
     }
 
     async fn value(&self, need: &Need) -> Fact<Value> {
@@ -93,11 +133,32 @@ impl Gathering<'_, '_> {
     async fn login(&self) -> Fact<Option<guard::Login>> {
         match &self.case.login {
             Login::Nobody => Fact::Known(None),
-            Login::Proved(proved) => Fact::Known(Some(proved.attest())),
-            Login::Told(login) => {
+            Login::Proved(proved) => self.still(proved).await,
+            Login::Told(Told { first: Some(first), .. }) => self.still(first).await,
+            Login::Told(Told { login, first: None }) => {
                 let told = Proved::told_by_mail_server(self.judge.sources, login, self.case.client()).await;
-                told.map(|proved| proved.as_ref().map(Proved::attest))
+                told.map(|proved| {
+                    let login = proved.as_ref().map(Proved::attest);
+                    proved.map(|proved| self.seen.set(Seen::May(proved)));
+                    login
+                })
             }
+        }
+    }
+
+    /// Whether who proved himself earlier still may, and what. A login is looked up at each command: no session keeps a right.
+    async fn still(&self, proved: &Proved) -> Fact<Option<guard::Login>> {
+        match proved.still(self.judge.sources, self.case.client()).await {
+            Fact::Known(Ok(now)) => {
+                let login = now.attest();
+                let _ = self.seen.set(Seen::May(now));
+                Fact::Known(Some(login))
+            }
+            Fact::Known(Err(why)) => {
+                let _ = self.seen.set(Seen::Ended(why));
+                Fact::Known(None)
+            }
+            Fact::Unknown(fault) => Fact::Unknown(fault),
         }
     }
 

@@ -51,6 +51,12 @@ impl Judge<'_> {
         self.decide(case, command).await
     }
 
+    /// Whether a recipient that was taken still would be, now that its message is there. Nothing is charged.
+    pub async fn confirm(&self, case: &mut Case, asked: AskedRcpt<'_>) -> Decision {
+        let command = Command::confirm(asked, &case.guard, SystemTime::now());
+        self.decide(case, command).await
+    }
+
     /// The message is there.
     pub async fn message(&self, case: &mut Case, arrived: Arrived<'_>) -> Decision {
         let command = Command::message(arrived, &case.guard, SystemTime::now());

@@ -38,7 +38,7 @@ pub mod tables;
 pub mod terms;
 
 pub use bench::Judge;
-pub use case::{Case, Connected, Login};
+pub use case::{Case, Connected, Login, Told};
 pub use judging::Decision;
 pub use reserve::Places;
 pub use session::{SessionId, SessionIds};

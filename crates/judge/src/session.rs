@@ -28,6 +28,11 @@ impl SessionIds {
 }
 
 impl SessionId {
+    /// The number behind it.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
     /// The lower half of the number behind it, for protocols that count connections in so many bits.
     pub fn low_bits(self) -> u32 {
         u32::try_from(self.0 & u64::from(u32::MAX)).unwrap_or_default()

@@ -2,6 +2,7 @@
 //!
 //! Answers for who is connected and on which socket; not for what is said there (see `serve`).
 
+pub mod cut;
 pub mod gate;
 pub mod link;
 pub mod proxy;
@@ -10,8 +11,9 @@ pub mod stream;
 pub mod tls;
 pub mod wire;
 
+pub use cut::Cut;
 pub use gate::{Gate, Pass, Refused};
 pub use link::Link;
 pub use socket::Address;
 pub use stream::{Stream, TlsFacts};
-pub use wire::{Heard, Wire};
+pub use wire::{Ends, Heard, Wire};

@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
-use super::{Stream, TlsFacts};
+use super::{Cut, Stream, TlsFacts};
 
 /// How long a client may take for a TLS handshake.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(30);
@@ -24,6 +24,14 @@ pub struct Wire {
     unsent: Vec<u8>,
 }
 
+/// Who may end a wait besides the peer.
+pub struct Ends<'a> {
+    /// Turns true when the server is to stop.
+    pub stop: &'a mut watch::Receiver<bool>,
+    /// Ends this connection.
+    pub cut: &'a Cut,
+}
+
 /// What a wait ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
@@ -33,6 +41,8 @@ pub enum Heard {
     Due,
     /// The server is to stop.
     Stop,
+    /// This connection is to end.
+    Cut,
     /// Nothing that matters; wait again.
     Nothing,
 }
@@ -74,13 +84,14 @@ impl Wire {
         Ok(facts)
     }
 
-    /// Waits for octets, which `take` gets at once, for the deadline, or for the server's end.
+    /// Waits for octets, which `take` gets at once, for the deadline, or for the end of the server or of this connection.
     pub async fn listen(
         &mut self,
         deadline: Option<Instant>,
-        stop: &mut watch::Receiver<bool>,
+        ends: Ends<'_>,
         take: impl FnMut(&[u8]),
     ) -> io::Result<Heard> {
+        let Ends { stop, cut } = ends;
         if let Some(at) = deadline.map(tokio::time::Instant::from_std)
             && (at < self.timer.deadline() || self.timer.is_elapsed())
         {
@@ -88,6 +99,7 @@ impl Wire {
         }
         tokio::select! {
             biased;
+            () = cut.heard() => Ok(Heard::Cut),
             read = self.stream.read_with(take) => match read? {
                 Some(()) => Ok(Heard::Octets),
                 None => Err(io::ErrorKind::UnexpectedEof.into()),

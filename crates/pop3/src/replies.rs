@@ -236,6 +236,11 @@ pub fn shutting_down() -> Reply {
     Reply::coded(Code::SysTemp, "the server is shutting down, nothing was deleted; try again later")
 }
 
+/// The last word when the login has ended, or the operator ended the session.
+pub fn session_cut() -> Reply {
+    Reply::coded(Code::SysTemp, "your session was ended, nothing was deleted; log in again if you may")
+}
+
 /// The last word when the server contradicts itself.
 pub fn internal_fault() -> Reply {
     Reply::coded(Code::SysTemp, "internal fault, closing; nothing was deleted")
@@ -314,7 +319,7 @@ PLAIN
         all.extend([no_stls(), bytes_behind_stls(), utf8_on(), stat(2, 30), listing(2), listed(1, "10")]);
         all.extend([message_follows(10), top_follows(), marked(1), unmarked(2, 30), noop(), bye(), bye_deleted(2)]);
         all.extend([no_such_message(), unknown_command(), usage("STAT"), not_now(), user_first(), line_too_long()]);
-        all.extend([too_many_errors(), idle(), shutting_down(), internal_fault()]);
+        all.extend([too_many_errors(), idle(), shutting_down(), session_cut(), internal_fault()]);
         all
     }
 

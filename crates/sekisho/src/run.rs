@@ -11,10 +11,11 @@ use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 use crate::log::Logger;
-use admin::{self, Backend};
+use admin::{self, Backend, WhichSessions, wire};
 use config::{self, Loaded};
 use serve::Server;
 use serve::border::Border;
+use serve::sessions::Open;
 
 /// A configuration and where it came from, so that it can be read again.
 #[derive(Debug, Clone)]
@@ -78,6 +79,7 @@ type AdminTask = (oneshot::Sender<()>, JoinHandle<()>);
 
 fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> AdminTask {
     let (for_pop, for_reload) = (Arc::clone(border), Arc::clone(life));
+    let (for_list, for_cut) = (Arc::clone(border), Arc::clone(border));
     let backend = Backend {
         directory: Arc::clone(&border.sources.directory),
         server: Some(admin::Server {
@@ -85,6 +87,8 @@ fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> 
             guess_key: border.sources.guess_key,
             spool: Arc::clone(&border.spool),
             pop: Box::new(move || for_pop.site.load().settings.relay.pop.clone()),
+            sessions: Box::new(move || for_list.sessions.all().iter().map(|open| session(open)).collect()),
+            cut: Box::new(move |which| cut(&for_cut, which)),
             reload: Box::new(move || {
                 let life = Arc::clone(&for_reload);
                 Box::pin(async move { life.reload().await })
@@ -102,6 +106,30 @@ fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> 
         }
     });
     (end, task)
+}
+
+fn session(open: &Open) -> wire::Session {
+    let now = open.now();
+    wire::Session {
+        session: open.id.to_string(),
+        listener: open.listener.to_string(),
+        protocol: if open.protocol.is_smtp() { "smtp" } else { "pop3" }.to_owned(),
+        client: now.client.to_string(),
+        login: now.login.as_ref().map(|login| login.login.to_string()),
+        device: now.login.as_ref().and_then(|login| login.device.as_ref()).map(|device| device.name.clone()),
+        begun_at: wire::system_time(open.begun),
+    }
+}
+
+fn cut(border: &Border, which: &WhichSessions) -> usize {
+    let meant = |open: &Arc<Open>| {
+        let now = open.now();
+        which.session.as_ref().is_none_or(|id| *id == open.id.to_string())
+            && which.client.is_none_or(|client| client.to_canonical() == now.client)
+            && which.login.as_ref().is_none_or(|login| now.login.as_ref().is_some_and(|it| *it.login == **login))
+    };
+    let meant = border.sessions.all().into_iter().filter(meant);
+    meant.filter(|open| serve::rights::cut(open, "operator")).count()
 }
 
 struct Signals {

@@ -170,7 +170,8 @@ impl Arrival {
         };
         let Self { border, site, listener, peer, pass, .. } = self;
         let session = border.sources.sessions.next();
-        let client = Client { border, site, listener, ip, peer, session, pass };
+        let listed = border.sessions.begin(session, &listener.settings, ip);
+        let client = Client { border, site, listener, ip, peer, session, pass, listed };
         if protocol.is_smtp() {
             smtp_service::serve(client, opened, stop).await;
         } else {

@@ -9,6 +9,7 @@ use spool::Spool;
 use super::interfaces::dracd::rates::Rates;
 use super::interfaces::policy::Messages;
 use super::memory::Memory;
+use super::sessions::{Listed, Sessions};
 use super::site::{ListenerSite, Site};
 use super::smtp::header::DateClock;
 use judge::auth::Origin;
@@ -21,6 +22,8 @@ pub struct Border {
     pub site: ArcSwap<Site>,
     /// Accounts, evidence, names of clients.
     pub sources: Arc<Sources>,
+    /// Who is connected.
+    pub sessions: Arc<Sessions>,
     /// The queue.
     pub spool: Arc<Spool>,
     /// For messages on their way into it.
@@ -57,6 +60,8 @@ pub struct Client {
     pub session: SessionId,
     /// Its place in the listener's count.
     pub pass: Pass,
+    /// Its place in the list of sessions.
+    pub listed: Listed,
 }
 
 impl Client {

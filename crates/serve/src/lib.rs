@@ -9,6 +9,7 @@
 //! | `route`, `deliver` | where an accepted mail goes; delivery as the settings want it |
 //! | `start_error` | why a server does not start |
 //! | `border`, `site` | what all sessions share, and one configuration of it |
+//! | `sessions`, `rights` | who is connected; what becomes of those whose right has ended |
 //! | `background` | what runs beside the listeners |
 //! | `memory` | octets of messages on their way into the queue |
 
@@ -20,8 +21,10 @@ pub mod interfaces;
 pub mod memory;
 mod open;
 pub mod pop3;
+pub mod rights;
 pub mod route;
 pub mod server;
+pub mod sessions;
 pub mod site;
 pub mod smtp;
 mod start_error;

@@ -1,8 +1,9 @@
 //! Opens what a server needs, as the settings want it: accounts, evidence, the queue, a resolver.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use config::Settings;
@@ -18,6 +19,7 @@ use crate::border::Border;
 use crate::interfaces;
 use crate::interfaces::dracd::rates::Rates;
 use crate::memory::Memory;
+use crate::sessions::Sessions;
 use crate::site::Site;
 use crate::smtp::header::DateClock;
 use crate::start_error::StartError;
@@ -51,6 +53,7 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
     };
     Ok(Border {
         sources: Arc::new(sources),
+        sessions: Arc::new(Sessions::default()),
         spool,
         messages: interfaces::policy::Messages::default(),
         memory: Memory::new(settings.limits.memory_octets),
@@ -60,17 +63,22 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
     })
 }
 
-/// An account that was locked or deleted while no server ran must not relay by an earlier POP login; nor one
-/// that cannot be asked about now.
+/// An account that was locked, deleted or given another password while no server ran must not relay by an earlier POP login;
+/// nor one that cannot be asked about now.
 async fn forget_the_locked(directory: &Directory, state: &State) {
     let grants = state.evidence().await.map(|answer| answer.value).unwrap_or_default();
     // Those of another server's accounts are not ours to know.
     let ours = grants.iter().filter(|grant| !grant.source().is_foreign());
-    let mut logins: Vec<String> = ours.filter_map(|grant| grant.login().map(str::to_owned)).collect();
-    logins.sort_unstable();
-    logins.dedup();
-    for login in logins {
-        let may = directory.account(&login).await.is_ok_and(|account| !account.locked);
+    let mut first: BTreeMap<String, SystemTime> = BTreeMap::new();
+    for grant in ours {
+        let Some(login) = grant.login() else { continue };
+        let granted_at = first.entry(login.to_owned()).or_insert(grant.granted_at());
+        *granted_at = (*granted_at).min(grant.granted_at());
+    }
+    for (login, granted_at) in first {
+        let exists = directory.account(&login).await.is_ok_and(|account| !account.locked);
+        let ended_at = directory.rights_ended_at(&login).await;
+        let may = exists && ended_at.is_ok_and(|ended_at| ended_at.is_none_or(|ended_at| ended_at < granted_at));
         if !may && let Err(error) = state.revoke(state::Revoke::Login(login)).await {
             warn!(%error, "grant of a locked account is revoked in memory only");
         }

@@ -17,6 +17,7 @@ use crate::background::Background;
 use crate::border::Border;
 use crate::deliver;
 use crate::open::{directory_settings, open};
+use crate::rights;
 use crate::site::Site;
 use crate::start_error::StartError;
 
@@ -59,6 +60,7 @@ impl Server {
         let site = self.border.site.load_full();
         let opened = self.bind(&site)?;
         self.background.start(&self.border, &site).await?;
+        tokio::spawn(rights::follow(Arc::clone(&self.border), self.stop.subscribe()));
         self.open_doors(&site, opened);
         self.watches.follow(&site.terms);
         Ok(())
@@ -87,6 +89,7 @@ impl Server {
         self.close_doors(&site);
         self.background.follow(&site);
         self.watches.follow(&site.terms);
+        tokio::spawn(rights::follow_configuration(Arc::clone(&self.border)));
         info!(file = &*site.settings.file, "reloaded");
         Ok(())
     }

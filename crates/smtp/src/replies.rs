@@ -140,6 +140,12 @@ fixed! {
     session_too_long: 421 4 . 4 . 2 "The session lasted too long; connect again";
     /// The server stops.
     shutting_down: 421 4 . 3 . 2 "Shutting down; connect again soon";
+    /// The right by which the client came has ended, or the operator ended the session.
+    session_cut: 421 4 . 7 . 0 "Your session was ended; log in again if you may";
+    /// At the end of a message: its sender's login has ended meanwhile.
+    login_ended: 550 5 . 7 . 1 "Your login has ended meanwhile; the message was not taken";
+    /// At the end of a message: whether its sender still may cannot be found out.
+    right_unknown: 451 4 . 3 . 0 "Your right to send cannot be checked now; try again later";
     /// A fault of the program itself; the session ends.
     internal_fault: 421 4 . 3 . 0 "Internal fault; try again later";
 

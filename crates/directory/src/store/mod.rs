@@ -9,5 +9,5 @@
 mod rows;
 mod sqlite;
 
-pub(crate) use rows::{AccountRow, AliasRow, Changed, DeviceRow, LoginRow, NewDeviceRow, Secrets};
+pub(crate) use rows::{AccountRow, AliasRow, Changed, DeviceRow, LoginChanges, LoginRow, NewDeviceRow, Secrets, Which};
 pub(crate) use sqlite::{Changes, Store};

@@ -26,6 +26,9 @@ pub(crate) struct Secrets {
 
 /// Everything about a login: the account, and the device if the login is one of a device.
 pub(crate) struct LoginRow {
+    pub(crate) account_id: i64,
+    pub(crate) password_version: i64,
+    pub(crate) device_id: Option<i64>,
     pub(crate) login: Arc<str>,
     pub(crate) maildir: Arc<str>,
     pub(crate) quota_octets: Option<u64>,
@@ -67,4 +70,20 @@ pub(crate) struct AliasRow {
 pub(crate) struct Changed {
     pub(crate) routing: bool,
     pub(crate) logins: bool,
+}
+
+/// Logins that changed after a revision, up to another one.
+#[derive(Debug)]
+pub(crate) struct LoginChanges {
+    pub(crate) revision: i64,
+    pub(crate) logins: Which,
+}
+
+/// Which logins.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// These.
+    These(Vec<String>),
+    /// So many that it is not worth while to name them.
+    Many,
 }

@@ -13,7 +13,8 @@ mod step;
 use crate::authority::{Pending, RelayGrant};
 use crate::case::Case;
 use crate::charge::{Charge, Charged};
-use crate::command::{Command, End, Reserved};
+use crate::command::{Aim, Command, End, Reserved};
+use crate::effects::Effects;
 use crate::fact::Fact;
 use crate::facts::Need;
 use crate::policy::Policy;
@@ -119,6 +120,9 @@ impl Judging<'_, '_> {
             }
             Seen::Refuse(refusal) => Then::Answer(self.conclude(refusal.into())),
             Seen::Done => Then::Answer(self.conclude(Outcome::Proceed)),
+            Seen::Granted(_) | Seen::Pending(_) | Seen::Hosted(_) if self.command.aim == Aim::Confirm => {
+                Then::Answer(self.conclude(Outcome::Proceed))
+            }
             Seen::Granted(grant) => Then::Answer(self.relay(grant)),
             Seen::Pending(pending) => {
                 self.command.progress.end = End::Pending(pending);
@@ -188,6 +192,9 @@ impl Judging<'_, '_> {
     fn conclude(&mut self, outcome: Outcome) -> Judged {
         self.note(&outcome);
         let effects = std::mem::take(&mut self.command.effects);
+        if self.command.aim == Aim::Confirm {
+            return Judged::Verdict(Verdict { outcome, effects: Effects::default() });
+        }
         if let Some(transaction) = &mut self.case.greeting.transaction {
             transaction.older = self.command.facts.clone_stamped();
             if outcome.refusal().is_none() {

@@ -39,6 +39,8 @@ pub enum Input<'a> {
     PeerGone,
     /// The server stops: the session ends at the next command.
     Shutdown,
+    /// This session is ended at once: nothing is deleted.
+    Cut,
 }
 
 /// What the driver must do now.
@@ -270,6 +272,8 @@ impl Session {
                 out.push(Output::Close);
             }
             Input::Shutdown => self.stopping = true,
+            Input::Cut if !matches!(self.state, State::Closed) => self.close(replies::session_cut(), out),
+            Input::Cut => {}
         }
         let kept = std::mem::take(&mut self.input);
         self.take_bytes(&kept, now, out);

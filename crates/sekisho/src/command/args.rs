@@ -50,6 +50,9 @@ pub enum Command {
     /// POP-before-SMTP grants: who may relay now because of a POP login
     #[command(subcommand)]
     Grant(Grant),
+    /// Who is connected to our own listeners, and ending it
+    #[command(subcommand)]
+    Session(Session),
     /// The mail queue
     #[command(subcommand)]
     Queue(Queue),
@@ -314,6 +317,29 @@ pub enum Grant {
         login: Option<String>,
         /// Every one
         #[arg(long, group = "which", conflicts_with_all = ["address", "login"])]
+        all: bool,
+    },
+}
+
+/// `sekisho session`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Session {
+    /// List who is connected to our own SMTP and POP3 listeners
+    List,
+    /// End sessions at once: SMTP with 421, POP3 without deleting anything
+    #[command(group = clap::ArgGroup::new("which").required(true).multiple(true))]
+    Cut {
+        /// The session with this id, as `session list` and the log tell it
+        #[arg(group = "which")]
+        session: Option<String>,
+        /// Those of this account, and of its devices
+        #[arg(long, group = "which")]
+        login: Option<String>,
+        /// Those of this client
+        #[arg(long, group = "which")]
+        client: Option<IpAddr>,
+        /// Every one
+        #[arg(long, group = "which", conflicts_with_all = ["session", "login", "client"])]
         all: bool,
     },
 }

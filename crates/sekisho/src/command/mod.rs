@@ -19,6 +19,7 @@ mod names;
 mod queue;
 mod secret;
 mod server;
+mod session;
 mod table;
 mod ucspi;
 mod user;
@@ -51,6 +52,7 @@ fn run(line: Sekisho) -> Result<(), Fault> {
         Command::User(command) => client::block_on(user::run(command, global)),
         Command::Domain(command) => client::block_on(names::domain(command, global)),
         Command::Alias(command) => client::block_on(names::alias(command, global)),
+        Command::Session(command) => client::block_on(session::run(command, global)),
         Command::Grant(command) => client::block_on(grant::run(command, global)),
         Command::Queue(command) => client::block_on(queue::run(command, global)),
         Command::Map(command) => map::run(&command, global),

@@ -170,8 +170,7 @@ impl Milter {
     pub(crate) fn mail(&mut self, login: Option<&str>, from: &str, to: &str) -> String {
         let said = self.begin(login, from, to);
         if said == "continue" {
-            self.send(b'E', b"");
-            assert_eq!(self.reply().0, b'c');
+            assert_eq!(self.end(), "continue");
         } else {
             self.send(b'A', b"");
         }
@@ -179,20 +178,37 @@ impl Milter {
     }
 
     fn begin(&mut self, login: Option<&str>, from: &str, to: &str) -> String {
+        let said = self.from(login, from);
+        if said == "continue" { self.to(to) } else { said }
+    }
+
+    /// MAIL: `continue`, or the reply that the client would see.
+    pub(crate) fn from(&mut self, login: Option<&str>, from: &str) -> String {
         if let Some(login) = login {
             self.send(b'D', format!("M{{auth_authen}}\0{login}\0").as_bytes());
         }
         self.send(b'M', format!("<{from}>\0").as_bytes());
-        let mut answer = self.reply();
-        if answer.0 == b'c' {
-            self.send(b'R', format!("<{to}>\0").as_bytes());
-            answer = self.reply();
-        }
-        match answer {
+        self.said()
+    }
+
+    /// RCPT.
+    pub(crate) fn to(&mut self, to: &str) -> String {
+        self.send(b'R', format!("<{to}>\0").as_bytes());
+        self.said()
+    }
+
+    /// The end of the message.
+    pub(crate) fn end(&mut self) -> String {
+        self.send(b'E', b"");
+        self.said()
+    }
+
+    fn said(&mut self) -> String {
+        match self.reply() {
             (b'c', _) => "continue".to_owned(),
             // Percent signs are doubled on the wire.
             (b'y', text) => String::from_utf8(text).unwrap().trim_end_matches('\0').replace("%%", "%"),
-            (other, _) => panic!("{:?} is no answer to a recipient", char::from(other)),
+            (other, _) => panic!("{:?} is no answer here", char::from(other)),
         }
     }
 }

@@ -19,6 +19,7 @@ mod outside;
 mod policy;
 mod pop_before_smtp;
 mod probes;
+mod rights;
 mod smarthost;
 mod socketmap;
 mod state_engine;

@@ -108,7 +108,7 @@ fn reads_mail(asked: &Asked) -> bool {
 
 async fn record(recorder: &Recorder<'_>, login: &str, client: IpAddr) {
     let Some(account) = recorder.account_elsewhere(login, client).await else { return };
-    let told = ToldLogin { client, subject: Subject::Account(account), source: PopSource::AuthPolicy };
+    let told = ToldLogin { client, subject: Subject::Account(account), source: PopSource::AuthPolicy, proved: None };
     recorder.record(&told).await;
 }
 

@@ -95,6 +95,14 @@ impl Asking<'_> {
         decision.into()
     }
 
+    /// Whether a recipient that was permitted still would be; nothing is charged.
+    pub async fn confirm(&self, case: &mut Case, asked: AskedRcpt<'_>) -> Answer {
+        match self.judge().confirm(case, asked).await.refused {
+            Some(reply) => Answer::Refuse(reply),
+            None => Answer::Permit,
+        }
+    }
+
     /// The same, with the reason of a refusal.
     pub async fn right(&self, case: &mut Case, asked: AskedRcpt<'_>) -> Result<Answer, Reason> {
         let mut decision = self.judge().rcpt(case, asked).await;
@@ -164,5 +172,5 @@ fn manner(mode: RelayMode) -> Manner {
 
 /// A login counts if our directory knows it, which is asked at each question.
 fn login(told: &Told<'_>) -> Login {
-    told.login.map_or(Login::Nobody, |login| Login::Told(login.into()))
+    told.login.map_or(Login::Nobody, |login| Login::Told(judge::Told::new(login)))
 }

@@ -299,7 +299,8 @@ impl Exchange {
         }
         if let Some(client) = self.client.filter(|_| !proved.is_bounded()) {
             let subject = Subject::Account(proved.login.clone());
-            let told = ToldLogin { client, subject, source: PopSource::DovecotAuth };
+            let told =
+                ToldLogin { client, subject, source: PopSource::DovecotAuth, proved: Some(proved.identity.clone()) };
             self.connection.recorder(&terms).record(&told).await;
         }
         tracing::debug!(session = %self.connection.session, listener = &*self.connection.listener, login = %proved.login, "mailbox login");

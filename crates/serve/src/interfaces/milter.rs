@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use guard::AskedRcpt;
 use mta::milter::{Config, Event, Modification, Reply, Session, path_text};
-use smtp::address::AddressError;
+use smtp::address::{AddressError, ForwardPath};
 use tracing::warn;
 
 use super::client::{Answer, Told};
@@ -20,6 +20,8 @@ use listen::Link;
 
 /// How long a mail server may be silent: as long as its own client may be, and longer.
 const IDLE_WAIT: Duration = Duration::from_hours(2);
+/// Recipients outside of one message; far more than a mail server takes at once.
+const RELAYED_MAX: usize = 10_000;
 /// What a message is held or thrown away for, as its log shows.
 const BY_RULE: &str = "access rule";
 
@@ -33,6 +35,7 @@ pub async fn serve(connection: &Connection, mut link: Link) -> Served {
         case: None,
         open: None,
         places: Places::default(),
+        relayed: Vec::new(),
     };
     let mut out = Vec::new();
     loop {
@@ -62,6 +65,8 @@ struct Filter<'v> {
     open: Option<Result<(), AddressError>>,
     /// What is counted once its message is taken.
     places: Places,
+    /// Whom it is relayed to; asked about once more at its end.
+    relayed: Vec<ForwardPath>,
 }
 
 impl Filter<'_> {
@@ -105,10 +110,16 @@ impl Filter<'_> {
             }
             Event::Mail { path, .. } => self.mail(path_text(&path), in_force).await,
             Event::Rcpt { path, refused: false, .. } => self.rcpt(path_text(&path), in_force).await,
-            Event::EndOfMessage(_) => {
-                std::mem::take(&mut self.places).commit().await;
-                self.end_of_message(out)
-            }
+            Event::EndOfMessage(_) => match self.lost_right(in_force).await {
+                Some(refused) => {
+                    self.end_transaction();
+                    refused
+                }
+                None => {
+                    std::mem::take(&mut self.places).commit().await;
+                    self.end_of_message(out)
+                }
+            },
             Event::Abort | Event::NextConnection => {
                 self.end_transaction();
                 Reply::Continue
@@ -149,14 +160,18 @@ impl Filter<'_> {
 
     async fn rcpt(&mut self, written: &[u8], in_force: &InForce) -> Reply {
         // Without MAIL there is nothing to judge by.
-        let Some(open) = self.open else { return Reply::Tempfail };
+        let Some(open) = self.open.filter(|_| self.relayed.len() < RELAYED_MAX) else { return Reply::Tempfail };
         let mut case = self.case.take();
         let (asking, told) = (self.connection.asking(in_force), self.told());
         let answer = match (open, case.as_deref_mut(), path::forward(written)) {
             (Ok(()), Some(case), Ok(forward)) => {
                 asking.again(case, &told);
                 let asked = AskedRcpt { forward_path: &forward.path, had_source_route: forward.had_source_route };
-                asking.rcpt_with(case, asked, &mut self.places).await
+                let answer = asking.rcpt_with(case, asked, &mut self.places).await;
+                if answer == Answer::Permit {
+                    self.relayed.push(forward.path.clone());
+                }
+                answer
             }
             (Err(error), _, _) | (_, _, Err(error)) => asking.unreadable(&told, written, error),
             (Ok(()), None, _) => return Reply::Tempfail,
@@ -165,9 +180,26 @@ impl Filter<'_> {
         said(answer)
     }
 
+    /// The refusal of a message of which a recipient may not be relayed to any more: a right ended since RCPT.
+    async fn lost_right(&mut self, in_force: &InForce) -> Option<Reply> {
+        let mut case = self.case.take()?;
+        let asking = self.connection.asking(in_force);
+        asking.again(&mut case, &self.told());
+        let mut lost = None;
+        for forward_path in &self.relayed {
+            let asked = AskedRcpt { forward_path, had_source_route: false };
+            if let Answer::Refuse(reply) = asking.confirm(&mut case, asked).await {
+                lost = Some(Reply::Refuse(reply));
+                break;
+            }
+        }
+        self.case = Some(case);
+        lost
+    }
+
     fn end_transaction(&mut self) {
         self.open = None;
-        self.places = Places::default();
+        (self.places, self.relayed) = (Places::default(), Vec::new());
         if let Some(case) = &mut self.case {
             case.end_transaction();
         }

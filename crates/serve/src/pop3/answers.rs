@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use guard::{PopSource, Subject};
+use guard::{Fact, PopSource, Subject};
 use pop3::{Answer, Question, Reply, Secret, replies};
 use sasl::Mechanism;
 use tracing::info;
@@ -40,6 +40,11 @@ impl Answers {
             sent: 0,
             deleted: 0,
         }
+    }
+
+    /// Ends the session from outside.
+    pub(super) fn cut(&self) -> &listen::Cut {
+        self.client.listed.cut()
     }
 
     /// What an STLS handshake shows.
@@ -108,6 +113,7 @@ impl Answers {
         match outcome {
             Outcome::Proved(proved, last) => {
                 let login = proved.login.clone();
+                self.client.listed.logged_in(&proved.identity);
                 self.proved = Some(Box::new(proved));
                 Answer::Authenticated { login, last }
             }
@@ -123,6 +129,10 @@ impl Answers {
         let Some(proved) = self.proved.as_deref().filter(|proved| proved.login == login) else {
             return Answer::Refuse(replies::internal_fault());
         };
+        // Between the proof and now the account may have become another.
+        if let Fact::Known(Err(_)) = proved.still(&self.client.border.sources, Some(self.client.ip)).await {
+            return Answer::Refuse(replies::auth_failed());
+        }
         let root = &self.client.site.settings.delivery.maildir_root;
         let maildir = root.join(&*proved.identity.maildir);
         self.record(proved).await;
@@ -140,7 +150,12 @@ impl Answers {
             return;
         }
         let subject = Subject::Account(proved.login.clone());
-        let told = ToldLogin { client: self.client.ip, subject, source: PopSource::Pop3 };
+        let told = ToldLogin {
+            client: self.client.ip,
+            subject,
+            source: PopSource::Pop3,
+            proved: Some(proved.identity.clone()),
+        };
         let (sources, terms) = (&self.client.border.sources, &self.client.site.terms);
         Recorder { sources, terms, session: self.client.session }.record(&told).await;
     }
@@ -180,7 +195,7 @@ impl Answers {
             retrieved = self.sent,
             deleted = self.deleted,
             millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-            cause = error.map(|error| error.kind().to_string()),
+            cause = self.cut().cause().map(str::to_owned).or_else(|| error.map(|error| error.kind().to_string())),
             "disconnected"
         );
     }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::answers::Answers;
 use super::maildrop::Piece;
-use listen::{Heard, Wire};
+use listen::{Ends, Heard, Wire};
 
 /// How much of a list or of a message is in memory at a time, in octets.
 const PIECE_OCTETS: usize = 64 * 1024;
@@ -51,10 +51,12 @@ impl Driver {
             let (session, due) = (&mut self.session, &mut self.due);
             let deadline = session.deadline();
             let take = |octets: &[u8]| session.handle(Input::Bytes(octets), Instant::now(), due);
-            let input = match self.wire.listen(deadline, stop, take).await? {
+            let ends = Ends { stop, cut: self.answers.cut() };
+            let input = match self.wire.listen(deadline, ends, take).await? {
                 Heard::Octets | Heard::Nothing => continue,
                 Heard::Due => Input::Timeout,
                 Heard::Stop => Input::Shutdown,
+                Heard::Cut => Input::Cut,
             };
             self.session.handle(input, Instant::now(), &mut self.due);
         }

@@ -52,6 +52,11 @@ impl Answers {
         }
     }
 
+    /// Ends the session from outside.
+    pub(super) fn cut(&self) -> &listen::Cut {
+        self.client.listed.cut()
+    }
+
     /// How long the greeting is held back.
     pub(super) fn greet_pause(&self) -> Duration {
         self.client.listener.settings.greet_pause
@@ -66,6 +71,7 @@ impl Answers {
     pub(super) fn tls_up(&mut self, facts: TlsFacts) {
         self.tls = Some(Box::new(facts));
         self.case.secured();
+        self.client.listed.begins_anew(self.ip());
         (self.helo, self.transaction, self.auth) = (None, None, None);
     }
 
@@ -129,6 +135,7 @@ impl Answers {
         // Without an address the client would have the rights of the proxy itself, or of the one before it.
         let Some(ip) = facts.addr else { return Answer::Refuse(replies::bad_xclient()) };
         self.case = case(&self.client, ip);
+        self.client.listed.begins_anew(ip);
         (self.helo, self.transaction, self.auth) = (None, None, None);
         info!(session = %self.client.session, client = %self.ip(), proxy = %self.client.peer, "xclient");
         Answer::Proceed
@@ -169,6 +176,7 @@ impl Answers {
         match outcome {
             Outcome::Proved(proved, last) => {
                 let login = proved.login.clone();
+                self.client.listed.logged_in(&proved.identity);
                 self.case.set_login(Login::Proved(Box::new(proved)));
                 Answer::Authenticated { login, last }
             }
@@ -199,7 +207,7 @@ impl Answers {
             messages,
             refused,
             millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-            cause = error.map(|error| error.kind().to_string()),
+            cause = self.cut().cause().map(str::to_owned).or_else(|| error.map(|error| error.kind().to_string())),
             "disconnected"
         );
     }

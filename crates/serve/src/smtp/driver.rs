@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::answers::Answers;
 use super::transaction::Proof;
-use listen::{Heard, Wire};
+use listen::{Ends, Heard, Wire};
 
 /// A session with its connection.
 pub(super) struct Driver {
@@ -51,10 +51,12 @@ impl Driver {
             let (session, due) = (&mut self.session, &mut self.due);
             let deadline = session.deadline();
             let take = |octets: &[u8]| session.handle(Input::Bytes(octets), Instant::now(), due);
-            let input = match self.wire.listen(deadline, stop, take).await? {
+            let ends = Ends { stop, cut: self.answers.cut() };
+            let input = match self.wire.listen(deadline, ends, take).await? {
                 Heard::Octets | Heard::Nothing => continue,
                 Heard::Due => Input::Timeout,
                 Heard::Stop => Input::Shutdown,
+                Heard::Cut => Input::Cut,
             };
             self.session.handle(input, Instant::now(), &mut self.due);
         }
@@ -67,10 +69,15 @@ impl Driver {
         let (session, due) = (&mut self.session, &mut self.due);
         loop {
             let take = |octets: &[u8]| session.handle(Input::Bytes(octets), Instant::now(), due);
-            match self.wire.listen(Some(until), stop, take).await? {
+            let ends = Ends { stop, cut: self.answers.cut() };
+            match self.wire.listen(Some(until), ends, take).await? {
                 Heard::Octets | Heard::Due => return Ok(()),
                 Heard::Stop => {
                     session.handle(Input::Shutdown, Instant::now(), due);
+                    return Ok(());
+                }
+                Heard::Cut => {
+                    session.handle(Input::Cut, Instant::now(), due);
                     return Ok(());
                 }
                 Heard::Nothing => {}

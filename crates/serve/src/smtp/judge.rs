@@ -1,21 +1,30 @@
-//! MAIL, RCPT and messages that are there: asks the judge, and turns what it says into answers.
+//! MAIL, RCPT and messages that are there: asks the judge, by the configuration in force at that moment, and turns what it says
+//! into answers. Who is not who he was is told so, and the session ends.
 
-use guard::{Arrived, AskedRcpt, Outcome, Recipient};
+use std::sync::Arc;
+
+use guard::{Arrived, AskedRcpt, Fact, Outcome, Recipient, Right};
 use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Accepted, Answer, Envelope, Mail, Rcpt};
+use tracing::info;
 
 use super::answers::Answers;
 use super::message::ABOVE_OCTETS;
 use super::transaction::{Proof, Transaction};
-use judge::Judge;
+use judge::{Judge, Terms};
 
 impl Answers {
     /// A transaction begins.
     pub(super) async fn judge_mail(&mut self, mail: Mail) -> Answer<Proof> {
         let Mail { reverse_path, params } = mail;
         self.case.begin(reverse_path, params.size);
-        match judge(&self.client).mail(&mut self.case).await.refused {
+        let terms = self.terms();
+        let refused = judge(&self.client, &terms).mail(&mut self.case).await.refused;
+        if let Some(end) = self.login_ended() {
+            return end;
+        }
+        match refused {
             None => {
                 self.transaction = Some(Box::new(Transaction { smtputf8: params.smtputf8, ..Transaction::default() }));
                 Answer::Proceed
@@ -29,12 +38,24 @@ impl Answers {
 
     /// One recipient.
     pub(super) async fn judge_rcpt(&mut self, rcpt: Rcpt) -> Answer<Proof> {
-        let Some(transaction) = &mut self.transaction else { return Answer::Refuse(replies::mail_first()) };
+        if self.transaction.is_none() {
+            return Answer::Refuse(replies::mail_first());
+        }
         let asked = AskedRcpt { forward_path: &rcpt.forward_path, had_source_route: rcpt.had_source_route };
-        let decision = judge(&self.client).rcpt(&mut self.case, asked).await;
+        let terms = self.terms();
+        let decision = judge(&self.client, &terms).rcpt(&mut self.case, asked).await;
+        if let Some(end) = self.login_ended() {
+            return end;
+        }
+        let Some(transaction) = &mut self.transaction else { return Answer::Refuse(replies::mail_first()) };
         match (decision.outcome, decision.refused) {
             (Outcome::Accept(recipient), _) => {
                 transaction.accepted(&recipient);
+                if let Recipient::Relayed(_, grant) = &recipient
+                    && matches!(grant.right(), Right::Network(_) | Right::ClientMap(_))
+                {
+                    self.client.listed.relays_by_configuration();
+                }
                 Answer::Recipient(Proof { recipient, places: decision.places })
             }
             (_, Some(reply)) => Answer::Refuse(reply),
@@ -43,19 +64,54 @@ impl Answers {
         }
     }
 
-    /// Asks once more when the message is here, `octets` long.
+    /// Asks once more when the message is here, `octets` long: whether it has room, and whether everything that its recipients
+    /// were taken by still holds. One that lost its right refuses the whole message.
     pub(super) async fn judge_message(&mut self, envelope: &Envelope<Proof>, octets: u64) -> Result<(), Reply> {
+        self.confirm(envelope).await?;
         let only = match &*envelope.recipients {
             [Accepted { proof: Proof { recipient: Recipient::Hosted(hosted), .. }, .. }] => Some(hosted),
             _ => None,
         };
         let arrived = Arrived { octets, ours_octets: ABOVE_OCTETS as u64, only };
-        judge(&self.client).message(&mut self.case, arrived).await.refused.map_or(Ok(()), Err)
+        let terms = self.terms();
+        judge(&self.client, &terms).message(&mut self.case, arrived).await.refused.map_or(Ok(()), Err)
+    }
+
+    /// Whether the login still is what it was, and each recipient outside may still be relayed to.
+    async fn confirm(&mut self, envelope: &Envelope<Proof>) -> Result<(), Reply> {
+        if let Some(proved) = self.case.proved() {
+            match proved.still(&self.client.border.sources, Some(self.ip())).await {
+                Fact::Known(Ok(_)) => {}
+                Fact::Known(Err(_)) => return Err(replies::login_ended()),
+                Fact::Unknown(_) => return Err(replies::right_unknown()),
+            }
+        }
+        let terms = self.terms();
+        for accepted in &envelope.recipients {
+            if let Recipient::Relayed(path, _) = &accepted.proof.recipient {
+                let asked = AskedRcpt { forward_path: path, had_source_route: false };
+                let decision = judge(&self.client, &terms).confirm(&mut self.case, asked).await;
+                decision.refused.map_or(Ok(()), Err)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is judged by now: a reload counts for open sessions, too.
+    fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.client.border.site.load().terms)
+    }
+
+    /// The last word to a client whose login has ended.
+    fn login_ended(&mut self) -> Option<Answer<Proof>> {
+        let why = self.case.login_ended()?;
+        self.case.end_transaction();
+        info!(session = %self.client.session, client = %self.ip(), login = self.login(), %why, "login ended");
+        Some(Answer::RefuseAndClose(replies::session_cut()))
     }
 }
 
-fn judge(client: &crate::border::Client) -> Judge<'_> {
-    let terms = &client.site.terms;
+fn judge<'a>(client: &'a crate::border::Client, terms: &'a Terms) -> Judge<'a> {
     Judge { sources: &client.border.sources, terms, policy: &terms.policy }
 }
 

@@ -19,6 +19,8 @@ pub enum Input<'a, R> {
     PeerGone,
     /// The server stops: 421 at the next command boundary.
     Shutdown,
+    /// This session is ended: 421 at once, wherever it stands.
+    Cut,
 }
 
 /// Without the octets: there may be a password among them.
@@ -31,6 +33,7 @@ impl<R: fmt::Debug> fmt::Debug for Input<'_, R> {
             Self::Timeout => f.write_str("Timeout"),
             Self::PeerGone => f.write_str("PeerGone"),
             Self::Shutdown => f.write_str("Shutdown"),
+            Self::Cut => f.write_str("Cut"),
         }
     }
 }

@@ -111,6 +111,7 @@ impl<R> Session<R> {
             Input::Timeout => self.timeout(now, out),
             Input::PeerGone => self.end(out),
             Input::Shutdown => self.stopping = true,
+            Input::Cut => self.cut(out),
         }
         if self.stopping && self.state.is_command_boundary() {
             self.close(replies::shutting_down(), out);
@@ -340,6 +341,13 @@ impl<R> Session<R> {
         let session_end = self.started + self.config.limits.session_timeout;
         let reply = if now >= session_end { replies::session_too_long() } else { replies::timed_out() };
         self.close(reply, out);
+    }
+
+    /// Its right has ended: what is half done is given up.
+    fn cut(&mut self, out: &mut Vec<Output<R>>) {
+        if !matches!(self.state, State::Closed) {
+            self.close(replies::session_cut(), out);
+        }
     }
 
     /// An answer that does not fit its question.

@@ -171,6 +171,7 @@ impl Watcher {
                 client,
                 subject: Subject::Account(login),
                 source: PopSource::Log,
+                proved: None,
             }));
         }
         recorder.record_all(&told).await;

@@ -8,10 +8,14 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::Store;
 use super::fault::{Result, unavailable};
-use crate::store::Changed;
+use crate::store::{Changed, LoginChanges, Which};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 const OP: &str = "watching for changes";
+/// Changes of logins that are named at a time.
+const NAMED_MAX: i64 = 1_000;
+/// How long it is remembered that a login changed: longer than any right that is founded on a login, in milliseconds.
+const REMEMBERED_MILLIS: i64 = 90 * 24 * 3_600 * 1_000;
 
 /// What is changed from now on.
 pub(crate) struct Changes {
@@ -43,6 +47,42 @@ impl Store {
         let mut ticks = interval(POLL_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Changes { connection, ticks, seen })
+    }
+}
+
+impl Store {
+    /// The logins that changed after a revision; 0 is before all.
+    pub(crate) async fn login_changes(&self, after: i64) -> Result<LoginChanges> {
+        const NEWEST: &str = "select coalesce(max(revision), 0) from login_change";
+        const CHANGED: &str = "select login from login_change where revision > ?1 and revision <= ?2 limit ?3";
+        let revision: i64 = sqlx::query_scalar(NEWEST).fetch_one(&self.reader).await.map_err(unavailable(OP))?;
+        let query = sqlx::query_scalar(CHANGED).bind(after).bind(revision).bind(NAMED_MAX + 1);
+        let logins: Vec<String> = query.fetch_all(&self.reader).await.map_err(unavailable(OP))?;
+        let is_named = i64::try_from(logins.len()).is_ok_and(|count| count <= NAMED_MAX);
+        Ok(LoginChanges { revision, logins: if is_named { Which::These(logins) } else { Which::Many } })
+    }
+
+    /// The logins of which rights ended after a revision, each once, and the newest revision.
+    pub(crate) async fn ended_rights(&self, after: i64) -> Result<(i64, Vec<String>)> {
+        const NEWEST: &str = "select coalesce(max(revision), 0) from login_change";
+        const ENDED: &str = "select distinct login from login_change
+            where revision > ?1 and revision <= ?2 and ends_rights = 1";
+        let revision: i64 = sqlx::query_scalar(NEWEST).fetch_one(&self.reader).await.map_err(unavailable(OP))?;
+        let query = sqlx::query_scalar(ENDED).bind(after).bind(revision);
+        Ok((revision, query.fetch_all(&self.reader).await.map_err(unavailable(OP))?))
+    }
+
+    /// When rights of a login ended last, in milliseconds since 1970; as far as it is remembered.
+    pub(crate) async fn rights_ended_at(&self, login: &str) -> Result<Option<i64>> {
+        const ENDED: &str = "select max(changed_at) from login_change where login = ?1 and ends_rights = 1";
+        sqlx::query_scalar(ENDED).bind(login).fetch_one(&self.reader).await.map_err(unavailable(OP))
+    }
+
+    /// Keeps the list short. The numbers go on from the highest that ever was.
+    pub(super) async fn forget_old_changes(&self) -> Result<()> {
+        const FORGET: &str = "delete from login_change where changed_at < cast((julianday('now') - 2440587.5) * 86400000 as integer) - ?1";
+        sqlx::query(FORGET).bind(REMEMBERED_MILLIS).execute(&self.writer).await.map_err(unavailable(OP))?;
+        Ok(())
     }
 }
 

@@ -25,7 +25,10 @@ use crate::key::ServerKey;
 
 pub(crate) use self::changes::Changes;
 
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "accounts", include_str!("../../../migrations/0001_accounts.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "accounts", include_str!("../../../migrations/0001_accounts.sql")),
+    (2, "login changes", include_str!("../../../migrations/0002_login_changes.sql")),
+];
 
 /// How long a statement may wait for another process's write before the answer is "unavailable".
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
@@ -72,6 +75,10 @@ impl Store {
             .map_err(|source| database_error(path, "bringing the schema up to date", source))?;
         let store = Self { reader: pool(READERS_MAX).connect_lazy_with(options.clone()), writer, options };
         store.claim(path, key).await?;
+        store
+            .forget_old_changes()
+            .await
+            .map_err(|source| database_error(path, "forgetting old changes of logins", source))?;
         Ok(store)
     }
 

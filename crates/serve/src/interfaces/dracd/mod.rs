@@ -73,6 +73,7 @@ impl Desk for Service {
                     client: asked.address,
                     subject: Subject::Server(asked.peer),
                     source: PopSource::Drac,
+                    proved: None,
                 }),
                 Err(refusal) => self.tell_refused(asked, *refusal),
             }
@@ -113,7 +114,7 @@ fn result_of(recorded: &Recorded) -> AddResult {
     match recorded {
         Recorded::Counts => AddResult::Succeeded,
         Recorded::Off => AddResult::PermissionDenied,
-        Recorded::Never(_) | Recorded::Failed(_) => AddResult::SystemError,
+        Recorded::Never(_) | Recorded::Ended | Recorded::Failed(_) => AddResult::SystemError,
     }
 }
 

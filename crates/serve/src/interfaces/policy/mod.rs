@@ -113,19 +113,16 @@ async fn at_rcpt(asking: Asking<'_>, told: &Told<'_>, request: &Request) -> Repl
     let kept = asking.connection.border.messages.of(from, request, Instant::now());
     let mut message = kept.message().await;
     let recipient = kept.recipient(request.recipient());
-    let answer = if message.was_permitted(recipient) {
-        Answer::Permit
-    } else {
-        let case = message.case(|| {
-            let mut case = asking.case(told);
-            case.begin(reverse_path, None);
-            case
-        });
-        asking.again(case, told);
-        let answer = asking.rcpt(case, asked).await;
-        message.judged();
-        answer
-    };
+    let was_permitted = message.was_permitted(recipient);
+    let case = message.case(|| {
+        let mut case = asking.case(told);
+        case.begin(reverse_path, None);
+        case
+    });
+    asking.again(case, told);
+    // What was permitted was charged, and is permitted again as long as the right is there.
+    let answer = if was_permitted { asking.confirm(case, asked).await } else { asking.rcpt(case, asked).await };
+    message.judged();
     if answer == Answer::Permit {
         message.permitted(recipient);
     }

@@ -1,0 +1,96 @@
+//! Rights that have ended: the sessions that came by them are cut, evidence founded on them goes. Nothing of this is what keeps
+//! mail from being relayed (each command asks anew); it is that nobody goes on sitting in a session that may do nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use directory::RightsMark;
+use guard::{AddressRight, Manner};
+use judge::{Case, Connected, Judge};
+use state::Revoke;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::border::Border;
+use super::sessions::Open;
+
+/// Between two looks at the clock: logins and devices expire by it.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Follows changes of logins until the server stops.
+pub(crate) async fn follow(border: Arc<Border>, mut stop: watch::Receiver<bool>) {
+    let mut changes = border.sources.directory.login_changes();
+    let mut mark = None;
+    loop {
+        if mark.is_none() || changes.has_changed().unwrap_or(false) {
+            changes.mark_unchanged();
+            mark = ended(&border, mark).await.or(mark);
+        }
+        cut_the_ended(&border).await;
+        tokio::select! {
+            changed = changes.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                changes.mark_changed();
+            }
+            () = sleep(LOOK) => {}
+            _ = stop.changed() => return,
+        }
+    }
+}
+
+/// Sessions whose login may no more.
+async fn cut_the_ended(border: &Border) {
+    let directory = &border.sources.directory;
+    for open in border.sessions.all() {
+        let now = open.now();
+        let Some(login) = now.login else { continue };
+        // Whether it may is not known: the next command is answered so, and this is asked again.
+        if let Ok(Err(why)) = directory.still(&login, now.client).await {
+            cut(&open, why.code());
+        }
+    }
+}
+
+/// What other processes have changed, too: the grants of these logins end. `None`: it could not be found out.
+async fn ended(border: &Border, after: Option<RightsMark>) -> Option<RightsMark> {
+    let found = border.sources.directory.ended_rights(after.unwrap_or_default()).await;
+    let found = found.inspect_err(|error| warn!(%error, "directory gives no answer")).ok()?;
+    // What changed before the start was seen to when the evidence was opened.
+    for login in found.logins.into_iter().filter(|_| after.is_some()) {
+        if let Err(error) = border.sources.state.revoke(Revoke::Login(login)).await {
+            warn!(%error, "grant of a locked account is revoked in memory only");
+        }
+    }
+    Some(found.mark)
+}
+
+/// After a reload: sessions that were relayed for by what the configuration said before, and says no more.
+pub(crate) async fn follow_configuration(border: Arc<Border>) {
+    let terms = Arc::clone(&border.site.load().terms);
+    let judge = Judge { sources: &border.sources, terms: &terms, policy: &terms.policy };
+    for open in border.sessions.all() {
+        let now = open.now();
+        if !now.relays_by_configuration {
+            continue;
+        }
+        let connected = Connected { client: Some(now.client), session: open.id, listener: Arc::clone(&open.listener) };
+        let mut case = Case::new(connected, Manner::OWN);
+        if !matches!(judge.address_right(&mut case).await, Ok(AddressRight::AnySender)) {
+            cut(&open, "configuration");
+        }
+    }
+}
+
+/// Ends a session, and says so; false: it was cut already.
+pub fn cut(open: &Open, cause: &'static str) -> bool {
+    let is_first = open.cut.say(cause);
+    if is_first {
+        let now = open.now();
+        let login = now.login.as_ref().map(|login| &*login.login);
+        info!(session = %open.id, listener = &*open.listener, client = %now.client, login, cause, "cut");
+    }
+    is_first
+}
