@@ -39,6 +39,10 @@ pub(super) async fn add(
         return Err(ApiError::invalid(format!("{minutes} minutes: 1 to {MINUTES_MAX} are possible")));
     }
     let address = address(&new.address)?;
+    if let Some(never) = (server.never)(address) {
+        let remedy = never.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+        return Err(ApiError::invalid(format!("{address} {never}, and is never granted{remedy}")));
+    }
     let addr = guard::cut_ipv6(address, pop.ipv6_prefix);
     let login = backend.directory.account(&new.login).await?.login;
     let lifetime = new.minutes.map_or(pop.lifetime, |minutes| Duration::from_secs(u64::from(minutes) * 60));

@@ -47,6 +47,8 @@ pub struct Server {
     pub spool: Arc<spool::Spool>,
     /// `[relay.pop]` as it is now: it says how long a grant lasts.
     pub pop: Box<dyn Fn() -> config::Pop + Send + Sync>,
+    /// Why an address may not be granted, as the configuration and the network are now.
+    pub never: Box<dyn Fn(std::net::IpAddr) -> Option<guard::never_granted::Never> + Send + Sync>,
     /// For `sekisho reload`.
     pub reload: Reload,
     /// Who is connected.

@@ -5,6 +5,7 @@ use crate::reading::Reading;
 use crate::section::domains::RelayDomain;
 use crate::source::Place;
 use crate::value::{self, HostPort};
+use guard::never_granted::{Here, Loopback, NeverGranted};
 use guard::{Danger, RelayPolicy, RelayPolicySpec, policy};
 use std::net::SocketAddr;
 
@@ -33,20 +34,33 @@ impl MapEntries {
 }
 
 impl Settings {
+    /// Addresses that prove nobody, for a machine that stands `here`.
+    pub fn never_granted(&self, here: &Here) -> NeverGranted {
+        let drac = &self.relay.drac;
+        let loopback = if drac.loopback { Loopback::Granted } else { Loopback::Refused };
+        let proxies = self.listeners.iter().flat_map(|listener| listener.proxy_from.iter().copied());
+        NeverGranted::of(loopback, here).with_listed(drac.never.iter().copied()).with_proxies(proxies)
+    }
+
     /// Who may relay through our own listeners: what is written here, and what the files of `more` give.
-    pub fn relay_policy(&self, more: &MapEntries) -> Result<RelayPolicy, Vec<Danger>> {
+    pub fn relay_policy(&self, more: &MapEntries, here: &Here) -> Result<RelayPolicy, Vec<Danger>> {
         let with_next_hop = |it: &&RelayDomain| it.next_hop.is_some();
         let written = self.domains.relay.iter().filter(with_next_hop).map(|it| entry(&it.domain, &it.place));
-        self.policy(more, written.chain(more.domains_with_next_hop()).collect())
+        self.policy(more, here, written.chain(more.domains_with_next_hop()).collect())
     }
 
     /// The same for the mail servers that ask us: their own domains are no relaying either.
-    pub fn beside_policy(&self, more: &MapEntries) -> Result<RelayPolicy, Vec<Danger>> {
+    pub fn beside_policy(&self, more: &MapEntries, here: &Here) -> Result<RelayPolicy, Vec<Danger>> {
         let written = self.domains.relay.iter().map(|it| entry(&it.domain, &it.place));
-        self.policy(more, written.chain(more.domains.iter().map(|domain| domain.entry.clone())).collect())
+        self.policy(more, here, written.chain(more.domains.iter().map(|domain| domain.entry.clone())).collect())
     }
 
-    fn policy(&self, more: &MapEntries, relay_domains: Vec<policy::Entry>) -> Result<RelayPolicy, Vec<Danger>> {
+    fn policy(
+        &self,
+        more: &MapEntries,
+        here: &Here,
+        relay_domains: Vec<policy::Entry>,
+    ) -> Result<RelayPolicy, Vec<Danger>> {
         let networks = self.relay.networks.iter().map(|it| entry(&it.net, &it.place)).collect();
         let clients = self.relay.clients.iter().map(|it| entry(&it.who, &it.place));
         let client_map = clients.chain(more.clients.iter().cloned()).collect();
@@ -61,7 +75,16 @@ impl Settings {
         let start = Place { file: self.file.clone(), line: 1, column: 1 };
         let own_literals = bound.filter(|addr| !addr.is_unspecified()).map(|addr| entry(&addr, &start)).collect();
         let default_domain = self.domains.default.clone();
-        RelayPolicy::new(RelayPolicySpec { networks, client_map, relay_domains, pop, own_literals, default_domain })
+        let never = self.never_granted(here);
+        RelayPolicy::new(RelayPolicySpec {
+            networks,
+            client_map,
+            relay_domains,
+            pop,
+            own_literals,
+            default_domain,
+            never,
+        })
     }
 }
 
@@ -71,7 +94,7 @@ fn entry(text: &impl ToString, place: &Place) -> policy::Entry {
 
 /// What would relay for strangers, each at its entry.
 pub(crate) fn check(settings: &Settings, reading: &mut Reading<'_>) {
-    let Err(dangers) = settings.relay_policy(&MapEntries::default()) else { return };
+    let Err(dangers) = settings.relay_policy(&MapEntries::default(), &Here::default()) else { return };
     for danger in dangers {
         let path = path(settings, &danger);
         let why = danger.why.to_string();

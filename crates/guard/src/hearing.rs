@@ -88,6 +88,12 @@ impl<'a> Hearing<'a> {
         before.copied().find_map(|before| self.need(before)).or(Some(wanted))
     }
 
+    /// The client where its address is its own: behind a gateway's is whoever comes through it, so that neither network nor name
+    /// says who sends.
+    pub(crate) fn client_by_itself(&self) -> Option<IpAddr> {
+        self.client.filter(|client| !self.policy.never.is_gateway(*client))
+    }
+
     /// Who proved himself is not judged by his address, and without an address there is none to judge by.
     pub(crate) fn is_judged_by_address(&self) -> bool {
         self.client.is_some() && self.proved().is_none()

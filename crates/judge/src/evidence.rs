@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use directory::{Identity, Why};
-use guard::never_granted::Never;
+use guard::never_granted::{Named, Never};
 use guard::{PopSource, Subject};
 use smtp::{Host, Mailbox};
 use state::{PopLogin, Revoke, StateError};
@@ -53,10 +53,14 @@ pub struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
-    /// Records a login; durable when it says so. What another server names is checked for addresses that are nobody's; at our
-    /// own POP3 server the client itself came from there.
+    /// Records a login; durable when it says so. An address that is nobody's is refused, whoever tells of it.
     pub async fn record(&self, told: &ToldLogin) -> Recorded {
-        if let Err(refused) = self.check(told) {
+        self.record_named(told, Named::Otherwise).await
+    }
+
+    /// The same for a client of which it is known who named its address.
+    pub async fn record_named(&self, told: &ToldLogin, named: Named) -> Recorded {
+        if let Err(refused) = self.check(told, named) {
             return refused;
         }
         if !self.still(told).await {
@@ -102,7 +106,7 @@ impl Recorder<'_> {
 
     /// Records several at once, each as [`Self::record`] does; in their order.
     pub async fn record_all(&self, told: &[ToldLogin]) -> Vec<Recorded> {
-        let mut checked: Vec<Result<(), Recorded>> = told.iter().map(|told| self.check(told)).collect();
+        let mut checked: Vec<Result<(), Recorded>> = told.iter().map(|told| self.check(told, Named::Otherwise)).collect();
         for (told, checked) in told.iter().zip(&mut checked) {
             if checked.is_ok() && !self.still(told).await {
                 *checked = Err(self.ended(told));
@@ -121,18 +125,26 @@ impl Recorder<'_> {
         .collect()
     }
 
-    fn check(&self, told: &ToldLogin) -> Result<(), Recorded> {
-        let ToldLogin { client, subject, source, .. } = told;
+    fn check(&self, told: &ToldLogin, named: Named) -> Result<(), Recorded> {
         if !self.terms.policy.relay.pop_enabled() {
             return Err(Recorded::Off);
         }
-        let is_ours = matches!(source, PopSource::Pop3 | PopSource::Operator);
-        match self.terms.outside.never.why(*client).filter(|_| !is_ours) {
+        match self.terms.policy.relay.never().why_named(told.client, named) {
             Some(why) => {
-                info!(session = %self.session, %client, told_by = source.code(), subject = %subject, cause = %why, "login not granted");
+                self.tell_never(told, why);
                 Err(Recorded::Never(why))
             }
             None => Ok(()),
+        }
+    }
+
+    /// Users behind a gateway or a proxy cannot send as they should, and only the operator can change that.
+    fn tell_never(&self, told: &ToldLogin, why: Never) {
+        let ToldLogin { client, subject, source } = told;
+        let told_by = source.code();
+        info!(session = %self.session, %client, told_by, subject = %subject, cause = %why, "login not granted");
+        if let Some(remedy) = why.remedy().filter(|_| self.terms.outside.alarm_is_due()) {
+            warn!(session = %self.session, %client, told_by, cause = %why, remedy, "logins from here grant nothing");
         }
     }
 

@@ -1,4 +1,5 @@
-//! The default gateways of a Linux machine, from the text of `/proc/net/route` and `/proc/net/ipv6_route`.
+//! Where a Linux machine stands in its network: its default gateways, from the text of `/proc/net/route` and
+//! `/proc/net/ipv6_route`, and its own addresses, from that of `/proc/net/fib_trie` and `/proc/net/if_inet6`.
 //!
 //! In a container the default gateway is the bridge, and may be the address that everybody outside seems to come from. The
 //! caller reads the files; a line that cannot be read is passed over, since the kernel, not a person, wrote it.
@@ -18,6 +19,28 @@ pub fn ipv4(route: &str) -> Vec<IpAddr> {
 /// Gateways of IPv6 default routes in the text of `/proc/net/ipv6_route`.
 pub fn ipv6(ipv6_route: &str) -> Vec<IpAddr> {
     ipv6_route.lines().filter_map(ipv6_line).collect()
+}
+
+/// The machine's own addresses in the text of `/proc/net/fib_trie`: those whose whole length is a local route.
+pub fn own_ipv4(fib_trie: &str) -> Vec<IpAddr> {
+    let mut own: Vec<IpAddr> = Vec::new();
+    let mut leaf = None;
+    for line in fib_trie.lines().map(str::trim_start) {
+        if let Some(address) = line.strip_prefix("|-- ") {
+            leaf = address.trim_end().parse::<Ipv4Addr>().ok();
+        } else if line.starts_with("/32 host LOCAL") {
+            own.extend(leaf.map(IpAddr::V4));
+        }
+    }
+    own.sort_unstable();
+    own.dedup();
+    own
+}
+
+/// The machine's own addresses in the text of `/proc/net/if_inet6`: each line begins with one.
+pub fn own_ipv6(if_inet6: &str) -> Vec<IpAddr> {
+    let address = |line: &str| u128::from_str_radix(line.split_ascii_whitespace().next()?, 16).ok();
+    if_inet6.lines().filter_map(address).map(|address| Ipv6Addr::from(address).to_canonical()).collect()
 }
 
 /// Interface, destination, gateway, flags, references, use, metric, mask, …: addresses are words as the machine keeps them.
@@ -65,6 +88,21 @@ mod tests {
             half\t00000000\t0100";
         assert_eq!(ipv4(text), parsed(&["172.17.0.1", "192.0.2.254"]));
         assert!(ipv4("").is_empty());
+    }
+
+    #[test]
+    fn t01_the_machine_s_own_addresses() {
+        let text = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n\
+            \x20    +-- 127.0.0.0/8 2 0 2\n           |-- 127.0.0.0\n              /8 host LOCAL\n\
+            \x20          |-- 127.0.0.1\n              /32 host LOCAL\n\
+            \x20       +-- 172.17.0.0/30 2 0 2\n           |-- 172.17.0.0\n              /16 link UNICAST\n\
+            \x20          |-- 172.17.0.1\n              /32 host LOCAL\n\
+            \x20       |-- 172.17.255.255\n           /32 link BROADCAST\nLocal:\n  |-- 172.17.0.1\n     /32 host LOCAL\n";
+        assert_eq!(own_ipv4(text), parsed(&["127.0.0.1", "172.17.0.1"]));
+        let text = "00000000000000000000000000000001 01 80 10 80       lo\n\
+            20010db8000000000000000000000002 04 40 00 82     eth0\nbroken\n";
+        assert_eq!(own_ipv6(text), parsed(&["::1", "2001:db8::2"]));
+        assert!(own_ipv4("").is_empty() && own_ipv6("").is_empty());
     }
 
     #[test]

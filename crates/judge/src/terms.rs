@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use guard::Policy;
+use guard::never_granted::Here;
+use guard::{Policy, RelayPolicy};
+use tracing::warn;
 
-use super::outside::Outside;
+use super::outside::{self, Outside};
 use super::tables::Tables;
 use config::Settings;
 
@@ -39,13 +41,28 @@ impl Terms {
     /// configuration.
     /// `version` tells this configuration from those before it in the same process.
     pub fn new(settings: Arc<Settings>, version: u64) -> Result<Self, TermsError> {
+        Self::in_place(settings, version, &outside::here())
+    }
+
+    /// The same for a machine that stands here.
+    pub fn in_place(settings: Arc<Settings>, version: u64, here: &Here) -> Result<Self, TermsError> {
         let tables = Tables::load(&settings).map_err(TermsError::Maps)?;
         let outside = Outside::load(&settings.relay.drac).map_err(|mistake| TermsError::Maps(vec![mistake]))?;
-        let relay = settings.relay_policy(&tables.entries).map_err(TermsError::Dangers)?;
+        let relay = settings.relay_policy(&tables.entries, here).map_err(TermsError::Dangers)?;
+        tell_of_gateways(&relay, here);
         let rules = Arc::new(tables.rules());
         let policy = Policy { relay, rules: Arc::clone(&rules), version };
-        let relay = settings.beside_policy(&tables.entries).map_err(TermsError::Dangers)?;
+        let relay = settings.beside_policy(&tables.entries, here).map_err(TermsError::Dangers)?;
         let mta_policy = Policy { relay, rules, version };
         Ok(Self { settings, policy, mta_policy, outside, tables })
+    }
+}
+
+/// A network around a gateway is a site's own; whoever comes through the gateway is not.
+fn tell_of_gateways(relay: &RelayPolicy, here: &Here) {
+    for gateway in &here.gateways {
+        if let Some((network, line)) = relay.networks_around(*gateway).next() {
+            warn!(%gateway, %network, %line, "a relay network holds this host's gateway, which itself may not relay");
+        }
     }
 }

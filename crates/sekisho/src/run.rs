@@ -78,7 +78,7 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
 type AdminTask = (oneshot::Sender<()>, JoinHandle<()>);
 
 fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> AdminTask {
-    let (for_pop, for_reload) = (Arc::clone(border), Arc::clone(life));
+    let (for_pop, for_never, for_reload) = (Arc::clone(border), Arc::clone(border), Arc::clone(life));
     let (for_list, for_cut) = (Arc::clone(border), Arc::clone(border));
     let backend = Backend {
         directory: Arc::clone(&border.sources.directory),
@@ -89,6 +89,7 @@ fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> 
             pop: Box::new(move || for_pop.site.load().settings.relay.pop.clone()),
             sessions: Box::new(move || for_list.sessions.all().iter().map(|open| session(open)).collect()),
             cut: Box::new(move |which| cut(&for_cut, which)),
+            never: Box::new(move |address| for_never.site.load().terms.policy.relay.never().why(address)),
             reload: Box::new(move || {
                 let life = Arc::clone(&for_reload);
                 Box::pin(async move { life.reload().await })

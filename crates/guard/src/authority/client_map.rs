@@ -8,14 +8,14 @@ use crate::line::ConfigLine;
 use crate::trace::{Asked, Found};
 
 pub(crate) fn ask_address(hearing: &mut Hearing<'_>) -> Answer {
-    let line = hearing.client.and_then(|client| hearing.policy.client_networks.find(client));
+    let line = hearing.client_by_itself().and_then(|client| hearing.policy.client_networks.find(client));
     hearing.trace.note_line(Asked::ClientAddress, line);
     line.map_or(Answer::Nothing, grant)
 }
 
 /// Asks for the name only if the map has names: a server without them never waits for DNS here.
 pub(crate) fn ask_name(hearing: &mut Hearing<'_>) -> Answer {
-    if hearing.policy.client_names.is_empty() || hearing.client.is_none() {
+    if hearing.policy.client_names.is_empty() || hearing.client_by_itself().is_none() {
         hearing.trace.note(Asked::ClientName, Found::Skipped);
         return Answer::Nothing;
     }

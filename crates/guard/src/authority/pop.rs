@@ -14,6 +14,7 @@ use crate::fact::Fact;
 use crate::facts::{FactName, OWNERS, Of, POP_EVIDENCE, SENDER_HOSTED};
 use crate::hearing::Hearing;
 use crate::line::ConfigLine;
+use crate::never_granted::Named;
 use crate::policy::{DracSenders, PopSpec};
 use crate::reason::Reason;
 use crate::trace::{Asked, Found};
@@ -63,6 +64,11 @@ fn alive<'a>(hearing: &mut Hearing<'a>) -> Result<Alive<'a>, Answer> {
         hearing.trace.note(Asked::Pop, Found::Skipped);
         return Err(Answer::Nothing);
     };
+    // Evidence may be older than what is known of the network, or be for a prefix in which a gateway lies.
+    if hearing.policy.never.why_named(client, Named::ByProxy).is_some() {
+        hearing.trace.note(Asked::Pop, Found::Skipped);
+        return Err(Answer::Nothing);
+    }
     let key = hearing.policy.pop_key(client);
     if let Some(need) = hearing.facts.need(FactName::PopEvidence, Of::Address(key)) {
         return Err(Answer::Need(need));

@@ -15,6 +15,7 @@ use crate::fact::Fault;
 use crate::facts::{FactName, Found, Gathered, Value};
 use crate::hosting::Hosting;
 use crate::line::ConfigLine;
+use crate::never_granted::{Loopback, NeverGranted};
 use crate::policy::{DracSenders, Entry, PopSpec, RelayPolicy, RelayPolicySpec};
 
 mod drac;
@@ -50,6 +51,7 @@ fn policy() -> Policy {
         pop: Some(PopSpec { ipv6_prefix_bits: 128, drac_senders: DracSenders::Hosted, line: line(40) }),
         own_literals: entries(50, &["192.0.2.25"]),
         default_domain: Some(Domain::parse("example.test").unwrap()),
+        never: NeverGranted::new(Loopback::Refused, ["198.51.100.1", "203.0.113.9", "2001:db8:9::1"].map(ip)),
     })
     .unwrap();
     of(relay)
@@ -450,6 +452,33 @@ fn ipv6_evidence_is_for_the_address_unless_configured() {
     let key = wide.relay.pop_key(ip("2001:db8::1")).to_string();
     let same = World { pop: Fact::Known(vec![evidence("alice@example.test", &key)]), ..other };
     assert_eq!(rule(&wide, &same).right().unwrap().code(), "pop");
+}
+
+/// Whoever comes through a gateway has its address: neither a network around it, nor its name, nor a login from there says who
+/// sends.
+#[test]
+fn t01_a_gateway_has_no_right() {
+    let relaying = |client, world: &World| {
+        let world = World { client, ..world.clone() };
+        rule(&policy(), &world).right().map(|right| right.code())
+    };
+    assert_eq!(relaying("198.51.100.2", &stranger()), Some("network"));
+    for gateway in ["198.51.100.1", "::ffff:198.51.100.1"] {
+        assert_eq!(relaying(gateway, &stranger()), None, "{gateway}");
+    }
+    let name = ConfirmedName::attest_forward_confirmed(Domain::parse("mx.partner.example").unwrap());
+    let named = World { name: Fact::Known(Some(name)), ..stranger() };
+    assert_eq!(relaying("203.0.113.8", &named), Some("client-map"));
+    assert_eq!(relaying("203.0.113.9", &named), None);
+    let logged_in = |addr| World { pop: Fact::Known(vec![evidence("alice@example.test", addr)]), ..stranger() };
+    assert_eq!(relaying("203.0.113.8", &logged_in("203.0.113.8")), Some("pop"));
+    for addr in ["203.0.113.9", "2001:db8:9::1"] {
+        assert_eq!(
+            relaying(addr, &logged_in(addr)),
+            None,
+            "{addr}: evidence that is older than what is known of the network"
+        );
+    }
 }
 
 #[test]

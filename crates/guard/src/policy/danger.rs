@@ -5,6 +5,7 @@ use std::fmt;
 use ipnet::IpNet;
 
 use crate::line::ConfigLine;
+use crate::never_granted::Never;
 
 /// One entry that is refused: where, what, why, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub enum Why {
     Translated,
     /// Unspecified, multicast or reserved: no client has it.
     NoClient,
+    /// Proves nobody: a gateway by itself, a link-local range.
+    Never(Never),
     /// Not a domain name.
     NotAName,
     /// A name under which anybody may register.
@@ -68,6 +71,9 @@ impl fmt::Display for Why {
                 "is a translator's range, behind which is all of IPv4; write single addresses, none wider than /120",
             ),
             Self::NoClient => f.write_str("is no client's address (unspecified, multicast or reserved); remove it"),
+            Self::Never(never) => {
+                write!(f, "{never}; {}", never.remedy().unwrap_or("remove it"))
+            }
             Self::NotAName => f.write_str("is not a domain name; write it as mail.example.com or .example.com"),
             Self::NameTooBroad => {
                 f.write_str("is a name under which anybody may register; write the whole name of your own domain")

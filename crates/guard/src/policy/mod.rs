@@ -19,6 +19,7 @@ use self::networks::NetworkTable;
 use self::pattern::{Names, parse_names, parse_network};
 use crate::ip::{canonical_ip, cut_ipv6};
 use crate::line::ConfigLine;
+use crate::never_granted::NeverGranted;
 use crate::rule::SharedRules;
 
 /// One entry of a list as written, and where.
@@ -88,6 +89,8 @@ pub struct RelayPolicySpec {
     pub own_literals: Vec<Entry>,
     /// The domain of `<Postmaster>` and of the own literals.
     pub default_domain: Option<Domain>,
+    /// Addresses that prove nobody.
+    pub never: NeverGranted,
 }
 
 /// Who may relay, as meant. Only [`RelayPolicy::new`] makes one, so a dangerous one does not exist.
@@ -100,12 +103,13 @@ pub struct RelayPolicy {
     pub(crate) pop: Option<PopSpec>,
     pub(crate) own_literals: HashMap<IpAddr, ConfigLine>,
     pub(crate) default_domain: Option<Domain>,
+    pub(crate) never: NeverGranted,
 }
 
 impl RelayPolicy {
     /// Checks everything and names all dangers at once.
     pub fn new(spec: RelayPolicySpec) -> Result<Self, Vec<Danger>> {
-        let mut builder = Builder::default();
+        let mut builder = Builder { never: &spec.never, dangers: Vec::new() };
         let networks = builder.networks("relay.networks", spec.networks);
         let (client_networks, client_names) = builder.client_map(spec.client_map);
         let relay_domains = builder.relay_domains(spec.relay_domains);
@@ -114,8 +118,8 @@ impl RelayPolicy {
         if !builder.dangers.is_empty() {
             return Err(builder.dangers);
         }
-        let default_domain = spec.default_domain;
-        Ok(Self { networks, client_networks, client_names, relay_domains, pop, own_literals, default_domain })
+        let RelayPolicySpec { default_domain, never, .. } = spec;
+        Ok(Self { networks, client_networks, client_names, relay_domains, pop, own_literals, default_domain, never })
     }
 
     /// The mailbox that the directory must be asked about for `Hosting`: the forward-path's own, or the one meant by
@@ -147,6 +151,16 @@ impl RelayPolicy {
     /// Whether a domain is a relay domain.
     pub fn is_relay_domain_name(&self, domain: &Domain) -> bool {
         self.relay_domains.find(domain).is_some()
+    }
+
+    /// Addresses that prove nobody.
+    pub fn never(&self) -> &NeverGranted {
+        &self.never
+    }
+
+    /// The networks that hold this address, with their lines.
+    pub fn networks_around(&self, address: IpAddr) -> impl Iterator<Item = (IpNet, &ConfigLine)> {
+        self.relaying_networks().filter(move |(net, _)| net.contains(&address))
     }
 
     /// Whether POP logins grant anything here.
@@ -202,12 +216,12 @@ pub fn check_network(text: &str) -> Result<(), Why> {
 }
 
 /// Collects the dangers while the tables grow.
-#[derive(Default)]
-struct Builder {
+struct Builder<'a> {
+    never: &'a NeverGranted,
     dangers: Vec<Danger>,
 }
 
-impl Builder {
+impl Builder<'_> {
     fn note(&mut self, key: &'static str, entry: &Entry, why: Why) {
         self.dangers.push(Danger { line: entry.line.clone(), key, written: entry.text.clone(), why });
     }
@@ -215,7 +229,9 @@ impl Builder {
     fn networks(&mut self, key: &'static str, entries: Vec<Entry>) -> NetworkTable {
         let mut table = NetworkTable::default();
         for entry in entries {
-            match parse_network(&entry.text) {
+            let parsed = parse_network(&entry.text);
+            let never = |network| self.never.why_network(network).map_or(Ok(network), |why| Err(Why::Never(why)));
+            match parsed.and_then(never) {
                 Ok(network) => table.insert(network, entry.line),
                 Err(why) => self.note(key, &entry, why),
             }

@@ -26,10 +26,14 @@ const NO_CLIENT_V4: [Ipv4Net; 3] = [
 ];
 const MULTICAST_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8);
 const MAPPED: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96);
-/// NAT64 (RFC 6052 §2.1) and its old relative ::/96, both of which hold all of IPv4 in less than a /48.
-const TRANSLATED: [Ipv6Net; 2] = [
+/// NAT64 (RFC 6052 §2.1, RFC 8215), its old relatives ::/96 and ::ffff:0:0:0/96, and Teredo (RFC 4380 §4), whose servers have a
+/// /64 for all their clients: each holds all of IPv4 in less than a /48.
+const TRANSLATED: [Ipv6Net; 5] = [
     Ipv6Net::new_assert(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96),
+    Ipv6Net::new_assert(Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48),
     Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 96),
+    Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, 0, 0), 96),
+    Ipv6Net::new_assert(Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32),
 ];
 
 /// An address or a network that is narrow enough to be a site's.

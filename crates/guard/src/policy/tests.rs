@@ -47,6 +47,13 @@ fn t03_trust_list_of_strangers_does_not_load() {
         ("255.255.255.255", "no client's address"),
         ("::", "no client's address"),
         ("ff02::1", "no client's address"),
+        ("fe80::1", "another machine has on each link"),
+        ("fe80::/64", "another machine has on each link"),
+        ("169.254.1.0/24", "another machine has on each link"),
+        ("64:ff9b::e000:1", "multicast"),
+        ("64:ff9b:1::/64", "translator"),
+        ("2001:0:4136:e378::/64", "translator"),
+        ("2002:f000:1::/48", "reserved"),
         ("192.0.2.0/33", "neither an address nor a network"),
         ("192.0.2", "neither an address nor a network"),
         ("192.0.2.0/24 ", "neither an address nor a network"),
@@ -59,6 +66,30 @@ fn t03_trust_list_of_strangers_does_not_load() {
         let shown = dangers[0].to_string();
         assert!(shown.starts_with(&format!("sekisho.toml:1: relay.networks: {text:?} ")), "{shown}");
         assert!(shown.contains(why), "{text}: {shown}");
+    }
+}
+
+/// Behind a gateway's address is whoever comes through it; the network around it is a site's own.
+#[test]
+fn t01_a_gateway_by_itself_does_not_load() {
+    let load = |text: &str| {
+        let gateways = ["172.17.0.1", "2001:db8:1::1"].map(|ip| ip.parse().unwrap());
+        let never = NeverGranted::new(crate::never_granted::Loopback::Refused, gateways);
+        let one = || vec![entry(text, 4)];
+        let spec =
+            |networks, client_map| RelayPolicySpec { networks, client_map, never: never.clone(), ..Default::default() };
+        [spec(one(), Vec::new()), spec(Vec::new(), one())].map(|spec| RelayPolicy::new(spec).map(|_| ()))
+    };
+    for text in ["172.17.0.1", "172.17.0.1/32", "::ffff:172.17.0.1", "2001:db8:1::1", "64:ff9b::ac11:1"] {
+        for loaded in load(text) {
+            let shown = loaded.expect_err(text)[0].to_string();
+            assert!(shown.contains("is a gateway") && shown.contains("PROXY protocol"), "{shown}");
+        }
+    }
+    for text in ["172.17.0.0/16", "172.17.0.2", "2001:db8:1::/64"] {
+        for loaded in load(text) {
+            loaded.unwrap_or_else(|dangers| panic!("{text}: {}", dangers[0]));
+        }
     }
 }
 
@@ -87,7 +118,6 @@ fn a_site_s_networks_load() {
         "fd00:1:2::/48",
         "::ffff:192.0.2.0/120",
         "64:ff9b::c000:201",
-        "fe80::1",
     ];
     for text in fine {
         networks(&[text]).unwrap_or_else(|dangers| panic!("{text}: {}", dangers[0]));

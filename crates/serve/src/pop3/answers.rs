@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use guard::never_granted::Named;
 use guard::{Fact, PopSource, Subject};
 use pop3::{Answer, Question, Reply, Secret, replies};
 use sasl::Mechanism;
@@ -157,7 +158,8 @@ impl Answers {
             proved: Some(proved.identity.clone()),
         };
         let (sources, terms) = (&self.client.border.sources, &self.client.site.terms);
-        Recorder { sources, terms, session: self.client.session }.record(&told).await;
+        let named = if self.client.ip == self.client.peer { Named::Otherwise } else { Named::ByProxy };
+        Recorder { sources, terms, session: self.client.session }.record_named(&told, named).await;
     }
 
     /// Message `number` from its beginning.

@@ -28,10 +28,12 @@ pub struct WrittenDrac {
     /// How clients find the service: `"register"` with the rpcbind of this host, `"answer"` their questions on port 111
     /// ourselves (where no rpcbind runs), or `"off"`. Default `"register"`.
     pub rpcbind: Rpcbind,
-    /// Addresses that are never granted, besides the unspecified, broadcast, multicast and loopback ones and this host's default
-    /// gateways: behind a container's bridge, everybody is the gateway. Default `[]`.
+    /// More addresses that no login makes anybody's, whoever tells of it: DRAC, our own POP3 server, Dovecot, a log, or
+    /// `sekisho grant add`. Never granted anyhow: `0.0.0.0/8`, `240.0.0.0/4`, multicast, link-local and loopback addresses, this
+    /// host's default gateways and its own addresses (behind a container's bridge, everybody is the gateway), and the proxies of
+    /// `proxy_from`. Default `[]`.
     pub never: Vec<String>,
-    /// Whether loopback addresses may be granted. Default `false`.
+    /// Whether loopback addresses may be granted, whoever tells of a login from there. Default `false`.
     pub loopback: bool,
 }
 

@@ -70,9 +70,9 @@ impl Server {
         }
         let desk = Arc::new(Alone {
             allow,
-            never: NeverGranted::new(
+            never: NeverGranted::of(
                 if args.grant_loopback { Loopback::Granted } else { Loopback::Refused },
-                outside::default_gateways(),
+                &tokio::task::spawn_blocking(outside::here).await.unwrap_or_default(),
             ),
             rates: Rates::default(),
             adds_per_second: args.adds_per_second,
