@@ -7,6 +7,12 @@ use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
 use tempfile::TempDir;
 
+/// A machine behind this gateway.
+fn never() -> guard::never_granted::NeverGranted {
+    let gateway = std::net::IpAddr::from([198, 18, 0, 1]);
+    guard::never_granted::NeverGranted::new(guard::never_granted::Loopback::Refused, [gateway])
+}
+
 /// The routes over real parts in a folder of their own.
 struct Api {
     routes: TowerToHyperService<Router>,
@@ -32,6 +38,7 @@ impl Api {
             pop: Box::new(pop),
             sessions: Box::new(Vec::new),
             cut: Box::new(|_| 0),
+            never: Box::new(|address| never().why(address)),
             reload: Box::new(|| Box::pin(async { Err("t.toml:1:1: no".to_owned()) })),
         };
         let backend = Backend { directory: Arc::new(directory), server: Some(server) };
@@ -121,6 +128,21 @@ async fn a_devices_secret_is_shown_once() {
     assert_eq!(api.ask(Method::POST, "/v1/accounts/alice/devices", bad).await.0, StatusCode::BAD_REQUEST);
     let path = "/v1/devices/alice-scanner@example.test";
     assert_eq!(api.ask(Method::DELETE, path, json!(null)).await.0, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn t01_t19_nobody_s_address_is_not_granted_by_hand() {
+    let api = Api::new().await.with_alice().await;
+    let gateways = ["198.18.0.1", "::ffff:198.18.0.1", "64:ff9b::198.18.0.1"];
+    for address in gateways.into_iter().chain(["0.0.0.7", "240.0.0.1", "224.0.0.1", "fe80::1", "127.0.0.1", "::"]) {
+        let (status, problem) =
+            api.ask(Method::POST, "/v1/grants", json!({ "address": address, "login": "alice" })).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{address}: {problem}");
+        let told = problem["error"].as_str().unwrap_or_default();
+        assert!(told.contains("is never granted"), "{told}");
+        assert_eq!(told.contains("PROXY protocol"), gateways.contains(&address), "{told}");
+    }
+    assert_eq!(api.ask(Method::GET, "/v1/grants", json!(null)).await.1, json!([]));
 }
 
 #[tokio::test]

@@ -50,6 +50,9 @@ use std::{io, path::Path, path::PathBuf, sync::Arc};
 /// Where the configuration is looked for when none is given.
 pub const DEFAULT_FILE: &str = "/etc/sekisho/sekisho.toml";
 
+/// A configuration is small; more is some other file.
+const FILE_OCTETS_MAX: u64 = 16 << 20;
+
 /// A configuration without mistakes.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -75,10 +78,12 @@ pub enum ConfigError {
     Mistaken(Report),
 }
 
-/// Reads a file and lays each `KEY=VALUE` of `sets` over it.
+/// Reads a file, which may be a pipe, and lays each `KEY=VALUE` of `sets` over it.
 pub fn read(path: &Path, sets: &[String]) -> Result<Loaded, ConfigError> {
+    let unreadable = |error| ConfigError::Unreadable { path: path.to_owned(), error };
+    let octets = keep::read(path, FILE_OCTETS_MAX, keep::Accepts::Anything).map_err(unreadable)?;
     let text =
-        std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        String::from_utf8(octets).map_err(|error| unreadable(io::Error::new(io::ErrorKind::InvalidData, error)))?;
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let base_dir = absolute.parent().unwrap_or(Path::new("/"));
     parse(&Text { name: &path.to_string_lossy(), text: &text, base_dir }, sets).map_err(ConfigError::Mistaken)

@@ -29,6 +29,16 @@ impl std::fmt::Debug for ServerKey {
 impl ServerKey {
     /// Reads the key file, or makes it when it is missing. A file that others may read is refused.
     pub fn load_or_create(path: &Path) -> Result<Self, OpenError> {
+        let at = path.to_owned();
+        let looked = keep::in_time(keep::read::STALL, move || Ok(Self::load_or_create_here(&at)));
+        looked.map_err(|error| bad_file(path, "cannot be read", Some(error)))?
+    }
+
+    fn load_or_create_here(path: &Path) -> Result<Self, OpenError> {
+        // To open a pipe is to wait for somebody who writes.
+        if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            return Err(bad_file(path, "is no regular file", None));
+        }
         match File::open(path) {
             Ok(file) => Self::read(file, path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(path),

@@ -140,7 +140,7 @@ impl Recorder<'_> {
 
     /// Users behind a gateway or a proxy cannot send as they should, and only the operator can change that.
     fn tell_never(&self, told: &ToldLogin, why: Never) {
-        let ToldLogin { client, subject, source } = told;
+        let ToldLogin { client, subject, source, .. } = told;
         let told_by = source.code();
         info!(session = %self.session, %client, told_by, subject = %subject, cause = %why, "login not granted");
         if let Some(remedy) = why.remedy().filter(|_| self.terms.outside.alarm_is_due()) {

@@ -1,6 +1,5 @@
 //! Who may tell of logins at other servers, and where this machine stands, which says whose address proves nobody.
 
-use std::fs;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -56,11 +55,8 @@ impl Outside {
 /// Reads a `dracd.allow`.
 pub fn read_allow(path: &Path) -> Result<drac::allow::Loaded, String> {
     let name = path.display().to_string();
-    let octets = fs::metadata(path).map_err(|error| format!("{name}: {error}"))?.len();
-    if octets > ALLOW_OCTETS_MAX {
-        return Err(format!("{name}: {octets} octets are no allow list; at most {ALLOW_OCTETS_MAX}"));
-    }
-    let text = fs::read(path).map_err(|error| format!("{name}: {error}"))?;
+    let text = keep::read(path, ALLOW_OCTETS_MAX, keep::Accepts::RegularFile);
+    let text = text.map_err(|error| format!("{name}: {error}"))?;
     Allow::parse(&name, &text).map_err(|error| error.to_string())
 }
 

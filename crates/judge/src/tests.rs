@@ -6,15 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use directory::{Directory, ServerKey};
-use guard::{AskedRcpt, Manner, Outcome, Recipient};
+use guard::never_granted::{Here, Named, Never};
+use guard::{AskedRcpt, Manner, Outcome, PopSource, Recipient, Subject};
 use smtp::{ForwardPath, ReversePath};
 use state::State;
 
+use super::evidence::{Recorded, Recorder, ToldLogin};
 use super::records::Records;
 use super::{Case, Connected, Judge, SessionIds, Sources, Terms};
 
 /// Names of clients may relay, so that the client's is asked for.
 const BY_NAME: &str = "relay.clients = [{ name = 'mail.partner.example' }]";
+
+/// Where the machine stands.
+const GATEWAY: [u8; 4] = [198, 18, 0, 1];
+const OWN: [u8; 4] = [198, 18, 0, 2];
+/// A listed proxy, and a network of them.
+const PROXIES: &str = "[[listener]]\nname = 'mx'\nprotocol = 'smtp'\nbind = ['127.0.0.1:2525']\n\
+    proxy_from = ['198.18.0.80', '10.9.0.0/16']\n";
 
 struct Bench {
     sources: Sources,
@@ -42,7 +51,8 @@ impl Bench {
             decoy_key: [1; 32],
             guess_key: [2; 32],
         };
-        Self { sources, terms: Terms::new(Arc::new(settings), 1).unwrap(), _dead: dead, _dir: dir }
+        let here = Here { gateways: vec![GATEWAY.into()], own: vec![OWN.into()] };
+        Self { sources, terms: Terms::in_place(Arc::new(settings), 1, &here).unwrap(), _dead: dead, _dir: dir }
     }
 
     fn judge(&self) -> Judge<'_> {
@@ -127,4 +137,50 @@ async fn records_are_handed_on_and_the_lost_are_counted() {
     drop(records);
     let _ = bench.rcpt(&mut case, "<e@elsewhere.example>").await;
     assert_eq!(bench.sources.records.dropped(), 1, "nobody follows any more");
+}
+
+/// T1, T2, T19: one list for whoever tells of a login.
+#[tokio::test]
+async fn t01_t02_nobody_is_proved_by_a_gateway_whoever_tells() {
+    let bench = Bench::new(PROXIES).await;
+    let recorder = Recorder { sources: &bench.sources, terms: &bench.terms, session: bench.sources.sessions.next() };
+    let sources = [
+        PopSource::Pop3,
+        PopSource::Operator,
+        PopSource::Drac,
+        PopSource::AuthPolicy,
+        PopSource::DovecotAuth,
+        PopSource::Log,
+    ];
+    let told = |client: &str, source| ToldLogin {
+        client: client.parse().unwrap(),
+        subject: Subject::Account("alice@example.test".to_owned()),
+        source,
+    };
+    let nobodys = [
+        ("198.18.0.1", Never::Gateway),
+        ("::ffff:198.18.0.1", Never::Gateway),
+        ("64:ff9b::198.18.0.1", Never::Gateway),
+        ("198.18.0.2", Never::Own),
+        ("198.18.0.80", Never::Proxy),
+        ("10.9.1.1", Never::Proxy),
+        ("127.0.0.1", Never::Loopback),
+        ("0.0.0.9", Never::ThisNetwork),
+        ("fe80::9", Never::LinkLocal),
+    ];
+    for source in sources {
+        for (client, why) in nobodys {
+            let recorded = recorder.record(&told(client, source)).await;
+            assert!(matches!(recorded, Recorded::Never(never) if never == why), "{client} {source:?}: {recorded:?}");
+            let recorded = recorder.record_all(&[told(client, source)]).await;
+            assert!(matches!(recorded[..], [Recorded::Never(_)]), "{client} {source:?}: {recorded:?}");
+        }
+    }
+    assert!(bench.sources.state.evidence().await.unwrap().value.is_empty());
+    let named = recorder.record_named(&told("10.9.1.1", PopSource::Pop3), Named::ByProxy).await;
+    assert!(matches!(named, Recorded::Counts), "a PROXY header names the client: {named:?}");
+    for client in ["192.0.2.7", "2001:db8::7", "198.18.0.3"] {
+        let recorded = recorder.record(&told(client, PopSource::Pop3)).await;
+        assert!(matches!(recorded, Recorded::Counts), "{client}: {recorded:?}");
+    }
 }

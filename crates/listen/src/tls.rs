@@ -12,6 +12,9 @@ use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+/// A chain of certificates is small; more is some other file.
+const PEM_OCTETS_MAX: u64 = 1 << 20;
+
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -46,13 +49,16 @@ pub enum TlsError {
 /// Reads the chain and the key, and makes the rustls configuration that shows them.
 pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     let pem = |path: &Path, why: String| TlsError::Pem { path: path.to_path_buf(), why };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let read = |path: &Path| {
+        keep::read(path, PEM_OCTETS_MAX, keep::Accepts::RegularFile).map_err(|e| pem(path, e.to_string()))
+    };
+    let chain = CertificateDer::pem_slice_iter(&read(certificate)?)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|e| pem(certificate, e.to_string()))?;
     if chain.is_empty() {
         return Err(pem(certificate, "no CERTIFICATE in it".to_owned()));
     }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|e| pem(key, e.to_string()))?;
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|e| pem(key, e.to_string()))?;
     showing(chain, private).map_err(|error| TlsError::Pair {
         certificate: certificate.to_path_buf(),
         key: key.to_path_buf(),

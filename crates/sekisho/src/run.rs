@@ -2,18 +2,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 use crate::log::Logger;
 use admin::{self, Backend, WhichSessions, wire};
-use config::{self, Loaded};
+use config::{self, Loaded, Settings};
 use serve::Server;
+use serve::aside::aside;
 use serve::border::Border;
 use serve::sessions::Open;
 
@@ -29,50 +31,99 @@ pub struct Source {
 /// What a reload touches; one at a time.
 struct Life {
     server: Mutex<Server>,
-    logger: Logger,
+    logger: Arc<Logger>,
     source: Source,
+    /// Turns true at the end; a reload that waits for a file is given up then.
+    stopping: watch::Sender<bool>,
 }
 
+/// How long all of the end may take, whatever hangs: sessions and deliveries have their own times in it, and the disk some more.
+const END_MAX: Duration = Duration::from_secs(45);
+
 impl Life {
-    /// Reads the configuration again. What is wrong with it is told, and the old one stays in force.
+    /// Reads the configuration again. What is wrong with it is told, and the old one stays in force. The end does not wait for it.
     async fn reload(&self) -> Result<(), String> {
-        let loaded = config::read(&self.source.file, &self.source.sets).map_err(|error| error.to_string())?;
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            reloaded = self.reload_in_turn() => reloaded,
+            _ = stopping.wait_for(|is| *is) => Err("the server is stopping".to_owned()),
+        }
+    }
+
+    async fn reload_in_turn(&self) -> Result<(), String> {
         let mut server = self.server.lock().await;
+        let source = self.source.clone();
+        let read = aside("configuration", move || config::read(&source.file, &source.sets)).await;
+        let loaded = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         let before = server.border().site.load_full();
         // A log that does not open must not leave half a reload behind, nor may a refused reload leave a new log.
-        self.logger.apply(&loaded.settings.log).map_err(|error| format!("log: {error}"))?;
-        server.reload(loaded.settings).map_err(|error| {
-            let restored = self.logger.apply(&before.settings.log);
-            restored.err().map_or_else(|| error.to_string(), |log| format!("{error}\nlog: {log}"))
-        })
+        self.apply_log(&loaded.settings.log).await?;
+        let Err(error) = server.reload(loaded.settings).await else { return Ok(()) };
+        let restored = self.apply_log(&before.settings.log).await;
+        Err(restored.err().map_or_else(|| error.to_string(), |log| format!("{error}\n{log}")))
+    }
+
+    async fn apply_log(&self, log: &config::Log) -> Result<(), String> {
+        let (logger, log) = (Arc::clone(&self.logger), log.clone());
+        let applied = aside("log", move || logger.apply(&log)).await.and_then(|applied| applied);
+        applied.map_err(|error| format!("log: {error}"))
     }
 }
 
 /// Serves until SIGTERM or SIGINT. `ready` is called once everything listens.
 pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Result<()>) -> Result<()> {
     let settings = loaded.settings;
-    let logger = Logger::start(&settings.log).context("log")?;
+    let logger = Arc::new(Logger::start(&settings.log).context("log")?);
     let socket = settings.admin.socket.clone();
-    let mode = settings.admin.mode;
     let mut signals = Signals::new()?;
-    let server = Server::start(settings).await?;
-    let border = Arc::clone(server.border());
-    let life = Arc::new(Life { server: Mutex::new(server), logger, source });
-    let listener = admin::bind(&socket, mode)?;
-    let (end_admin, admin) = admin_api(listener, &border, &life);
+    let started = tokio::select! {
+        started = tokio::spawn(start(settings)) => started.context("start")??,
+        // What was begun is left as by a kill, which harms nothing.
+        () = signals.end() => {
+            info!("stopping");
+            logger.flush();
+            return Ok(());
+        }
+    };
+    let border = Arc::clone(started.server.border());
+    let (stopping, _) = watch::channel(false);
+    let life = Arc::new(Life { server: Mutex::new(started.server), logger: Arc::clone(&logger), source, stopping });
+    let (end_admin, admin) = admin_api(started.admin, &border, &life);
     ready()?;
     signals.attend(&life).await;
     info!("stopping");
+    life.stopping.send_replace(true);
     let _ = end_admin.send(());
+    if tokio::time::timeout(END_MAX, end(life, admin, socket)).await.is_err() {
+        error!(secs = END_MAX.as_secs(), "the end did not come in its time, and is not waited for");
+    }
+    logger.flush();
+    Ok(())
+}
+
+/// A server that listens, and its admin socket.
+struct Started {
+    server: Server,
+    admin: UnixListener,
+}
+
+async fn start(settings: Settings) -> Result<Started> {
+    let (socket, mode) = (settings.admin.socket.clone(), settings.admin.mode);
+    let server = Server::start(settings).await?;
+    let admin = aside("admin socket", move || admin::bind(&socket, mode)).await??;
+    Ok(Started { server, admin })
+}
+
+/// The end in its order.
+async fn end(life: Arc<Life>, admin: JoinHandle<()>, socket: PathBuf) {
     if let Err(error) = admin.await {
         error!(%error, "the admin API did not end in order");
     }
     // Backend and routes are gone with the API: this is the last handle.
-    let Ok(life) = Arc::try_unwrap(life) else { return Ok(()) };
+    let Ok(life) = Arc::try_unwrap(life) else { return };
     life.server.into_inner().stop().await;
-    let _ = std::fs::remove_file(&socket);
-    life.logger.flush();
-    Ok(())
+    // What stays, the next start takes away.
+    let _ = aside("admin socket", move || std::fs::remove_file(socket)).await;
 }
 
 type AdminTask = (oneshot::Sender<()>, JoinHandle<()>);
@@ -148,18 +199,28 @@ impl Signals {
         })
     }
 
-    /// Reloads at each SIGHUP; returns at SIGTERM or SIGINT.
+    /// Returns at SIGTERM or SIGINT.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Reloads at each SIGHUP; returns at SIGTERM or SIGINT, also while a reload waits for a file.
     async fn attend(&mut self, life: &Life) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => {
-                    if let Err(why) = life.reload().await {
-                        error!(why = ?why, "not reloaded; the old configuration stays in force");
-                    }
+        let Self { terminate, interrupt, hangup } = self;
+        let reloads = async {
+            while hangup.recv().await.is_some() {
+                if let Err(why) = life.reload().await {
+                    error!(why = ?why, "not reloaded; the old configuration stays in force");
                 }
             }
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = reloads => {}
         }
     }
 }

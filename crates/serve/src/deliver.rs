@@ -1,6 +1,5 @@
 //! Delivery as the settings want it: routes, limits, and what it must ask the rest of the program.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +12,9 @@ use tracing::info;
 use super::border::Border;
 use crate::route;
 use config::{Remote, Settings, Smarthost, SmarthostTls};
+
+/// The password is the first line of its file; more than this is some other file.
+const PASSWORD_OCTETS_MAX: u64 = 64 << 10;
 
 /// Why delivery does not start.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +92,9 @@ fn route_of(settings: &Settings, dns: Option<&Arc<dns::Resolver>>) -> Result<Rem
 fn smarthost(smarthost: &Smarthost) -> Result<delivery::Smarthost, DeliverError> {
     let credentials = smarthost.login.as_ref().map(|login| -> Result<_, DeliverError> {
         let failed = |why: String| DeliverError::Password { path: login.password_file.clone(), why };
-        let text = fs::read_to_string(&login.password_file).map_err(|error| failed(error.to_string()))?;
+        let octets = keep::read(&login.password_file, PASSWORD_OCTETS_MAX, keep::Accepts::RegularFile);
+        let text = octets.map_err(|error| failed(error.to_string()))?;
+        let text = String::from_utf8(text).map_err(|_| failed("is not UTF-8".to_owned()))?;
         let password = text.lines().next().unwrap_or_default();
         let credentials = sasl::client::Credentials::new(&login.user, password.as_bytes());
         let credentials = credentials.map_err(|error| failed(error.to_string()))?;
@@ -139,7 +143,9 @@ async fn mailbox(border: &Border, login: &str) -> Result<Option<Mailbox>, Unavai
     let Some((path, octets)) = find(&border.sources.directory, &border.site.load().settings, login).await? else {
         return Ok(None);
     };
-    if let Err(error) = ensure_maildir(&path) {
+    let at = path.clone();
+    let made = tokio::task::spawn_blocking(move || ensure_maildir(&at)).await;
+    if let Err(error) = made.unwrap_or_else(|_| Err(io::Error::other("making it ended by a panic"))) {
         return Err(Unavailable(format!("mailbox {}: {error}", path.display())));
     }
     Ok(Some(Mailbox { path, quota: maildir::Quota { octets, messages: None } }))

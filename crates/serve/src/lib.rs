@@ -7,6 +7,7 @@
 //! | `smtp`, `pop3` | our own sessions |
 //! | `interfaces` | what other mail servers ask and tell |
 //! | `route`, `deliver` | where an accepted mail goes; delivery as the settings want it |
+//! | `aside` | what may wait for a disk, on a thread of its own |
 //! | `start_error` | why a server does not start |
 //! | `border`, `site` | what all sessions share, and one configuration of it |
 //! | `sessions`, `rights` | who is connected; what becomes of those whose right has ended |
@@ -14,6 +15,7 @@
 //! | `memory` | octets of messages on their way into the queue |
 
 pub mod accept;
+pub mod aside;
 mod background;
 pub mod border;
 pub mod deliver;

@@ -1,13 +1,16 @@
 //! Opens what a server needs, as the settings want it: accounts, evidence, the queue, a resolver.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use config::Settings;
 use directory::{Directory, PasswordTerms, ServerKey};
+use guard::never_granted::Named;
+use guard::{PopEvidence, RelayPolicy};
 use judge::records::Records;
 use judge::{SessionIds, Sources};
 use sasl::scheme::Argon2Cost;
@@ -15,6 +18,7 @@ use spool::{Spool, SpoolConfig};
 use state::State;
 use tracing::{error, info, warn};
 
+use crate::aside::aside;
 use crate::border::Border;
 use crate::interfaces;
 use crate::interfaces::dracd::rates::Rates;
@@ -26,15 +30,24 @@ use crate::start_error::StartError;
 
 /// Opens accounts, evidence and queue.
 pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
-    make_dir(&settings.data_dir)?;
-    let site = Site::new(settings, None)?;
+    let (site, key) = aside("configuration", move || -> Result<_, StartError> {
+        make_dir(&settings.data_dir)?;
+        let site = Site::new(settings, None)?;
+        let key = ServerKey::load_or_create(&site.settings.directory.key)?;
+        Ok((site, key))
+    })
+    .await
+    .map_err(StartError::at("the configuration's files"))??;
     let settings = &site.settings;
-    let key = ServerKey::load_or_create(&settings.directory.key)?;
     let directory = Directory::open(&settings.directory.path, &key, directory_settings(settings)).await?;
-    let state = State::open_with(&settings.state.path, state_config(settings))?;
+    let (path, config) = (settings.state.path.clone(), state_config(settings));
+    let state = aside("state", move || State::open_with(&path, config)).await;
+    let state = state.map_err(StartError::at("state"))??;
     state.share_addresses(settings.auth.shared_addresses.iter().copied());
     forget_the_locked(&directory, &state).await;
-    let (spool, recovery) = Spool::open(spool_config(settings))?;
+    forget_nobodys(&site.terms.policy.relay, &state).await;
+    let config = spool_config(settings);
+    let (spool, recovery) = aside("spool", move || Spool::open(config)).await.map_err(StartError::at("spool"))??;
     for damage in &recovery.damaged {
         error!(path = %damage.path.display(), offset = damage.offset, octets = damage.octets, "spool: unreadable stretch kept aside");
     }
@@ -81,6 +94,21 @@ async fn forget_the_locked(directory: &Directory, state: &State) {
         let may = exists && ended_at.is_ok_and(|ended_at| ended_at.is_none_or(|ended_at| ended_at < granted_at));
         if !may && let Err(error) = state.revoke(state::Revoke::Login(login)).await {
             warn!(%error, "grant of a locked account is revoked in memory only");
+        }
+    }
+}
+
+/// Grants of addresses that prove nobody, as the configuration and the network are now. The guard goes by none of them; other
+/// mail servers read them from a file.
+pub(crate) async fn forget_nobodys(relay: &RelayPolicy, state: &State) {
+    let grants = state.evidence().await.map(|answer| answer.value).unwrap_or_default();
+    let addresses: BTreeSet<IpAddr> = grants.iter().map(PopEvidence::addr).collect();
+    for addr in addresses {
+        if let Some(never) = relay.never().why_named(addr, Named::ByProxy) {
+            warn!(client = %addr, cause = %never, "grant taken back");
+            if let Err(error) = state.revoke(state::Revoke::Addr(addr)).await {
+                warn!(client = %addr, %error, "grant is taken back in memory only");
+            }
         }
     }
 }

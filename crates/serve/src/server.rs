@@ -13,10 +13,11 @@ use tracing::{error, info, warn};
 use witness::watch::Watches;
 
 use crate::accept::{Door, Socket};
+use crate::aside::aside;
 use crate::background::Background;
 use crate::border::Border;
 use crate::deliver;
-use crate::open::{directory_settings, open};
+use crate::open::{directory_settings, forget_nobodys, open};
 use crate::rights;
 use crate::site::Site;
 use crate::start_error::StartError;
@@ -42,7 +43,9 @@ impl Server {
     /// Opens everything and listens. When it returns, every address of the settings takes connections.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let border = Arc::new(open(settings).await?);
-        let delivery = deliver::start(&border)?;
+        let for_delivery = Arc::clone(&border);
+        let delivery = aside("delivery", move || deliver::start(&for_delivery)).await;
+        let delivery = delivery.map_err(StartError::at("delivery"))??;
         let (stop, _) = watch::channel(false);
         let background = Background::default();
         let watches = Watches::new(Arc::clone(&border.sources), Arc::clone(&border.site.load().terms));
@@ -58,11 +61,11 @@ impl Server {
 
     async fn open(&mut self) -> Result<(), StartError> {
         let site = self.border.site.load_full();
-        let opened = self.bind(&site)?;
+        let opened = self.bind(&site).await?;
         self.background.start(&self.border, &site).await?;
         tokio::spawn(rights::follow(Arc::clone(&self.border), self.stop.subscribe()));
         self.open_doors(&site, opened);
-        self.watches.follow(&site.terms);
+        self.watches.follow(&site.terms).await;
         Ok(())
     }
 
@@ -71,46 +74,43 @@ impl Server {
         &self.border
     }
 
-    /// Takes a new configuration over whole, or keeps the old one whole. Sessions that run go on with theirs.
-    pub fn reload(&mut self, settings: Settings) -> Result<(), StartError> {
+    /// Takes a new configuration over whole, or keeps the old one whole. Sessions that run go on with theirs. Its files are read
+    /// aside, each with a deadline: nobody else waits for them, and whoever drops this before has changed nothing.
+    pub async fn reload(&mut self, settings: Settings) -> Result<(), StartError> {
         let old = self.border.site.load_full();
         let fixed = old.settings.needing_a_restart(&settings);
         if !fixed.is_empty() {
             return Err(StartError::NeedsRestart(fixed));
         }
-        let site = Arc::new(Site::new(settings, Some(&old))?);
-        let opened = self.bind(&site)?;
+        let site = aside("configuration", move || Site::new(settings, Some(&old))).await;
+        let site = Arc::new(site.map_err(StartError::at("the configuration's files"))??);
+        let opened = self.bind(&site).await?;
         self.border.sources.directory.set_settings(directory_settings(&site.settings))?;
         // From here on nothing can fail.
         self.border.site.store(Arc::clone(&site));
         self.border.sources.state.share_addresses(site.settings.auth.shared_addresses.iter().copied());
         self.border.memory.resize(site.settings.limits.memory_octets);
         self.open_doors(&site, opened);
-        self.close_doors(&site);
+        self.close_doors(&site).await;
         self.background.follow(&site);
-        self.watches.follow(&site.terms);
+        self.watches.follow(&site.terms).await;
+        forget_nobodys(&site.terms.policy.relay, &self.border.sources.state).await;
         tokio::spawn(rights::follow_configuration(Arc::clone(&self.border)));
         info!(file = &*site.settings.file, "reloaded");
         Ok(())
     }
 
     /// Takes every address of a site that we do not have yet. No connection is taken there before the door opens.
-    fn bind(&self, site: &Site) -> Result<Vec<Door>, StartError> {
-        let mut opened: Vec<Door> = Vec::new();
-        for listener in site.listeners.iter().map(|listener| &listener.settings) {
-            for address in addresses(listener).filter(|address| !self.doors.contains_key(address)) {
-                match open_socket(&address, listener.socket_mode) {
-                    Ok(socket) => opened.push(Door { socket, address }),
-                    Err(error) => {
-                        for door in &opened {
-                            remove_socket(&door.address);
-                        }
-                        return Err(StartError::Bind { listener: Arc::clone(&listener.name), address, error });
-                    }
-                }
-            }
-        }
-        Ok(opened)
+    async fn bind(&self, site: &Site) -> Result<Vec<Door>, StartError> {
+        let listeners = site.listeners.iter().map(|listener| &listener.settings);
+        let wanted = |listener: &Listener| {
+            let new = addresses(listener).filter(|address| !self.doors.contains_key(address));
+            let wanted = |address| Wanted { listener: Arc::clone(&listener.name), address, mode: listener.socket_mode };
+            new.map(wanted).collect::<Vec<_>>()
+        };
+        let wanted = listeners.flat_map(wanted).collect();
+        // A Unix socket is tried first, and lies in a folder: both may take their time.
+        aside("sockets", move || bind_all(wanted)).await.map_err(StartError::at("sockets"))?
     }
 
     fn open_doors(&mut self, site: &Site, opened: Vec<Door>) {
@@ -130,26 +130,29 @@ impl Server {
     }
 
     /// Stops listening where no listener of the site is. The sessions that came in there go on.
-    fn close_doors(&mut self, site: &Site) {
+    async fn close_doors(&mut self, site: &Site) {
+        let mut closed = Vec::new();
         self.doors.retain(|address, serving| {
             let wanted = site.at(address).is_some();
             if !wanted {
                 serving.abort();
-                remove_socket(address);
                 info!(%address, "listening no more");
+                closed.push(address.clone());
             }
             wanted
         });
+        remove_sockets(closed).await;
     }
 
     /// Ends in order: no new connections, sessions finish their reply, deliveries on their way end, the disk has it all.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         self.watches.stop().await;
-        for (address, serving) in self.doors {
+        let closed = self.doors.into_iter().map(|(address, serving)| {
             serving.abort();
-            remove_socket(&address);
-        }
+            address
+        });
+        remove_sockets(closed.collect()).await;
         let sessions = async {
             for gate in &self.gates {
                 gate.emptied().await;
@@ -170,6 +173,30 @@ impl Server {
     }
 }
 
+/// An address that is not listened at yet.
+struct Wanted {
+    listener: Arc<str>,
+    address: Address,
+    mode: u32,
+}
+
+/// All of them or none.
+fn bind_all(wanted: Vec<Wanted>) -> Result<Vec<Door>, StartError> {
+    let mut opened: Vec<Door> = Vec::new();
+    for Wanted { listener, address, mode } in wanted {
+        match open_socket(&address, mode) {
+            Ok(socket) => opened.push(Door { socket, address }),
+            Err(error) => {
+                for door in &opened {
+                    remove_socket(&door.address);
+                }
+                return Err(StartError::Bind { listener, address, error });
+            }
+        }
+    }
+    Ok(opened)
+}
+
 /// Where a listener listens. DRAC's clients come by UDP nearly always.
 fn addresses(listener: &Listener) -> impl Iterator<Item = Address> {
     let datagrams = listener.bind.iter().filter(|_| listener.protocol == Protocol::Dracd);
@@ -182,6 +209,13 @@ fn open_socket(address: &Address, mode: u32) -> io::Result<Socket> {
         Address::Inet(address) => socket::listen(*address).map(Socket::Tcp),
         Address::Udp(address) => socket::datagrams(*address).map(Socket::Udp),
         Address::Unix(path) => socket::listen_unix(path, mode).map(Socket::Unix),
+    }
+}
+
+async fn remove_sockets(addresses: Vec<Address>) {
+    let removed = aside("sockets", move || addresses.iter().for_each(remove_socket)).await;
+    if let Err(error) = removed {
+        warn!(%error, "sockets are not removed; the next start does it");
     }
 }
 

@@ -56,6 +56,11 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// A fault of the system in what was tried.
+    pub(crate) fn at(what: &str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::Io { what: what.to_owned(), error }
+    }
+
     /// Whether it is the configuration that is to be changed: trying again later would not help.
     pub fn is_of_configuration(&self) -> bool {
         matches!(

@@ -1,7 +1,7 @@
 //! Reads the files: access maps, and those that give relaying or name domains.
 
 use std::borrow::Cow;
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,10 +45,20 @@ pub(super) fn tables(settings: &Settings) -> Result<Tables, Vec<String>> {
     }
 }
 
+/// Why a map is not there.
+enum Unread {
+    /// Its file cannot be read, for this reason.
+    File(PathBuf, io::Error),
+    /// What stands in it is wrong.
+    Mistakes(Vec<String>),
+}
+
 #[derive(Default)]
 struct Loading {
     tables: Tables,
     mistakes: Vec<String>,
+    /// A file gave nothing in time. The others lie on the same disk, most likely, and would each take as long.
+    stalled: bool,
     detail_delimiter: Option<char>,
 }
 
@@ -110,13 +120,17 @@ impl Loading {
     }
 
     fn table(&mut self, map: &MapFile) -> Option<Table> {
-        match read(map.kind, &map.path) {
+        if self.stalled {
+            return None;
+        }
+        match read_map(map.kind, &map.path) {
             Ok(table) => {
                 self.tables.warnings.extend_from_slice(table.warnings());
                 Some(table.with_detail_delimiter(self.detail_delimiter))
             }
-            Err(mistakes) => {
-                self.mistakes.extend(mistakes);
+            Err(unread) => {
+                self.stalled = matches!(&unread, Unread::File(_, error) if keep::is_stalled(error));
+                self.mistakes.extend(unread.told());
                 None
             }
         }
@@ -135,12 +149,26 @@ pub fn compiled(source: &Path) -> PathBuf {
 
 /// Reads one file: its source, or, for an indexed table without one, its database.
 pub fn read(kind: Kind, path: &Path) -> Result<Table, Vec<String>> {
-    let database = compiled(path);
-    if has_database(kind) && !path.exists() && database.exists() {
-        return read_database(kind, &database);
+    read_map(kind, path).map_err(Unread::told)
+}
+
+fn read_map(kind: Kind, path: &Path) -> Result<Table, Unread> {
+    let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    match read_file(path) {
+        Ok(octets) => {
+            let parsed = Table::parse_octets(kind, &path.display().to_string(), &octets);
+            parsed.map_err(|mistakes| Unread::Mistakes(told(&mistakes)))
+        }
+        Err(error) if has_database(kind) && is_missing(&error) => {
+            let database = compiled(path);
+            match read_file(&database) {
+                Ok(octets) => read_database(kind, &database, &octets).map_err(Unread::Mistakes),
+                Err(other) if is_missing(&other) => Err(Unread::File(path.to_owned(), error)),
+                Err(other) => Err(Unread::File(database, other)),
+            }
+        }
+        Err(error) => Err(Unread::File(path.to_owned(), error)),
     }
-    let octets = read_file(path)?;
-    Table::parse_octets(kind, &path.display().to_string(), &octets).map_err(|mistakes| told(&mistakes))
 }
 
 fn has_database(kind: Kind) -> bool {
@@ -155,22 +183,25 @@ pub fn not_here(table: &Table) -> Vec<String> {
     table.values().filter_map(wrong).take(MISTAKES_MAX).collect()
 }
 
-fn read_database(kind: Kind, path: &Path) -> Result<Table, Vec<String>> {
+fn read_database(kind: Kind, path: &Path, octets: &[u8]) -> Result<Table, Vec<String>> {
     let name = path.display().to_string();
     let broken = |error: bdb::BdbError| vec![format!("{name}: {error}")];
-    let octets = read_file(path)?;
-    let reader = bdb::Reader::new(&octets).map_err(broken)?;
+    let reader = bdb::Reader::new(octets).map_err(broken)?;
     let pairs = reader.iter().collect::<Result<Vec<_>, _>>().map_err(broken)?;
     Table::from_pairs(kind, &name, pairs).map_err(|mistakes| told(&mistakes))
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, Vec<String>> {
-    let failed = |error: std::io::Error| vec![format!("{}: {error}", path.display())];
-    let octets = fs::metadata(path).map_err(failed)?.len();
-    if octets > FILE_OCTETS_MAX {
-        return Err(vec![format!("{}: {octets} octets; at most {FILE_OCTETS_MAX}", path.display())]);
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    keep::read(path, FILE_OCTETS_MAX, keep::Accepts::RegularFile)
+}
+
+impl Unread {
+    fn told(self) -> Vec<String> {
+        match self {
+            Self::File(path, error) => vec![format!("{}: {error}", path.display())],
+            Self::Mistakes(mistakes) => mistakes,
+        }
     }
-    fs::read(path).map_err(failed)
 }
 
 fn told(mistakes: &[maps::Mistake]) -> Vec<String> {

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
+use guard::never_granted::{Loopback, NeverGranted};
 use guard::policy::Entry;
 use guard::{ConfigLine, RelayPolicy, RelayPolicySpec};
 use maps::Found;
@@ -122,7 +123,8 @@ fn check(map: &Spec, global: &Global) -> Result<(), Fault> {
 
 /// Entries that would let strangers relay, as the start of a server would say it.
 fn dangers(table: &Table) -> Vec<String> {
-    let mut spec = RelayPolicySpec::default();
+    let never = NeverGranted::of(Loopback::Refused, &judge::outside::here());
+    let mut spec = RelayPolicySpec { never, ..RelayPolicySpec::default() };
     for entry in table.relay_entries() {
         let line = ConfigLine::new(table.file(), entry.line);
         match &entry.what {

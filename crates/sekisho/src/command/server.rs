@@ -9,12 +9,12 @@ pub(super) fn serve(global: &Global) -> Result<(), Fault> {
     let file = global.config.clone().unwrap_or_else(|| config::DEFAULT_FILE.into());
     let loaded = config::read(&file, &global.set)?;
     let source = Source { file, sets: global.set.clone() };
-    Ok(runtime()?.block_on(run::serve(loaded, source, || Ok(())))?)
+    Ok(in_runtime(run::serve(loaded, source, || Ok(())))?)
 }
 
 pub(super) fn demo(args: Demo, global: &Global) -> Result<(), Fault> {
     let options = demo::Options { dir: args.dir, sets: global.set.clone(), port_base: args.port_base };
-    Ok(runtime()?.block_on(async {
+    Ok(in_runtime(async {
         let demo = demo::Demo::prepare(&options).await?;
         let source = Source { file: demo.config().to_owned(), sets: options.sets.clone() };
         let served = Box::pin(run::serve(demo.loaded().clone(), source, || demo.announce())).await;
@@ -23,8 +23,13 @@ pub(super) fn demo(args: Demo, global: &Global) -> Result<(), Fault> {
     })?)
 }
 
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+/// Runs it to its end. Threads that hang then, since a disk does not answer, are not waited for: everything that must be on disk
+/// was waited for before.
+pub(super) fn in_runtime<T>(served: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(served);
+    runtime.shutdown_background();
+    ended
 }
 
 pub(super) async fn reload(global: &Global) -> Result<(), Fault> {

@@ -20,10 +20,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tracing::level_filters::LevelFilter;
 use writer::{Buffer, Sink};
+
+/// How often the end looks whether the last lines are written.
+const END_LOOK: Duration = Duration::from_millis(1);
 
 /// What can change while the log runs.
 #[derive(Debug)]
@@ -55,7 +58,7 @@ impl Mode {
     }
 }
 
-/// The running log. Dropping it writes out what is left.
+/// The running log. Dropping it writes out what is left, if whoever takes it takes it soon.
 #[derive(Debug)]
 pub struct Logger {
     mode: Arc<Mode>,
@@ -103,7 +106,12 @@ impl Logger {
 impl Drop for Logger {
     fn drop(&mut self) {
         self.buffer.stop();
-        if let Some(writer) = self.writer.take() {
+        let Some(writer) = self.writer.take() else { return };
+        let began = Instant::now();
+        while !writer.is_finished() && began.elapsed() < writer::FLUSH_WAIT {
+            std::thread::sleep(END_LOOK);
+        }
+        if writer.is_finished() {
             // Its panic was printed where it happened; there is nothing left to log it with.
             let _ = writer.join();
         }

@@ -8,13 +8,15 @@ use std::{
     path::Path,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The writer is woken when so much lies in the buffer.
 const WAKE_OCTETS: usize = 64 * 1024;
 /// What lies in the buffer is written after so long.
 const AGE_MAX: Duration = Duration::from_millis(50);
+/// How long the end waits for lines to be written: whoever should read them may be gone.
+pub(super) const FLUSH_WAIT: Duration = Duration::from_secs(2);
 /// Beyond this, lines are dropped and counted.
 const BUFFER_OCTETS_MAX: usize = 16 * 1024 * 1024;
 
@@ -30,7 +32,9 @@ pub(super) enum Sink {
 impl Sink {
     pub(super) fn open(path: Option<&Path>) -> io::Result<Self> {
         let Some(path) = path else { return Ok(Self::Stderr) };
-        let file = OpenOptions::new().create(true).append(true).open(path);
+        let at = path.to_owned();
+        // A pipe that nobody reads, or a dead disk, must not hold up who opens the log.
+        let file = keep::in_time(keep::read::STALL, move || OpenOptions::new().create(true).append(true).open(at));
         file.map(Self::File).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
     }
 
@@ -95,8 +99,9 @@ impl Buffer {
     }
 
     pub(super) fn flush(&self) {
+        let began = Instant::now();
         let mut pending = self.lock();
-        while !pending.stop && (!pending.lines.is_empty() || pending.writing) {
+        while !pending.stop && (!pending.lines.is_empty() || pending.writing) && began.elapsed() < FLUSH_WAIT {
             self.work.notify_one();
             // The writer tells when it is done; the wait is bounded in case it died.
             pending = self.idle.wait_timeout(pending, AGE_MAX).unwrap_or_else(PoisonError::into_inner).0;

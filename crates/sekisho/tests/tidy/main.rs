@@ -29,13 +29,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("bdb", &[]),
     ("maps", &["smtp", "bdb"]),
     ("mta", &["smtp"]),
-    ("listen", &["smtp", "guard"]),
-    ("config", &["smtp", "guard", "maps"]),
-    ("judge", &["smtp", "sasl", "dns", "guard", "state", "directory", "maildir", "drac", "bdb", "maps", "config"]),
+    ("listen", &["keep", "smtp", "guard"]),
+    ("config", &["keep", "smtp", "guard", "maps"]),
+    (
+        "judge",
+        &["keep", "smtp", "sasl", "dns", "guard", "state", "directory", "maildir", "drac", "bdb", "maps", "config"],
+    ),
     ("witness", &["keep", "guard", "state", "bdb", "config", "judge"]),
     (
         "serve",
         &[
+            "keep",
             "smtp",
             "pop3",
             "sasl",

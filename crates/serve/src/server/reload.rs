@@ -45,12 +45,12 @@ async fn listeners_may_swap_their_names() {
     let text = |first: &str, second: &str| listener(first, "smtp", one) + &listener(second, "pop3", two);
     let mut server = Server::start(settings(&text("a", "b"), dir.path(), &[])).await.unwrap();
     for (first, second) in [("b", "a"), ("new", "newer")] {
-        server.reload(settings(&text(first, second), dir.path(), &[])).unwrap();
+        server.reload(settings(&text(first, second), dir.path(), &[])).await.unwrap();
         assert!(dialogue(one, "QUIT\r\n").await.starts_with("220"), "{first}");
         assert!(dialogue(two, "QUIT\r\n").await.starts_with("+OK"), "{second}");
     }
     let swapped = listener("new", "pop3", one) + &listener("newer", "smtp", two);
-    server.reload(settings(&swapped, dir.path(), &[])).unwrap();
+    server.reload(settings(&swapped, dir.path(), &[])).await.unwrap();
     assert!(dialogue(one, "QUIT\r\n").await.starts_with("+OK"));
     assert!(dialogue(two, "QUIT\r\n").await.starts_with("220"));
     server.stop().await;
@@ -69,19 +69,19 @@ async fn a_reload_is_taken_over_whole_or_not_at_all() {
         heard.contains("STARTTLS")
     };
     assert!(!offers_tls().await);
-    let error = server.reload(settings(&with_tls, dir.path(), &[])).unwrap_err();
+    let error = server.reload(settings(&with_tls, dir.path(), &[])).await.unwrap_err();
     assert!(error.is_of_configuration() && error.to_string().contains("c.pem"), "{error}");
     let names = ["mail.example.test".to_owned()];
     tls::ensure_self_signed(&dir.path().join("c.pem"), &dir.path().join("k.pem"), &names).unwrap();
     let bad = format!("{with_tls}{}", listener("other", "smtp", taken.local_addr().unwrap()));
-    let error = server.reload(settings(&bad, dir.path(), &[])).unwrap_err();
+    let error = server.reload(settings(&bad, dir.path(), &[])).await.unwrap_err();
     assert!(matches!(error, StartError::Bind { .. }), "{error}");
-    let error = server.reload(settings(&with_tls, dir.path(), &["delivery.concurrency=3"])).unwrap_err();
+    let error = server.reload(settings(&with_tls, dir.path(), &["delivery.concurrency=3"])).await.unwrap_err();
     assert!(error.to_string().contains("delivery.concurrency: a change needs a restart"), "{error}");
     assert!(!offers_tls().await, "nothing of the refused ones is in force");
-    server.reload(settings(&with_tls, dir.path(), &[])).unwrap();
+    server.reload(settings(&with_tls, dir.path(), &[])).await.unwrap();
     assert!(offers_tls().await, "[tls] may come by a reload");
-    server.reload(settings(&plain, dir.path(), &[])).unwrap();
+    server.reload(settings(&plain, dir.path(), &[])).await.unwrap();
     assert!(!offers_tls().await, "and go by one");
     server.stop().await;
 }

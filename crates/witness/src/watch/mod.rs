@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use guard::{PopSource, Subject};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{info, warn};
@@ -28,6 +29,8 @@ use judge::{SessionId, Sources, Terms};
 
 /// How often a file is looked at.
 const POLL: Duration = Duration::from_secs(1);
+/// How long a reload waits for logs to be opened; one on a dead disk is opened when that answers.
+const OPEN_WAIT: Duration = Duration::from_secs(5);
 /// Logins that are recorded before more is read.
 const SEEN_MAX: usize = 1_000;
 /// How long to wait after the first end of `journalctl`; it doubles with each further one.
@@ -50,8 +53,8 @@ impl Watches {
     }
 
     /// Watches what these terms say, by these terms. A log that is watched already is read on where it is. What is logged after
-    /// this returned is seen.
-    pub fn follow(&mut self, terms: &Arc<Terms>) {
+    /// this returned is seen, unless the log's disk does not answer.
+    pub async fn follow(&mut self, terms: &Arc<Terms>) {
         self.terms.store(Arc::clone(terms));
         let wanted = &terms.settings.watch;
         self.running.retain(|(watch, running)| {
@@ -61,22 +64,29 @@ impl Watches {
             }
             stays
         });
+        let mut opening = Vec::new();
         for watch in wanted {
             if !self.running.iter().any(|(running, _)| running == watch) {
-                self.running.push((watch.clone(), self.start(watch)));
+                let (opened, is_opened) = oneshot::channel();
+                self.running.push((watch.clone(), self.start(watch, opened)));
+                opening.push(is_opened);
             }
         }
+        let all_opened = async {
+            for is_opened in opening {
+                // A watcher that ended has nothing to open any more.
+                let _ = is_opened.await;
+            }
+        };
+        let _ = tokio::time::timeout(OPEN_WAIT, all_opened).await;
     }
 
-    fn start(&self, watch: &Watch) -> JoinHandle<()> {
+    /// `opened` is told when the log's end was looked for.
+    fn start(&self, watch: &Watch, opened: oneshot::Sender<()>) -> JoinHandle<()> {
         let (sources, terms) = (Arc::clone(&self.sources), Arc::clone(&self.terms));
         let watcher = Watcher { session: sources.sessions.next(), sources, terms, format: watch.format };
         match &watch.source {
-            WatchSource::File(path) => {
-                let (tail, opened) = Tail::new(path.clone());
-                tell(path, opened.as_ref().err());
-                tokio::spawn(watcher.file(path.clone(), tail, opened))
-            }
+            WatchSource::File(path) => tokio::spawn(watcher.file(path.clone(), opened)),
             WatchSource::Unit(unit) => tokio::spawn(watcher.unit(unit.clone())),
         }
     }
@@ -107,8 +117,13 @@ struct Watcher {
 }
 
 impl Watcher {
-    async fn file(self, path: PathBuf, mut tail: Tail, opened: io::Result<()>) {
-        let mut readable = opened.is_ok();
+    async fn file(self, path: PathBuf, opened: oneshot::Sender<()>) {
+        let at = path.clone();
+        let Ok((mut tail, found)) = tokio::task::spawn_blocking(move || Tail::new(at)).await else { return };
+        tell(&path, found.as_ref().err());
+        // Nobody waits any more: it took too long.
+        let _ = opened.send(());
+        let mut readable = found.is_ok();
         let mut ticks = interval(POLL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

@@ -47,7 +47,10 @@ pub(super) fn run(args: &Dracd) -> Result<(), Fault> {
         loaded.allow
     });
     let setup = Setup { address, allow: allow.unwrap_or_else(Allow::loopback_only), args: args.clone() };
-    let served = tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(setup));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(serve(setup));
+    // A thread that hangs since a disk does not answer is not waited for.
+    runtime.shutdown_background();
     logger.flush();
     served
 }
