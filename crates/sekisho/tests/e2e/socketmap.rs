@@ -16,7 +16,7 @@ fn with_rights(more: &[&str]) -> Demo {
     sets.extend(more);
     let demo = Demo::start_with(&sets);
     demo.ruled(&["grant", "add", CLIENT, ALICE]);
-    demo.ruled(&["grant", "add", "0.0.0.0", ALICE]);
+    assert_eq!(demo.sekisho(&["grant", "add", "0.0.0.0", ALICE]).status.code(), Some(2), "it is nobody's address");
     demo
 }
 

@@ -24,6 +24,49 @@ fn pop_login(demo: &Demo, account: &Account) {
     run(Command::new("python3").args(["-c", script, &port, &account.device_login, &account.device_secret]));
 }
 
+fn grants(demo: &Demo) -> String {
+    demo.ruled(&["grant", "list", "--json"]).trim().to_owned()
+}
+
+/// T2: a balancer that does not say whose connection it brings is all of its clients at once. The alarm says what to do; a PROXY
+/// header does it.
+#[test]
+fn t02_a_login_by_a_balancer_that_names_nobody_grants_nothing() {
+    let demo = Demo::start_with(&["listener.smtp.proxy_from=[\"127.0.0.1\"]"]);
+    let alice = demo.account("alice");
+    pop_login(&demo, &alice);
+    let alarm = demo.logged(&["logins_from_here_grant_nothing", "client=127.0.0.1", "told_by=pop3"]);
+    assert!(alarm.contains("warn") && alarm.contains("PROXY protocol"), "{alarm}");
+    assert_eq!(grants(&demo), "[]");
+    let refused = demo.sekisho(&["grant", "add", "127.0.0.1", &alice.login]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let demo = Demo::start_with(&["listener.pop3.proxy_from=[\"127.0.0.1\"]"]);
+    let alice = demo.account("alice");
+    let script = "import poplib,socket,sys\n\
+        real=socket.create_connection\n\
+        def proxied(*a,**k):\n s=real(*a,**k)\n s.sendall(b'PROXY TCP4 192.0.2.10 192.0.2.1 40000 110\\r\\n')\n return s\n\
+        socket.create_connection=proxied\n\
+        p=poplib.POP3('127.0.0.1',int(sys.argv[1])); p.apop(sys.argv[2],sys.argv[3]); p.quit()";
+    let port = demo.port("pop3").to_string();
+    run(Command::new("python3").args(["-c", script, &port, &alice.device_login, &alice.device_secret]));
+    assert!(grants(&demo).contains("192.0.2.10"), "{}", grants(&demo));
+}
+
+/// T19: loopback is granted where the configuration says so, whoever tells of the login.
+#[test]
+fn t19_a_login_here_from_loopback_counts_only_where_configured() {
+    let demo = Demo::start_with(&["relay.drac.loopback=false"]);
+    let alice = demo.account("alice");
+    pop_login(&demo, &alice);
+    demo.logged(&["login_not_granted", "client=127.0.0.1", "told_by=pop3"]);
+    assert_eq!(grants(&demo), "[]");
+    let answer = demo.dial("smtp").greeted().rcpt(&alice.address, OUTSIDE);
+    assert!(relay_denied(&answer), "{answer}");
+    let demo = Demo::start();
+    pop_login(&demo, &demo.account("alice"));
+    assert!(grants(&demo).contains("127.0.0.1"), "{}", grants(&demo));
+}
+
 /// A PROXY header of version 2; `client` of `None` is LOCAL.
 fn version_2(client: Option<Ipv4Addr>) -> Vec<u8> {
     let mut header = b"\r\n\r\n\0\r\nQUIT\n".to_vec();

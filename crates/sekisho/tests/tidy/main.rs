@@ -64,6 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "sekisho",
         &[
+            "keep",
             "smtp",
             "sasl",
             "guard",

@@ -285,7 +285,7 @@ async fn a_recipient_that_goes_away_refuses_the_message_for_now() {
 /// A POP grant has the account's limits: a device with a limit of its own gets none, whatever its scope.
 #[tokio::test]
 async fn a_device_with_a_limit_earns_no_pop_grant() {
-    let site = Site::new(&["pop3"], &[]).await;
+    let site = Site::new(&["pop3"], &["relay.drac.loopback=true"]).await;
     for (name, messages_per_hour, grants) in [("bound", Some(2), 0), ("free", None, 1)] {
         let limits = directory::DeviceLimits {
             messages_per_hour,
