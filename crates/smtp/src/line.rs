@@ -32,6 +32,11 @@ impl LastOctet {
 }
 
 impl LineReader {
+    /// Whether the next octet begins a line.
+    pub fn is_at_start(self) -> bool {
+        self.skipping.is_none()
+    }
+
     /// Looks at the start of `input`, which begins where the last step ended; `line_octets` counts the CR LF.
     pub fn step<'a>(&mut self, input: &'a [u8], line_octets: usize) -> Step<'a> {
         let Some(lf) = find(b'\n', input) else {

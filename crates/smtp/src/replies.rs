@@ -42,6 +42,8 @@ fixed! {
     not_implemented: 502 5 . 5 . 1 "Command not implemented";
     /// Control characters or 8-bit octets where only printable ASCII may stand.
     bad_characters: 500 5 . 5 . 2 "Only printable ASCII in commands";
+    /// A request of HTTP; the session ends (T50).
+    http_spoken: 500 5 . 5 . 1 "This is no web server; closing";
     /// A line in a command ended without CR LF; the session ends.
     bare_line_end: 500 5 . 5 . 2 "Lines must end in CR LF, nothing else";
     /// The limit `command_line_octets`.
@@ -159,6 +161,8 @@ fixed! {
     disk_full: 452 4 . 3 . 1 "Not enough room; try again later";
     /// The message could not be made durable.
     not_stored: 451 4 . 3 . 0 "The message could not be stored; try again later";
+    /// The limit `header_octets`.
+    header_too_long: 554 5 . 3 . 4 "The header of the message is too long";
     /// `Received:` headers say that the message goes round in circles.
     loop_detected: 554 5 . 4 . 6 "The message goes round in circles";
 }

@@ -49,6 +49,10 @@ pub struct WrittenLimits {
     /// `Received:` headers that a message may have; with more it goes in a circle. 20 to 500. Default 100 (RFC 5321 §6.3).
     #[schemars(range(min = 20, max = 500))]
     pub hops: u32,
+    /// Longest header of a message, in octets; it is read to its end, and a longer one is refused with 554. 65,536 to
+    /// 67,108,864. Default 1,048,576.
+    #[schemars(range(min = 65_536, max = 67_108_864))]
+    pub header_octets: u64,
     /// Piece in which a message is handed from the session to the spool, in octets. 4,096 to 1,048,576. Default 65,536.
     #[schemars(range(min = 4_096, max = 1_048_576))]
     pub body_chunk_octets: u32,
@@ -75,6 +79,7 @@ impl Default for WrittenLimits {
             session_timeout_secs: 7_200,
             pop3_timeout_secs: 600,
             hops: 100,
+            header_octets: 1_048_576,
             body_chunk_octets: 65_536,
             memory_octets: 268_435_456,
         }
@@ -98,6 +103,7 @@ pub struct Limits {
     pub session_timeout: Duration,
     pub pop3_timeout: Duration,
     pub hops: usize,
+    pub header_octets: u64,
     pub body_chunk_octets: usize,
     pub memory_octets: u64,
 }
@@ -125,6 +131,7 @@ impl WrittenLimits {
             session_timeout: secs(self.session_timeout_secs),
             pop3_timeout: secs(self.pop3_timeout_secs),
             hops: count(self.hops),
+            header_octets: self.header_octets,
             body_chunk_octets: count(self.body_chunk_octets),
             memory_octets: self.memory_octets,
         }

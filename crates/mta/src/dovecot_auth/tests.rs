@@ -40,6 +40,12 @@ fn response(octets: &[u8]) -> Secret {
 }
 
 #[test]
+fn t50_http_is_no_handshake() {
+    let octets = format!("POST / HTTP/1.1\r\nHost: a\r\n\r\n{HELLO}AUTH\t1\tPLAIN\tservice=smtp\tresp=AGEAYg==\n");
+    assert_eq!(decode(octets.as_bytes(), usize::MAX), (Vec::new(), Some(DovecotAuthError::Version)));
+}
+
+#[test]
 fn postfix() {
     let auth =
         auth("AUTH\t1\tPLAIN\tservice=smtp\tnologin\tlip=198.51.100.25\trip=192.0.2.7\tsecured\tresp=AGEAYg==\n");

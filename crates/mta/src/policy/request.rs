@@ -110,7 +110,8 @@ impl Building {
         }
         let malformed = PolicyError::NotAnAttribute { line: self.attributes };
         let equals = line.iter().position(|&octet| octet == b'=').filter(|&at| at > 0).ok_or(malformed)?;
-        if smtp::line::find(0, line).is_some() {
+        // The target of a web page's request may have an equals sign in it (T50).
+        if smtp::line::find(0, line).is_some() || smtp::http::is_request(line) {
             return Err(malformed);
         }
         let (name, value) = (&line[..equals], &line[equals + 1..]);

@@ -35,6 +35,14 @@ fn one(attributes: &[u8]) -> Request {
 }
 
 #[test]
+fn t50_http_is_no_request() {
+    for line in ["POST /?a=b HTTP/1.1", "GET /?request=smtpd_access_policy", "REPORT /?a=b HTTP/1.1\r"] {
+        let octets = [line.as_bytes(), b"\n", RCPT].concat();
+        assert_eq!(decode_all(&octets), Err(PolicyError::NotAnAttribute { line: 1 }), "{line}");
+    }
+}
+
+#[test]
 fn what_postfix_sends() {
     let request = decode_all(RCPT).unwrap().pop().unwrap();
     assert_eq!(request.stage(), Some(Stage::Rcpt));

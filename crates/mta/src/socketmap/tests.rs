@@ -21,6 +21,12 @@ fn decode_all(octets: &[u8], limit: usize) -> Result<Vec<Asked>, SocketmapError>
 }
 
 #[test]
+fn t50_http_is_no_request() {
+    let octets = b"POST / HTTP/1.1\r\nHost: a\r\n\r\n15:relay 192.0.2.7,";
+    assert!(decode_all(octets, 100).is_err());
+}
+
+#[test]
 fn requests() {
     let table = [
         ("15:relay 192.0.2.7,", vec![("relay", "192.0.2.7")]),

@@ -12,6 +12,7 @@ use crate::listing::{Lines, Listing, Marks};
 use crate::replies;
 use crate::reply::Reply;
 use crate::secret::Secret;
+use smtp::http;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -341,6 +342,10 @@ impl Session {
                 break;
             }
             let rest = &bytes[used..];
+            if self.is_http(rest) {
+                self.close(replies::http_spoken(), out);
+                break;
+            }
             let limit = self.line_octets_max(rest);
             let Some(end) = rest.iter().take(limit).position(|&octet| octet == b'\n') else {
                 if rest.len() < limit {
@@ -357,6 +362,12 @@ impl Session {
             }
         }
         if self.is_closed() { bytes.len() } else { used }
+    }
+
+    /// Whether a request of HTTP begins here, however long its line will be (T50).
+    fn is_http(&self, rest: &[u8]) -> bool {
+        let is_response = matches!(self.state, State::Exchange | State::LastWord { .. });
+        !self.skipping && !is_response && http::begins_request(rest)
     }
 
     /// Drops (a part of) a line that is too long, told once.
@@ -388,6 +399,7 @@ impl Session {
         }
         let command = match Command::parse(line) {
             Ok(command) => command,
+            Err(Invalid::Unknown) if http::is_request(line) => return self.close(replies::http_spoken(), out),
             Err(Invalid::Unknown) => return self.error(replies::unknown_command(), out),
             Err(Invalid::Usage(usage)) => return self.error(replies::usage(usage), out),
         };

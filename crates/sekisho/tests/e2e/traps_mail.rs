@@ -77,6 +77,54 @@ fn nothing_arrived(demo: &Demo) {
     assert_eq!(demo.mailbox("alice"), Vec::<String>::new());
 }
 
+/// Whatever stands above them, hops are counted and what a submission has is not written again.
+#[test]
+fn t57_the_header_is_read_to_its_end() {
+    let demo = Demo::start();
+    let padding = format!("X-Padding: {}\r\n", "x".repeat(700)).repeat(100);
+    let hop = "Received: from a.example by b.example with ESMTP id 1; Mon, 2 Nov 2026 03:04:05 +0900\r\n";
+    let rounds = [format!("{}{}", hop.repeat(101), padding), format!("{padding}{}", hop.repeat(101))];
+    for header in rounds.iter().chain([&format!("{hop}X-Padding: x\r\n{}", " x\r\n".repeat(200)).repeat(101)]) {
+        let body = format!("{header}Subject: round\r\n\r\nx\r\n");
+        let answer = demo.dial("smtp").greeted().mail(STRANGER, "alice@example.test", &body);
+        assert!(answer.starts_with("554 5.4.6"), "{answer}");
+    }
+    let endless = format!("{}Subject: endless\r\n\r\nx\r\n", padding.repeat(16));
+    let answer = demo.dial("smtp").greeted().mail(STRANGER, "alice@example.test", &endless);
+    assert!(answer.starts_with("554 5.3.4"), "{answer}");
+    nothing_arrived(&demo);
+    let bob = demo.account("bob");
+    let dated = format!("{padding}Date: Mon, 2 Nov 2026 03:04:05 +0900\r\nMessage-ID: <mine@a.example>\r\n\r\nx\r\n");
+    for body in [dated, format!("{padding}Subject: undated\r\n\r\nx\r\n")] {
+        let answer = demo.submission(&bob).mail(&bob.address, "alice@example.test", &body);
+        assert!(answer.starts_with("250"), "{answer}");
+    }
+    let mails = demo.until("both mails", || Some(demo.mailbox("alice")).filter(|mails| mails.len() == 2));
+    for mail in &mails {
+        let fields = |name: &str| mail.lines().filter(|line| line.starts_with(name)).count();
+        assert_eq!((fields("Received:"), fields("Date:"), fields("Message-ID:")), (1, 1, 1));
+        assert!(mail.find("Received:") < mail.find("X-Padding:"));
+    }
+}
+
+/// What a client calls itself opens and closes nothing in the field that tells of it.
+#[test]
+fn a_greeting_forges_nothing_in_received() {
+    let demo = Demo::start();
+    let names = ["x(unclosed", "evil)by.mail.example.test(trusted", "a;b", "\"", "<>", "\\"];
+    for name in names {
+        let mut smtp = demo.dial("smtp").greeted();
+        smtp.say(&format!("EHLO {name}"));
+        let answer = smtp.mail(STRANGER, "alice@example.test", "Subject: x\r\n\r\nx\r\n");
+        assert!(answer.starts_with("250"), "{answer}");
+    }
+    let mails = demo.until("the mails", || Some(demo.mailbox("alice")).filter(|mails| mails.len() == names.len()));
+    for mail in mails {
+        let from = mail.lines().find(|line| line.starts_with("Received:")).and_then(|line| line.split(" ([").next());
+        assert!(from.is_some_and(|from| !from.contains(['(', ')', '<', '>', ';', '"', '\\'])), "{from:?}");
+    }
+}
+
 fn with(outside: &Outside) -> Demo {
     let settings = outside.settings();
     Demo::start_with(&[&settings[0], &settings[1]])

@@ -15,7 +15,7 @@ use sources::{root, rust_files};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("keep", &[]),
     ("smtp", &[]),
-    ("pop3", &[]),
+    ("pop3", &["smtp"]),
     ("sasl", &[]),
     ("dns", &["smtp"]),
     ("guard", &["smtp"]),

@@ -11,7 +11,7 @@ use spool::{AcceptError, Origin, Target};
 use tracing::{error, info, warn};
 
 use super::answers::Answers;
-use super::header::{Header, Hop};
+use super::header::{Header, HeaderReader, Hop};
 use super::transaction::{Arriving, Proof, Transaction};
 use crate::memory::{Held, HeldComing};
 use crate::route;
@@ -43,14 +43,33 @@ enum Fate {
 impl Answers {
     /// Before 354: is there room?
     pub(super) fn begin_message(&mut self, declared_size: Option<u64>) -> Answer<Proof> {
-        let Some(transaction) = self.transaction.as_mut() else { return Answer::Refuse(replies::mail_first()) };
+        if self.transaction.is_none() {
+            return Answer::Refuse(replies::mail_first());
+        }
         let spool = &self.client.border.spool;
         if let Err(error) = spool.room(declared_size.unwrap_or(0)) {
             return Answer::Refuse(refusal(&error));
         }
         let incoming = spool.incoming();
-        transaction.arriving = Some(Arriving { incoming, header: None, failed: None, declared_size, held: None });
-        Answer::Proceed
+        let (piece_octets, held) = self.first_piece(declared_size);
+        let header = HeaderReader::default();
+        let arriving = Arriving { incoming, header, failed: None, declared_size, _in_session: held, held: None };
+        let Some(transaction) = self.transaction.as_mut() else { return Answer::Refuse(replies::mail_first()) };
+        transaction.arriving = Some(arriving);
+        Answer::ProceedInPieces(piece_octets)
+    }
+
+    /// How much of the message the session may keep before it hands a piece on, with memory for it. Where there is none, all
+    /// is handed on as it is read, and goes to the disk.
+    fn first_piece(&self, declared_size: Option<u64>) -> (usize, Option<HeldComing>) {
+        let most = self.client.site.settings.limits.body_chunk_octets;
+        let declared =
+            declared_size.filter(|declared| *declared > 0).and_then(|declared| usize::try_from(declared).ok());
+        let wanted = declared.map_or(most, |declared| most.min(declared.saturating_add(ABOVE_OCTETS)));
+        match self.client.border.memory.hold_coming(wanted as u64, self.ip()) {
+            Some(held) => (wanted, Some(held)),
+            None => (1, None),
+        }
     }
 
     /// A piece that is not the last one.
@@ -58,26 +77,18 @@ impl Answers {
         let Some(mut transaction) = self.transaction.take() else { return };
         if let Some(mut arriving) = transaction.arriving.take() {
             if arriving.failed.is_none() {
-                arriving.failed = self.keep_piece(piece, &mut arriving, &transaction).await.err();
+                arriving.failed = self.keep_piece(piece, &mut arriving).await.err();
             }
             transaction.arriving = Some(arriving);
         }
         self.transaction = Some(transaction);
     }
 
-    async fn keep_piece(
-        &self,
-        piece: Vec<u8>,
-        arriving: &mut Arriving,
-        transaction: &Transaction,
-    ) -> Result<(), Reply> {
-        let piece = match arriving.header {
-            None => {
-                arriving.held = self.hold_coming(arriving.declared_size);
-                self.with_header(&piece, arriving, transaction)
-            }
-            Some(_) => piece,
-        };
+    async fn keep_piece(&self, piece: Vec<u8>, arriving: &mut Arriving) -> Result<(), Reply> {
+        if arriving.incoming.octets() == 0 {
+            arriving.held = self.hold_coming(arriving.declared_size);
+        }
+        self.read_header(arriving, &piece)?;
         let on_its_way = self.hold(arriving, piece.len()).await?;
         if on_its_way.is_some() {
             arriving.incoming.write_through();
@@ -88,6 +99,12 @@ impl Answers {
             arriving.held = None;
         }
         Ok(())
+    }
+
+    fn read_header(&self, arriving: &mut Arriving, piece: &[u8]) -> Result<(), Reply> {
+        arriving.header.read(piece);
+        let too_long = arriving.header.octets() > self.client.site.settings.limits.header_octets;
+        if too_long { Err(replies::header_too_long()) } else { Ok(()) }
     }
 
     /// Memory for a message that is coming in, if it shall be there and there is some.
@@ -143,14 +160,13 @@ impl Answers {
         }
         // Until it is durable.
         let _on_its_way = self.hold(&arriving, last.len() + ABOVE_OCTETS).await?;
-        let last = match arriving.header {
-            None => self.with_header(&last, &mut arriving, &transaction),
-            Some(_) => last,
-        };
-        let hops = arriving.header.as_ref().map_or(0, |header| header.received);
-        if hops > self.client.site.settings.limits.hops {
-            return Err(self.loops(envelope, hops));
+        self.read_header(&mut arriving, &last)?;
+        let header = std::mem::take(&mut arriving.header).finish();
+        if header.received > self.client.site.settings.limits.hops {
+            return Err(self.loops(envelope, header.received));
         }
+        let above = self.fields_above(header, &arriving, &transaction);
+        *arriving.incoming.head_mut() = above.into_bytes();
         let octets = arriving.incoming.octets() + last.len() as u64;
         let effects = self.case.effects().cloned().unwrap_or_default();
         if effects.discard {
@@ -166,9 +182,8 @@ impl Answers {
         Ok(Taken { id, octets, fate })
     }
 
-    /// Reads the header at the start of the message and puts ours above it.
-    fn with_header(&self, piece: &[u8], arriving: &mut Arriving, transaction: &Transaction) -> Vec<u8> {
-        let header = Header::scan(piece);
+    /// What we write above the message, whose header was read to its end.
+    fn fields_above(&self, header: Header, arriving: &Arriving, transaction: &Transaction) -> String {
         let date = self.client.border.dates.now();
         let id = arriving.incoming.id().to_string();
         let mut above = String::with_capacity(ABOVE_OCTETS);
@@ -188,8 +203,8 @@ impl Answers {
             date: &date,
         }
         .write_to(&mut above);
-        // RFC 6409 §8: what a submission lacks. A header that is not seen to its end is left alone.
-        if self.client.listener.smtp.flavour == Flavour::Submission && header.complete {
+        // RFC 6409 §8: what a submission lacks.
+        if self.client.listener.smtp.flavour == Flavour::Submission {
             if !header.date {
                 let _ = write!(above, "Date: {date}\r\n");
             }
@@ -200,11 +215,7 @@ impl Answers {
         if header.starts_with_body {
             above.push_str("\r\n");
         }
-        arriving.header = Some(header);
-        let mut whole = above.into_bytes();
-        whole.reserve_exact(piece.len());
-        whole.extend_from_slice(piece);
-        whole
+        above
     }
 
     /// How the message comes in, before the envelope is complete.

@@ -5,7 +5,7 @@ use judge::Places;
 use smtp::reply::Reply;
 use spool::Incoming;
 
-use super::header::Header;
+use super::header::HeaderReader;
 use crate::memory::HeldComing;
 
 /// What enters the envelope with a recipient, and goes with it.
@@ -32,11 +32,13 @@ pub(super) struct Transaction {
 /// A message that is coming in.
 pub(super) struct Arriving {
     pub(super) incoming: Incoming,
-    /// Its header was read and ours written before it.
-    pub(super) header: Option<Header>,
+    /// Its header, as far as it is here.
+    pub(super) header: HeaderReader,
     /// Why it cannot be taken; told at its end, when the client listens.
     pub(super) failed: Option<Reply>,
     pub(super) declared_size: Option<u64>,
+    /// Memory for what the session has of it and did not yet hand on, until it has ended.
+    pub(super) _in_session: Option<HeldComing>,
     /// Its part of the memory for messages, and how many octets it may have there; without one it goes to its file piece
     /// by piece.
     pub(super) held: Option<(HeldComing, u64)>,

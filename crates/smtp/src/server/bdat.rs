@@ -29,8 +29,8 @@ impl<R> Session<R> {
     pub(super) fn bdat_answer(&mut self, first: FirstChunk<R>, answer: Answer<R>, out: &mut Vec<Output<R>>) {
         let FirstChunk { envelope, chunk } = first;
         match answer {
-            Answer::Proceed => {
-                let body = self.body(envelope, Framing::Octets);
+            Answer::Proceed | Answer::ProceedInPieces(_) => {
+                let body = self.body(envelope, Framing::Octets, &answer);
                 self.start_chunk(body, chunk, out);
             }
             Answer::Refuse(reply) => {
@@ -50,7 +50,6 @@ impl<R> Session<R> {
 
     /// Takes what belongs to the chunk; returns how much that was.
     pub(super) fn read_chunk(&mut self, input: &[u8], out: &mut Vec<Output<R>>) -> usize {
-        let chunk_octets = self.config.limits.body_chunk_octets;
         let State::Chunk(body, chunk) = &mut self.state else {
             return 0;
         };
@@ -58,7 +57,7 @@ impl<R> Session<R> {
         body.reader.read(&input[..used], &mut body.piece);
         chunk.left -= used as u64;
         if chunk.left > 0 {
-            body.hand_on(chunk_octets, out);
+            body.hand_on(out);
         } else if let State::Chunk(body, chunk) = self.take_state() {
             self.chunk_ended(body, chunk, out);
         }
@@ -73,7 +72,7 @@ impl<R> Session<R> {
         if let Some(fault) = body.reader.fault() {
             return self.message_refused(body.envelope.helo, fault, out);
         }
-        body.hand_on(self.config.limits.body_chunk_octets, out);
+        body.hand_on(out);
         self.state = State::BetweenChunks(body);
         out.push(Output::Reply(replies::chunk_ok(chunk.octets)));
     }

@@ -36,8 +36,8 @@ impl<R> Session<R> {
 
     pub(super) fn data_answer(&mut self, envelope: Box<Envelope<R>>, answer: Answer<R>, out: &mut Vec<Output<R>>) {
         match answer {
-            Answer::Proceed => {
-                self.state = State::Body(self.body(envelope, Framing::Dots));
+            Answer::Proceed | Answer::ProceedInPieces(_) => {
+                self.state = State::Body(self.body(envelope, Framing::Dots, &answer));
                 out.push(Output::Reply(replies::start_data()));
             }
             Answer::Refuse(reply) => {
@@ -48,15 +48,17 @@ impl<R> Session<R> {
         }
     }
 
-    pub(super) fn body(&self, envelope: Box<Envelope<R>>, framing: Framing) -> Body<R> {
+    /// A message that may come in, by the answer that said so.
+    pub(super) fn body(&self, envelope: Box<Envelope<R>>, framing: Framing, answer: &Answer<R>) -> Body<R> {
         let limits = &self.config.limits;
+        let piece_octets =
+            if let Answer::ProceedInPieces(octets) = answer { *octets } else { limits.body_chunk_octets };
         let limits = TextLimits { line_octets: limits.text_line_octets, message_octets: limits.message_octets };
-        Body { envelope, reader: TextReader::new(framing, limits), piece: Vec::new() }
+        Body { envelope, reader: TextReader::new(framing, limits), piece: Vec::new(), piece_octets }
     }
 
     /// Takes what belongs to the message; returns how much that was.
     pub(super) fn read_body(&mut self, input: &[u8], out: &mut Vec<Output<R>>) -> usize {
-        let chunk_octets = self.config.limits.body_chunk_octets;
         let State::Body(body) = &mut self.state else {
             return 0;
         };
@@ -66,7 +68,7 @@ impl<R> Session<R> {
                 self.message_ended(body, out);
             }
         } else {
-            body.hand_on(chunk_octets, out);
+            body.hand_on(out);
         }
         progress.used
     }
@@ -104,10 +106,10 @@ impl<R> Session<R> {
 
 impl<R> Body<R> {
     /// Gives a piece away once it is large enough; a faulty message gives nothing more.
-    pub(super) fn hand_on(&mut self, chunk_octets: usize, out: &mut Vec<Output<R>>) {
+    pub(super) fn hand_on(&mut self, out: &mut Vec<Output<R>>) {
         if self.reader.fault().is_some() {
             self.piece = Vec::new();
-        } else if self.piece.len() >= chunk_octets.max(1) {
+        } else if self.piece.len() >= self.piece_octets.max(1) {
             out.push(Output::Body(mem::take(&mut self.piece)));
         }
     }

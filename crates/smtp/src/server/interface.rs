@@ -94,7 +94,7 @@ pub enum Question<R> {
     Mail(Mail),
     /// May this recipient be accepted? Recipient with the proof, Refuse.
     Rcpt(Rcpt),
-    /// A message is about to come in. Proceed, Refuse (no room on disk).
+    /// A message is about to come in. Proceed, ProceedInPieces, Refuse (no room on disk).
     Data {
         /// What the client declared in `SIZE=`.
         declared_size: Option<u64>,
@@ -129,6 +129,9 @@ impl<R: fmt::Debug> fmt::Debug for Question<R> {
 pub enum Answer<R> {
     /// Yes.
     Proceed,
+    /// Yes to a message, which is to be handed on in pieces of about so many octets and not of `body_chunk_octets`: the
+    /// session keeps no more of it.
+    ProceedInPieces(usize),
     /// The recipient may be accepted; the proof goes into the envelope.
     Recipient(R),
     /// No; the session goes on. A 5xx counts as an error.
@@ -155,6 +158,7 @@ impl<R: fmt::Debug> fmt::Debug for Answer<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Proceed => f.write_str("Proceed"),
+            Self::ProceedInPieces(octets) => write!(f, "ProceedInPieces({octets})"),
             Self::Recipient(proof) => f.debug_tuple("Recipient").field(proof).finish(),
             Self::Refuse(reply) => write!(f, "Refuse({reply})"),
             Self::RefuseAndClose(reply) => write!(f, "RefuseAndClose({reply})"),

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::command::{Command, CommandError};
+use crate::http;
 use crate::line::{LineReader, Step};
 use crate::replies;
 use crate::reply::Reply;
@@ -221,6 +222,11 @@ impl<R> Session<R> {
         let in_auth = matches!(self.state, State::Auth(..));
         let command_octets = self.config.limits.command_line_octets;
         let line_octets = if in_auth { command_octets.max(auth::LINE_OCTETS_MAX) } else { command_octets };
+        // Also before its end is here: a long target must not make a line that is only too long of it (T50).
+        if !in_auth && self.lines.is_at_start() && http::begins_request(input) {
+            self.close(replies::http_spoken(), out);
+            return input.len();
+        }
         let (line, used) = match self.lines.step(input, line_octets) {
             Step::More(used) => return used,
             Step::BareLineEnd => {
@@ -235,7 +241,10 @@ impl<R> Session<R> {
         match line {
             Some(line) if in_auth => self.auth_line(line, out),
             None if in_auth => self.abort_auth(replies::auth_line_too_long(), out),
+            Some(line) if http::is_request(line) => self.close(replies::http_spoken(), out),
             Some(line) => self.command(line, behind, out),
+            // No mail server begins so; a request of HTTP may (T50).
+            None if matches!(self.state, State::Fresh) => self.close(replies::command_too_long(), out),
             None => self.error(replies::command_too_long(), out),
         }
         used

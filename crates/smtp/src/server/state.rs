@@ -85,6 +85,8 @@ pub(super) struct Body<R> {
     pub(super) reader: TextReader,
     /// Text that was not yet handed on.
     pub(super) piece: Vec<u8>,
+    /// It is handed on once it has so many octets.
+    pub(super) piece_octets: usize,
 }
 
 /// Without the text.

@@ -103,3 +103,25 @@ fn secrets_are_not_printed() {
     let printed = format!("{start:?} {step:?} {challenge:?} {input:?} {body:?} {session:?}");
     assert!(!printed.contains("secret"), "{printed}");
 }
+
+#[test]
+fn a_piece_is_as_long_as_the_answer_says() {
+    for (answer, pieces) in [(Answer::Proceed, 0), (Answer::ProceedInPieces(10), 3), (Answer::ProceedInPieces(1), 4)] {
+        let (mut session, now, mut out) = session();
+        session.handle(Input::Answer(Answer::Proceed), now, &mut out);
+        for (line, answer) in [("HELO a\r\n", Answer::Proceed), ("MAIL FROM:<>\r\n", Answer::Proceed)] {
+            session.handle(Input::Bytes(line.as_bytes()), now, &mut out);
+            session.handle(Input::Answer(answer), now, &mut out);
+        }
+        session.handle(Input::Bytes(b"RCPT TO:<a@b.example>\r\n"), now, &mut out);
+        session.handle(Input::Answer(Answer::Recipient(1)), now, &mut out);
+        session.handle(Input::Bytes(b"DATA\r\n"), now, &mut out);
+        session.handle(Input::Answer(answer), now, &mut out);
+        out.clear();
+        for text in ["12345\r\n", "6789\r\n", "0123456789\r\n", "0123456789\r\n"] {
+            session.handle(Input::Bytes(text.as_bytes()), now, &mut out);
+        }
+        let handed_on = out.iter().filter(|output| matches!(output, Output::Body(_))).count();
+        assert_eq!(handed_on, pieces);
+    }
+}
