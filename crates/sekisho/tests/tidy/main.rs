@@ -2,6 +2,7 @@
 
 mod circles;
 mod documents;
+mod manifests;
 mod modules;
 mod parameters;
 mod pins;
