@@ -4,6 +4,7 @@ mod circles;
 mod documents;
 mod manifests;
 mod modules;
+mod newcomer;
 mod parameters;
 mod pins;
 mod sources;
