@@ -87,7 +87,7 @@ impl Api {
 }
 
 fn pop() -> config::Pop {
-    let place = config::Place { file: "t.toml".into(), line: 1, column: 1 };
+    let place = config::Position { file: "t.toml".into(), line: 1, column: 1 };
     config::Pop {
         enabled: true,
         lifetime: Duration::from_mins(30),

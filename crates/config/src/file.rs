@@ -123,7 +123,7 @@ impl File {
         let tls = self.tls.meant(reading);
         let certificate = if tls.is_some() { Certificate::Given } else { Certificate::Missing };
         Settings {
-            file: reading.place("hostname").file,
+            file: reading.position("hostname").file,
             hostname: self.hostname(reading),
             data_dir: reading.data_dir.clone(),
             domains: self.domains.meant(reading),

@@ -39,7 +39,7 @@ pub use section::spool::Spool;
 pub use section::state::State;
 pub use section::tls::Tls;
 pub use section::watch::{Watch, WatchFormat, WatchSource};
-pub use source::Place;
+pub use source::Position;
 pub use value::HostPort;
 
 use reading::Reading;

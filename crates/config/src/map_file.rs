@@ -1,7 +1,7 @@
 //! `TYPE:FILE`: a file of another mail server.
 
 use crate::reading::Reading;
-use crate::source::Place;
+use crate::source::Position;
 use crate::value::Unreadable;
 use maps::{Kind, Spec};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ pub struct MapFile {
     /// Its path; a relative one is meant from the configuration's folder of data.
     pub path: PathBuf,
     /// Where it is named.
-    pub place: Place,
+    pub place: Position,
 }
 
 /// A list of files, each of one of these kinds.
@@ -26,7 +26,7 @@ pub(crate) fn all(key: &str, texts: &[String], kinds: &[Kind], reading: &mut Rea
 /// A file of one of these kinds.
 pub(crate) fn one(path: &str, text: &str, kinds: &[Kind], reading: &mut Reading<'_>) -> Option<MapFile> {
     let Spec { kind, path: file } = reading.parsed(path, spec(text, kinds))?;
-    Some(MapFile { kind, path: reading.below(&file), place: reading.place(path) })
+    Some(MapFile { kind, path: reading.below(&file), place: reading.position(path) })
 }
 
 fn spec(text: &str, kinds: &[Kind]) -> Result<Spec, Unreadable> {

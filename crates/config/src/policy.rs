@@ -3,7 +3,7 @@
 use crate::file::Settings;
 use crate::reading::Reading;
 use crate::section::domains::RelayDomain;
-use crate::source::Place;
+use crate::source::Position;
 use crate::value::{self, HostPort};
 use guard::never_granted::{Here, Loopback, NeverGranted};
 use guard::{Danger, RelayPolicy, RelayPolicySpec, policy};
@@ -70,9 +70,9 @@ impl Settings {
             drac_senders: self.relay.drac.senders.clone(),
             line: pop.place.line(),
         });
-        let mail = self.listeners.iter().filter(|listener| !listener.protocol.is_beside());
+        let mail = self.listeners.iter().filter(|listener| !listener.protocol.is_interface());
         let bound = mail.flat_map(|listener| &listener.bind).map(SocketAddr::ip);
-        let start = Place { file: self.file.clone(), line: 1, column: 1 };
+        let start = Position { file: self.file.clone(), line: 1, column: 1 };
         let own_literals = bound.filter(|addr| !addr.is_unspecified()).map(|addr| entry(&addr, &start)).collect();
         let default_domain = self.domains.default.clone();
         let never = self.never_granted(here);
@@ -88,7 +88,7 @@ impl Settings {
     }
 }
 
-fn entry(text: &impl ToString, place: &Place) -> policy::Entry {
+fn entry(text: &impl ToString, place: &Position) -> policy::Entry {
     policy::Entry { text: text.to_string(), line: place.line() }
 }
 
@@ -107,7 +107,7 @@ pub(crate) fn check(settings: &Settings, reading: &mut Reading<'_>) {
 /// The entry that a danger means: the one that stands in its line and is written so.
 fn path(settings: &Settings, danger: &Danger) -> String {
     let relay = &settings.relay;
-    let is = |text: String, place: &Place| text == danger.written && place.line() == danger.line;
+    let is = |text: String, place: &Position| text == danger.written && place.line() == danger.line;
     let network = relay.networks.iter().position(|it| is(it.net.to_string(), &it.place));
     let client = relay.clients.iter().position(|it| is(it.who.to_string(), &it.place));
     let domain = settings.domains.relay.iter().position(|it| is(it.domain.as_str().to_owned(), &it.place));

@@ -1,7 +1,7 @@
 //! Reading what is written: where a key stands, what a path is meant from, and the mistakes found so far.
 
 use crate::report::Mistake;
-use crate::source::{Place, Sources};
+use crate::source::{Position, Sources};
 use crate::tree::Tree;
 use crate::value::Unreadable;
 use std::{
@@ -22,8 +22,8 @@ pub(crate) struct Reading<'t> {
 
 impl Reading<'_> {
     /// Where a key stands; if it is not written, the innermost table around it that is.
-    pub(crate) fn place(&self, path: &str) -> Place {
-        self.sources.place(&self.tree.span(path))
+    pub(crate) fn position(&self, path: &str) -> Position {
+        self.sources.position(&self.tree.span(path))
     }
 
     /// `/x` as it is, `x` below `data_dir`.

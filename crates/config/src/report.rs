@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, all of it at once, each shown in its line.
 
-use crate::source::{Place, Sources};
+use crate::source::{Position, Sources};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -28,8 +28,8 @@ impl Report {
     }
 
     /// The mistakes in the order of the file.
-    pub fn mistakes(&self) -> impl Iterator<Item = (Place, &Mistake)> {
-        self.mistakes.iter().map(|mistake| (self.sources.place(&mistake.span), mistake))
+    pub fn mistakes(&self) -> impl Iterator<Item = (Position, &Mistake)> {
+        self.mistakes.iter().map(|mistake| (self.sources.position(&mistake.span), mistake))
     }
 
     /// Each mistake with its line of the file, as a compiler shows it.

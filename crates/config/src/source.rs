@@ -5,9 +5,9 @@
 use guard::ConfigLine;
 use std::{fmt, ops::Range, sync::Arc};
 
-/// A place in a text, as editors count: lines and columns from 1, columns in characters.
+/// A position in a text, as editors count: lines and columns from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// File name as it was given, or `--set`.
     pub file: Arc<str>,
     /// Line, from 1.
@@ -16,14 +16,14 @@ pub struct Place {
     pub column: u32,
 }
 
-impl Place {
-    /// The place as the guard's traces name it.
+impl Position {
+    /// The line as the guard's traces name it.
     pub fn line(&self) -> ConfigLine {
         ConfigLine::new(self.file.clone(), self.line)
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
     }
@@ -72,13 +72,13 @@ impl Sources {
     }
 
     /// File, line and column of a span's beginning.
-    pub(crate) fn place(&self, span: &Range<usize>) -> Place {
-        let Some(source) = self.of(span.start) else { return Place { file: "".into(), line: 1, column: 1 } };
+    pub(crate) fn position(&self, span: &Range<usize>) -> Position {
+        let Some(source) = self.of(span.start) else { return Position { file: "".into(), line: 1, column: 1 } };
         let before = &source.text[..source.local(span).start];
         let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count());
         let lines = before.bytes().filter(|octet| *octet == b'\n').count();
         let count = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
-        Place { file: source.name.clone(), line: count(lines), column: count(column) }
+        Position { file: source.name.clone(), line: count(lines), column: count(column) }
     }
 }
 
@@ -99,10 +99,10 @@ mod tests {
             (13..13, "a.toml:3:1"),
         ];
         for (span, expected) in table {
-            assert_eq!(sources.place(&span).to_string(), expected);
+            assert_eq!(sources.position(&span).to_string(), expected);
         }
-        assert_eq!(sources.place(&(base..base + 1)).to_string(), "--set:1:1");
-        assert_eq!(sources.place(&(base + 14..base + 15)).to_string(), "--set:1:15");
-        assert_eq!(sources.place(&(7..8)).to_string(), "a.toml:2:1", "within a character: its beginning");
+        assert_eq!(sources.position(&(base..base + 1)).to_string(), "--set:1:1");
+        assert_eq!(sources.position(&(base + 14..base + 15)).to_string(), "--set:1:15");
+        assert_eq!(sources.position(&(7..8)).to_string(), "a.toml:2:1", "within a character: its beginning");
     }
 }

@@ -171,8 +171,8 @@ mod tests {
         let tree = Tree::parse(&sources).expect("parses");
         let file: crate::File = tree.read().expect("deserialises");
         assert_eq!((file.limits.hops, file.listener[0].connections_max), (33, 7));
-        assert_eq!(sources.place(&tree.span("listener[0].bind[1]")).to_string(), "f.toml:7:14");
-        assert_eq!(sources.place(&tree.span("limits.hops")).to_string(), "--set:1:15");
+        assert_eq!(sources.position(&tree.span("listener[0].bind[1]")).to_string(), "f.toml:7:14");
+        assert_eq!(sources.position(&tree.span("limits.hops")).to_string(), "--set:1:15");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub enum Charge {
     /// One message on the rate of a device.
     Device(DeviceCharge),
     /// Room in the mailboxes behind a recipient. Nothing is kept of it: delivery asks again.
-    Room(RoomCharge),
+    Quota(QuotaCharge),
 }
 
 /// What a POP grant is charged for.
@@ -42,7 +42,7 @@ pub struct DeviceCharge {
 
 /// What a mailbox must have room for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoomCharge {
+pub struct QuotaCharge {
     /// The recipient as the directory knows it.
     pub mailbox: Mailbox,
     /// The message's size, as far as it is known.
@@ -64,13 +64,13 @@ impl Charge {
         match self {
             Self::Pop(_) => "pop",
             Self::Device(_) => "device",
-            Self::Room(_) => "room",
+            Self::Quota(_) => "room",
         }
     }
 
     /// Whether it gives nothing while it cannot be asked. Room that cannot be measured is delivery's to find.
     pub fn must_be_known(&self) -> bool {
-        !matches!(self, Self::Room(_))
+        !matches!(self, Self::Quota(_))
     }
 }
 

@@ -68,7 +68,7 @@ impl Fault {
     }
 
     /// Where it happened.
-    pub fn place(self) -> &'static str {
+    pub fn at(self) -> &'static str {
         match self {
             Self::TimedOut(at) | Self::Unavailable(at) | Self::Broken(at) | Self::Closed(at) => at,
         }

@@ -48,7 +48,7 @@ pub mod verdict;
 pub use attested::{ConfirmedName, Device, Login, PopEvidence, PopSource, RecipientScope, Subject};
 pub use authority::{AddressRight, RelayGrant, Right};
 pub use case::{Case, Claim, Depth, Manner};
-pub use charge::{Charge, Charged, DeviceCharge, PopCharge, RoomCharge};
+pub use charge::{Charge, Charged, DeviceCharge, PopCharge, QuotaCharge};
 pub use command::{Arrived, AskedRcpt, Command, Reserved, Stage};
 pub use effects::Effects;
 pub use explain::ExplainId;

@@ -33,7 +33,7 @@ pub struct Record {
     /// The id that reply, log and metric name it by.
     pub id: ExplainId,
     /// Where it was made.
-    pub of: Place,
+    pub of: Origin,
     /// The policy's version.
     pub policy: u64,
     /// By which clock it was judged.
@@ -72,7 +72,7 @@ pub struct Record {
 
 /// Where a decision was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Place {
+pub struct Origin {
     /// The session's id in the log.
     pub session: String,
     /// The listener's name.
@@ -101,7 +101,7 @@ pub struct UsedRight {
 
 impl Record {
     /// Of a verdict that was just given. `id` is random.
-    pub fn new(id: ExplainId, of: Place, judged: Decided<'_, '_>) -> Self {
+    pub fn new(id: ExplainId, of: Origin, judged: Decided<'_, '_>) -> Self {
         let Decided { policy, case, command, verdict } = judged;
         let login = case.greeting.claims_login.then(|| command.login()).flatten();
         let grant = match &verdict.outcome {

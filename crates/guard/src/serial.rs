@@ -36,7 +36,7 @@ as_text! {
     ConfirmedName: |name| name.domain();
     ExplainId: |id| id;
     FactName: |fact| fact.code();
-    Fault: |fault| format_args!("{}:{}", fault.place(), fault.code());
+    Fault: |fault| format_args!("{}:{}", fault.at(), fault.code());
     Hosting: |hosting| hosting.code();
     Part: |part| part.code();
     PopSource: |source| source.code();

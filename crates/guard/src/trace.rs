@@ -118,7 +118,7 @@ impl fmt::Display for Found {
             Self::No => f.write_str("no"),
             Self::Skipped => f.write_str("skipped"),
             Self::Null => f.write_str("null"),
-            Self::Unknown(fault) => write!(f, "unknown:{}:{}", fault.place(), fault.code()),
+            Self::Unknown(fault) => write!(f, "unknown:{}:{}", fault.at(), fault.code()),
             Self::Ip(ip) => write!(f, "{ip}"),
             Self::Hosting(hosting) => f.write_str(hosting.code()),
             Self::Routing(routing) => f.write_str(routing_code(*routing)),

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use guard::{Charged, Fact, RoomCharge};
+use guard::{Charged, Fact, QuotaCharge};
 use maildir::quota::{self, Quota, Usage};
 use smtp::{Host, Mailbox};
 use tracing::warn;
@@ -20,7 +20,7 @@ struct Bound {
 
 /// Whether there is room: none if every mailbox that the recipient leads to is full. What cannot be found out now is no
 /// refusal: delivery asks again, and defers.
-pub(super) async fn charge(judge: Judge<'_>, session: SessionId, room: &RoomCharge) -> Fact<Charged> {
+pub(super) async fn charge(judge: Judge<'_>, session: SessionId, room: &QuotaCharge) -> Fact<Charged> {
     let bounds = bounds(judge, &room.mailbox).await;
     if bounds.is_empty() {
         return Fact::Known(Charged::Within);

@@ -1,6 +1,6 @@
 //! Tells of a decision: the record is made here, and from it the reply, the line of the log, and what those get who follow.
 
-use guard::record::Place;
+use guard::record::Origin;
 use guard::rule::{Action, Hit, HitOutcome, Mode};
 use guard::{Command, Decided, Outcome, Part, Recipient, Record, Refusal, Verdict};
 use smtp::reply::Reply;
@@ -19,7 +19,7 @@ pub(super) fn tell(judge: Judge<'_>, case: &Case, command: &Command<'_>, verdict
     if refusal.is_none() && !relayed && command.hits().is_empty() && !records.is_followed() {
         return None;
     }
-    let of = Place { session: case.session.to_string(), listener: case.listener.to_string() };
+    let of = Origin { session: case.session.to_string(), listener: case.listener.to_string() };
     let decided = Decided { policy: judge.policy, case: &case.guard, command, verdict };
     let record = Record::new(facts::explain_id(), of, decided);
     let reply = refusal.map(|refusal| reply::to(refusal, &subject(refusal, &record), record.id));

@@ -55,7 +55,7 @@ impl Taken {
 /// Takes a place for each charge, or for none of them.
 pub(super) async fn all(judge: Judge<'_>, case: &Case, charges: &[Charge]) -> Taken {
     for (at, charge) in charges.iter().enumerate() {
-        if let Charge::Room(room) = charge {
+        if let Charge::Quota(room) = charge {
             match quota::charge(judge, case.session, room).await {
                 Fact::Known(Charged::Exceeded) => return Taken::none(Reserved::Exceeded { charge: at }),
                 // Room that cannot be measured is delivery's to find.
@@ -112,7 +112,7 @@ fn of<'a>(judge: Judge<'_>, at: usize, charge: &'a Charge) -> Option<Counted<'a>
             let (key, rate) = (RateKey::Device(&device.login), Rate::per(HOUR, device.per_hour));
             state::Charge::Rate(RateCharge { key, rate, cost: 1 })
         }
-        Charge::Room(_) => return None,
+        Charge::Quota(_) => return None,
     };
     Some(Counted { at, charge })
 }

@@ -97,7 +97,7 @@ fn alone<'a>(rest: &[u8], command: Command<'a>, usage: &'static str) -> Result<C
 }
 
 /// The arguments: text without control characters, separated by blanks.
-fn words(rest: &[u8]) -> Option<impl Iterator<Item = &str>> {
+fn arguments(rest: &[u8]) -> Option<impl Iterator<Item = &str>> {
     let text = std::str::from_utf8(rest).ok()?;
     if text.bytes().any(|octet| octet.is_ascii_control()) {
         return None;
@@ -107,7 +107,7 @@ fn words(rest: &[u8]) -> Option<impl Iterator<Item = &str>> {
 
 /// The whole argument: a login may have blanks in it, at least with old clients.
 fn one_text(rest: &[u8]) -> Option<&str> {
-    words(rest)?.next()?;
+    arguments(rest)?.next()?;
     Some(std::str::from_utf8(rest).ok()?.trim_matches(' '))
 }
 
@@ -118,7 +118,7 @@ fn pass(rest: &[u8]) -> Option<Command<'_>> {
 }
 
 fn apop(rest: &[u8]) -> Option<Command<'_>> {
-    let mut words = words(rest)?;
+    let mut words = arguments(rest)?;
     let (login, hex) = (words.next()?, words.next()?);
     if words.next().is_some() || hex.len() != 32 {
         return None;
@@ -132,7 +132,7 @@ fn apop(rest: &[u8]) -> Option<Command<'_>> {
 }
 
 fn auth(rest: &[u8]) -> Option<Command<'_>> {
-    let mut words = words(rest)?;
+    let mut words = arguments(rest)?;
     let Some(mechanism) = words.next() else { return Some(Command::AuthList) };
     let initial = words.next().map(|word| Octets(word.as_bytes()));
     words.next().is_none().then_some(Command::Auth(mechanism, initial))
@@ -152,14 +152,14 @@ fn one_number(rest: &[u8]) -> Option<u32> {
 /// `Some(None)`: no argument, which is fine.
 #[expect(clippy::option_option, reason = "outer: is it right; inner: is it there")]
 fn some_number(rest: &[u8]) -> Option<Option<u32>> {
-    let mut words = words(rest)?;
+    let mut words = arguments(rest)?;
     let Some(word) = words.next() else { return Some(None) };
     let number = number(word)?;
     words.next().is_none().then_some(Some(number))
 }
 
 fn top(rest: &[u8]) -> Option<Command<'_>> {
-    let mut words = words(rest)?;
+    let mut words = arguments(rest)?;
     let (message, lines) = (number(words.next()?)?, number(words.next()?)?);
     words.next().is_none().then_some(Command::Top(message, lines))
 }

@@ -42,7 +42,7 @@ impl Contexts {
     pub fn parse(stored: &str) -> Option<Self> {
         let digits = stored.strip_prefix("{CRAM-MD5}").unwrap_or(stored);
         let octets = Zeroizing::new(hash::unhex::<32>(digits.as_bytes())?);
-        Some(Self { outer: words(&octets[..16]), inner: words(&octets[16..]) })
+        Some(Self { outer: le_words(&octets[..16]), inner: le_words(&octets[16..]) })
     }
 
     /// Whether this is of that password; the empty one never verifies (T13).
@@ -81,7 +81,7 @@ fn after_pad(key: &[u8], pad: u8) -> [u32; 4] {
     state
 }
 
-fn words(octets: &[u8]) -> [u32; 4] {
+fn le_words(octets: &[u8]) -> [u32; 4] {
     let mut words = [0; 4];
     for (word, four) in words.iter_mut().zip(octets.as_chunks::<4>().0) {
         *word = u32::from_le_bytes(*four);

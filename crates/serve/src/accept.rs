@@ -118,13 +118,13 @@ impl Entrance {
         // A proxy brings many clients: each is counted once its header names it. A mail server that asks us speaks for many.
         let proxied = limits.proxy_from.iter().any(|net| net.contains(&peer));
         // DRAC may be spoken by anybody, if only to be told that he may not.
-        let of_many = proxied || (limits.protocol.is_beside() && limits.protocol != Protocol::Dracd);
+        let of_many = proxied || (limits.protocol.is_interface() && limits.protocol != Protocol::Dracd);
         let per_client = if of_many { limits.connections_max } else { limits.connections_per_client_max };
         match listener.gate.enter(peer, limits.connections_max, per_client) {
             Ok(pass) => {
                 let _ = tcp.set_nodelay(true);
                 let (border, stop) = (Arc::clone(&self.border), self.stop.clone());
-                if limits.protocol.is_beside() {
+                if limits.protocol.is_interface() {
                     let connection = Connection::new(border, &listener, peer, pass);
                     tokio::spawn(interfaces::serve(connection, Link::Tcp(tcp), stop));
                     return;
@@ -209,7 +209,7 @@ fn turn_away(tcp: &TcpStream, listener: &ListenerSite, peer: IpAddr, refused: Re
     let protocol = listener.settings.protocol;
     if protocol.implicit_tls() {
         // In clear it would mean nothing to the client.
-    } else if protocol.is_beside() {
+    } else if protocol.is_interface() {
         // Each of them tries again by itself.
     } else if protocol.is_smtp() {
         match refused {

@@ -2,7 +2,7 @@
 
 use crate::map_file::{self, MapFile};
 use crate::reading::Reading;
-use crate::source::Place;
+use crate::source::Position;
 use crate::value::{self, HostPort};
 use maps::Kind;
 use schemars::JsonSchema;
@@ -71,7 +71,7 @@ pub struct RelayDomain {
     /// Who takes its mail; `None`: the mail server that asks us.
     pub next_hop: Option<HostPort>,
     /// The entry.
-    pub place: Place,
+    pub place: Position,
 }
 
 /// What `domains.maps` may be.
@@ -106,6 +106,6 @@ impl WrittenRelayDomain {
         let domain = reading.parsed(&at, value::domain(&self.domain));
         let next_hop = self.next_hop.as_ref();
         let next_hop = next_hop.and_then(|hop| reading.parsed(&format!("{path}.next_hop"), value::host_port(hop, 25)));
-        Some(RelayDomain { domain: domain?, next_hop, place: reading.place(&at) })
+        Some(RelayDomain { domain: domain?, next_hop, place: reading.position(&at) })
     }
 }

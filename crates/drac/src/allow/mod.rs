@@ -48,7 +48,7 @@ pub struct Loaded {
 
 /// Where in a file something stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// The file's name, as it was given.
     pub file: String,
     /// The line, from 1.
@@ -57,7 +57,7 @@ pub struct Place {
     pub column: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
     }
@@ -67,7 +67,7 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// Where it stands.
-    pub place: Place,
+    pub place: Position,
     /// What is the matter, and what to write instead.
     pub message: String,
 }
@@ -88,7 +88,7 @@ pub enum AllowError {
     )]
     Everybody {
         /// The entry.
-        place: Place,
+        place: Position,
     },
     /// So many addresses may add that it cannot be one site's servers.
     #[error(
@@ -97,7 +97,7 @@ pub enum AllowError {
     )]
     TooWide {
         /// The entry.
-        place: Place,
+        place: Position,
         /// How many it matches, as a power of two.
         addresses: String,
     },
@@ -105,7 +105,7 @@ pub enum AllowError {
     #[error("{place}: more than {ENTRIES_MAX} entries")]
     TooMany {
         /// The first entry that is too many.
-        place: Place,
+        place: Position,
     },
 }
 
@@ -125,7 +125,7 @@ impl Allow {
         }
         let mut loaded = reading.loaded;
         if loaded.allow.is_empty() {
-            let place = Place { file: file.to_owned(), line: 1, column: 1 };
+            let place = Position { file: file.to_owned(), line: 1, column: 1 };
             let message = "no line permits anybody: every add will be denied, those from this machine too. Without any file \
                            127.0.0.1 and ::1 may add";
             loaded.warnings.push(Warning { place, message: message.to_owned() });
@@ -224,7 +224,7 @@ impl Reading<'_> {
 
     fn check_width(&self, width: Width) -> Result<(), AllowError> {
         let Width { bits, bits_min, bits_all } = width;
-        let place = self.place(1);
+        let place = self.position(1);
         if bits == 0 {
             Err(AllowError::Everybody { place })
         } else if bits < bits_min {
@@ -237,12 +237,12 @@ impl Reading<'_> {
     }
 
     fn warn(&mut self, column: usize, message: String) {
-        let place = self.place(column);
+        let place = self.position(column);
         self.loaded.warnings.push(Warning { place, message });
     }
 
-    fn place(&self, column: usize) -> Place {
-        Place { file: self.file.to_owned(), line: self.line, column }
+    fn position(&self, column: usize) -> Position {
+        Position { file: self.file.to_owned(), line: self.line, column }
     }
 }
 

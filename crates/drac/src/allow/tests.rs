@@ -93,7 +93,7 @@ fn void_lines_are_told() {
     for (line, column, advice) in cases {
         let Loaded { allow, warnings } = load(&format!("# first\n{line}\n"));
         assert!(allow.is_empty(), "{line:?}");
-        let place = Place { file: "dracd.allow".to_owned(), line: 2, column };
+        let place = Position { file: "dracd.allow".to_owned(), line: 2, column };
         assert_eq!(warnings.len(), 2, "{line:?}: {warnings:?}");
         assert_eq!(warnings[0].place, place, "{line:?}: {warnings:?}");
         assert!(warnings[0].message.contains(advice), "{line:?}: {warnings:?}");

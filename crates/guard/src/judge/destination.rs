@@ -11,39 +11,39 @@ use crate::reason::Reason;
 use crate::trace::{Asked, Found};
 
 /// Where a recipient lives.
-pub(super) enum Place {
+pub(super) enum Destination {
     Here(HostedPath),
     Elsewhere,
     Need(Need),
     Refuse(Reason),
 }
 
-pub(super) fn of(hearing: &mut Hearing<'_>) -> Place {
+pub(super) fn of(hearing: &mut Hearing<'_>) -> Destination {
     let own_literal = match literal(hearing) {
-        Literal::Foreign => return Place::Elsewhere,
+        Literal::Foreign => return Destination::Elsewhere,
         Literal::Own => true,
         Literal::None => false,
     };
     let Some(mailbox) = hearing.policy.directory_mailbox(hearing.forward_path) else {
         // Our literal or <Postmaster>, but no default domain to look into; or a host that is no domain at all.
         let ours = own_literal || matches!(hearing.forward_path, ForwardPath::Postmaster);
-        return if ours { Place::Refuse(Reason::LiteralRefused) } else { Place::Elsewhere };
+        return if ours { Destination::Refuse(Reason::LiteralRefused) } else { Destination::Elsewhere };
     };
     if let Some(need) = hearing.need(FactName::Hosting) {
-        return Place::Need(need);
+        return Destination::Need(need);
     }
     let hosting = match hearing.facts.fact(&HOSTING) {
         Some(Fact::Known(hosting)) => *hosting,
         Some(Fact::Unknown(fault)) => {
             hearing.trace.note(Asked::Hosting, Found::Unknown(fault));
-            return Place::Refuse(Reason::AuthorityUnavailable);
+            return Destination::Refuse(Reason::AuthorityUnavailable);
         }
-        None => return Place::Refuse(Reason::AuthorityUnavailable),
+        None => return Destination::Refuse(Reason::AuthorityUnavailable),
     };
     hearing.trace.note(Asked::Hosting, Found::Hosting(hosting));
     match settle(hosting, &mailbox, hearing) {
-        Hosting::NotHosted if own_literal => Place::Refuse(Reason::LiteralRefused),
-        Hosting::NotHosted => Place::Elsewhere,
+        Hosting::NotHosted if own_literal => Destination::Refuse(Reason::LiteralRefused),
+        Hosting::NotHosted => Destination::Elsewhere,
         ours => here(ours, hearing),
     }
 }
@@ -79,20 +79,20 @@ fn settle(hosting: Hosting, mailbox: &Mailbox, hearing: &mut Hearing<'_>) -> Hos
 
 /// A local part that is itself an address or a route is taken only if a mailbox has exactly that name: an alias, a
 /// catch-all or the next hop of a relay domain might read it as the route it looks like.
-fn here(hosting: Hosting, hearing: &mut Hearing<'_>) -> Place {
+fn here(hosting: Hosting, hearing: &mut Hearing<'_>) -> Destination {
     let path = hearing.forward_path;
     if let Some(routing) = path.mailbox().and_then(Mailbox::routing) {
         hearing.trace.note(Asked::Routing, Found::Routing(routing));
         if hosting != Hosting::Mailbox {
-            return Place::Refuse(Reason::RoutingRefused);
+            return Destination::Refuse(Reason::RoutingRefused);
         }
     }
     if hosting == Hosting::UnknownUser {
-        return Place::Refuse(Reason::UnknownUser);
+        return Destination::Refuse(Reason::UnknownUser);
     }
     let own = match hearing.policy.directory_mailbox(path) {
         Some(std::borrow::Cow::Owned(own)) => Some(own),
         _ => None,
     };
-    Place::Here(HostedPath::new(path.clone(), own, hosting))
+    Destination::Here(HostedPath::new(path.clone(), own, hosting))
 }

@@ -6,7 +6,7 @@
 //! known it goes on where it stopped.
 
 mod address;
-mod place;
+mod destination;
 mod rules;
 mod step;
 
@@ -155,7 +155,7 @@ impl Judging<'_, '_> {
             };
             self.command.trace.note(Asked::Charge, found);
         }
-        if matches!(short, Some(Charge::Room(_))) {
+        if matches!(short, Some(Charge::Quota(_))) {
             return self.refuse(Reason::MailboxFull);
         }
         match std::mem::take(&mut self.command.progress.end) {

@@ -11,12 +11,12 @@
 
 use smtp::address::{ForwardPath, ReversePath};
 
-use super::place::{self, Place};
+use super::destination::{self, Destination};
 use super::rules::{self, Held};
 use crate::authority::auth::Ownership;
 use crate::authority::{Answer, Pending, RelayGrant, auth, client_map, network, pop};
 use crate::case::{Case, Depth, MailJudged, Mailboxes, RulesFrom};
-use crate::charge::{Charge, RoomCharge};
+use crate::charge::{Charge, QuotaCharge};
 use crate::command::{Command, End, Stage};
 use crate::fact::{Fact, Fault};
 use crate::facts::{FactName, Facts, Need};
@@ -38,7 +38,7 @@ pub(super) enum Step {
     /// What rules say.
     Rules,
     /// Who answers for the recipient.
-    Place,
+    Destination,
     /// The authorities.
     Auth,
     Network,
@@ -50,17 +50,17 @@ pub(super) enum Step {
     /// What is to be charged.
     Charge,
     /// Whether the message that is there still has room.
-    Room,
+    Quota,
 }
 
 const CONNECT: &[&[Step]] = &[&[Step::Login, Step::Rules]];
 const MAIL: &[&[Step]] = &[&[Step::Login, Step::Sender, Step::Rules]];
 const RCPT: &[&[Step]] = &[
-    &[Step::Login, Step::Sender, Step::Rules, Step::Place],
+    &[Step::Login, Step::Sender, Step::Rules, Step::Destination],
     &[Step::Auth, Step::Network, Step::ClientAddress, Step::ClientName, Step::Pop, Step::Denied],
     &[Step::Charge],
 ];
-const MESSAGE: &[&[Step]] = &[&[Step::Room]];
+const MESSAGE: &[&[Step]] = &[&[Step::Quota]];
 
 /// The steps of a stage, in waves.
 pub(super) fn waves(stage: Stage) -> &'static [&'static [Step]] {
@@ -128,7 +128,7 @@ impl View<'_> {
             Step::Login => self.login(),
             Step::Sender => self.sender(),
             Step::Rules => self.rules(),
-            Step::Place => self.place(),
+            Step::Destination => self.destination(),
             Step::Auth => self.auth(),
             Step::Network => network::ask(&mut self.hearing()).into(),
             Step::ClientAddress => client_map::ask_address(&mut self.hearing()).into(),
@@ -136,7 +136,7 @@ impl View<'_> {
             Step::Pop => pop::ask(&mut self.hearing()).into(),
             Step::Denied => self.denied(),
             Step::Charge => Seen::Charges(self.charges()),
-            Step::Room => Seen::Charges(self.room_of_message()),
+            Step::Quota => Seen::Charges(self.quota_charge_of_message()),
         }
     }
 
@@ -210,18 +210,18 @@ impl View<'_> {
         rules::ask(&policy.rules, of, &mut self.hearing()).map_or_else(Seen::Need, Seen::Rules)
     }
 
-    fn place(&mut self) -> Seen {
+    fn destination(&mut self) -> Seen {
         if self.case.manner.depth == Depth::Rules {
             return Seen::Done;
         }
         let depth = self.case.manner.depth;
-        match place::of(&mut self.hearing()) {
-            Place::Here(hosted) => Seen::Hosted(hosted),
-            Place::Elsewhere => Seen::Nothing,
-            Place::Need(need) => Seen::Need(vec![need]),
+        match destination::of(&mut self.hearing()) {
+            Destination::Here(hosted) => Seen::Hosted(hosted),
+            Destination::Elsewhere => Seen::Nothing,
+            Destination::Need(need) => Seen::Need(vec![need]),
             // The mail server may answer for what nothing here does.
-            Place::Refuse(reason) if depth == Depth::Hosting && reason.is_of_relaying() => Seen::Done,
-            Place::Refuse(reason) => Seen::Refuse(Refusal::new(reason, Part::Recipient)),
+            Destination::Refuse(reason) if depth == Depth::Hosting && reason.is_of_relaying() => Seen::Done,
+            Destination::Refuse(reason) => Seen::Refuse(Refusal::new(reason, Part::Recipient)),
         }
     }
 
@@ -261,25 +261,25 @@ impl View<'_> {
             End::Pending(pending) => vec![pending.charge().clone()],
             End::Hosted(hosted) => {
                 let declared = self.case.greeting.transaction.as_ref().and_then(|open| open.declared_octets);
-                self.room(hosted, declared).into_iter().collect()
+                self.quota_charge(hosted, declared).into_iter().collect()
             }
         }
     }
 
     /// Asked again once the message is there: a client that told no size, or a smaller one, learns only now that it does not
     /// fit.
-    fn room_of_message(&self) -> Vec<Charge> {
+    fn quota_charge_of_message(&self) -> Vec<Charge> {
         let Some((arrived, only)) = self.command.arrived.and_then(|arrived| Some((arrived, arrived.only?))) else {
             return Vec::new();
         };
         let declared = self.case.greeting.transaction.as_ref().and_then(|open| open.declared_octets);
         let told = declared.is_some_and(|declared| arrived.octets <= declared.saturating_add(arrived.ours_octets));
-        if told { Vec::new() } else { self.room(only, Some(arrived.octets)).into_iter().collect() }
+        if told { Vec::new() } else { self.quota_charge(only, Some(arrived.octets)).into_iter().collect() }
     }
 
-    fn room(&self, hosted: &HostedPath, octets: Option<u64>) -> Option<Charge> {
+    fn quota_charge(&self, hosted: &HostedPath, octets: Option<u64>) -> Option<Charge> {
         let ours = self.case.manner.mailboxes == Mailboxes::Ours && hosted.hosting() != Hosting::RelayDomain;
         let mailbox = hosted.mailbox().filter(|_| ours)?.clone();
-        Some(Charge::Room(RoomCharge { mailbox, octets }))
+        Some(Charge::Quota(QuotaCharge { mailbox, octets }))
     }
 }

@@ -5,7 +5,7 @@ use crate::import::{
     ImportError, Spot,
     postfix::{
         self,
-        main_cf::{MainCf, words},
+        main_cf::{MainCf, split_list},
         master_cf::{self, Service},
     },
 };
@@ -103,11 +103,11 @@ fn asked(main: &MainCf) -> Vec<String> {
     let mut all: Vec<String> = LISTS
         .iter()
         .flat_map(|list| {
-            let steps = words(&main.value(list));
+            let steps = split_list(&main.value(list));
             (0..steps.len()).filter_map(|at| guard_of(&steps, at)).collect::<Vec<_>>()
         })
         .collect();
-    all.extend(words(&main.value("smtpd_milters")).into_iter().filter(|it| is_ours(it)));
+    all.extend(split_list(&main.value("smtpd_milters")).into_iter().filter(|it| is_ours(it)));
     all
 }
 
@@ -145,9 +145,9 @@ impl Postfix<'_> {
 
     fn smtpd(&mut self, smtpd: &Smtpd<'_>) {
         let mut reached = has_milter(&smtpd.main);
-        let relay = words(&smtpd.main.value("smtpd_relay_restrictions"));
+        let relay = split_list(&smtpd.main.value("smtpd_relay_restrictions"));
         for list in LISTS {
-            let steps = words(&smtpd.main.value(list));
+            let steps = split_list(&smtpd.main.value(list));
             let Some(guard) = self.guard_in(&steps) else { continue };
             reached = true;
             self.before(smtpd, list, &steps[..guard]);
@@ -175,7 +175,7 @@ impl Postfix<'_> {
             smtpd.service.map_or_else(|| Spot::new(&self.file, 1), |service| Spot::new(&self.master, service.line));
         let what = format!("{}: its mail never reaches Sekisho", smtpd.name);
         let inside = smtpd.service.is_some_and(|service| {
-            service.kind != "inet" || matches!(service.place().0, Some("127.0.0.1" | "localhost" | "::1"))
+            service.kind != "inet" || matches!(service.endpoint().0, Some("127.0.0.1" | "localhost" | "::1"))
         });
         if inside {
             self.findings.note(
@@ -276,7 +276,7 @@ impl Postfix<'_> {
     fn replaced(&mut self, smtpd: &Smtpd<'_>, relay: &[String]) {
         let Some(service) = smtpd.service else { return };
         let own = service.overrides.iter().any(|(name, _)| name == "smtpd_relay_restrictions");
-        let main_asks = self.guard_in(&words(&self.main.value("smtpd_relay_restrictions"))).is_some();
+        let main_asks = self.guard_in(&split_list(&self.main.value("smtpd_relay_restrictions"))).is_some();
         if !own || !main_asks || self.guard_in(relay).is_some() {
             return;
         }
@@ -294,7 +294,7 @@ impl Postfix<'_> {
 
     /// An open relay with or without the guard.
     fn stops(&mut self, smtpd: &Smtpd<'_>, relay: &[String]) {
-        let recipient = words(&smtpd.main.value("smtpd_recipient_restrictions"));
+        let recipient = split_list(&smtpd.main.value("smtpd_recipient_restrictions"));
         let stops = |steps: &[String]| steps.iter().any(|it| STOPS.contains(&it.as_str()));
         if !stops(relay) && !stops(&recipient) {
             let at = self.at(smtpd, "smtpd_relay_restrictions");
@@ -318,7 +318,7 @@ impl Postfix<'_> {
         let permits =
             smtpds.iter().any(|it| LISTS.iter().any(|list| it.main.value(list).contains("permit_mynetworks")));
         let at = Spot::new(&self.file, self.main.line("mynetworks"));
-        for word in words(&self.main.value("mynetworks")) {
+        for word in split_list(&self.main.value("mynetworks")) {
             let net = word.replace(['[', ']'], "");
             if !net.starts_with(|it: char| it.is_ascii_hexdigit() || it == ':') || net.starts_with("127.") {
                 continue;
@@ -350,7 +350,7 @@ impl Postfix<'_> {
                 self.default_action(&at, "smtpd_policy_service_default_action", &action);
             }
             for list in LISTS {
-                for word in words(&smtpd.main.value(list)).iter().filter(|it| it.starts_with('{')) {
+                for word in split_list(&smtpd.main.value(list)).iter().filter(|it| it.starts_with('{')) {
                     let Some((_, action)) = word.split_once("default_action") else { continue };
                     let action = action.trim_start_matches([' ', '=', '{']).trim_end_matches(['}', ' ']);
                     if !is_deferring(action) {
@@ -409,7 +409,7 @@ fn is_deferring(action: &str) -> bool {
 }
 
 fn has_milter(main: &MainCf) -> bool {
-    words(&main.value("smtpd_milters")).iter().any(|it| is_ours(it))
+    split_list(&main.value("smtpd_milters")).iter().any(|it| is_ours(it))
 }
 
 fn logins_are_ours(main: &MainCf) -> bool {

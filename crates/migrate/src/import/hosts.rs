@@ -139,7 +139,7 @@ fn rules(text: &str, file: &Path, permits: bool, making: &mut Making) -> Vec<Rul
             making.not_taken(&at, "the line", "it is no rule: DAEMONS : CLIENTS");
             continue;
         };
-        let (daemons, clients) = (words(daemons), words(clients));
+        let (daemons, clients) = (split_list(daemons), split_list(clients));
         if daemons.iter().chain(&clients).any(|word| word.eq_ignore_ascii_case("except")) {
             making.not_taken(&at, &text, "there are no exceptions; write `peers` by hand");
             continue;
@@ -196,7 +196,7 @@ fn fields(line: &str) -> Vec<String> {
     fields
 }
 
-fn words(text: &str) -> Vec<String> {
+fn split_list(text: &str) -> Vec<String> {
     text.split([' ', '\t', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 

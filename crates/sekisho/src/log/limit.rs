@@ -20,21 +20,21 @@ use std::{
 };
 use tracing::{Event, Level, Metadata};
 
-/// Places that are counted; a power of two, and several times what the program has. More would not be limited.
-const PLACES_MAX: usize = 1_024;
+/// Callsites that are counted; a power of two, and several times what the program has. More would not be limited.
+const CALLSITES_MAX: usize = 1_024;
 
 /// Counts lines.
 #[derive(Debug)]
 pub(super) struct Limit {
     lines_per_second_max: AtomicU32,
-    places: Box<[Place]>,
+    callsites: Box<[Callsite]>,
     /// The second in which was told last what is left out.
     told: AtomicU64,
 }
 
 /// One place in the program that logs.
 #[derive(Debug, Default)]
-struct Place {
+struct Callsite {
     /// Address of its metadata; 0 is nobody's.
     metadata: AtomicUsize,
     /// The second in the upper half, its lines in the lower.
@@ -45,8 +45,8 @@ struct Place {
 
 impl Limit {
     pub(super) fn new() -> Self {
-        let places = std::iter::repeat_with(Place::default).take(PLACES_MAX).collect();
-        Self { lines_per_second_max: AtomicU32::new(u32::MAX), places, told: AtomicU64::new(0) }
+        let callsites = std::iter::repeat_with(Callsite::default).take(CALLSITES_MAX).collect();
+        Self { lines_per_second_max: AtomicU32::new(u32::MAX), callsites, told: AtomicU64::new(0) }
     }
 
     pub(super) fn set(&self, lines_per_second_max: u32) {
@@ -60,31 +60,31 @@ impl Limit {
         if *metadata.level() != Level::INFO || metadata.fields().field("queue_id").is_some() {
             return true;
         }
-        let Some(place) = self.place(metadata) else { return true };
-        if place.count(second) <= self.lines_per_second_max.load(Relaxed) {
+        let Some(callsite) = self.callsite(metadata) else { return true };
+        if callsite.count(second) <= self.lines_per_second_max.load(Relaxed) {
             return true;
         }
-        line::with_name(event, |name| place.leave_out(name));
+        line::with_name(event, |name| callsite.leave_out(name));
         false
     }
 
     /// By open addressing: a place is never given up.
-    fn place(&self, metadata: &'static Metadata<'static>) -> Option<&Place> {
+    fn callsite(&self, metadata: &'static Metadata<'static>) -> Option<&Callsite> {
         let address = ptr::from_ref(metadata).addr();
         // Fibonacci hashing: addresses differ in few of their bits.
         let start = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-        for step in 0..PLACES_MAX as u64 {
-            let place = &self.places[usize::try_from((start + step) % PLACES_MAX as u64).unwrap_or(0)];
-            let known = place.metadata.load(Relaxed);
+        for step in 0..CALLSITES_MAX as u64 {
+            let callsite = &self.callsites[usize::try_from((start + step) % CALLSITES_MAX as u64).unwrap_or(0)];
+            let known = callsite.metadata.load(Relaxed);
             if known == address {
-                return Some(place);
+                return Some(callsite);
             }
-            if known == 0 && place.metadata.compare_exchange(0, address, Relaxed, Relaxed).is_ok() {
-                return Some(place);
+            if known == 0 && callsite.metadata.compare_exchange(0, address, Relaxed, Relaxed).is_ok() {
+                return Some(callsite);
             }
             // Somebody else may have been quicker with the same.
-            if place.metadata.load(Relaxed) == address {
-                return Some(place);
+            if callsite.metadata.load(Relaxed) == address {
+                return Some(callsite);
             }
         }
         None
@@ -97,9 +97,9 @@ impl Limit {
         {
             return;
         }
-        for place in &self.places {
-            if place.metadata.load(Relaxed) != 0 {
-                for left_out in place.take() {
+        for callsite in &self.callsites {
+            if callsite.metadata.load(Relaxed) != 0 {
+                for left_out in callsite.take() {
                     line::suppressed(lines, form, &left_out);
                 }
             }
@@ -107,7 +107,7 @@ impl Limit {
     }
 }
 
-impl Place {
+impl Callsite {
     /// Counts one line; gives how many there were in this second.
     fn count(&self, second: u64) -> u32 {
         let now = second << 32;
@@ -140,19 +140,19 @@ mod tests {
 
     #[test]
     fn each_second_counts_anew() {
-        let place = Place::default();
-        assert_eq!([7, 7, 7, 8, 8, 9].map(|second| place.count(second)), [1, 2, 3, 1, 2, 1]);
-        place.counted.store((9 << 32) | u64::from(u32::MAX), Relaxed);
-        assert_eq!((place.count(9), place.count(10)), (u32::MAX, 1));
+        let callsite = Callsite::default();
+        assert_eq!([7, 7, 7, 8, 8, 9].map(|second| callsite.count(second)), [1, 2, 3, 1, 2, 1]);
+        callsite.counted.store((9 << 32) | u64::from(u32::MAX), Relaxed);
+        assert_eq!((callsite.count(9), callsite.count(10)), (u32::MAX, 1));
     }
 
     #[test]
     fn what_is_left_out_is_told_once_a_second() {
         let limit = Limit::new();
-        let place = &limit.places[3];
-        place.metadata.store(1, Relaxed);
+        let callsite = &limit.callsites[3];
+        callsite.metadata.store(1, Relaxed);
         for name in ["delivered", "deferred", "delivered"] {
-            place.leave_out(name);
+            callsite.leave_out(name);
         }
         let mut lines = Vec::new();
         limit.tell(&mut lines, Form::Text, Some(7));
@@ -162,7 +162,7 @@ mod tests {
             told,
             ["info lines_suppressed event=delivered count=2", "info lines_suppressed event=deferred count=1"]
         );
-        place.leave_out("delivered");
+        callsite.leave_out("delivered");
         let mut lines = Vec::new();
         limit.tell(&mut lines, Form::Text, Some(7));
         assert!(lines.is_empty(), "the second is not over");

@@ -14,11 +14,11 @@
 /// ```
 #[derive(Debug, Default)]
 pub struct DotWriter {
-    place: Place,
+    position: Position,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     #[default]
     LineStart,
     InLine,
@@ -30,18 +30,18 @@ impl DotWriter {
     /// Appends the octets of the wire for the next piece of the message.
     pub fn write(&mut self, mut piece: &[u8], out: &mut Vec<u8>) {
         out.reserve(piece.len() + piece.len() / 32 + 8);
-        if self.place == Place::AfterCr && !piece.is_empty() {
+        if self.position == Position::AfterCr && !piece.is_empty() {
             piece = piece.strip_prefix(b"\n").unwrap_or(piece);
             self.end_line(out);
         }
         while !piece.is_empty() {
-            if self.place == Place::LineStart && piece[0] == b'.' {
+            if self.position == Position::LineStart && piece[0] == b'.' {
                 out.push(b'.');
             }
             let end = piece.iter().position(|&octet| octet == b'\n' || octet == b'\r');
             let Some(end) = end else {
                 out.extend_from_slice(piece);
-                self.place = Place::InLine;
+                self.position = Position::InLine;
                 return;
             };
             out.extend_from_slice(&piece[..end]);
@@ -51,7 +51,7 @@ impl DotWriter {
 
     /// Ends the message: the last line, if open, and the dot.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        if self.place != Place::LineStart {
+        if self.position != Position::LineStart {
             self.end_line(out);
         }
         out.extend_from_slice(b".\r\n");
@@ -61,7 +61,7 @@ impl DotWriter {
     fn take_line_end<'a>(&mut self, rest: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
         let after = match rest {
             [b'\r'] => {
-                self.place = Place::AfterCr;
+                self.position = Position::AfterCr;
                 return &[];
             }
             [b'\r', b'\n', after @ ..] | [_, after @ ..] => after,
@@ -73,7 +73,7 @@ impl DotWriter {
 
     fn end_line(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\r\n");
-        self.place = Place::LineStart;
+        self.position = Position::LineStart;
     }
 }
 

@@ -14,7 +14,7 @@ const ENVID_OCTETS_MAX: usize = 100;
 const ORCPT_OCTETS_MAX: usize = 500;
 
 /// Keyword and value of each word.
-fn words(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+fn parameters(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     text.split(' ').filter(|word| !word.is_empty()).map(|word| match word.split_once('=') {
         Some((keyword, value)) => (keyword, Some(value)),
         None => (word, None),
@@ -34,7 +34,7 @@ pub(super) fn number(text: &str) -> Option<u64> {
 pub(super) fn mail(text: &str) -> Result<MailParams, CommandError<'_>> {
     let mut params = MailParams::default();
     let mut smtputf8 = None;
-    for (keyword, value) in words(text) {
+    for (keyword, value) in parameters(text) {
         let done = match keyword.to_ascii_uppercase().as_str() {
             "SIZE" => once(&mut params.size, value.and_then(number)),
             "BODY" => once(&mut params.body, value.and_then(body)),
@@ -53,7 +53,7 @@ pub(super) fn mail(text: &str) -> Result<MailParams, CommandError<'_>> {
 pub(super) fn rcpt(text: &str) -> Result<RcptParams, CommandError<'_>> {
     let mut said = None;
     let mut orcpt = None;
-    for (keyword, value) in words(text) {
+    for (keyword, value) in parameters(text) {
         let done = match keyword.to_ascii_uppercase().as_str() {
             "NOTIFY" => once(&mut said, value.and_then(notify)),
             "ORCPT" => once(&mut orcpt, value.and_then(original_recipient)),
@@ -122,7 +122,7 @@ fn original_recipient(value: &str) -> Option<String> {
 pub(super) fn xclient(text: &str) -> Option<XClient> {
     let mut facts = XClient::default();
     let mut any = false;
-    for (keyword, value) in words(text) {
+    for (keyword, value) in parameters(text) {
         any = true;
         let value = String::from_utf8(xtext::decode(value?)?).ok()?;
         if !value.bytes().all(|b| b.is_ascii_graphic()) {

@@ -34,7 +34,7 @@ pub(super) fn meant(texts: &[String], protocol: Protocol, path: &str, reading: &
 }
 
 fn has_unix(protocol: Protocol) -> bool {
-    protocol.is_beside() && protocol != Protocol::Dracd
+    protocol.is_interface() && protocol != Protocol::Dracd
 }
 
 pub(super) fn socket_mode(text: &str, path: &str, reading: &mut Reading<'_>) -> u32 {

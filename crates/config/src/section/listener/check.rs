@@ -19,7 +19,7 @@ pub(super) fn certificate(entry: &WrittenListener, certificate: Certificate, pat
 
 /// Whether its protocol has what is said.
 pub(super) fn protocol(listener: &Listener, path: &str, reading: &mut Reading<'_>) {
-    if listener.protocol.is_beside() {
+    if listener.protocol.is_interface() {
         return mta_interface(listener, path, reading);
     }
     if !listener.protocol.is_smtp() {

@@ -144,7 +144,7 @@ impl WrittenListener {
             auth: self.auth.unwrap_or(protocol.default_auth()),
             auth_required: self.auth_required.unwrap_or(protocol.is_submission()),
             tls: self.tls.unwrap_or(match certificate {
-                Certificate::Given if !protocol.is_beside() => TlsOffer::Offered,
+                Certificate::Given if !protocol.is_interface() => TlsOffer::Offered,
                 _ => TlsOffer::Off,
             }),
             proxy_from: peers::trusted(&self.proxy_from, &format!("{path}.proxy_from"), reading),

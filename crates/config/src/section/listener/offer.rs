@@ -82,7 +82,7 @@ impl Protocol {
     }
 
     /// An interface for other mail servers: no client of ours, and believed in what it tells.
-    pub fn is_beside(self) -> bool {
+    pub fn is_interface(self) -> bool {
         !self.is_smtp() && !self.is_pop3()
     }
 

@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// Who may connect. Who speaks an interface for mail servers names clients, and is believed.
 pub(super) fn meant(texts: &[String], protocol: Protocol, path: &str, reading: &mut Reading<'_>) -> Vec<IpNet> {
     let path = format!("{path}.peers");
-    if !protocol.is_beside() {
+    if !protocol.is_interface() {
         return reading.each(&path, texts, |text| value::network(text).map(|net| net.trunc()));
     }
     if texts.is_empty() && protocol != Protocol::Dracd {

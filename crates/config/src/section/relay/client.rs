@@ -1,7 +1,7 @@
 //! `[[relay.clients]]`: single clients that may relay.
 
 use crate::reading::Reading;
-use crate::source::Place;
+use crate::source::Position;
 use crate::value;
 use ipnet::IpNet;
 use schemars::JsonSchema;
@@ -27,7 +27,7 @@ pub struct Client {
     /// How it is known.
     pub who: ClientWho,
     /// The entry.
-    pub place: Place,
+    pub place: Position,
 }
 
 /// How a relay client is known.
@@ -50,7 +50,7 @@ impl fmt::Display for ClientWho {
 
 impl WrittenClient {
     pub(super) fn meant(&self, path: &str, reading: &mut Reading<'_>) -> Option<Client> {
-        let place = reading.place(path);
+        let place = reading.position(path);
         let who = match (&self.ip, &self.name) {
             (Some(ip), None) => ClientWho::Net(reading.parsed(&format!("{path}.ip"), value::network(ip))?),
             (None, Some(name)) => {

@@ -13,7 +13,7 @@ pub use pop::{Pop, WrittenPop};
 use crate::map_file::{self, MapFile};
 use crate::reading::Reading;
 use crate::restart::Restart;
-use crate::source::Place;
+use crate::source::Position;
 use crate::value;
 use ipnet::IpNet;
 use maps::Kind;
@@ -63,7 +63,7 @@ pub struct Network {
     /// The network, as written (host bits and all).
     pub net: IpNet,
     /// The entry.
-    pub place: Place,
+    pub place: Position,
 }
 
 /// What `relay.maps` may be.
@@ -74,7 +74,7 @@ impl WrittenRelay {
         let mut networks = Vec::new();
         for (index, text) in self.networks.iter().enumerate() {
             let path = format!("relay.networks[{index}]");
-            let place = reading.place(&path);
+            let place = reading.position(&path);
             networks.extend(reading.parsed(&path, value::network(text)).map(|net| Network { net, place }));
         }
         let clients = self.clients.iter().enumerate();

@@ -1,7 +1,7 @@
 //! `[relay.pop]`: POP before SMTP.
 
 use crate::reading::Reading;
-use crate::source::Place;
+use crate::source::Position;
 use crate::value::minutes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ pub struct Pop {
     pub recipients_per_hour: u32,
     pub ipv6_prefix: u8,
     /// The line `enabled` stands in, or that of the section, for traces.
-    pub place: Place,
+    pub place: Position,
 }
 
 impl WrittenPop {
@@ -54,7 +54,7 @@ impl WrittenPop {
             messages_per_hour: self.messages_per_hour,
             recipients_per_hour: self.recipients_per_hour,
             ipv6_prefix: self.ipv6_prefix,
-            place: reading.place("relay.pop.enabled"),
+            place: reading.position("relay.pop.enabled"),
         }
     }
 }

@@ -118,7 +118,7 @@ fn a_mail_server_that_decides_itself_is_told_what_is_ours_only() {
 #[test]
 fn a_record_tells_it_all() {
     use crate::explain::ExplainId;
-    use crate::record::{Decided, Place, Record};
+    use crate::record::{Decided, Origin, Record};
     let (policy, world) = (policy(), pop_user());
     let mut case = world.case(MANNER);
     let parsed = ForwardPath::parse(&world.to).unwrap();
@@ -135,7 +135,7 @@ fn a_record_tells_it_all() {
             Judged::Verdict(verdict) => break verdict,
         }
     };
-    let of = Place { session: "s1".to_owned(), listener: "smtp".to_owned() };
+    let of = Origin { session: "s1".to_owned(), listener: "smtp".to_owned() };
     let decided = Decided { policy: &policy, case: &case, command: &command, verdict: &verdict };
     let record = Record::new(ExplainId::from_random(5), of, decided);
     let written = serde_json::to_value(&record).unwrap();

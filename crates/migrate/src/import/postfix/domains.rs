@@ -1,6 +1,6 @@
 //! Which domains are ours, and where the mail of the others that we take goes.
 
-use super::{Taking, main_cf::words};
+use super::{Taking, main_cf::split_list};
 use crate::import::{
     draft::{Change, Draft},
     read,
@@ -15,7 +15,7 @@ impl Taking<'_> {
     pub(super) fn domains(&mut self) {
         let own = self.own_domains();
         let hops = self.next_hops();
-        let Some((at, list)) = self.take_words("relay_domains") else { return };
+        let Some((at, list)) = self.take_list("relay_domains") else { return };
         let parents = self.main.value("parent_domain_matches_subdomains");
         let mut domains = Vec::new();
         for word in list {
@@ -43,7 +43,7 @@ impl Taking<'_> {
             draft.push("domains.relay", keys);
         };
         self.making.offer_each(&at, Change { what: "relay_domains", key: "[[domains.relay]]" }, &domains, put);
-        if words(&parents).iter().any(|word| word == "relay_domains") && !domains.is_empty() {
+        if split_list(&parents).iter().any(|word| word == "relay_domains") && !domains.is_empty() {
             self.making.differs(&at, "relay_domains", "subdomains are not meant here; name each that you want");
         }
         let without: Vec<&str> = domains.iter().filter(|it| !hops.contains_key(*it)).map(String::as_str).collect();
@@ -57,7 +57,7 @@ impl Taking<'_> {
     fn own_domains(&mut self) -> Vec<String> {
         self.seen.insert("mydestination".to_owned());
         let at = self.at("mydestination");
-        let listed = words(&self.main.value("mydestination"));
+        let listed = split_list(&self.main.value("mydestination"));
         let mut own = Vec::new();
         for word in &listed {
             if word.contains(':') || word.starts_with('/') {
@@ -81,7 +81,7 @@ impl Taking<'_> {
     /// `transport_maps`: the next hop of each domain.
     fn next_hops(&mut self) -> BTreeMap<String, String> {
         let mut hops = BTreeMap::new();
-        let Some((at, list)) = self.take_words("transport_maps") else { return hops };
+        let Some((at, list)) = self.take_list("transport_maps") else { return hops };
         let mut taken = false;
         for word in list {
             let Some((file, text)) = self.source("transport_maps", &word) else { continue };
@@ -118,7 +118,7 @@ impl Taking<'_> {
         let is_map = word.contains(':');
         let Some((_, text)) = self.source(name, word) else { return Vec::new() };
         let keys = entries(&text)
-            .map(|(_, key, value)| if is_map { vec![key.to_owned()] } else { words(&format!("{key} {value}")) });
+            .map(|(_, key, value)| if is_map { vec![key.to_owned()] } else { split_list(&format!("{key} {value}")) });
         keys.flatten().map(|key| key.to_ascii_lowercase()).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Taking,
-    main_cf::{MainCf, words},
+    main_cf::{MainCf, split_list},
     master_cf::Service,
 };
 use crate::import::Spot;
@@ -54,7 +54,7 @@ impl Taking<'_> {
         let written = self.take("inet_interfaces");
         let protocols = self.main.value("inet_protocols");
         let mut addresses: Vec<IpAddr> = Vec::new();
-        for word in words(&self.main.value("inet_interfaces")) {
+        for word in split_list(&self.main.value("inet_interfaces")) {
             let bare = word.replace(['[', ']'], "");
             match bare.as_str() {
                 "all" => addresses.extend(both([0; 4], [0; 16])),
@@ -88,7 +88,7 @@ impl Taking<'_> {
         let Some(port) = service.port() else {
             return self.making.not_taken(&at, &what, "its port has no number; give it in `bind`");
         };
-        let addresses = match service.place().0 {
+        let addresses = match service.endpoint().0 {
             None => addresses.to_vec(),
             Some(host) => match host.parse() {
                 Ok(address) => vec![address],

@@ -51,7 +51,7 @@ struct Step<'a> {
 impl Taking<'_> {
     pub(super) fn lists(&mut self) {
         for list in LISTS {
-            let Some((at, words)) = self.take_words(list) else { continue };
+            let Some((at, words)) = self.take_list(list) else { continue };
             let (mut behind_permit, mut may_relay) = (false, list.contains("relay") || list.contains("recipient"));
             for (index, word) in words.iter().enumerate() {
                 let argument = words.get(index + 1).map(String::as_str);

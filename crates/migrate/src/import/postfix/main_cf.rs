@@ -127,7 +127,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The words of a list: blanks and commas divide them, braces keep them together.
-pub fn words(text: &str) -> Vec<String> {
+pub fn split_list(text: &str) -> Vec<String> {
     let (mut words, mut word, mut depth) = (Vec::new(), String::new(), 0_usize);
     for sign in text.chars() {
         match sign {

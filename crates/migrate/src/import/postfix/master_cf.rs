@@ -1,6 +1,6 @@
 //! `master.cf` as Postfix reads it (master(5)): which services there are and what `-o` gives them.
 
-use super::main_cf::{Written, logical_lines, words};
+use super::main_cf::{Written, logical_lines, split_list};
 
 /// One service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Service {
 
 impl Service {
     /// Where an `inet` service listens: the host if one is named, and the port's number or name.
-    pub fn place(&self) -> (Option<&str>, &str) {
+    pub fn endpoint(&self) -> (Option<&str>, &str) {
         match self.name.rsplit_once(':') {
             Some((host, port)) if !host.is_empty() => (Some(host.trim_start_matches('[').trim_end_matches(']')), port),
             Some((_, port)) => (None, port),
@@ -29,7 +29,7 @@ impl Service {
 
     /// The number of its port, where the name is one of mail's.
     pub fn port(&self) -> Option<u16> {
-        match self.place().1 {
+        match self.endpoint().1 {
             "smtp" => Some(25),
             "submission" => Some(587),
             "smtps" | "submissions" | "urd" | "ssmtp" => Some(465),
@@ -73,5 +73,5 @@ fn service(line: u32, text: &str) -> Option<Service> {
 /// Blanks divide fields; commas do not, and braces keep blanks.
 fn fields(text: &str) -> Vec<String> {
     let masked = text.replace(',', "\u{1}");
-    words(&masked).into_iter().map(|word| word.replace('\u{1}', ",")).collect()
+    split_list(&masked).into_iter().map(|word| word.replace('\u{1}', ",")).collect()
 }

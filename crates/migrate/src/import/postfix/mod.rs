@@ -95,9 +95,9 @@ impl Taking<'_> {
     }
 
     /// The words of a list and whether it is written.
-    fn take_words(&mut self, name: &str) -> Option<(Spot, Vec<String>)> {
+    fn take_list(&mut self, name: &str) -> Option<(Spot, Vec<String>)> {
         let (at, value) = self.take_value(name)?;
-        Some((at, main_cf::words(&value)))
+        Some((at, main_cf::split_list(&value)))
     }
 
     fn names(&mut self) {

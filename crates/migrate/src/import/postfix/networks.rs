@@ -1,6 +1,6 @@
 //! `mynetworks`: who may relay by address.
 
-use super::{Taking, main_cf::words};
+use super::{Taking, main_cf::split_list};
 use crate::import::draft::Change;
 use crate::import::{Spot, read};
 use ipnet::IpNet;
@@ -18,7 +18,7 @@ struct Patterns<'a> {
 impl Taking<'_> {
     pub(super) fn networks(&mut self) {
         let style = self.take("mynetworks_style");
-        let Some((at, list)) = self.take_words("mynetworks") else {
+        let Some((at, list)) = self.take_list("mynetworks") else {
             if let Some((at, _)) = style {
                 self.making.not_taken(&at, "mynetworks_style", "name the networks that may relay in relay.networks");
             }
@@ -55,7 +55,7 @@ impl Taking<'_> {
                         let text: Vec<&str> =
                             text.lines().map(|line| line.split('#').next().unwrap_or_default()).collect();
                         patterns.depth += 1;
-                        self.patterns(at, &words(&text.join("\n")), patterns);
+                        self.patterns(at, &split_list(&text.join("\n")), patterns);
                         patterns.depth -= 1;
                     }
                     Err(error) => self.making.not_taken(at, &format!("mynetworks {word}"), &error.to_string()),
