@@ -7,7 +7,7 @@ use axum::{
     http::StatusCode,
 };
 use serde::Deserialize;
-use spool::{Filter, Listed, Origin, QueueId, RecipientState, Target, UnixMicros};
+use spool::{Filter, Listed, Origin, QueueId, RecipientState, UnixMicros};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Most messages in one answer; the next page begins behind the last id.
@@ -89,7 +89,7 @@ pub(super) async fn delete(State(backend): Shared, Path(text): Path<String>) -> 
 pub(super) enum Action {
     /// Keep it until it is released.
     Hold,
-    /// Let it go.
+    /// Let it go, and its recipients that are held.
     Release,
     /// Try it now.
     Retry,
@@ -130,17 +130,12 @@ fn now() -> UnixMicros {
 fn message(listed: Listed) -> wire::Message {
     let (origin, login, grant) = match listed.origin {
         Origin::Outside => ("outside", None, None),
-        Origin::Account { login, grant } => ("account", login, Some(grant)),
+        Origin::Account(sender) => ("account", sender.login, Some(sender.grant)),
         Origin::Bounce => ("bounce", None, None),
     };
     let recipients = listed.recipients.into_iter().map(|it| wire::MessageRecipient {
         forward_path: it.forward_path,
-        target: match it.target {
-            Target::Maildir { account } => format!("maildir:{account}"),
-            Target::Remote { host } => format!("remote:{host}"),
-            Target::NextHop { server } => format!("smtp:{server}"),
-            Target::Lmtp { server } => format!("lmtp:{server}"),
-        },
+        target: it.target.destination(),
         state: state(it.state).to_owned(),
         attempts: it.attempts,
         due_at: wire::time(it.due_at_unix_micros / MICROS),
@@ -156,6 +151,7 @@ fn message(listed: Listed) -> wire::Message {
         message_octets: listed.message_octets,
         session: listed.session,
         held: listed.held,
+        hold: listed.hold,
         active: listed.active,
         recipients: recipients.collect(),
     }
@@ -167,5 +163,6 @@ fn state(state: RecipientState) -> &'static str {
         RecipientState::Delivered => "delivered",
         RecipientState::Failed => "failed",
         RecipientState::Expired => "expired",
+        RecipientState::Held => "held",
     }
 }

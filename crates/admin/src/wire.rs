@@ -264,8 +264,11 @@ pub struct Message {
     pub message_octets: u64,
     /// Its session in the log.
     pub session: String,
-    /// Kept until it is released.
+    /// It, or a recipient of it, is kept until it is released.
     pub held: bool,
+    /// Why all of it is kept: `operator`, `rule`, `right-ended`, `unreadable`, `earlier-release`. Absent where only
+    /// recipients are held, which ends by itself.
+    pub hold: Option<String>,
     /// An attempt is being made.
     pub active: bool,
     /// For whom.
@@ -279,7 +282,7 @@ pub struct MessageRecipient {
     pub forward_path: String,
     /// `maildir:LOGIN`, `remote:HOST`, `smtp:SERVER`, `lmtp:SERVER`.
     pub target: String,
-    /// `waiting`, `delivered`, `failed`, `expired`.
+    /// `waiting`, `delivered`, `failed`, `expired`, `held`.
     pub state: String,
     /// Attempts made.
     pub attempts: u16,
@@ -296,7 +299,7 @@ pub struct QueueStats {
     pub messages: u64,
     /// Recipients that wait.
     pub recipients: u64,
-    /// Messages that are held.
+    /// Messages that are held, or have a recipient that is.
     pub held: u64,
     /// Messages in an attempt now.
     pub active: u64,

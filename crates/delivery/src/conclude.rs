@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use smtp::client::Response;
-use spool::{Job, Origin, Outcome};
+use spool::{Envelope, Job, Origin, Outcome};
 
 use crate::classify::{Kind, Verdict};
 use crate::clock::unix_micros;
@@ -19,6 +19,8 @@ struct Decision {
     verdict: Verdict,
     fate: FateKind,
     action: Option<Action>,
+    /// The sender must hear of the failure, and could not be told yet.
+    untold: bool,
 }
 
 /// Ends the attempt for these recipients: notices first, so that nothing is settled as failed that nobody hears of.
@@ -38,7 +40,8 @@ pub(crate) async fn conclude(shared: &Shared, ticket: &Ticket, verdicts: Vec<(us
             tracing::warn!(queue_id = %ticket.job.id, %error, action = ?action, "no notification could be queued");
             if action == Action::Failed {
                 decisions.iter_mut().filter(|decision| decision.action == Some(action)).for_each(|decision| {
-                    decision.fate = if ticket.job.last_attempt { FateKind::Held } else { FateKind::Deferred };
+                    decision.fate = FateKind::Deferred;
+                    decision.untold = true;
                 });
             }
         }
@@ -60,17 +63,20 @@ fn decide(shared: &Shared, job: &Job, recipient: usize, verdict: Verdict) -> Dec
         Kind::Deferred { .. } if !job.last_attempt => {
             (FateKind::Deferred, (may_tell && shared.is_notice_due(job, recipient)).then_some(Action::Delayed))
         }
-        Kind::Deferred { .. } | Kind::Failed => (failure(&job.envelope.origin, may_tell), Some(Action::Failed)),
+        Kind::Deferred { .. } | Kind::Failed => (failure(&job.envelope), Some(Action::Failed)),
     };
     let action = action.filter(|action| may_tell && action.is_wanted(asked));
-    Decision { recipient, verdict, fate, action }
+    Decision { recipient, verdict, fate, action, untold: false }
 }
 
-fn failure(origin: &Origin, may_tell: bool) -> FateKind {
-    match origin {
+/// Of mail whose reverse-path nobody proved, nobody is told: the operator decides. Without a reverse-path nobody wants to
+/// know.
+fn failure(envelope: &Envelope) -> FateKind {
+    match &envelope.origin {
+        Origin::Account(_) if dsn::may_tell(envelope) => FateKind::Bounced,
+        Origin::Account(_) if !envelope.reverse_path.is_empty() => FateKind::Held,
         Origin::Outside => FateKind::Held,
-        Origin::Account { .. } if may_tell => FateKind::Bounced,
-        Origin::Account { .. } | Origin::Bounce => FateKind::Dropped,
+        Origin::Account(_) | Origin::Bounce => FateKind::Dropped,
     }
 }
 
@@ -78,6 +84,7 @@ fn outcome(decision: &Decision) -> Outcome {
     let reply = || reply(&decision.verdict);
     match (decision.fate, decision.verdict.kind) {
         (FateKind::Delivered, _) => Outcome::Delivered { note: decision.verdict.relay.to_string() },
+        (FateKind::Deferred, _) if decision.untold => Outcome::Kept { reason: reply() },
         (FateKind::Deferred, Kind::Deferred { after }) => Outcome::Deferred { reason: reply(), retry_hint: after },
         (FateKind::Deferred, _) => Outcome::Deferred { reason: reply(), retry_hint: None },
         (FateKind::Held, _) => Outcome::Held { reason: reply() },
@@ -113,7 +120,6 @@ impl Shared {
     /// Once, when the message is older than the notice and not twice as old: what is older had its notice.
     fn is_notice_due(&self, job: &Job, recipient: usize) -> bool {
         let notice = self.config.limits.delay_notice;
-        let age = Duration::from_micros(unix_micros().saturating_sub(job.envelope.arrived_at_unix_micros));
-        age >= notice && age < notice * 2 && self.told.first(job.id, recipient)
+        job.age >= notice && job.age < notice * 2 && self.told.first(job.id, recipient)
     }
 }

@@ -1,7 +1,7 @@
 //! Delivery status notifications: who is told what, and the message that says it (RFC 3461, 3464, 6522, 6533).
 //!
 //! Pure: the caller gives the time and the part of the original that goes back, and sends the result from `<>`.
-//! A notification goes only to senders that are ours ([`may_tell`]): mail from outside names its sender as it likes.
+//! A notification goes only to senders that are proved ([`may_tell`]): who sends a mail names its sender as he likes.
 //!
 //! Written by hand, without `mail-builder`: that chooses each part's transfer encoding itself, and puts all but text into
 //! base64. Of a returned message RFC 2046 §5.2.1 forbids just that, and the octets that go back shall be those that came.
@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use jiff::Zoned;
 use smtp::client::Response;
-use spool::{Envelope, Origin};
+use spool::Envelope;
 
 /// NOTIFY as the spool keeps it ([`spool::Recipient::notify`]); 0: nothing was asked for, which means failure and delay.
 pub mod notify {
@@ -60,10 +60,10 @@ impl Action {
     }
 }
 
-/// Whether anybody may be told anything about a message: it came from somebody with a right to send, who gave a
-/// reverse-path.
+/// Whether anybody may be told anything about a message: it came from somebody with a right to send, who proved that the
+/// reverse-path is theirs. A right alone does not: whoever may relay can name anybody.
 pub fn may_tell(envelope: &Envelope) -> bool {
-    !envelope.reverse_path.is_empty() && matches!(envelope.origin, Origin::Account { .. })
+    envelope.may_tell()
 }
 
 /// One recipient of a notification.
@@ -278,7 +278,7 @@ pub fn header_of(octets: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use spool::{Recipient, Target};
+    use spool::{Origin, Ownership, Recipient, Sender, Target};
 
     fn envelope(origin: Origin) -> Envelope {
         Envelope {
@@ -300,8 +300,12 @@ mod tests {
         }
     }
 
+    fn sender(reverse_path: Ownership) -> Sender {
+        Sender { login: Some("alice".into()), account_id: None, grant: "auth".into(), client: None, reverse_path }
+    }
+
     fn account() -> Origin {
-        Origin::Account { login: Some("alice".into()), grant: "auth".into() }
+        Origin::Account(sender(Ownership::Proved))
     }
 
     #[test]
@@ -309,6 +313,7 @@ mod tests {
         assert!(may_tell(&envelope(account())));
         assert!(!may_tell(&envelope(Origin::Outside)));
         assert!(!may_tell(&envelope(Origin::Bounce)));
+        assert!(!may_tell(&envelope(Origin::Account(sender(Ownership::Unproved)))), "a right proves no reverse-path");
         assert!(!may_tell(&Envelope { reverse_path: String::new(), ..envelope(account()) }));
     }
 

@@ -37,10 +37,10 @@ pub enum FateKind {
     Delivered,
     /// It will be tried again.
     Deferred,
-    /// It failed for good; the sender is told if he is one of ours and wants to know.
+    /// It failed for good; the sender is told if the reverse-path is proved to be theirs, and they want to know.
     Bounced,
-    /// It failed for good and came from outside: it lies in the spool for the operator, since a bounce would go to
-    /// whoever the sender pretended to be.
+    /// It failed for good, and nobody proved the reverse-path: it lies in the spool for the operator, since a bounce would go
+    /// to whoever the sender pretended to be.
     Held,
     /// A notification that failed: nobody is told (RFC 5321 §6.1).
     Dropped,

@@ -99,7 +99,8 @@ async fn deliver(means: &Means, batch: Vec<LocalPart>) {
     let shared = &means.shared;
     let mut addressed = Vec::with_capacity(batch.len());
     let mut concluded = Vec::new();
-    for part in batch {
+    // What is not settled goes back: held, or deleted, while it waited for us.
+    for part in batch.into_iter().filter(|part| !part.ticket.job.is_withdrawn()) {
         match find(shared, &part.target).await {
             Ok(mailbox) => addressed.push(Addressed { part, mailbox }),
             Err(verdict) => concluded.push((part, verdict)),

@@ -159,6 +159,11 @@ fn spool_config(settings: &Settings) -> SpoolConfig {
         inline_octets: usize::try_from(spool.inline_octets).unwrap_or(usize::MAX),
         free_octets_min: spool.free_octets_min,
         backoff: spool::Backoff { steps: steps(spool.retry_first, spool.retry_max), give_up_after: spool.give_up },
+        held: spool::HeldLimits {
+            age: spool.held,
+            messages_max: usize::try_from(spool.held_messages).unwrap_or(usize::MAX),
+            percent: u8::try_from(spool.held_percent).unwrap_or(u8::MAX),
+        },
         ..SpoolConfig::new(&spool.path)
     }
 }

@@ -2,8 +2,11 @@
 //!
 //! The meaning of each octet belongs to the version in the segment's header: a change here is a new version there.
 
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
 use crate::state::{MessageState, RecipientNow, State};
-use crate::{Envelope, Origin, Recipient, Ret, Target};
+use crate::{Envelope, Origin, Ownership, Recipient, Ret, Sender, Target};
 
 /// Most recipients of one message.
 pub(crate) const RECIPIENTS_MAX: usize = 65_536;
@@ -19,6 +22,15 @@ const EIGHT_BIT: u8 = 1 << 1;
 const ENVID: u8 = 1 << 2;
 const RET_FULL: u8 = 1 << 3;
 const RET_HEADERS: u8 = 1 << 4;
+
+/// The tag of an [`Origin::Account`] since form 3; before it was 2.
+const SENDER: u8 = 3;
+const PROVED: u8 = 1;
+const ACCOUNT_ID: u8 = 1 << 1;
+const CLIENT: u8 = 1 << 2;
+
+/// Why a message is held whose record, of form 1 or 2, does not tell.
+const HELD_BEFORE: &str = "earlier-release";
 
 /// These octets are no record of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -99,6 +111,12 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(text).map_err(|_| Malformed("text is not UTF-8"))
     }
 
+    fn address(&mut self) -> Result<IpAddr, Malformed> {
+        let (octets, rest) = self.rest.split_first_chunk::<16>().ok_or(Malformed("ends early"))?;
+        self.rest = rest;
+        Ok(IpAddr::V6(Ipv6Addr::from(*octets)).to_canonical())
+    }
+
     fn optional(&mut self) -> Result<Option<&'a str>, Malformed> {
         match self.octet()? {
             0 => Ok(None),
@@ -118,7 +136,7 @@ pub(crate) fn check_envelope(envelope: &Envelope) -> Result<(), &'static str> {
         return Err("too many recipients");
     }
     let origin_long = match &envelope.origin {
-        Origin::Account { login, grant } => login.as_deref().is_some_and(long) || long(grant),
+        Origin::Account(sender) => sender.login.as_deref().is_some_and(long) || long(&sender.grant),
         Origin::Outside | Origin::Bounce => false,
     };
     let recipient_long = |recipient: &Recipient| {
@@ -151,11 +169,7 @@ pub(crate) fn put_envelope(out: &mut Vec<u8>, envelope: &Envelope) {
     match &envelope.origin {
         Origin::Outside => out.push(0),
         Origin::Bounce => out.push(1),
-        Origin::Account { login, grant } => {
-            out.push(2);
-            put_optional(out, login.as_deref());
-            put_text(out, grant);
-        }
+        Origin::Account(sender) => put_sender(out, sender),
     }
     put_text(out, &envelope.session);
     put_text(out, &envelope.reverse_path);
@@ -171,6 +185,26 @@ pub(crate) fn put_envelope(out: &mut Vec<u8>, envelope: &Envelope) {
         out.push(recipient.notify);
         put_optional(out, recipient.orcpt.as_deref());
     }
+}
+
+fn put_sender(out: &mut Vec<u8>, sender: &Sender) {
+    out.push(SENDER);
+    let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+    out.push(
+        flag(sender.reverse_path == Ownership::Proved, PROVED)
+            | flag(sender.account_id.is_some(), ACCOUNT_ID)
+            | flag(sender.client.is_some(), CLIENT),
+    );
+    if let Some(id) = sender.account_id {
+        put_number(out, id);
+    }
+    match sender.client {
+        Some(IpAddr::V4(client)) => out.extend_from_slice(&client.to_ipv6_mapped().octets()),
+        Some(IpAddr::V6(client)) => out.extend_from_slice(&client.octets()),
+        None => (),
+    }
+    put_optional(out, sender.login.as_deref());
+    put_text(out, &sender.grant);
 }
 
 fn target_parts(target: &Target) -> (u8, &str) {
@@ -226,9 +260,28 @@ fn read_origin(reader: &mut Reader<'_>) -> Result<Origin, Malformed> {
     match reader.octet()? {
         0 => Ok(Origin::Outside),
         1 => Ok(Origin::Bounce),
-        2 => Ok(Origin::Account { login: reader.optional()?.map(str::to_owned), grant: reader.text()?.to_owned() }),
+        2 => {
+            let (login, grant) = (reader.optional()?.map(str::to_owned), reader.text()?.to_owned());
+            // Forms 1 and 2 do not tell; a right with a login was for reverse-paths of that login.
+            let reverse_path = if login.is_some() { Ownership::Proved } else { Ownership::Unproved };
+            Ok(Origin::Account(Sender { login, account_id: None, grant, client: None, reverse_path }))
+        }
+        SENDER => read_sender(reader).map(Origin::Account),
         _ => Err(Malformed("unknown origin")),
     }
+}
+
+fn read_sender(reader: &mut Reader<'_>) -> Result<Sender, Malformed> {
+    let flags = reader.octet()?;
+    if flags >= CLIENT << 1 {
+        return Err(Malformed("unknown flag"));
+    }
+    let account_id = if flags & ACCOUNT_ID != 0 { Some(reader.number()?) } else { None };
+    let client = if flags & CLIENT != 0 { Some(reader.address()?) } else { None };
+    let login = reader.optional()?.map(str::to_owned);
+    let grant = reader.text()?.to_owned();
+    let reverse_path = if flags & PROVED != 0 { Ownership::Proved } else { Ownership::Unproved };
+    Ok(Sender { login, account_id, grant, client, reverse_path })
 }
 
 fn read_recipient(reader: &mut Reader<'_>) -> Result<Recipient, Malformed> {
@@ -247,26 +300,36 @@ fn read_recipient(reader: &mut Reader<'_>) -> Result<Recipient, Malformed> {
 
 /// The state of a message: absolute values, so that reading one twice does no harm.
 pub(crate) fn put_state(out: &mut Vec<u8>, state: &MessageState<'_>) {
-    out.push(u8::from(state.held));
+    match state.hold.as_deref() {
+        None => out.push(0),
+        Some(reason) => {
+            out.push(2);
+            put_text(out, cut(reason));
+        }
+    }
     put_number(out, state.recipients.len() as u64);
     for recipient in &*state.recipients {
         out.push(recipient.state as u8);
         put_number(out, u64::from(recipient.attempts));
         put_number(out, recipient.due);
-        let reason = recipient.reason.as_deref().map(|reason| &reason[..reason.floor_char_boundary(REASON_OCTETS_MAX)]);
-        put_optional(out, reason);
+        put_optional(out, recipient.reason.as_deref().map(cut));
     }
 }
 
+fn cut(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(REASON_OCTETS_MAX)]
+}
+
 pub(crate) fn read_state(reader: &mut Reader<'_>) -> Result<MessageState<'static>, Malformed> {
-    let held = match reader.octet()? {
-        0 => false,
-        1 => true,
+    let hold: Option<Arc<str>> = match reader.octet()? {
+        0 => None,
+        1 => Some(HELD_BEFORE.into()),
+        2 => Some(reader.text()?.into()),
         _ => return Err(Malformed("unknown flag")),
     };
     let count = reader.count(RECIPIENTS_MAX)?;
     let recipients = (0..count).map(|_| read_recipient_state(reader)).collect::<Result<_, _>>()?;
-    Ok(MessageState { held, recipients })
+    Ok(MessageState { hold, recipients })
 }
 
 fn read_recipient_state(reader: &mut Reader<'_>) -> Result<RecipientNow, Malformed> {
@@ -275,6 +338,7 @@ fn read_recipient_state(reader: &mut Reader<'_>) -> Result<RecipientNow, Malform
         1 => State::Delivered,
         2 => State::Failed,
         3 => State::Expired,
+        4 => State::Held,
         _ => return Err(Malformed("unknown state")),
     };
     let attempts = u16::try_from(reader.number()?).map_err(|_| Malformed("count too high"))?;
@@ -287,11 +351,21 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     fn any_origin() -> impl Strategy<Value = Origin> {
-        prop_oneof![
-            Just(Origin::Outside),
-            Just(Origin::Bounce),
-            (any::<Option<String>>(), any::<String>()).prop_map(|(login, grant)| Origin::Account { login, grant }),
-        ]
+        prop_oneof![Just(Origin::Outside), Just(Origin::Bounce), any_sender().prop_map(Origin::Account),]
+    }
+
+    fn any_sender() -> impl Strategy<Value = Sender> {
+        let ownership = prop_oneof![Just(Ownership::Proved), Just(Ownership::Unproved)];
+        let client = any::<Option<IpAddr>>().prop_map(|client| client.map(|client| client.to_canonical()));
+        (any::<Option<String>>(), any::<Option<u64>>(), any::<String>(), client, ownership).prop_map(
+            |(login, account_id, grant, client, reverse_path)| Sender {
+                login,
+                account_id,
+                grant,
+                client,
+                reverse_path,
+            },
+        )
     }
 
     fn any_recipient() -> impl Strategy<Value = Recipient> {

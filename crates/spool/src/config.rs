@@ -1,6 +1,7 @@
 //! What the operator sets, as meant.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::schedule::Backoff;
 
@@ -19,6 +20,27 @@ pub struct SpoolConfig {
     pub fresh_octets_max: usize,
     /// When a deferred recipient is tried again, and when it is given up.
     pub backoff: Backoff,
+    /// How much is held of what cannot be delivered and nobody may be told of.
+    pub held: HeldLimits,
+}
+
+/// Bounds to recipients that are held by themselves ([`Outcome::Held`](crate::Outcome::Held)); beyond them the oldest are
+/// dropped. What a person or a rule holds ([`Spool::hold`](crate::Spool::hold)) has no bound and does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldLimits {
+    /// How long one is held. Default 7 days.
+    pub age: Duration,
+    /// Messages for one destination. Default 10,000.
+    pub messages_max: usize,
+    /// The share of one destination in the room that the spool has on its disk, used and free, in percent; all together have
+    /// half. Default 10.
+    pub percent: u8,
+}
+
+impl Default for HeldLimits {
+    fn default() -> Self {
+        Self { age: Duration::from_hours(7 * 24), messages_max: 10_000, percent: 10 }
+    }
 }
 
 impl SpoolConfig {
@@ -31,6 +53,7 @@ impl SpoolConfig {
             free_octets_min: 64 << 20,
             fresh_octets_max: 64 << 20,
             backoff: Backoff::default(),
+            held: HeldLimits::default(),
         }
     }
 }

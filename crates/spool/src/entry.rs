@@ -8,16 +8,17 @@ use bytes::Bytes;
 use crate::record::BodyIn;
 use crate::schedule::micros;
 use crate::segment::Position;
-use crate::state::{MessageState, RecipientNow, Recipients};
-use crate::{Envelope, Origin, UnixMicros};
+use crate::state::{MessageState, RecipientNow, Recipients, State};
+use crate::{Envelope, Origin, Sender, UnixMicros};
 
 /// Who brought a message, as counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum OriginKey {
     Outside,
     Bounce,
-    /// By login, or by the grant's name where there is none.
     Account(Arc<str>),
+    /// By a right without a login: its name.
+    Grant(Arc<str>),
 }
 
 impl OriginKey {
@@ -25,7 +26,8 @@ impl OriginKey {
         match origin {
             Origin::Outside => Self::Outside,
             Origin::Bounce => Self::Bounce,
-            Origin::Account { login, grant } => Self::Account(login.as_deref().unwrap_or(grant).into()),
+            Origin::Account(Sender { login: Some(login), .. }) => Self::Account(login.as_str().into()),
+            Origin::Account(sender) => Self::Grant(sender.grant.as_str().into()),
         }
     }
 }
@@ -52,6 +54,8 @@ pub(crate) struct LeaseNow {
     /// The holder's time when it was given out, and how long ago that is.
     pub(crate) at: UnixMicros,
     pub(crate) since: Instant,
+    /// Whether a deferral now is the last.
+    pub(crate) last: bool,
 }
 
 impl LeaseNow {
@@ -65,6 +69,8 @@ pub(crate) struct Entry {
     pub(crate) position: Position,
     pub(crate) body: BodyIn,
     pub(crate) arrived: UnixMicros,
+    /// When it arrived by the clock of [`Index::moment`](crate::index::Index::moment), which never jumps.
+    pub(crate) born: i64,
     pub(crate) message_octets: u64,
     pub(crate) origin: OriginKey,
     pub(crate) recipients: Recipients,
@@ -72,7 +78,8 @@ pub(crate) struct Entry {
     pub(crate) fresh: Option<Box<Fresh>>,
     /// Key in the schedule; `None` while leased or held.
     pub(crate) scheduled: Option<UnixMicros>,
-    pub(crate) held: bool,
+    /// Why the whole message is kept until it is released, in a stable word.
+    pub(crate) hold: Option<Arc<str>>,
     /// Its state is to be written.
     pub(crate) dirty: bool,
     /// How often in a row a holder gave it back unsettled.
@@ -85,6 +92,22 @@ impl Entry {
         self.recipients.all().iter().filter(|now| now.is_waiting()).map(|now| now.due).min()
     }
 
+    /// Whether nothing is to become of it any more.
+    pub(crate) fn is_finished(&self) -> bool {
+        !self.recipients.all().iter().any(RecipientNow::is_open)
+    }
+
+    /// The recipients that are held by themselves.
+    pub(crate) fn held_recipients(&self) -> impl Iterator<Item = usize> {
+        let held = |(_, recipient): &(usize, &RecipientNow)| recipient.state == State::Held;
+        self.recipients.all().iter().enumerate().filter(held).map(|(n, _)| n)
+    }
+
+    /// Whether it, or a recipient of it, is kept for the operator.
+    pub(crate) fn is_held(&self) -> bool {
+        self.hold.is_some() || self.held_recipients().next().is_some()
+    }
+
     /// The recipients due at `now`.
     pub(crate) fn due(&self, now: UnixMicros) -> Vec<usize> {
         let due = |recipient: &RecipientNow| recipient.is_waiting() && recipient.due <= now;
@@ -93,7 +116,15 @@ impl Entry {
 
     /// What is written of it when it changes.
     pub(crate) fn state(&self) -> MessageState<'_> {
-        MessageState { held: self.held, recipients: self.recipients.all().into() }
+        MessageState { hold: self.hold.clone(), recipients: self.recipients.all().into() }
+    }
+
+    /// Octets of its own file.
+    pub(crate) fn file_octets(&self) -> u64 {
+        match self.body {
+            BodyIn::Record => 0,
+            BodyIn::File { octets, .. } => octets,
+        }
     }
 
     pub(crate) fn has_file(&self) -> bool {

@@ -1,5 +1,7 @@
 //! The envelope as it is queued: plain data, already judged.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::UnixMicros;
@@ -68,6 +70,18 @@ pub enum Target {
     },
 }
 
+impl Target {
+    /// The destination in one text: what is held for it is counted together.
+    pub fn destination(&self) -> String {
+        match self {
+            Self::Maildir { account } => format!("maildir:{account}"),
+            Self::Remote { host } => format!("remote:{host}"),
+            Self::NextHop { server } => format!("smtp:{server}"),
+            Self::Lmtp { server } => format!("lmtp:{server}"),
+        }
+    }
+}
+
 /// Who brought a message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -75,14 +89,43 @@ pub enum Origin {
     /// A stranger, for recipients of ours: a failure is never bounced.
     Outside,
     /// Somebody with a right to send.
-    Account {
-        /// The login behind the grant; a network grant has none.
-        login: Option<String>,
-        /// The right, in the words of the log.
-        grant: String,
-    },
+    Account(Sender),
     /// Ourselves: a delivery status notification.
     Bounce,
+}
+
+/// Somebody with a right to send, as known when the message was accepted. The right may have ended since.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Sender {
+    /// The login behind the right; a network's has none.
+    pub login: Option<String>,
+    /// The account's number, which a new account of the same name does not have; `None`: not known, or not an account.
+    pub account_id: Option<u64>,
+    /// The right, in the words of the log.
+    pub grant: String,
+    /// The address it was sent from.
+    pub client: Option<IpAddr>,
+    /// Whether the reverse-path is known to be the sender's own.
+    pub reverse_path: Ownership,
+}
+
+/// Whether a reverse-path is known to be that of who used it: only then it may be sent a notice, since anybody can name
+/// anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ownership {
+    /// It is.
+    Proved,
+    /// Nobody vouches for it.
+    Unproved,
+}
+
+impl Envelope {
+    /// Whether anybody may be told what becomes of the message: who sent it proved that the reverse-path is theirs.
+    pub fn may_tell(&self) -> bool {
+        let Origin::Account(sender) = &self.origin else { return false };
+        sender.reverse_path == Ownership::Proved && !self.reverse_path.is_empty()
+    }
 }
 
 /// How much of a message a failure report returns. The spool has its own type for that, as it has its own bits in

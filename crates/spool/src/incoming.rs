@@ -33,8 +33,8 @@ pub struct Incoming {
     pieces: Vec<Vec<u8>>,
     /// Nothing of the body is kept in memory.
     write_through: bool,
-    /// Once queued it waits to be released.
-    held: bool,
+    /// Why it waits to be released once it is queued.
+    hold: Option<Arc<str>>,
     large: Option<Large>,
 }
 
@@ -84,7 +84,7 @@ impl Incoming {
             body_octets: 0,
             pieces: Vec::new(),
             write_through: false,
-            held: false,
+            hold: None,
             large: None,
         }
     }
@@ -111,8 +111,9 @@ impl Incoming {
     }
 
     /// Once queued the mail is held, as by [`Spool::hold`](crate::Spool::hold): no attempt is made before it is released.
-    pub fn hold(&mut self) {
-        self.held = true;
+    /// `reason`: a stable word that the operator is shown.
+    pub fn hold(&mut self, reason: &str) {
+        self.hold = Some(reason.into());
     }
 
     /// Takes the next piece of the body. Touches the disk only when the mail grows beyond `inline_octets`, or must not be in memory.
@@ -135,7 +136,7 @@ impl Incoming {
     async fn spill(&mut self) -> Result<(), AcceptError> {
         let pieces = std::mem::take(&mut self.pieces);
         let more: usize = pieces.iter().map(Vec::len).sum();
-        self.shared.space.check(more as u64)?;
+        self.shared.make_room(more as u64).await?;
         let path = self.shared.body_path(self.id);
         let large = self.large.take();
         let large = on_disk(&self.shared, more, move || {
@@ -160,6 +161,7 @@ impl Incoming {
             return Err(AcceptError::Envelope("the head is longer than 1 MiB"));
         }
         self.body_octets += last.len() as u64;
+        self.shared.make_room(self.octets()).await?;
         self.shared.space.take(self.octets())?;
         self.pieces.push(last);
         if self.large.is_some() || !self.is_small() {
@@ -178,7 +180,7 @@ impl Incoming {
         // Of a large mail the pieces are in its file.
         self.pieces.insert(0, std::mem::take(&mut self.head));
         let octets = joined(std::mem::take(&mut self.pieces));
-        let (accept, reply) = accept(self.id, envelope, NewMail { octets, body: body_in, held: self.held })?;
+        let (accept, reply) = accept(self.id, envelope, NewMail { octets, body: body_in, hold: self.hold.take() })?;
         // From here on a record may name the file, whatever becomes of this future.
         if let Some(large) = &mut large {
             large.keep = true;
@@ -201,15 +203,17 @@ pub(crate) struct NewMail {
     /// What stands in the record.
     pub(crate) octets: Bytes,
     pub(crate) body: BodyIn,
-    pub(crate) held: bool,
+    pub(crate) hold: Option<Arc<str>>,
 }
 
 /// Makes a mail ready for the writer.
 pub(crate) fn accept(id: QueueId, envelope: Envelope, mail: NewMail) -> Result<(Accept, Reply), AcceptError> {
-    let NewMail { octets: body, body: body_in, held } = mail;
+    let NewMail { octets: body, body: body_in, hold } = mail;
     let mut meta = Vec::with_capacity(256);
-    let arrived = held.then(|| Recipients::arrived(envelope.recipients.len(), envelope.arrived_at_unix_micros));
-    let state = arrived.as_ref().map(|recipients| MessageState { held, recipients: recipients.all().into() });
+    let arrived =
+        hold.as_ref().map(|_| Recipients::arrived(envelope.recipients.len(), envelope.arrived_at_unix_micros));
+    let state =
+        arrived.as_ref().map(|recipients| MessageState { hold: hold.clone(), recipients: recipients.all().into() });
     put_meta(&mut meta, body_in, state.as_ref(), &envelope);
     if meta.len() > META_OCTETS_MAX {
         return Err(AcceptError::Envelope("envelope is too long"));
@@ -217,7 +221,7 @@ pub(crate) fn accept(id: QueueId, envelope: Envelope, mail: NewMail) -> Result<(
     let content_sum = Content { meta: &meta, body: &body }.sum();
     let (sender, reply) = oneshot::channel();
     let envelope = Arc::new(envelope);
-    Ok((Accept { id, envelope, meta, body, body_in, held, content_sum, reply: sender }, reply))
+    Ok((Accept { id, envelope, meta, body, body_in, hold, content_sum, reply: sender }, reply))
 }
 
 /// One piece as it is, several copied into one.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::body::Body;
 use crate::entry::{Entry, Fresh, LeaseNow, OriginKey};
-use crate::schedule::{Backoff, Schedule};
+use crate::held::{Book, HeldRecipient};
+use crate::schedule::{Backoff, Schedule, micros};
 use crate::segment::{Position, Segment};
 use crate::{Envelope, QueueId, UnixMicros};
 
@@ -21,6 +22,7 @@ pub(crate) struct Taken {
     pub(crate) due: Vec<usize>,
     pub(crate) attempt: u16,
     pub(crate) last_attempt: bool,
+    pub(crate) age: Duration,
     pub(crate) source: Source,
 }
 
@@ -43,6 +45,15 @@ pub(crate) struct Index {
     /// Oldest first.
     pub(crate) segments: VecDeque<Arc<Segment>>,
     pub(crate) origins: HashMap<OriginKey, u64>,
+    /// What is held by itself.
+    pub(crate) held: Book,
+    /// When that was looked at last.
+    pub(crate) tended_at: Option<i64>,
+    /// Messages whose due times were changed by a clock that was set: their states are to be written.
+    pub(crate) clamped: Vec<QueueId>,
+    began: Instant,
+    /// Octets of the messages' own files.
+    file_octets: u64,
     backoff: Backoff,
     reasons: HashSet<Arc<str>>,
     leases: u64,
@@ -57,12 +68,33 @@ impl Index {
             schedule: Schedule::default(),
             segments: VecDeque::new(),
             origins: HashMap::new(),
+            held: Book::default(),
+            tended_at: None,
+            clamped: Vec::new(),
+            began: Instant::now(),
+            file_octets: 0,
             backoff,
             reasons: HashSet::new(),
             leases: 0,
             fresh_octets: 0,
             fresh_octets_max,
         }
+    }
+
+    /// Microseconds since this process has the queue: a clock that is never set, and negative before. Ages are taken by it.
+    pub(crate) fn moment(&self) -> i64 {
+        i64::try_from(micros(self.began.elapsed())).unwrap_or(i64::MAX)
+    }
+
+    /// The moment that was so many microseconds ago.
+    pub(crate) fn moment_before(&self, age: u64) -> i64 {
+        self.moment().saturating_sub(i64::try_from(age).unwrap_or(i64::MAX))
+    }
+
+    /// Octets on disk of segments and of the messages' own files.
+    pub(crate) fn disk_octets(&self) -> u64 {
+        let segments: u64 = self.segments.iter().map(|segment| segment.used_octets()).sum();
+        segments.saturating_add(self.file_octets)
     }
 
     /// Adds a message, or replaces it where its record came again (it was copied forward).
@@ -75,6 +107,7 @@ impl Index {
         let counted = self.origins.get_key_value(&entry.origin).map(|(origin, _)| origin.clone());
         entry.origin = counted.unwrap_or(entry.origin);
         *self.origins.entry(entry.origin.clone()).or_default() += 1;
+        self.file_octets = self.file_octets.saturating_add(entry.file_octets());
         self.schedule(id, &mut entry, 0);
         self.entries.insert(id, Box::new(entry));
     }
@@ -96,7 +129,7 @@ impl Index {
 
     fn schedule(&mut self, id: QueueId, entry: &mut Entry, not_before: UnixMicros) {
         self.unschedule(id, entry);
-        if entry.held || entry.lease.is_some() {
+        if entry.hold.is_some() || entry.lease.is_some() {
             return;
         }
         if let Some(due) = entry.earliest_due() {
@@ -117,6 +150,8 @@ impl Index {
         let mut entry = self.entries.remove(&id)?;
         self.unschedule(id, &mut entry);
         self.drop_fresh(&mut entry);
+        self.held.forget(id);
+        self.file_octets = self.file_octets.saturating_sub(entry.file_octets());
         entry.position.segment.subtract(entry.position.octets);
         if let Some(count) = self.origins.get_mut(&entry.origin) {
             *count -= 1;
@@ -136,6 +171,28 @@ impl Index {
         Some(result)
     }
 
+    /// Counts recipients that are held by themselves, since `age` microseconds.
+    pub(crate) fn shelve(&mut self, id: QueueId, held: Vec<HeldRecipient>, age: u64) {
+        let since = self.moment_before(age);
+        if let Some(entry) = self.entries.get(&id) {
+            let octets = entry.message_octets.max(u64::from(entry.position.octets)).max(entry.file_octets());
+            let kept = entry.hold.is_some();
+            self.held.add(id, octets, since, held);
+            self.held.set_kept(id, kept);
+        }
+    }
+
+    /// What is counted of a message's recipients goes by what it has become.
+    pub(crate) fn follow(&mut self, id: QueueId) {
+        match self.entries.get(&id) {
+            Some(entry) if entry.held_recipients().next().is_some() => {
+                let kept = entry.hold.is_some();
+                self.held.set_kept(id, kept);
+            }
+            _ => self.held.forget(id),
+        }
+    }
+
     /// Lets a message's envelope and body go from memory: it will wait.
     pub(crate) fn forget_fresh(&mut self, id: QueueId) {
         if let Some(fresh) = self.entries.get_mut(&id).and_then(|entry| entry.fresh.take()) {
@@ -145,6 +202,8 @@ impl Index {
 
     /// Leases the earliest message that is due.
     pub(crate) fn take(&mut self, now: UnixMicros) -> Take {
+        self.clamp(now);
+        let moment = self.moment();
         let Some(id) = self.schedule.take_due(now) else {
             return Take::Nothing(self.schedule.earliest());
         };
@@ -154,15 +213,47 @@ impl Index {
             return Take::Nothing(Some(now));
         };
         entry.scheduled = None;
-        entry.lease = Some(Box::new(LeaseNow { token, at: now, since: Instant::now() }));
+        let age = u64::try_from(moment.saturating_sub(entry.born)).unwrap_or(0);
+        let last_attempt = self.backoff.is_last(age);
+        entry.lease = Some(Box::new(LeaseNow { token, at: now, since: Instant::now(), last: last_attempt }));
         let due = entry.due(now);
         let attempts = due.iter().map(|n| entry.recipients.all()[*n].attempts).max().unwrap_or(0);
         let source = match entry.fresh.as_deref() {
             Some(Fresh { envelope, body }) => Source::Memory(Arc::clone(envelope), Body::in_memory(body.clone())),
             None => Source::Disk(entry.position.clone()),
         };
-        let last_attempt = self.backoff.is_last(entry.arrived, now);
-        Take::Taken(Box::new(Taken { id, token, due, attempt: attempts.saturating_add(1), last_attempt, source }))
+        let attempt = attempts.saturating_add(1);
+        Take::Taken(Box::new(Taken { id, token, due, attempt, last_attempt, age: Duration::from_micros(age), source }))
+    }
+
+    /// Nothing lies further ahead than a wait may be: a clock that was ahead when the time was written, and is right now,
+    /// keeps no mail for as long as it was wrong. What was not tried yet is due now, the other after its wait.
+    fn clamp(&mut self, now: UnixMicros) {
+        let latest = now.saturating_add(self.backoff.longest());
+        let returned = now.saturating_add(RETURN_WAIT_MICROS_MAX);
+        while let Some((due, id)) = self.schedule.latest().filter(|(due, _)| *due > latest) {
+            let Some(mut entry) = self.entries.remove(&id) else {
+                self.schedule.remove(due, id);
+                continue;
+            };
+            let mut changed = false;
+            for recipient in entry.recipients.all_mut().iter_mut().filter(|it| it.is_waiting() && it.due > latest) {
+                let wait =
+                    if recipient.attempts == 0 { 0 } else { micros(self.backoff.wait(recipient.attempts, None)) };
+                recipient.due = now.saturating_add(wait.min(self.backoff.longest()));
+                changed = true;
+            }
+            if changed && !std::mem::replace(&mut entry.dirty, true) {
+                self.clamped.push(id);
+            }
+            // Otherwise whoever took it gave it back, which may take longer than a short back-off.
+            let not_before = if changed || due > returned { 0 } else { due };
+            self.schedule(id, &mut entry, not_before);
+            self.entries.insert(id, entry);
+            if not_before != 0 {
+                break;
+            }
+        }
     }
 
     /// Whether anything is due at `now`.

@@ -1,6 +1,7 @@
 //! A message handed to delivery, leased for as long as it is held.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::body::{Body, LargeFile};
 use crate::error::SpoolError;
@@ -9,6 +10,9 @@ use crate::record::{BodyIn, Record, read_meta};
 use crate::segment::Position;
 use crate::shared::Shared;
 use crate::{Envelope, Outcome, QueueId, Settled};
+
+/// Why a message is held that cannot be read.
+pub(crate) const UNREADABLE: &str = "unreadable";
 
 /// One attempt to be made. While it lives the message is handed to nobody else; when it is dropped, the recipients
 /// that were not settled are due again. There is no other end of a lease: a slow holder does not lose it.
@@ -21,6 +25,8 @@ pub struct Job {
     pub due: Vec<usize>,
     /// The message as accepted.
     pub body: Body,
+    /// How old the message is, by a clock that is never set.
+    pub age: Duration,
     /// Which attempt it is for the recipient tried most often, from 1.
     pub attempt: u16,
     /// A recipient deferred now is given up: [`Spool::settle`](crate::Spool::settle) will say `expired`.
@@ -31,7 +37,12 @@ pub struct Job {
 impl Job {
     /// Settles recipients of this message; see [`Spool::settle`](crate::Spool::settle).
     pub fn settle(&self, outcomes: Vec<(usize, Outcome)>) -> Settled {
-        self.lease.shared.settle(self.id, outcomes)
+        self.lease.shared.settle(self.id, outcomes, Some(&self.envelope))
+    }
+
+    /// Whether the message was deleted, or is held, since it was given out: what has not begun of the attempt should not.
+    pub fn is_withdrawn(&self) -> bool {
+        self.lease.shared.index().entries.get(&self.id).is_none_or(|entry| entry.hold.is_some())
     }
 }
 
@@ -81,7 +92,7 @@ impl Job {
     /// Completes a taken message; reads it from disk where it is not in memory. On failure the lease is given back
     /// and the message waits a little, or is held where another try would be in vain.
     pub(crate) async fn load(shared: &Arc<Shared>, taken: Taken) -> Result<Self, (LoadError, QueueId)> {
-        let Taken { id, token, due, attempt, last_attempt, source } = taken;
+        let Taken { id, token, due, attempt, last_attempt, age, source } = taken;
         let lease = Lease { shared: Arc::clone(shared), id, token };
         let (envelope, body) = match source {
             Source::Memory(envelope, body) => (envelope, body),
@@ -97,7 +108,7 @@ impl Job {
                 }
             },
         };
-        Ok(Self { id, envelope, due, body, attempt, last_attempt, lease })
+        Ok(Self { id, envelope, due, body, age, attempt, last_attempt, lease })
     }
 }
 
@@ -133,13 +144,14 @@ impl Shared {
     fn hold_unreadable(&self, id: QueueId, error: &LoadError) {
         tracing::error!(queue_id = %id, %error, "queued message cannot be read; held");
         let mut index = self.index();
-        let reason = index.reason("unreadable on disk");
+        let (hold, reason) = (index.reason(UNREADABLE), index.reason("unreadable on disk"));
         let held = index.update(id, |entry| {
-            entry.held = true;
+            entry.hold = Some(Arc::clone(&hold));
             entry.position.segment.mark_damaged();
             entry.recipients.all_mut().iter_mut().for_each(|recipient| recipient.reason = Some(Arc::clone(&reason)));
             !std::mem::replace(&mut entry.dirty, true)
         });
+        index.held.set_kept(id, true);
         if held == Some(true) {
             self.post(|inbox| inbox.dirty.push(id));
         }

@@ -10,7 +10,8 @@
 //! * `incoming`: a mail that is being received; `writer`: the one thread that appends and syncs.
 //! * `index`, `entry`, `state`, `schedule`: what is queued, in memory; `job`, `body`: what delivery is handed.
 //! * `record`, `codec`, `checksum`, `scan`: the form on disk, pure; `segment`, `durable`, `recovery`: files.
-//! * `manage`: the operator's view; `space`: room on disk.
+//! * `held`: what nobody may be told of, by destination; `tend`: how that is kept within bounds.
+//! * `manage`: the operator's view; `hold`: what is kept until a person decides; `space`: room on disk.
 
 mod body;
 mod checksum;
@@ -20,6 +21,8 @@ mod durable;
 mod entry;
 mod envelope;
 mod error;
+mod held;
+mod hold;
 mod id;
 mod incoming;
 mod index;
@@ -36,13 +39,14 @@ mod shared;
 mod space;
 mod spool;
 mod state;
+mod tend;
 mod writer;
 
 pub mod fuzzing;
 
 pub use body::{Body, BodyReader, Chunks};
-pub use config::SpoolConfig;
-pub use envelope::{Envelope, Origin, Recipient, Ret, Target};
+pub use config::{HeldLimits, SpoolConfig};
+pub use envelope::{Envelope, Origin, Ownership, Recipient, Ret, Sender, Target};
 pub use error::{AcceptError, OpenError, SpoolError};
 pub use id::{QueueId, QueueIdError};
 pub use incoming::Incoming;

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::sync::oneshot;
 
 use crate::entry::{Entry, OriginKey};
 use crate::job::load;
 use crate::segment::Position;
-use crate::shared::Done;
 use crate::state::State;
-use crate::{AcceptError, Body, Envelope, Origin, QueueId, Spool, Target, UnixMicros};
+use crate::{Body, Envelope, Origin, QueueId, Spool, Target, UnixMicros};
 
 /// Entries looked at before the lock is let go for a moment.
 const PAGE: usize = 4096;
@@ -52,8 +50,10 @@ pub struct Listed {
     pub message_octets: u64,
     /// The id of its session in the log.
     pub session: String,
-    /// Kept until it is released.
+    /// It, or a recipient of it, is kept until it is released.
     pub held: bool,
+    /// Why all of it is kept, in a stable word: what [`Spool::hold`] or a rule did, and what has no end by itself.
+    pub hold: Option<String>,
     /// An attempt is being made now.
     pub active: bool,
     /// All of them, in the order of the envelope.
@@ -89,6 +89,8 @@ pub enum RecipientState {
     Failed,
     /// Given up.
     Expired,
+    /// Undeliverable and nobody may be told: kept for the operator, within bounds.
+    Held,
 }
 
 /// The queue in numbers.
@@ -98,7 +100,7 @@ pub struct Stats {
     pub messages: u64,
     /// Recipients that wait.
     pub recipients: u64,
-    /// Messages held.
+    /// Messages held, or with a recipient that is.
     pub held: u64,
     /// Messages in an attempt now.
     pub active: u64,
@@ -106,7 +108,7 @@ pub struct Stats {
     pub deferred: u64,
     /// Octets of all messages.
     pub message_octets: u64,
-    /// Octets of the segments on disk.
+    /// Octets of the segments, and of the large messages' own files, on disk.
     pub disk_octets: u64,
     /// When the oldest arrived.
     pub oldest_arrived_at_unix_micros: Option<UnixMicros>,
@@ -126,63 +128,6 @@ pub struct AgeBucket {
 }
 
 impl Spool {
-    /// Keeps a message until [`Spool::release`]; an attempt under way is still settled. Durable; `false` if there is
-    /// no such message.
-    pub async fn hold(&self, id: QueueId) -> Result<bool, AcceptError> {
-        self.change(id, |entry| entry.held = true).await
-    }
-
-    /// Lets a held message go and makes it due at `now`. Durable.
-    pub async fn release(&self, id: QueueId, now: UnixMicros) -> Result<bool, AcceptError> {
-        let changed = self.change(id, |entry| {
-            entry.held = false;
-            make_due(entry, now);
-        });
-        changed.await
-    }
-
-    /// Makes a message due at `now`, whatever its back-off; a held one stays held.
-    pub async fn retry(&self, id: QueueId, now: UnixMicros) -> Result<bool, AcceptError> {
-        self.change(id, |entry| make_due(entry, now)).await
-    }
-
-    /// Takes a message out for good, without a word to anybody. Durable. An attempt under way is not stopped.
-    pub async fn delete(&self, id: QueueId) -> Result<bool, AcceptError> {
-        let reply = {
-            let mut index = self.shared.index();
-            let Some(entry) = index.remove(id) else { return Ok(false) };
-            let done = Done { id, has_file: entry.has_file() };
-            let (barrier, reply) = oneshot::channel();
-            self.shared.post(|inbox| {
-                inbox.done.push(done);
-                inbox.barrier(barrier);
-            });
-            reply
-        };
-        reply.await.unwrap_or(Err(AcceptError::Closed)).map(|()| true)
-    }
-
-    async fn change(&self, id: QueueId, change: impl FnOnce(&mut Entry)) -> Result<bool, AcceptError> {
-        let reply = {
-            let mut index = self.shared.index();
-            let changed = index.update(id, |entry| {
-                change(entry);
-                std::mem::replace(&mut entry.dirty, true)
-            });
-            let Some(was_dirty) = changed else { return Ok(false) };
-            let (barrier, reply) = oneshot::channel();
-            self.shared.post(|inbox| {
-                if !was_dirty {
-                    inbox.dirty.push(id);
-                }
-                inbox.barrier(barrier);
-            });
-            reply
-        };
-        self.shared.due_bell.notify_one();
-        reply.await.unwrap_or(Err(AcceptError::Closed)).map(|()| true)
-    }
-
     /// Messages in the queue.
     pub fn len(&self) -> usize {
         self.shared.index().entries.len()
@@ -275,7 +220,7 @@ impl Spool {
                 looked_at += 1;
             }
             if looked_at < PAGE {
-                stats.disk_octets = index.segments.iter().map(|segment| segment.used_octets()).sum();
+                stats.disk_octets = index.disk_octets();
                 stats.origins = index.origins.iter().map(|(origin, count)| (origin_name(origin), *count)).collect();
                 break;
             }
@@ -292,7 +237,7 @@ impl Stats {
         let waiting = entry.recipients.all().iter().filter(|recipient| recipient.is_waiting());
         self.messages += 1;
         self.recipients += waiting.clone().count() as u64;
-        self.held += u64::from(entry.held);
+        self.held += u64::from(entry.is_held());
         self.active += u64::from(entry.lease.is_some());
         self.deferred += u64::from(waiting.clone().any(|recipient| recipient.attempts > 0));
         self.message_octets += entry.message_octets;
@@ -303,14 +248,8 @@ impl Stats {
 
 impl Filter {
     fn fits(&self, entry: &Entry) -> bool {
-        let account = |wanted: &String| matches!(&entry.origin, OriginKey::Account(login) if **login == **wanted);
-        self.held.is_none_or(|held| held == entry.held) && self.account.as_ref().is_none_or(account)
-    }
-}
-
-fn make_due(entry: &mut Entry, now: UnixMicros) {
-    for recipient in entry.recipients.all_mut().iter_mut().filter(|recipient| recipient.is_waiting()) {
-        recipient.due = now;
+        let account = |wanted: &String| matches!(&entry.origin, OriginKey::Account(name) | OriginKey::Grant(name) if **name == **wanted);
+        self.held.is_none_or(|held| held == entry.is_held()) && self.account.as_ref().is_none_or(account)
     }
 }
 
@@ -318,7 +257,7 @@ fn origin_name(origin: &OriginKey) -> String {
     match origin {
         OriginKey::Outside => "outside".to_owned(),
         OriginKey::Bounce => "bounce".to_owned(),
-        OriginKey::Account(login) => login.to_string(),
+        OriginKey::Account(name) | OriginKey::Grant(name) => name.to_string(),
     }
 }
 
@@ -339,6 +278,7 @@ impl Row {
                 State::Delivered => RecipientState::Delivered,
                 State::Failed => RecipientState::Failed,
                 State::Expired => RecipientState::Expired,
+                State::Held => RecipientState::Held,
             },
             attempts: now.attempts,
             due_at_unix_micros: now.due,
@@ -351,7 +291,8 @@ impl Row {
             arrived_at_unix_micros: entry.arrived,
             message_octets: entry.message_octets,
             session: String::new(),
-            held: entry.held,
+            held: entry.is_held(),
+            hold: entry.hold.as_deref().map(str::to_owned),
             active: entry.lease.is_some(),
             recipients: recipients.collect(),
         };

@@ -25,7 +25,8 @@ use crate::{Envelope, QueueId};
 /// |---|---|
 /// | 1 | a message whose body has a file has all its octets there |
 /// | 2 | its head is the body of its record, the rest is in the file |
-pub(crate) const VERSION: u8 = 2;
+/// | 3 | a recipient can be held by itself, a held message tells why, and an origin what is known of the sender |
+pub(crate) const VERSION: u8 = 3;
 pub(crate) const HEADER_OCTETS: usize = 48;
 pub(crate) const HEAD_OCTETS: usize = 48;
 const SEGMENT_MAGIC: [u8; 8] = *b"sekisho\x1a";

@@ -12,9 +12,13 @@ use crate::codec::Reader;
 use crate::durable;
 use crate::entry::{Entry, OriginKey};
 use crate::error::{OpenError, SpoolError};
+use crate::held::HeldRecipient;
+use crate::id::unix_micros_now;
 use crate::index::Index;
+use crate::job::{UNREADABLE, load_blocking};
 use crate::record::{BodyIn, Header, HeaderError, Kind, Record, StatusLine, VERSION, read_meta, read_status, word};
 use crate::scan::{Gap, scan};
+use crate::schedule::micros;
 use crate::segment::{Position, Segment, number_of};
 use crate::shared::Shared;
 use crate::state::Recipients;
@@ -24,6 +28,8 @@ use crate::{QueueId, SpoolConfig};
 const SEGMENT_OCTETS_MAX: u64 = 1 << 30;
 const INLINE_OCTETS_MAX: usize = 1 << 20;
 const DISK_BLOCK_OCTETS: usize = 4096;
+/// What is held is not dropped for its age within this after a start.
+const HELD_GRACE: Duration = Duration::from_hours(1);
 
 /// What a start found.
 #[derive(Debug, Default)]
@@ -86,6 +92,8 @@ pub(crate) fn recover(config: SpoolConfig) -> Result<(File, Shared, Recovery), O
     report.messages = index.entries.len();
     let shared = Shared::new(config, index, highest_id);
     shared.check_bodies(&mut report)?;
+    shared.judge_ages();
+    shared.shelve_held();
     report.elapsed = began.elapsed();
     Ok((lock, shared, report))
 }
@@ -260,22 +268,23 @@ impl Recovering {
             octets: u32::try_from(record.head.record_octets()).ok()?,
         };
         let mut recipients = Recipients::arrived(envelope.recipients.len(), envelope.arrived_at_unix_micros);
-        let mut held = false;
+        let mut hold = None;
         if let Some(state) = meta.state {
-            held = state.held;
+            hold = state.hold.map(|hold| self.index.reason(&hold));
             recipients.replace(state.recipients.into_owned());
         }
         let entry = Entry {
             position,
             body: meta.body,
             arrived: envelope.arrived_at_unix_micros,
+            born: 0,
             message_octets: envelope.message_octets,
             origin: OriginKey::of(&envelope.origin),
             recipients,
             lease: None,
             fresh: None,
             scheduled: None,
-            held,
+            hold,
             dirty: false,
             returned: 0,
         };
@@ -289,8 +298,9 @@ impl Recovering {
             for recipient in &mut recipients {
                 recipient.reason = recipient.reason.take().map(|reason| self.index.reason(&reason));
             }
+            let hold = state.hold.map(|hold| self.index.reason(&hold));
             self.index.update(id, |entry| {
-                entry.held = state.held;
+                entry.hold = hold;
                 entry.recipients.replace(recipients);
             });
         }
@@ -324,14 +334,45 @@ impl Shared {
         }
         for id in &missing {
             let mut index = self.index();
+            let hold = index.reason(UNREADABLE);
             let reason = index.reason("its file is missing or has another length");
             index.update(*id, |entry| {
-                entry.held = true;
+                entry.hold = Some(hold);
                 entry.recipients.all_mut().iter_mut().for_each(|one| one.reason = Some(Arc::clone(&reason)));
             });
         }
         report.missing_bodies = missing;
         self.tidy_orphans(report)
+    }
+
+    /// Takes ages up again, by a wall clock that may be wrong.
+    fn judge_ages(&self) {
+        let now = unix_micros_now();
+        let mut index = self.index();
+        let moment = index.moment();
+        for entry in index.entries.values_mut() {
+            let attempts = entry.recipients.all().iter().map(|recipient| recipient.attempts).max().unwrap_or(0);
+            let age = self.config.backoff.credible(now.saturating_sub(entry.arrived), attempts);
+            entry.born = moment.saturating_sub(i64::try_from(age).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Counts what is held by itself. Its age begins anew but for what a right clock tells, and even then ends no sooner
+    /// than an hour after the start: the clock may be wrong.
+    fn shelve_held(&self) {
+        let with_held = |(id, entry): (&QueueId, &Box<Entry>)| {
+            let held: Vec<usize> = entry.held_recipients().collect();
+            (!held.is_empty()).then(|| (*id, entry.position.clone(), held, entry.arrived))
+        };
+        let found: Vec<_> = self.index().entries.iter().filter_map(with_held).collect();
+        let now = unix_micros_now();
+        let age_max = micros(self.config.held.age.saturating_sub(HELD_GRACE.min(self.config.held.age / 2)));
+        for (id, position, held, arrived) in found {
+            let envelope = load_blocking(self, id, &position).ok().map(|(envelope, _)| envelope);
+            let held = held.into_iter().map(|n| HeldRecipient::of(n, envelope.as_ref())).collect();
+            let age = now.saturating_sub(arrived).min(age_max);
+            self.index().shelve(id, held, age);
+        }
     }
 
     fn tidy_orphans(&self, report: &mut Recovery) -> Result<(), SpoolError> {

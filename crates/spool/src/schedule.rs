@@ -33,9 +33,24 @@ impl Backoff {
         self.steps.get(step).or(self.steps.last()).copied().unwrap_or(longest)
     }
 
-    /// Whether an attempt at `now` for a message of `arrived` is the last.
-    pub(crate) fn is_last(&self, arrived: UnixMicros, now: UnixMicros) -> bool {
-        now.saturating_sub(arrived) >= micros(self.give_up_after)
+    /// Whether an attempt for a message of this age, in microseconds, is the last.
+    pub(crate) fn is_last(&self, age: u64) -> bool {
+        age >= micros(self.give_up_after)
+    }
+
+    /// The longest wait, in microseconds: nothing is due later than this from now.
+    pub(crate) fn longest(&self) -> u64 {
+        micros(self.steps.iter().max().copied().unwrap_or(Duration::from_mins(5)))
+    }
+
+    /// How old a message is to be taken for that a start finds, in microseconds: by the wall clock, but not older than its
+    /// attempts tell. The clock may be wrong, and nobody is to lose mail by that.
+    pub(crate) fn credible(&self, by_wall_clock: u64, attempts: u16) -> u64 {
+        let attempts = usize::from(attempts);
+        let stepped: u64 = self.steps.iter().take(attempts).map(|step| micros(*step)).sum();
+        let further = attempts.saturating_sub(self.steps.len()) as u64;
+        let repeated = further.saturating_mul(self.steps.last().copied().map_or(0, micros));
+        by_wall_clock.min(stepped.saturating_add(repeated).saturating_add(self.longest()))
     }
 }
 
@@ -62,6 +77,11 @@ impl Schedule {
     pub(crate) fn take_due(&mut self, now: UnixMicros) -> Option<QueueId> {
         let (due, _) = *self.order.first()?;
         if due > now { None } else { self.order.pop_first().map(|(_, id)| id) }
+    }
+
+    /// The one due last, and when.
+    pub(crate) fn latest(&self) -> Option<(UnixMicros, QueueId)> {
+        self.order.last().copied()
     }
 
     /// When the earliest is due.
@@ -92,9 +112,20 @@ mod tests {
     fn given_up_after_five_days() {
         let backoff = Backoff::default();
         let day = 24 * 3600 * 1_000_000;
-        assert!(!backoff.is_last(day, 6 * day - 1));
-        assert!(backoff.is_last(day, 6 * day));
-        assert!(!backoff.is_last(day, 0), "a clock set back gives nothing up");
+        assert!(!backoff.is_last(5 * day - 1));
+        assert!(backoff.is_last(5 * day));
+    }
+
+    #[test]
+    fn t56_a_start_believes_no_age_that_the_attempts_do_not_tell() {
+        let backoff = Backoff::default();
+        let (minute, year) = (60 * 1_000_000, 365 * 24 * 3600 * 1_000_000);
+        assert_eq!(backoff.credible(year, 0), 240 * minute, "not yet tried");
+        assert_eq!(backoff.credible(year, 2), (5 + 10 + 240) * minute);
+        assert_eq!(backoff.credible(7 * minute, 2), 7 * minute, "the wall clock says less");
+        assert!(!backoff.is_last(backoff.credible(year, 20)));
+        assert!(backoff.is_last(backoff.credible(year, 40)), "it was tried for five days");
+        assert_eq!(backoff.credible(year, u16::MAX), year);
     }
 
     #[test]

@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::entry::Entry;
+use crate::held::HeldRecipient;
 use crate::id::unix_micros_now;
 use crate::schedule::{Backoff, micros};
-use crate::shared::{Done, Shared};
+use crate::shared::Shared;
 use crate::state::State;
-use crate::{QueueId, UnixMicros};
+use crate::{Envelope, QueueId, UnixMicros};
 
 /// What became of one recipient in one attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,9 +34,15 @@ pub enum Outcome {
         /// The reply that says so.
         reply: String,
     },
-    /// It is kept, and the whole message with it, until the operator decides.
+    /// It cannot be delivered and nobody may be told: it is kept for the operator, within
+    /// [`SpoolConfig::held`](crate::SpoolConfig::held). The message's other recipients go on.
     Held {
         /// Why.
+        reason: String,
+    },
+    /// As deferred, but never given up: what would end it, a notice, could not be sent.
+    Kept {
+        /// Shown to the operator.
         reason: String,
     },
 }
@@ -43,7 +50,7 @@ pub enum Outcome {
 /// What followed from settling.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// No recipient waits any more: the message left the spool.
+    /// No recipient waits or is held any more: the message left the spool.
     pub finished: bool,
     /// Recipients whose deferral came after [`crate::Backoff::give_up_after`]: they are settled as failed.
     /// [`crate::Job::last_attempt`] told so beforehand, so that a report could be queued first.
@@ -54,13 +61,19 @@ pub struct Settled {
 struct Moment<'a> {
     /// When the attempt ended.
     now: UnixMicros,
-    /// When it was given out: decides whether it was the last.
-    began: UnixMicros,
+    /// Whether it was the last, as was told when it was given out.
+    last: bool,
     backoff: &'a Backoff,
 }
 
 impl Shared {
-    pub(crate) fn settle(&self, id: QueueId, outcomes: Vec<(usize, Outcome)>) -> Settled {
+    /// `envelope`: the message's, where the caller has it.
+    pub(crate) fn settle(&self, id: QueueId, outcomes: Vec<(usize, Outcome)>, envelope: Option<&Envelope>) -> Settled {
+        let held: Vec<HeldRecipient> = outcomes
+            .iter()
+            .filter(|(_, outcome)| matches!(outcome, Outcome::Held { .. }))
+            .map(|(n, _)| HeldRecipient::of(*n, envelope))
+            .collect();
         let mut index = self.index();
         let outcomes: Vec<_> = outcomes
             .into_iter()
@@ -77,16 +90,18 @@ impl Shared {
             return Settled { finished: true, ..Settled::default() };
         };
         if settled.finished {
-            let has_file = index.remove(id).is_some_and(|entry| entry.has_file());
-            self.post(|inbox| inbox.done.push(Done { id, has_file }));
-        } else {
-            index.forget_fresh(id);
-            if !was_dirty {
-                self.post(|inbox| inbox.dirty.push(id));
-            }
-            drop(index);
-            self.due_bell.notify_one();
+            self.finish(&mut index, id);
+            return settled;
         }
+        index.forget_fresh(id);
+        if !was_dirty {
+            self.post(|inbox| inbox.dirty.push(id));
+        }
+        let destinations: Vec<Arc<str>> = held.iter().map(|held| Arc::clone(&held.destination)).collect();
+        index.shelve(id, held, 0);
+        drop(index);
+        self.due_bell.notify_one();
+        destinations.iter().for_each(|destination| self.tend(destination));
         settled
     }
 }
@@ -95,7 +110,7 @@ impl Outcome {
     fn reason(&self) -> Option<&str> {
         match self {
             Self::Delivered { .. } => None,
-            Self::Deferred { reason, .. } | Self::Held { reason } => Some(reason),
+            Self::Deferred { reason, .. } | Self::Held { reason } | Self::Kept { reason } => Some(reason),
             Self::Failed { reply } => Some(reply),
         }
     }
@@ -103,11 +118,11 @@ impl Outcome {
 
 impl Entry {
     fn settle(&mut self, outcomes: &[(usize, Outcome, Option<Arc<str>>)], backoff: &Backoff) -> Settled {
-        let (now, began) = match &self.lease {
-            Some(lease) => (lease.now(), lease.at),
-            None => (unix_micros_now(), unix_micros_now()),
+        let (now, began, last) = match &self.lease {
+            Some(lease) => (lease.now(), lease.at, lease.last),
+            None => (unix_micros_now(), unix_micros_now(), false),
         };
-        let moment = Moment { now, began, backoff };
+        let moment = Moment { now, last, backoff };
         let mut settled = Settled::default();
         for (n, outcome, reason) in outcomes {
             if self.settle_one(*n, outcome, &moment) {
@@ -122,13 +137,12 @@ impl Entry {
         if nothing_left_of_this_attempt {
             self.lease = None;
         }
-        settled.finished = self.earliest_due().is_none();
+        settled.finished = self.is_finished();
         settled
     }
 
     /// Whether the recipient expired by this.
     fn settle_one(&mut self, n: usize, outcome: &Outcome, moment: &Moment<'_>) -> bool {
-        let last = moment.backoff.is_last(self.arrived, moment.began);
         let Some(recipient) = self.recipients.all_mut().get_mut(n).filter(|recipient| recipient.is_waiting()) else {
             return false;
         };
@@ -136,16 +150,16 @@ impl Entry {
         match outcome {
             Outcome::Delivered { .. } => recipient.state = State::Delivered,
             Outcome::Failed { .. } => recipient.state = State::Failed,
-            Outcome::Deferred { .. } if last => recipient.state = State::Expired,
+            Outcome::Deferred { .. } if moment.last => recipient.state = State::Expired,
             Outcome::Deferred { retry_hint, .. } => {
                 let wait = moment.backoff.wait(recipient.attempts, *retry_hint);
                 recipient.due = moment.now.saturating_add(micros(wait));
             }
-            Outcome::Held { .. } => {
-                // Later than this attempt, which it ends; release makes it due.
-                recipient.due = moment.now.saturating_add(1);
-                self.held = true;
+            Outcome::Kept { .. } => {
+                let wait = moment.backoff.wait(recipient.attempts, None);
+                recipient.due = moment.now.saturating_add(micros(wait));
             }
+            Outcome::Held { .. } => recipient.state = State::Held,
         }
         recipient.state == State::Expired
     }

@@ -28,7 +28,7 @@ pub(crate) struct Accept {
     pub(crate) meta: Vec<u8>,
     pub(crate) body: Bytes,
     pub(crate) body_in: BodyIn,
-    pub(crate) held: bool,
+    pub(crate) hold: Option<Arc<str>>,
     pub(crate) content_sum: u64,
     pub(crate) reply: oneshot::Sender<Result<QueueId, AcceptError>>,
 }

@@ -42,6 +42,11 @@ impl Space {
         Ok(())
     }
 
+    /// Free beyond what must stay free.
+    pub(crate) fn usable_octets(&self) -> u64 {
+        self.free_octets().saturating_sub(self.free_octets_min)
+    }
+
     /// The next check asks anew.
     pub(crate) fn forget(&self) {
         *locked(&self.last) = None;

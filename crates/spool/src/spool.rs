@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::id::unix_micros_now;
 use crate::index::Take;
 use crate::job::Job;
 use crate::mutex::locked;
-use crate::schedule::micros;
 use crate::shared::Shared;
 use crate::writer::Writer;
 use crate::{
@@ -43,9 +43,10 @@ impl Spool {
         Incoming::new(Arc::clone(&self.shared))
     }
 
-    /// Whether a mail of so many octets would be taken now: to be asked before its data are. Cheap.
-    pub fn room(&self, octets: u64) -> Result<(), AcceptError> {
-        self.shared.space.check(octets)
+    /// Whether a mail of so many octets would be taken now: to be asked before its data are. Cheap, unless room is to be made
+    /// by dropping what is held of strangers.
+    pub async fn room(&self, octets: u64) -> Result<(), AcceptError> {
+        self.shared.make_room(octets).await
     }
 
     /// How long ago mail was accepted last: a short time means that it is pouring in.
@@ -57,10 +58,11 @@ impl Spool {
     ///
     /// Cancel-safe. May be called by several tasks at once.
     pub async fn next(&self, now: UnixMicros) -> Option<Job> {
-        let began = Instant::now();
+        let began = unix_micros_now();
         loop {
             let bell = self.shared.due_bell.notified();
-            let now = now.saturating_add(micros(began.elapsed()));
+            // By the wall clock, which may have been set meanwhile, in either direction.
+            let now = now.saturating_add(unix_micros_now()).saturating_sub(began);
             if self.shared.is_closing() {
                 return None;
             }
@@ -84,10 +86,15 @@ impl Spool {
 
     /// Leases the earliest message due, or tells when the next one is.
     async fn take(&self, now: UnixMicros) -> Result<Job, Option<UnixMicros>> {
+        self.shared.tend_by_time();
         loop {
             let (take, more) = {
                 let mut index = self.shared.index();
                 let take = index.take(now);
+                let clamped = std::mem::take(&mut index.clamped);
+                if !clamped.is_empty() {
+                    self.shared.post(|inbox| inbox.dirty.extend(clamped));
+                }
                 (take, index.is_due(now))
             };
             let taken = match take {
@@ -111,7 +118,13 @@ impl Spool {
     /// An outcome for a recipient that is settled already, or for a message that left the spool, changes nothing.
     #[expect(clippy::unused_async, reason = "delivery awaits it: a spool may make it wait for the disk")]
     pub async fn settle(&self, id: QueueId, outcomes: Vec<(usize, Outcome)>) -> Settled {
-        self.shared.settle(id, outcomes)
+        let envelope = self
+            .shared
+            .index()
+            .entries
+            .get(&id)
+            .and_then(|entry| entry.fresh.as_ref().map(|it| Arc::clone(&it.envelope)));
+        self.shared.settle(id, outcomes, envelope.as_deref())
     }
 
     /// Ends the spool: no more mail is taken, [`Spool::next`] returns `None`, all that was accepted or settled is made

@@ -12,6 +12,8 @@ pub(crate) enum State {
     Delivered = 1,
     Failed = 2,
     Expired = 3,
+    /// Undeliverable, and nobody may be told: kept for the operator, within bounds.
+    Held = 4,
 }
 
 /// A recipient's part of the state.
@@ -31,13 +33,18 @@ impl RecipientNow {
     pub(crate) fn is_waiting(&self) -> bool {
         self.state == State::Waiting
     }
+
+    /// Whether something is still to become of it: it waits, or is held.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Waiting | State::Held)
+    }
 }
 
 /// A message's state, as it is written and read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MessageState<'a> {
-    /// No attempt is made before it is released.
-    pub(crate) held: bool,
+    /// Why no attempt is made for any recipient before the message is released, in a stable word.
+    pub(crate) hold: Option<Arc<str>>,
     /// In the order of the envelope.
     pub(crate) recipients: Cow<'a, [RecipientNow]>,
 }

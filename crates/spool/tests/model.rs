@@ -44,6 +44,8 @@ fn any_act() -> impl Strategy<Value = Act> {
 struct Mail {
     octets: usize,
     waiting: Vec<bool>,
+    /// Recipients that are held by themselves.
+    shelved: Vec<bool>,
     held: bool,
 }
 
@@ -76,7 +78,11 @@ impl World {
             Act::Release(index) => {
                 if let Some(id) = self.pick(*index) {
                     assert!(self.spool().release(id, self.now).await.unwrap());
-                    self.mails.get_mut(&id).unwrap().held = false;
+                    let mail = self.mails.get_mut(&id).unwrap();
+                    mail.held = false;
+                    for (waiting, shelved) in mail.waiting.iter_mut().zip(&mut mail.shelved) {
+                        *waiting |= std::mem::take(shelved);
+                    }
                 }
             }
             Act::Delete(index) => {
@@ -101,7 +107,10 @@ impl World {
         let envelope = envelope("s@t", &forward_paths[..recipients]);
         let seed = self.now + len as u64;
         let id = incoming.commit(envelope, octets(seed, len)).await.unwrap();
-        self.mails.insert(id, Mail { octets: len, waiting: vec![true; recipients], held: false });
+        self.mails.insert(
+            id,
+            Mail { octets: len, waiting: vec![true; recipients], shelved: vec![false; recipients], held: false },
+        );
     }
 
     async fn attempt(&mut self, outcomes: &[u8]) {
@@ -120,12 +129,12 @@ impl World {
             };
             match outcome {
                 Outcome::Delivered { .. } | Outcome::Failed { .. } => mail.waiting[*n] = false,
-                Outcome::Held { .. } => mail.held = true,
-                Outcome::Deferred { .. } => (),
+                Outcome::Held { .. } => (mail.waiting[*n], mail.shelved[*n]) = (false, true),
+                Outcome::Deferred { .. } | Outcome::Kept { .. } => (),
             }
             told.push((*n, outcome));
         }
-        let finished = !mail.waiting.contains(&true);
+        let finished = !mail.waiting.contains(&true) && !mail.shelved.contains(&true);
         assert_eq!(job.settle(told).finished, finished);
         if finished {
             self.mails.remove(&job.id);
@@ -137,7 +146,10 @@ impl World {
         for (id, mail) in &self.mails {
             let listed = self.spool().show(*id).await.unwrap();
             let waiting = listed.recipients.iter().map(|r| r.state == spool::RecipientState::Waiting);
-            assert_eq!((waiting.collect::<Vec<_>>(), listed.held), (mail.waiting.clone(), mail.held));
+            assert_eq!((waiting.collect::<Vec<_>>(), listed.hold.is_some()), (mail.waiting.clone(), mail.held));
+            let shelved = listed.recipients.iter().map(|r| r.state == spool::RecipientState::Held);
+            assert_eq!(shelved.collect::<Vec<_>>(), mail.shelved);
+            assert_eq!(listed.held, mail.held || mail.shelved.contains(&true));
         }
         let stats = self.spool().stats(self.now);
         assert_eq!(stats.messages, self.mails.len() as u64);

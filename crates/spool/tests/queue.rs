@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::*;
-use spool::{AcceptError, Filter, Origin, Outcome, QueueId, RecipientState, Spool};
+use spool::{AcceptError, Envelope, Filter, Origin, Outcome, QueueId, RecipientState, Spool};
 
 #[tokio::test]
 async fn a_mail_is_handed_out_as_it_was_accepted() {
@@ -82,10 +82,11 @@ async fn recipients_are_settled_and_wait_each_for_itself() {
 #[tokio::test]
 async fn the_last_attempt_is_announced_and_then_expires() {
     let dir = tempfile::tempdir().unwrap();
-    let (spool, _) = open(dir.path());
+    let mut config = small_config(dir.path());
+    config.backoff.give_up_after = Duration::ZERO;
+    let (spool, _) = Spool::open(config).unwrap();
     let id = accept(&spool, "a@b", b"mail").await;
-    let late = ARRIVED + 5 * 24 * 60 * MINUTE;
-    let job = spool.next(late).await.unwrap();
+    let job = spool.next(ARRIVED).await.unwrap();
     assert!(job.last_attempt);
     let settled = job.settle(vec![(0, deferred("still busy"))]);
     assert_eq!((settled.finished, settled.expired), (true, vec![0]));
@@ -99,7 +100,7 @@ async fn a_message_may_be_held_from_the_beginning() {
     for octets in [4, 20 << 10] {
         let (spool, _) = open(dir.path());
         let mut incoming = spool.incoming();
-        incoming.hold();
+        incoming.hold("rule");
         let id = incoming.commit(envelope("a@b", &["x@y", "p@q"]), vec![b'm'; octets]).await.unwrap();
         held.push(id);
         assert!(spool.try_next(ARRIVED + 600 * MINUTE).await.is_none(), "it is not tried");
@@ -232,7 +233,7 @@ async fn a_held_message_waits_for_its_release_also_over_a_restart() {
 }
 
 #[tokio::test]
-async fn an_outcome_can_hold_the_message() {
+async fn an_outcome_can_hold_a_recipient() {
     let dir = tempfile::tempdir().unwrap();
     let (spool, _) = open(dir.path());
     let id = accept(&spool, "a@b", b"mail").await;
@@ -256,9 +257,9 @@ async fn the_queue_in_numbers_and_pages() {
         envelope.arrived_at_unix_micros = ARRIVED - n * 10 * MINUTE;
         envelope.message_octets = 100;
         if n < 5 {
-            envelope.origin = Origin::Account { login: Some("alice".into()), grant: "auth".into() };
+            envelope.origin = Origin::Account(sender(Some("alice"), "auth"));
         } else if n < 8 {
-            envelope.origin = Origin::Account { login: None, grant: "network".into() };
+            envelope.origin = Origin::Account(sender(None, "network"));
         }
         spool.incoming().commit(envelope, b"mail".to_vec()).await.unwrap();
     }
@@ -370,6 +371,194 @@ async fn many_at_once_are_each_handed_out_once() {
     given.sort_unstable();
     taken.sort_unstable();
     assert_eq!(given, taken);
+}
+
+fn refused() -> Outcome {
+    Outcome::Held { reason: "hop: 550 5.1.1 no such user".into() }
+}
+
+#[tokio::test]
+async fn t49_a_held_recipient_stops_no_other_of_the_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let id = spool.incoming().commit(envelope("a@b", &["gone@y", "later@q"]), b"mail".to_vec()).await.unwrap();
+    let job = spool.next(ARRIVED).await.unwrap();
+    assert!(!job.settle(vec![(0, refused()), (1, deferred("greylisted"))]).finished);
+    drop(job);
+    let listed = spool.show(id).await.unwrap();
+    let states: Vec<_> = listed.recipients.iter().map(|recipient| recipient.state).collect();
+    assert_eq!((states, listed.held, listed.hold), (vec![RecipientState::Held, RecipientState::Waiting], true, None));
+    spool.close().await;
+    drop(spool);
+    let (spool, _) = open(dir.path());
+    let job = spool.try_next(ARRIVED + 6 * MINUTE).await.unwrap();
+    assert_eq!(job.due, [1], "the other is tried again, after a restart too");
+    assert!(!job.settle(vec![(1, delivered())]).finished, "the first is kept");
+    drop(job);
+    assert!(spool.try_next(ARRIVED + 60 * MINUTE).await.is_none());
+    assert!(spool.release(id, ARRIVED + 60 * MINUTE).await.unwrap());
+    assert_eq!(spool.try_next(ARRIVED + 60 * MINUTE).await.unwrap().due, [0]);
+}
+
+/// Settles everything that is due as held.
+async fn hold_all_due(spool: &Spool) {
+    for job in take_all(spool, ARRIVED).await {
+        job.settle(job.due.iter().map(|n| (*n, refused())).collect());
+    }
+}
+
+#[tokio::test]
+async fn t49_held_mail_is_bounded_for_each_destination_and_the_oldest_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = small_config(dir.path());
+    config.held.messages_max = 3;
+    let (spool, _) = Spool::open(config.clone()).unwrap();
+    let mut crowd = Vec::new();
+    let elsewhere = spool.incoming().commit(envelope("a@b", &["other@y"]), Vec::new()).await.unwrap();
+    for n in 0..6 {
+        crowd.push(accept(&spool, "a@b", &octets(n, 10_000)).await);
+    }
+    let kept = crowd[0];
+    assert!(spool.hold(kept).await.unwrap());
+    hold_all_due(&spool).await;
+    let left = |spool: &Spool| spool.len();
+    assert_eq!(left(&spool), 5, "one elsewhere, one that the operator holds, three of the crowd");
+    for id in [elsewhere, kept, crowd[3], crowd[4], crowd[5]] {
+        assert!(spool.show(id).await.is_some());
+    }
+    assert!(spool.show(crowd[1]).await.is_none() && spool.show(crowd[2]).await.is_none());
+    spool.close().await;
+    drop(spool);
+    // The bound holds for what a start finds.
+    config.held.messages_max = 2;
+    let (spool, recovery) = Spool::open(config).unwrap();
+    assert_eq!(recovery.messages, 5);
+    assert!(spool.try_next(ARRIVED).await.is_none());
+    assert_eq!(left(&spool), 4);
+    assert!(spool.show(crowd[3]).await.is_none());
+}
+
+#[tokio::test]
+async fn t49_what_a_person_or_a_rule_holds_is_never_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = small_config(dir.path());
+    config.held.age = Duration::ZERO;
+    config.held.messages_max = 0;
+    let (spool, _) = Spool::open(config.clone()).unwrap();
+    let by_operator = accept(&spool, "a@b", b"mail").await;
+    // Refused and then held by the operator, while the attempt is under way.
+    let job = spool.next(ARRIVED).await.unwrap();
+    assert!(!job.is_withdrawn());
+    assert!(spool.hold(by_operator).await.unwrap());
+    assert!(job.is_withdrawn());
+    job.settle(vec![(0, refused())]);
+    drop(job);
+    let mut incoming = spool.incoming();
+    incoming.hold("rule");
+    let by_rule = incoming.commit(envelope("a@b", &["x@y"]), Vec::new()).await.unwrap();
+    assert!(spool.try_next(ARRIVED).await.is_none());
+    spool.close().await;
+    drop(spool);
+    let (spool, _) = Spool::open(config).unwrap();
+    assert!(spool.try_next(ARRIVED).await.is_none());
+    for (id, why) in [(by_operator, "operator"), (by_rule, "rule")] {
+        assert_eq!(spool.show(id).await.unwrap().hold.as_deref(), Some(why));
+    }
+    // Released, it is a stranger's that cannot be delivered.
+    assert!(spool.release(by_operator, ARRIVED).await.unwrap());
+    hold_all_due(&spool).await;
+    assert!(spool.show(by_operator).await.is_none());
+}
+
+#[tokio::test]
+async fn t46_what_a_login_queued_is_held_with_its_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let post = async |by: Origin, name: &str| {
+        let envelope = Envelope { origin: by, ..envelope(name, &["x@y"]) };
+        spool.incoming().commit(envelope, b"mail".to_vec()).await.unwrap()
+    };
+    let account = |login, grant| Origin::Account(sender(login, grant));
+    let by_auth = post(account(Some("alice"), "auth"), "a@b").await;
+    let by_pop = post(account(Some("alice"), "pop"), "a@b").await;
+    let bob = post(account(Some("bob"), "auth"), "b@b").await;
+    // A right has the name of a login.
+    let network = post(account(None, "alice"), "gone@b").await;
+    let other = post(account(None, "alice"), "stays@b").await;
+    assert_eq!(spool.hold_of_login("alice", "right-ended").await.unwrap(), 2);
+    let gone = |envelope: &Envelope| envelope.reverse_path == "gone@b";
+    assert_eq!(spool.hold_of_grant("alice", "right-ended", gone).await.unwrap(), 1);
+    let due: Vec<QueueId> = take_all(&spool, ARRIVED).await.iter().map(|job| job.id).collect();
+    assert_eq!(due, [bob, other]);
+    for id in [by_auth, by_pop, network] {
+        assert_eq!(spool.show(id).await.unwrap().hold.as_deref(), Some("right-ended"));
+    }
+    assert!(spool.release(by_pop, ARRIVED).await.unwrap());
+    assert!(spool.delete(by_auth).await.unwrap());
+    assert!(take_all(&spool, ARRIVED).await.iter().any(|job| job.id == by_pop));
+}
+
+const YEAR: u64 = 365 * 24 * 60 * MINUTE;
+
+#[tokio::test]
+async fn t56_what_a_clock_ahead_wrote_is_due_after_its_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let tried = accept(&spool, "a@b", b"tried").await;
+    let job = spool.next(ARRIVED + YEAR).await.unwrap();
+    assert!(!job.last_attempt, "a clock that jumps gives nothing up");
+    assert!(!job.settle(vec![(0, deferred("busy"))]).finished);
+    drop(job);
+    let mut ahead = envelope("ahead@b", &["x@y"]);
+    ahead.arrived_at_unix_micros = ARRIVED + YEAR;
+    let untried = spool.incoming().commit(ahead, Vec::new()).await.unwrap();
+    // The clock is right again.
+    let job = spool.try_next(ARRIVED).await.unwrap();
+    assert_eq!((job.id, job.last_attempt), (untried, false), "never tried: due at once");
+    job.settle(vec![(0, delivered())]);
+    drop(job);
+    assert!(spool.try_next(ARRIVED + 4 * MINUTE).await.is_none(), "its wait is not over");
+    spool.close().await;
+    drop(spool);
+    let (spool, _) = open(dir.path());
+    let job = spool.try_next(ARRIVED + 6 * MINUTE).await.unwrap();
+    assert_eq!((job.id, job.attempt, job.last_attempt), (tried, 2, false));
+}
+
+#[tokio::test]
+async fn t56_a_start_with_a_clock_ahead_reads_due_times_and_gives_nothing_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let mut long_ago = envelope("old@b", &["x@y"]);
+    // As if the clock were a year ahead of what it was when the mail came.
+    long_ago.arrived_at_unix_micros = ARRIVED - 2 * YEAR;
+    let id = spool.incoming().commit(long_ago, Vec::new()).await.unwrap();
+    spool.close().await;
+    drop(spool);
+    let (spool, _) = open(dir.path());
+    let job = spool.try_next(ARRIVED).await.unwrap();
+    assert_eq!((job.id, job.last_attempt), (id, false));
+    job.settle(vec![(0, deferred("busy"))]);
+    drop(job);
+    spool.close().await;
+    drop(spool);
+    let (spool, _) = open(dir.path());
+    assert!(spool.try_next(ARRIVED - YEAR).await.is_none(), "clamped to its wait from now");
+    assert_eq!(spool.try_next(ARRIVED - YEAR + 6 * MINUTE).await.unwrap().id, id);
+}
+
+#[tokio::test]
+async fn what_no_notice_could_be_sent_of_is_never_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = small_config(dir.path());
+    config.backoff.give_up_after = Duration::ZERO;
+    let (spool, _) = Spool::open(config).unwrap();
+    let id = accept(&spool, "a@b", b"mail").await;
+    let job = spool.next(ARRIVED).await.unwrap();
+    let kept = job.settle(vec![(0, Outcome::Kept { reason: "550 no".into() })]);
+    assert!(job.last_attempt && !kept.finished && kept.expired.is_empty());
+    drop(job);
+    assert_eq!(spool.try_next(ARRIVED + 6 * MINUTE).await.unwrap().id, id);
 }
 
 #[test]

@@ -35,6 +35,17 @@ pub struct WrittenSpool {
     /// Default 120.
     #[schemars(range(min = 1, max = 720))]
     pub give_up_hours: u32,
+    /// How long a mail is held that cannot be delivered and came from a stranger, who cannot be told, in hours; then it is
+    /// dropped, with a log line. What `queue hold` or an access rule holds has no end. 1 to 8,760. Default 168.
+    #[schemars(range(min = 1, max = 8_760))]
+    pub held_hours: u32,
+    /// How many such mails are held for one destination; beyond, the oldest is dropped. 1 to 1,000,000. Default 10,000.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub held_messages: u32,
+    /// How much of the queue's room on the disk, used and free, such mails of one destination take, in percent; beyond, the
+    /// oldest is dropped. All destinations together take half. 1 to 50. Default 10.
+    #[schemars(range(min = 1, max = 50))]
+    pub held_percent: u32,
 }
 
 impl Default for WrittenSpool {
@@ -47,6 +58,9 @@ impl Default for WrittenSpool {
             retry_first_secs: 300,
             retry_max_secs: 14_400,
             give_up_hours: 120,
+            held_hours: 168,
+            held_messages: 10_000,
+            held_percent: 10,
         }
     }
 }
@@ -62,6 +76,9 @@ pub struct Spool {
     pub retry_first: Duration,
     pub retry_max: Duration,
     pub give_up: Duration,
+    pub held: Duration,
+    pub held_messages: u32,
+    pub held_percent: u32,
 }
 
 impl WrittenSpool {
@@ -81,9 +98,16 @@ impl WrittenSpool {
             free_octets_min: self.free_octets_min,
             retry_first: secs(self.retry_first_secs),
             retry_max: secs(self.retry_max_secs),
-            give_up: Duration::from_secs(u64::from(self.give_up_hours) * 3_600),
+            give_up: hours(self.give_up_hours),
+            held: hours(self.held_hours),
+            held_messages: self.held_messages,
+            held_percent: self.held_percent,
         }
     }
+}
+
+fn hours(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count) * 3_600)
 }
 
 impl Spool {
@@ -95,5 +119,8 @@ impl Spool {
         restart.compare("spool.retry_first_secs", &self.retry_first, &new.retry_first);
         restart.compare("spool.retry_max_secs", &self.retry_max, &new.retry_max);
         restart.compare("spool.give_up_hours", &self.give_up, &new.give_up);
+        restart.compare("spool.held_hours", &self.held, &new.held);
+        restart.compare("spool.held_messages", &self.held_messages, &new.held_messages);
+        restart.compare("spool.held_percent", &self.held_percent, &new.held_percent);
     }
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 
 use delivery::{Config, Delivery, FateKind, Limits, Lookups, Mailbox, Mx, OverQuota, Own, RemoteRoute, Smarthost, Tls};
 use maildir::Quota;
-use spool::{Envelope, Origin, QueueId, Recipient, Spool, SpoolConfig, Target};
+use spool::{Envelope, Origin, Ownership, QueueId, Recipient, Sender, Spool, SpoolConfig, Target};
 use tokio::sync::mpsc;
 
 /// Longest wait for anything that is bound to come.
@@ -133,7 +133,17 @@ pub fn mx(port: u16, name_server: SocketAddr) -> RemoteRoute {
 }
 
 pub fn account() -> Origin {
-    Origin::Account { login: Some("alice@example.test".into()), grant: "auth".into() }
+    Origin::Account(sender(Some("alice@example.test"), Ownership::Proved))
+}
+
+/// From a network, with a reverse-path that nobody proved.
+pub fn network() -> Origin {
+    Origin::Account(sender(None, Ownership::Unproved))
+}
+
+fn sender(login: Option<&str>, reverse_path: Ownership) -> Sender {
+    let grant = if login.is_some() { "auth" } else { "network" };
+    Sender { login: login.map(str::to_owned), account_id: None, grant: grant.to_owned(), client: None, reverse_path }
 }
 
 pub fn micros_ago(age: Duration) -> u64 {

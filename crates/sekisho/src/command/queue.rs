@@ -5,7 +5,7 @@ use super::{
     client,
     fault::Fault,
     global::Global,
-    table::{printable, show, table, yes},
+    table::{printable, show, table},
 };
 use admin::client::{Client, Method, percent};
 use admin::wire;
@@ -64,7 +64,8 @@ async fn each(client: &mut Client, ids: Ids, global: &Global, action: Option<&st
 
 fn message_table(messages: &[wire::Message]) -> String {
     let row = |it: &wire::Message| {
-        let waiting: Vec<&wire::MessageRecipient> = it.recipients.iter().filter(|it| it.state == "waiting").collect();
+        let open = |it: &&wire::MessageRecipient| matches!(&*it.state, "waiting" | "held");
+        let waiting: Vec<&wire::MessageRecipient> = it.recipients.iter().filter(open).collect();
         let first = waiting.first().map(|it| it.forward_path.clone()).unwrap_or_default();
         let more = waiting.len().saturating_sub(1);
         [
@@ -74,10 +75,19 @@ fn message_table(messages: &[wire::Message]) -> String {
             format!("<{}>", it.reverse_path),
             if more == 0 { first } else { format!("{first} +{more}") },
             waiting.iter().find_map(|it| it.reason.clone()).unwrap_or_default(),
-            yes(it.held),
+            held(it),
         ]
     };
     table(["ID", "ARRIVED", "OCTETS", "FROM", "TO", "WHY IT WAITS", "HELD"], messages.iter().map(row))
+}
+
+/// Why a message is held; `recipients`: only those of them that cannot be reached.
+fn held(message: &wire::Message) -> String {
+    match &message.hold {
+        Some(why) => printable(why),
+        None if message.held => "recipients".to_owned(),
+        None => String::new(),
+    }
 }
 
 fn message_text(message: &wire::Message) -> String {
@@ -94,7 +104,7 @@ fn message_text(message: &wire::Message) -> String {
         message.arrived_at,
         message.message_octets,
         message.session,
-        if message.held { "yes" } else { "no" },
+        if message.held { held(message) } else { "no".to_owned() },
     );
     let row = |it: &wire::MessageRecipient| {
         let reason = it.reason.clone().unwrap_or_default();

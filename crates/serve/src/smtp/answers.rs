@@ -120,7 +120,7 @@ impl Answers {
             Question::AuthStep(response) => self.auth_step(response).await,
             Question::Mail(mail) => self.judge_mail(mail).await,
             Question::Rcpt(rcpt) => self.judge_rcpt(rcpt).await,
-            Question::Data { declared_size, .. } => self.begin_message(declared_size),
+            Question::Data { declared_size, .. } => self.begin_message(declared_size).await,
             Question::Message(envelope, last) => {
                 let answer = self.take_message(envelope, last).await;
                 self.counts.messages += u32::from(matches!(answer, Answer::Accepted(_)));

@@ -7,11 +7,12 @@ use guard::Recipient;
 use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Answer, Envelope, Flavour, HeloVerb, With};
-use spool::{AcceptError, Origin, Target};
+use spool::{AcceptError, Target};
 use tracing::{error, info, warn};
 
 use super::answers::Answers;
 use super::header::{Header, HeaderReader, Hop};
+use super::origin;
 use super::transaction::{Arriving, Proof, Transaction};
 use crate::memory::{Held, HeldComing};
 use crate::route;
@@ -21,6 +22,9 @@ pub(super) const ABOVE_OCTETS: usize = 512;
 
 /// Recipients of one message once aliases are replaced by what is behind them; far below what the spool can hold.
 const TARGETS_MAX: usize = 10_000;
+
+/// Why the queue holds what an access rule holds.
+const HELD_BY_RULE: &str = "rule";
 
 /// A message that was answered with 250.
 struct Taken {
@@ -42,12 +46,12 @@ enum Fate {
 
 impl Answers {
     /// Before 354: is there room?
-    pub(super) fn begin_message(&mut self, declared_size: Option<u64>) -> Answer<Proof> {
+    pub(super) async fn begin_message(&mut self, declared_size: Option<u64>) -> Answer<Proof> {
         if self.transaction.is_none() {
             return Answer::Refuse(replies::mail_first());
         }
-        let spool = &self.client.border.spool;
-        if let Err(error) = spool.room(declared_size.unwrap_or(0)) {
+        let spool = Arc::clone(&self.client.border.spool);
+        if let Err(error) = spool.room(declared_size.unwrap_or(0)).await {
             return Answer::Refuse(refusal(&error));
         }
         let incoming = spool.incoming();
@@ -176,7 +180,7 @@ impl Answers {
         self.judge_message(envelope, octets).await?;
         let queued = self.queued_envelope(envelope, octets).await?;
         if fate == Fate::Held {
-            arriving.incoming.hold();
+            arriving.incoming.hold(HELD_BY_RULE);
         }
         let id = arriving.incoming.commit(queued, last).await.map_err(|error| self.not_stored(&error))?;
         Ok(Taken { id, octets, fate })
@@ -258,7 +262,7 @@ impl Answers {
         Ok(spool::Envelope {
             reverse_path: envelope.reverse_path.mailbox().map(ToString::to_string).unwrap_or_default(),
             recipients,
-            origin: self.origin(envelope),
+            origin: origin::of(&self.client, &self.case, envelope).await,
             arrived_at_unix_micros: u64::try_from(arrived.as_micros()).unwrap_or(u64::MAX),
             session: self.client.session.to_string(),
             smtputf8: envelope.mail.smtputf8,
@@ -275,21 +279,6 @@ impl Answers {
             }),
             message_octets: octets,
         })
-    }
-
-    /// Who may hear of a failure: only somebody with a right to send.
-    fn origin(&self, envelope: &Envelope<Proof>) -> Origin {
-        let right = envelope.recipients.iter().find_map(|accepted| match &accepted.proof.recipient {
-            Recipient::Relayed(_, grant) => Some(grant.right()),
-            Recipient::Hosted(_) => None,
-        });
-        match (right, self.case.proved()) {
-            (Some(right), _) => {
-                Origin::Account { login: right.login().map(str::to_owned), grant: right.code().to_owned() }
-            }
-            (None, Some(proved)) => Origin::Account { login: Some(proved.login.clone()), grant: "auth".to_owned() },
-            (None, None) => Origin::Outside,
-        }
     }
 
     fn loops(&self, envelope: &Envelope<Proof>, hops: usize) -> Reply {

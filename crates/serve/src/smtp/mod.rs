@@ -1,12 +1,13 @@
 //! SMTP and submission: sessions of crate `smtp` with the guard, the accounts and the queue behind them.
 //!
-//! `driver` moves octets, `answers` answers the session's questions, `judge` asks the guard, `message` takes a message to the queue, `header` knows the header fields that we read and write.
+//! `driver` moves octets, `answers` answers the session's questions, `judge` asks the guard, `message` takes a message to the queue, `origin` says who brought it, `header` knows the header fields that we read and write.
 
 mod answers;
 mod driver;
 pub mod header;
 mod judge;
 mod message;
+mod origin;
 mod transaction;
 
 use std::time::Instant;

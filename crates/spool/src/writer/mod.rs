@@ -15,6 +15,7 @@ use crate::codec::put_number;
 use crate::durable;
 use crate::entry::{Entry, Fresh, OriginKey};
 use crate::error::SpoolError;
+use crate::id::unix_micros_now;
 use crate::record::{BodyIn, Content, HEADER_OCTETS, Head, Header, Kind, put_status, small_head};
 use crate::segment::{Position, Segment, file_name};
 use crate::shared::{Accept, Barrier, Done, Inbox, Patience, Shared};
@@ -330,10 +331,12 @@ impl Writer {
         };
         let mut replies = Vec::with_capacity(run.accepts.len());
         {
+            let now = unix_micros_now();
             let mut index = self.shared.index();
             for (accept, offset, octets) in run.accepts {
                 let position = Position { segment: Arc::clone(&active.segment), offset, octets };
-                let (entry, reply) = entry_of(accept, position);
+                let age = now.saturating_sub(accept.envelope.arrived_at_unix_micros);
+                let (entry, reply) = entry_of(accept, position, index.moment_before(age));
                 index.insert(reply.0, entry);
                 replies.push(reply);
             }
@@ -359,6 +362,9 @@ impl Writer {
     /// Nobody of the failed run is acknowledged; its statuses are kept for the next.
     fn fail(&mut self, error: &SpoolError) {
         tracing::error!(%error, "spool cannot write; mail is refused for now");
+        if error.is_full() {
+            self.shared.drop_for_room(self.shared.config.segment_octets);
+        }
         let refusal = self.shared.refusal(error, self.staging.octets() as u64);
         let mut run = std::mem::take(&mut self.run);
         self.staging.clear();
@@ -449,19 +455,20 @@ fn answer(barriers: Vec<Barrier>, result: &Result<(), AcceptError>) {
 
 type Answer = (QueueId, tokio::sync::oneshot::Sender<Result<QueueId, AcceptError>>);
 
-fn entry_of(accept: Accept, position: Position) -> (Entry, Answer) {
-    let Accept { id, envelope, body, body_in, held, reply, .. } = accept;
+fn entry_of(accept: Accept, position: Position, born: i64) -> (Entry, Answer) {
+    let Accept { id, envelope, body, body_in, hold, reply, .. } = accept;
     let entry = Entry {
         position,
         body: body_in,
         arrived: envelope.arrived_at_unix_micros,
         message_octets: envelope.message_octets,
+        born,
         origin: OriginKey::of(&envelope.origin),
         recipients: Recipients::arrived(envelope.recipients.len(), envelope.arrived_at_unix_micros),
         lease: None,
         fresh: matches!(body_in, BodyIn::Record).then(|| Box::new(Fresh { envelope, body })),
         scheduled: None,
-        held,
+        hold,
         dirty: false,
         returned: 0,
     };
@@ -506,7 +513,7 @@ mod tests {
         };
         let id = QueueId(shared.ids.next());
         let (accept, reply) =
-            accept(id, envelope, NewMail { octets: Bytes::from_static(b"mail"), body: BodyIn::Record, held: false })
+            accept(id, envelope, NewMail { octets: Bytes::from_static(b"mail"), body: BodyIn::Record, hold: None })
                 .unwrap();
         let mut inbox = Inbox::default();
         inbox.accept(accept);
@@ -533,7 +540,7 @@ mod tests {
 
         break_disk(&mut writer);
         let (mut inbox, mut reply, second) = mail(&shared);
-        shared.settle(first, vec![(0, crate::Outcome::Delivered { note: String::new() })]);
+        shared.settle(first, vec![(0, crate::Outcome::Delivered { note: String::new() })], None);
         inbox.done = shared.take_work(Patience::None).done;
         let error = writer.round(inbox).unwrap_err();
         writer.fail(&error);

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use spool::{Envelope, Job, Origin, Outcome, QueueId, Recipient, Recovery, Spool, SpoolConfig, Target};
+use spool::{
+    Envelope, Job, Origin, Outcome, Ownership, QueueId, Recipient, Recovery, Sender, Spool, SpoolConfig, Target,
+};
 
 pub(crate) const SECOND: u64 = 1_000_000;
 pub(crate) const MINUTE: u64 = 60 * SECOND;
@@ -37,6 +39,17 @@ pub(crate) fn envelope(reverse_path: &str, forward_paths: &[&str]) -> Envelope {
         envid: None,
         ret: None,
         message_octets: 0,
+    }
+}
+
+/// Somebody with a right to send.
+pub(crate) fn sender(login: Option<&str>, grant: &str) -> Sender {
+    Sender {
+        login: login.map(str::to_owned),
+        account_id: None,
+        grant: grant.to_owned(),
+        client: None,
+        reverse_path: Ownership::Proved,
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use spool::{Envelope, Origin, Recipient, RecipientState, Ret, SpoolConfig, Target};
 
-use crate::common::{self, ARRIVED, octets};
+use crate::common::{self, ARRIVED, octets, sender};
 
 /// The settings they were written with.
 pub fn config(dir: &Path) -> SpoolConfig {
@@ -80,7 +80,7 @@ impl Mail {
             Kind::Full => Envelope {
                 reverse_path: "例@例え.example".to_owned(),
                 recipients: every_target(),
-                origin: Origin::Account { login: Some("alice@example.test".to_owned()), grant: "auth".to_owned() },
+                origin: Origin::Account(sender(Some("alice@example.test"), "auth")),
                 arrived_at_unix_micros: ARRIVED + 1,
                 smtputf8: true,
                 eight_bit: false,
