@@ -2,7 +2,7 @@
 
 use directory::{Directory, DirectoryError};
 use guard::HostedPath;
-use smtp::{Host, Mailbox};
+use smtp::{Domain, Host, Mailbox};
 use spool::Target;
 
 use crate::site::Site;
@@ -38,39 +38,49 @@ pub async fn mailbox_targets(
     mailbox: &Mailbox,
 ) -> Result<Vec<(String, Target)>, DirectoryError> {
     let Host::Domain(domain) = &mailbox.host else { return Ok(Vec::new()) };
-    let settings = &site.settings;
-    if let Some(relay) = settings.domains.relay.iter().find(|relay| relay.domain == *domain) {
-        // Without one it is another server's to deliver, and no listener of ours took mail for it.
-        let Some(hop) = &relay.next_hop else { return Ok(Vec::new()) };
-        return Ok(vec![(mailbox.to_string(), Target::NextHop { server: format!("{}:{}", hop.host, hop.port) })]);
-    }
-    if site.terms.policy.relay.is_relay_domain(mailbox) {
-        // One of a file, with a mailertable.
-        return Ok(site
-            .terms
-            .tables
-            .next_hop(mailbox)
-            .map(|hop| hop_target(mailbox, hop, settings))
-            .into_iter()
-            .collect());
+    if is_relay_domain(site, mailbox) {
+        // Without a next hop it is another server's to deliver, and no listener of ours took mail for it.
+        return Ok(next_hop(site, mailbox).into_iter().map(|target| (mailbox.to_string(), target)).collect());
     }
     let local_part = mailbox.local_part.as_str();
     let found = directory.resolve(local_part, domain.as_str(), mailbox.routing().is_some()).await?;
     let target = |target: &directory::Target| match target {
-        directory::Target::Account { login, .. } => (mailbox.to_string(), local(&settings.delivery.local, login)),
-        directory::Target::Forward { address } => (address.to_string(), elsewhere(address)),
+        directory::Target::Account { login, .. } => (mailbox.to_string(), local(&site.settings.delivery.local, login)),
+        directory::Target::Forward { address } => (address.to_string(), forward(site, address)),
     };
     Ok(found.targets.iter().map(target).collect())
 }
 
-fn hop_target(mailbox: &Mailbox, hop: Hop, settings: &Settings) -> (String, Target) {
+fn is_relay_domain(site: &Site, mailbox: &Mailbox) -> bool {
+    let listed = |domain: &Domain| site.settings.domains.relay.iter().any(|relay| relay.domain == *domain);
+    mailbox.host.domain().is_some_and(listed) || site.terms.policy.relay.is_relay_domain(mailbox)
+}
+
+/// Where mail for a relay domain goes, whichever way it came to that address.
+fn next_hop(site: &Site, mailbox: &Mailbox) -> Option<Target> {
+    let domain = mailbox.host.domain()?;
+    if let Some(relay) = site.settings.domains.relay.iter().find(|relay| relay.domain == *domain) {
+        let hop = relay.next_hop.as_ref()?;
+        return Some(Target::NextHop { server: format!("{}:{}", hop.host, hop.port) });
+    }
+    // One of a file, with a mailertable.
+    let hop = site.terms.tables.next_hop(mailbox)?;
+    Some(hop_target(hop, &site.settings))
+}
+
+/// The way of an alias's target that is no account: as that of mail to the address itself.
+fn forward(site: &Site, address: &str) -> Target {
+    let mailbox = Mailbox::parse(address).ok().filter(|mailbox| is_relay_domain(site, mailbox));
+    mailbox.and_then(|mailbox| next_hop(site, &mailbox)).unwrap_or_else(|| elsewhere(address))
+}
+
+fn hop_target(hop: Hop, settings: &Settings) -> Target {
     let HostPort { host, port } = hop.host;
-    let target = match settings.delivery.remote {
+    match settings.delivery.remote {
         Remote::Mx if hop.by_mx => Target::Remote { host },
         // A smarthost is for the outside.
         _ => Target::NextHop { server: format!("{host}:{port}") },
-    };
-    (mailbox.to_string(), target)
+    }
 }
 
 fn local(local: &Local, login: &str) -> Target {
