@@ -122,7 +122,8 @@ pub enum OverQuota {
 pub struct Limits {
     /// Messages taken from the spool and not yet settled. Default 20,000.
     pub in_flight: usize,
-    /// Messages of those for one remote destination; what exceeds it waits a minute. Default 15,000.
+    /// Messages of those for one remote destination, and never more than there are places left for all; what exceeds it waits a
+    /// minute. Default 15,000.
     pub in_flight_per_destination: usize,
     /// Messages written to Maildirs with one sync. Default 256.
     pub local_batch: usize,

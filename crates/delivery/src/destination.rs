@@ -115,14 +115,15 @@ impl Queue {
         state.workers == 0 && state.parts.is_empty() && !rests
     }
 
-    /// Queues a part. After [`Queued::WantsWorker`] the caller starts one: it is counted already.
+    /// Queues a part, if of waiting and carried ones there are fewer than `parts_max`. After [`Queued::WantsWorker`] the caller starts one: it is counted already.
     pub(crate) fn push(&self, part: Part, workers_max: usize, parts_max: usize) -> Queued {
         let mut state = self.state();
         let now = Instant::now();
         if let Some(rest) = state.rest.as_ref().filter(|rest| rest.until > now) {
             return Queued::Rests(part, Box::new(rest.verdict.clone()), rest.until - now);
         }
-        if state.parts.len() >= parts_max {
+        let carried = state.workers.saturating_sub(state.idle);
+        if state.parts.len() + carried >= parts_max.max(1) {
             return Queued::Full(part);
         }
         state.parts.push_back(part);

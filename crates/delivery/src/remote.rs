@@ -1,6 +1,7 @@
 //! The workers of a destination: each keeps one connection and carries what waits, message after message.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use smtp::client::{Path, RecipientFate, Report, Response, Stage, To, Transaction};
 use smtp::{Notify, Ret};
@@ -21,9 +22,12 @@ const BREAKS_MAX: usize = 3;
 /// Queues a part, or ends its attempt where that is no use.
 pub(crate) async fn enqueue(shared: &Arc<Shared>, queue: Arc<Queue>, part: Part) {
     let limits = &shared.config.limits;
-    match queue.push(part, limits.connections_per_destination, limits.in_flight_per_destination) {
+    match queue.push(part, workers_max(shared), parts_max(shared)) {
         Queued::Waits => {}
-        Queued::WantsWorker => shared.spawn(work(Arc::clone(shared), queue)),
+        Queued::WantsWorker => {
+            shared.couriers.fetch_add(1, Ordering::Relaxed);
+            shared.spawn(work(Arc::clone(shared), queue));
+        }
         Queued::Full(part) => {
             let response = Response::local(451, [4, 4, 5], "too much mail waits for this destination");
             let verdict = Verdict { kind: Kind::Deferred { after: Some(limits.host_rest) }, ..busy(response) };
@@ -34,6 +38,18 @@ pub(crate) async fn enqueue(shared: &Arc<Shared>, queue: Arc<Queue>, part: Part)
             conclude(shared, &part.ticket, part.all(&verdict)).await;
         }
     }
+}
+
+/// A destination may have as many parts waiting as there are places left in flight: so one has half of them at most, two a
+/// third each, and however many do not answer, places are left for the others.
+fn parts_max(shared: &Shared) -> usize {
+    shared.config.limits.in_flight_per_destination.min(shared.in_flight.available_permits().max(1))
+}
+
+/// Likewise half of the connections that are left, but the first, without which it would have none.
+fn workers_max(shared: &Shared) -> usize {
+    let left = shared.config.limits.connections.saturating_sub(shared.couriers.load(Ordering::Relaxed));
+    shared.config.limits.connections_per_destination.min((left / 2).max(1))
 }
 
 fn busy(response: Response) -> Verdict {
@@ -82,6 +98,7 @@ impl Alive<'_> {
 
 impl Drop for Alive<'_> {
     fn drop(&mut self) {
+        self.shared.couriers.fetch_sub(1, Ordering::Relaxed);
         if !self.left || self.shared.is_stopping() {
             drop(self.queue.lost_worker());
         }
@@ -112,6 +129,10 @@ impl Worker<'_> {
         let envelope = &part.ticket.job.envelope;
         let needs_smtputf8 = needs_smtputf8(&part);
         for recipients in part.recipients.chunks(self.shared.config.limits.recipients_per_transaction.max(1)) {
+            if part.ticket.job.is_withdrawn() {
+                // Held or deleted while it waited for us: what is not settled goes back.
+                return;
+            }
             let Built { transaction, mut verdicts, sent } = match build(envelope, recipients, needs_smtputf8) {
                 Ok(built) => built,
                 Err(verdict) => {

@@ -1,6 +1,7 @@
 //! What all parts of delivery share: settings, connections, the workers and their end.
 
 use std::future::Future;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use spool::Spool;
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) started_unix_micros: u64,
     pub(crate) destinations: Destinations,
     pub(crate) in_flight: Arc<Semaphore>,
+    /// Workers of all destinations, each with a connection or about to have one.
+    pub(crate) couriers: AtomicUsize,
     workers: Mutex<JoinSet<()>>,
     stop: watch::Sender<bool>,
 }
@@ -55,6 +58,7 @@ impl Shared {
             started_unix_micros: unix_micros(),
             destinations: Destinations::default(),
             in_flight: Arc::new(Semaphore::new(config.limits.in_flight.max(1))),
+            couriers: AtomicUsize::new(0),
             workers: Mutex::new(JoinSet::new()),
             stop: watch::Sender::new(false),
             config,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::name_server::NameServer;
 use common::name_server::Record::{A, Mx};
 use common::sink::{self, Offer};
-use common::{Station, account, envelope, mx, remote, smarthost};
+use common::{Station, account, envelope, mx, network, remote, smarthost};
 use delivery::{FateKind, RemoteRoute, Tls};
 use spool::{Origin, Target};
 
@@ -188,6 +188,102 @@ async fn mail_from_outside_is_held_never_bounced() {
     let stats = station.spool.stats(common::micros_ago(Duration::ZERO));
     assert_eq!((stats.messages, stats.held), (1, 1));
     assert!(std::fs::read_dir(station.dir.path().join("alice/new")).unwrap().next().is_none());
+}
+
+/// T51: whoever may relay can name anybody as the sender.
+#[tokio::test]
+async fn t51_no_notice_goes_to_a_reverse_path_that_nobody_proved() {
+    let refuses = |line: &str| match line {
+        "RCPT TO:<no@one.example>" => Some("550 5.1.1 who"),
+        "RCPT TO:<later@one.example>" => Some("450 4.2.0 later"),
+        _ => None,
+    };
+    let (address, _log) = sink::serve("127.0.0.1:0", Offer::Clear, refuses).await;
+    let mut station = Station::start(|_| smarthost(address, Tls::Never), |_| {});
+    let mut mail = remote(network(), &["no@one.example", "yes@one.example", "later@one.example"]);
+    mail.arrived_at_unix_micros = common::micros_ago(Duration::from_hours(5));
+    for recipient in &mut mail.recipients {
+        recipient.notify =
+            delivery::dsn::notify::SUCCESS | delivery::dsn::notify::FAILURE | delivery::dsn::notify::DELAY;
+    }
+    station.post(mail, MESSAGE).await;
+    let mut kinds: Vec<String> = station.fates(3).await.iter().map(|fate| fate.kind.to_string()).collect();
+    kinds.sort();
+    assert_eq!(kinds, ["deferred", "delivered", "held"]);
+    let stats = station.spool.stats(common::micros_ago(Duration::ZERO));
+    assert_eq!((stats.messages, stats.held), (1, 1), "no notice was queued");
+    assert!(station.mailbox("alice").is_empty());
+    station.delivery.shutdown(Duration::from_secs(5)).await;
+}
+
+/// T53: two hosts that take the connection and say nothing.
+#[tokio::test]
+async fn t53_silent_hosts_stop_neither_local_mail_nor_other_destinations() {
+    let silent =
+        [std::net::TcpListener::bind("127.0.0.1:0").unwrap(), std::net::TcpListener::bind("127.0.0.1:0").unwrap()];
+    let (awake, _log) = sink::serve("127.0.0.1:0", Offer::Clear, |_| None).await;
+    let mut station = Station::start(
+        |_| smarthost(awake, Tls::Never),
+        |config| {
+            config.limits.in_flight = 12;
+            config.limits.connections = 4;
+        },
+    );
+    for _ in 0..30 {
+        for host in &silent {
+            let server = host.local_addr().unwrap().to_string();
+            let hop = |_: &str| Target::NextHop { server: server.clone() };
+            station.post(envelope(Origin::Outside, &["a@silent.example"], hop), MESSAGE).await;
+        }
+    }
+    let local = |address: &str| Target::Maildir { account: address.to_owned() };
+    let here = station.post(envelope(Origin::Outside, &["alice@example.test"], local), MESSAGE).await;
+    let there = station.post(remote(account(), &["b@one.example"]), MESSAGE).await;
+    let mut left = vec![here, there];
+    while !left.is_empty() {
+        let fate = station.fate().await;
+        if fate.kind == FateKind::Delivered {
+            left.retain(|id| *id != fate.queue_id);
+        }
+    }
+    station.delivery.shutdown(Duration::ZERO).await;
+}
+
+/// What was held, or deleted, while it waited for a connection is not sent.
+#[tokio::test]
+async fn t46_what_is_held_while_it_waits_for_its_turn_does_not_leave() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut station = Station::start(
+        |_| smarthost(silent.local_addr().unwrap(), Tls::Never),
+        |config| {
+            config.limits.connections_per_destination = 1;
+        },
+    );
+    let first = station.post(remote(account(), &["a@one.example"]), MESSAGE).await;
+    let (mut opened, _) = tokio::task::spawn_blocking(move || silent.accept().unwrap()).await.unwrap();
+    let second = station.post(remote(account(), &["b@one.example"]), MESSAGE).await;
+    while station.delivery.stats().in_flight < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(station.spool.hold_of_login("alice@example.test", "right-ended").await.unwrap(), 2);
+    let said = tokio::task::spawn_blocking(move || {
+        use std::io::{BufRead as _, Write as _};
+        let mut said = Vec::new();
+        opened.write_all(b"220 hop\r\n").unwrap();
+        // Cut off at the end, or said farewell to.
+        for line in std::io::BufReader::new(opened.try_clone().unwrap()).lines().map_while(Result::ok) {
+            let reply = if line == "DATA" { "354 go" } else { "250 ok" };
+            let reply = if line == "QUIT" { "221 bye" } else { reply };
+            let _ = opened.write_all(format!("{reply}\r\n").as_bytes());
+            said.push(line);
+        }
+        said
+    });
+    // The first had begun: it is settled.
+    assert_eq!((station.fate().await.queue_id, station.spool.show(second).await.unwrap().held), (first, true));
+    station.delivery.shutdown(Duration::from_secs(5)).await;
+    let said = said.await.unwrap();
+    assert!(!said.iter().any(|line| line.contains("b@one.example")), "{said:?}");
 }
 
 #[tokio::test]
