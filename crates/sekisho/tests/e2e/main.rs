@@ -21,6 +21,7 @@ mod policy;
 mod pop_before_smtp;
 mod probes;
 mod rights;
+mod queue;
 mod smarthost;
 mod socketmap;
 mod state_engine;

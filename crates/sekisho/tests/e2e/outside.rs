@@ -41,6 +41,11 @@ impl Outside {
         ["delivery.remote=\"smarthost\"".to_owned(), smarthost]
     }
 
+    /// Where it listens, as `host:port`.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// What it has so far.
     pub(crate) fn taken(&self) -> Vec<Taken> {
         self.taken.lock().unwrap().clone()

@@ -11,11 +11,12 @@ use smtp::{Host, ReversePath};
 use spool::{Origin, Ownership, Sender};
 use tracing::warn;
 
+use super::transaction::Proof;
 use crate::border::Client;
 
 /// Of a message whose recipients were all taken.
-pub(super) async fn of(client: &Client, case: &Case, envelope: &Envelope<Recipient>) -> Origin {
-    let right = envelope.recipients.iter().find_map(|accepted| match &accepted.proof {
+pub(super) async fn of(client: &Client, case: &Case, envelope: &Envelope<Proof>) -> Origin {
+    let right = envelope.recipients.iter().find_map(|accepted| match &accepted.proof.recipient {
         Recipient::Relayed(_, grant) => Some(grant.right()),
         Recipient::Hosted(_) => None,
     });

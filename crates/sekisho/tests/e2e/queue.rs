@@ -1,0 +1,66 @@
+//! What becomes of mail after 250: held, told, routed; on the whole program.
+
+use std::net::Ipv4Addr;
+
+use crate::outside::Outside;
+use crate::support::{Demo, Dialogue};
+
+const STRANGER: &str = "friend@outside.example";
+const TEXT: &str = "Subject: x\r\n\r\nx\r\n";
+
+/// Sends to the outside and asks to hear of it.
+fn asking_to_hear(smtp: &mut Dialogue, from: &str) {
+    assert!(smtp.say(&format!("MAIL FROM:<{from}>")).starts_with("250"));
+    assert!(smtp.say("RCPT TO:<x@elsewhere.example> NOTIFY=SUCCESS,FAILURE,DELAY").starts_with("250"));
+    assert!(smtp.say("DATA").starts_with("354"));
+    assert!(smtp.say(&format!("{TEXT}.")).starts_with("250"));
+}
+
+fn reports(mails: &[String]) -> usize {
+    mails.iter().filter(|mail| mail.contains("multipart/report")).count()
+}
+
+/// T51: a right to relay lets nobody have reports sent to whom they name.
+#[test]
+fn t51_reports_go_to_proved_senders_only() {
+    let demo = Demo::start_with(&["relay.networks=[\"127.0.0.9\"]"]);
+    let alice = demo.account("alice");
+    demo.ruled(&["alias", "add", "team@example.test", "bob@example.test"]);
+    let from_network = || Dialogue::connect(Ipv4Addr::new(127, 0, 0, 9), demo.port("smtp")).greeted();
+    for forged in ["victim@victim.example", "nobody@example.test"] {
+        asking_to_hear(&mut from_network(), forged);
+    }
+    // Ours, and there: an account, an alias; a login with its own.
+    asking_to_hear(&mut from_network(), "alice@example.test");
+    asking_to_hear(&mut from_network(), "team@example.test");
+    asking_to_hear(&mut demo.submission(&alice), &alice.address);
+    demo.until_drained();
+    demo.until("reports", || {
+        (reports(&demo.mailbox("alice")) == 2 && reports(&demo.mailbox("bob")) == 1).then_some(())
+    });
+    assert_eq!((demo.outside().len(), reports(&demo.outside())), (5, 0));
+}
+
+/// T54: an alias's mail goes as mail to its target would.
+#[test]
+fn t54_aliases_into_relay_domains_go_to_the_next_hop() {
+    let inside = Outside::start();
+    let relay = format!("domains.relay=[{{domain=\"inside.test\",next_hop=\"{}\"}}]", inside.address());
+    let demo = Demo::start_with(&[&relay]);
+    demo.ruled(&[
+        "alias",
+        "add",
+        "team@example.test",
+        "boss@inside.test",
+        "far@elsewhere.example",
+        "alice@example.test",
+    ]);
+    demo.ruled(&["alias", "add", "all@example.test", "team@example.test", "Other@INSIDE.test"]);
+    let sent = demo.dial("smtp").greeted().mail(STRANGER, "all@example.test", TEXT);
+    assert!(sent.starts_with("250"), "{sent}");
+    demo.until_drained();
+    let rcpts: Vec<String> = inside.taken().iter().flat_map(|taken| taken.rcpts.clone()).collect();
+    let to = |address: &str| rcpts.iter().filter(|rcpt| rcpt.to_ascii_lowercase().contains(address)).count();
+    assert_eq!((rcpts.len(), to("<boss@inside.test>"), to("<other@inside.test>")), (2, 1, 1), "{rcpts:?}");
+    assert_eq!((demo.outside().len(), demo.mailbox("alice").len()), (1, 1), "and nothing of it left otherwise");
+}
