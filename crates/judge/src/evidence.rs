@@ -106,7 +106,8 @@ impl Recorder<'_> {
 
     /// Records several at once, each as [`Self::record`] does; in their order.
     pub async fn record_all(&self, told: &[ToldLogin]) -> Vec<Recorded> {
-        let mut checked: Vec<Result<(), Recorded>> = told.iter().map(|told| self.check(told, Named::Otherwise)).collect();
+        let mut checked: Vec<Result<(), Recorded>> =
+            told.iter().map(|told| self.check(told, Named::Otherwise)).collect();
         for (told, checked) in told.iter().zip(&mut checked) {
             if checked.is_ok() && !self.still(told).await {
                 *checked = Err(self.ended(told));

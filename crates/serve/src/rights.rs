@@ -1,12 +1,14 @@
-//! Rights that have ended: the sessions that came by them are cut, evidence founded on them goes. Nothing of this is what keeps
+//! Rights that have ended: the sessions that came by them are cut, evidence founded on them goes, mail that they have queued is
+//! held. Nothing of this is what keeps
 //! mail from being relayed (each command asks anew); it is that nobody goes on sitting in a session that may do nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use directory::RightsMark;
 use guard::{AddressRight, Manner};
 use judge::{Case, Connected, Judge};
+use spool::Filter;
 use state::Revoke;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -41,6 +43,9 @@ pub(crate) async fn follow(border: Arc<Border>, mut stop: watch::Receiver<bool>)
     }
 }
 
+/// Why mail is held whose sender has lost the right by which it came.
+const RIGHT_ENDED: &str = "right-ended";
+
 /// Sessions whose login may no more.
 async fn cut_the_ended(border: &Border) {
     let directory = &border.sources.directory;
@@ -54,17 +59,42 @@ async fn cut_the_ended(border: &Border) {
     }
 }
 
-/// What other processes have changed, too: the grants of these logins end. `None`: it could not be found out.
+/// What other processes have changed, too: the grants of these logins end, and what they have queued waits for the operator.
+/// `None`: it could not be found out.
 async fn ended(border: &Border, after: Option<RightsMark>) -> Option<RightsMark> {
     let found = border.sources.directory.ended_rights(after.unwrap_or_default()).await;
     let found = found.inspect_err(|error| warn!(%error, "directory gives no answer")).ok()?;
-    // What changed before the start was seen to when the evidence was opened.
-    for login in found.logins.into_iter().filter(|_| after.is_some()) {
+    for login in found.logins {
+        if after.is_none() {
+            // Before the start. The grants were seen to when the evidence was opened.
+            hold_if_older(border, &login).await;
+            continue;
+        }
+        hold(border, &login).await;
         if let Err(error) = border.sources.state.revoke(Revoke::Login(login)).await {
             warn!(%error, "grant of a locked account is revoked in memory only");
         }
     }
     Some(found.mark)
+}
+
+/// While no server ran: only what was queued before the change came by the right that it ended.
+async fn hold_if_older(border: &Border, login: &str) {
+    let Ok(Some(ended_at)) = border.sources.directory.rights_ended_at(login).await else { return };
+    let filter = Filter { account: Some(login.to_owned()), limit: 1, ..Filter::default() };
+    let listed = border.spool.list(&filter).await;
+    let ended_at = ended_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    if listed.iter().any(|message| u128::from(message.arrived_at_unix_micros) < ended_at) {
+        hold(border, login).await;
+    }
+}
+
+async fn hold(border: &Border, login: &str) {
+    match border.spool.hold_of_login(login, RIGHT_ENDED).await {
+        Ok(0) => {}
+        Ok(messages) => info!(login, messages, reason = RIGHT_ENDED, "mail held"),
+        Err(error) => warn!(login, %error, "mail not held"),
+    }
 }
 
 /// After a reload: sessions that were relayed for by what the configuration said before, and says no more.

@@ -359,9 +359,9 @@ impl<'d> Cell<'d> {
             Change::Grant => drop(sekisho(demo, &["grant", "revoke", "--login", login], "")),
             Change::OtherProcess => self.seen_within_a_second("locked = 1"),
             Change::Expiry => self.seen_within_a_second("expires_at = 1"),
-            Change::Network | Change::Client => {
-                self.reload(|text| text.replace(&format!("{}\"", self.client), &format!("{}\"", self.client.replace("198.18", "198.19"))))
-            }
+            Change::Network | Change::Client => self.reload(|text| {
+                text.replace(&format!("{}\"", self.client), &format!("{}\"", self.client.replace("198.18", "198.19")))
+            }),
             Change::Rule => {
                 let map = demo.dir().join("refused");
                 let mut lines = std::fs::read_to_string(&map).unwrap();
