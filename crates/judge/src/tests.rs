@@ -156,6 +156,7 @@ async fn t01_t02_nobody_is_proved_by_a_gateway_whoever_tells() {
         client: client.parse().unwrap(),
         subject: Subject::Account("alice@example.test".to_owned()),
         source,
+        proved: None,
     };
     let nobodys = [
         ("198.18.0.1", Never::Gateway),

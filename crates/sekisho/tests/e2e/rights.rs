@@ -77,19 +77,6 @@ enum Way {
     MapsPop,
 }
 
-const WAYS: [Way; 10] = [
-    Way::Password,
-    Way::Device,
-    Way::Pop,
-    Way::Network,
-    Way::Client,
-    Way::PolicyLogin,
-    Way::PolicyPop,
-    Way::MilterLogin,
-    Way::MilterPop,
-    Way::MapsPop,
-];
-
 /// When the change comes. (A seventh, mail that is queued already, has a test of its own.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Moment {

@@ -1,6 +1,7 @@
 //! A message on its way from the session into the queue: room, header, durability, and the one line of its log.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use guard::Recipient;
