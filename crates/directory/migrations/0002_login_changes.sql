@@ -8,10 +8,12 @@ create table login_change (
 ) strict;
 create index login_change_login on login_change (login, ends_rights, changed_at);
 
+-- A number that no account had before: one that is made anew under the id and the name of a deleted one is another one.
 create trigger account_added_told after insert on account
 begin
   insert into login_change (login, ends_rights, changed_at)
   values (new.login, 1, cast((julianday('now') - 2440587.5) * 86400000 as integer));
+  update account set password_version = (select max(revision) from login_change) where account_id = new.account_id;
 end;
 create trigger account_removed_told after delete on account
 begin

@@ -40,7 +40,8 @@ pub struct Identity {
 pub struct Credential {
     account: i64,
     password_version: Option<i64>,
-    device: Option<i64>,
+    /// Of a device, the nonce that its secret is sealed with: no two secrets have the same.
+    device: Option<[u8; 8]>,
 }
 
 /// What became of a login by password.
@@ -362,7 +363,7 @@ fn identity(row: &LoginRow) -> Identity {
             account: row.account_id,
             // A device has a secret of its own, which the account's password says nothing about.
             password_version: row.device.is_none().then_some(row.password_version),
-            device: row.device_id,
+            device: row.device.as_ref().map(|device| device.sealed_secret.first_chunk().copied().unwrap_or_default()),
         },
     }
 }

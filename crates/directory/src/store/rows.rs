@@ -28,7 +28,6 @@ pub(crate) struct Secrets {
 pub(crate) struct LoginRow {
     pub(crate) account_id: i64,
     pub(crate) password_version: i64,
-    pub(crate) device_id: Option<i64>,
     pub(crate) login: Arc<str>,
     pub(crate) maildir: Arc<str>,
     pub(crate) quota_octets: Option<u64>,

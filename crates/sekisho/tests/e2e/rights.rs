@@ -254,12 +254,14 @@ impl<'d> Cell<'d> {
         matches!(self.way, Way::PolicyLogin | Way::MilterLogin).then_some(&self.login)
     }
 
-    fn mail(&self, stand: &mut Stand) {
+    /// Whether the next step may follow: a mail server asks no more about what was refused.
+    fn mail(&self, stand: &mut Stand) -> bool {
         match stand {
             Stand::Smtp(smtp) => drop(smtp.say(&format!("MAIL FROM:<{}>", self.from()))),
-            Stand::Milter(milter) => drop(milter.from(self.told_login(), self.from())),
+            Stand::Milter(milter) => return milter.from(self.told_login(), self.from()) == "continue",
             Stand::Policy(_) | Stand::Maps(_) => {}
         }
+        true
     }
 
     fn rcpt(&self, stand: &mut Stand) -> String {
@@ -284,14 +286,17 @@ impl<'d> Cell<'d> {
         if is_due(Moment::AfterLogin) {
             self.log_in(&mut stand);
         }
-        if is_due(Moment::AfterMail) {
-            self.mail(&mut stand);
+        if is_due(Moment::AfterMail) && !self.mail(&mut stand) {
+            return false;
         }
         let mut answer = String::new();
         // Postfix asks about the same recipient once more in a later list.
         let again = matches!(stand, Stand::Policy(_));
         if is_due(Moment::AfterRcpt) || again {
             answer = self.rcpt(&mut stand);
+        }
+        if matches!(stand, Stand::Milter(_)) && is_due(Moment::AfterRcpt) && answer != "continue" {
+            return false;
         }
         match &mut stand {
             Stand::Smtp(smtp) => {

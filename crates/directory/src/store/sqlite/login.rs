@@ -14,7 +14,7 @@ use crate::store::{DeviceRow, LoginRow};
 impl Store {
     pub(crate) async fn login(&self, login: &str) -> Result<Option<LoginRow>> {
         const LOGIN: &str = "
-            select account.account_id, account.password_version, device.device_id, account.login as account_login, account.maildir, account.quota_octets, account.hash,
+            select account.account_id, account.password_version, account.login as account_login, account.maildir, account.quota_octets, account.hash,
                 account.scram as account_scram, account.apop_only, account.locked,
                 account.expires_at as account_expires_at,
                 device.name as device_name, device.login as device_login, device.sealed_secret,
@@ -48,7 +48,6 @@ fn login_row(row: &SqliteRow) -> Result<LoginRow> {
     Ok(LoginRow {
         account_id: row.try_get("account_id").map_err(&bad)?,
         password_version: row.try_get("password_version").map_err(&bad)?,
-        device_id: row.try_get("device_id").map_err(&bad)?,
         login: text("account_login").map_err(&bad)?,
         maildir: text("maildir").map_err(&bad)?,
         quota_octets: number("quota_octets").map_err(&bad)?,
