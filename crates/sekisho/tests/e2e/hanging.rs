@@ -79,23 +79,22 @@ fn a_pipe_is_no_map_no_key_and_no_list() {
     let place = demo.dir().join("pipe");
     pipe(&place);
     let name = place.display().to_string();
-    let key = before.replace("key.pem", &name);
-    let certificate = before.replace("certificate.pem", &name);
-    let changed = [
+    let maps = [
         format!("{before}\n[[access]]\nmap = \"hash:{name}\"\nat = \"client\"\n"),
         format!("{before}\n[[access]]\nmap = \"cidr:{name}\"\nat = \"client\"\n"),
         before.replace("[relay.pop]", &format!("[relay]\nmaps = [\"ip-allow:{name}\"]\n\n[relay.pop]")),
         before.replace("[domains]", &format!("[domains]\nmaps = [\"local-host-names:{name}\"]")),
         before.replace("[relay.drac]", &format!("[relay.drac]\nallow = \"{name}\"")),
-        key,
-        certificate,
     ];
-    for text in changed {
+    let keys =
+        ["key.pem", "certificate.pem"].map(|file| before.replace(&format!("\"{file}\""), &format!("\"{name}\"")));
+    // At the reload, and at the start, as which `config check` reads all but keys.
+    let maps = maps.into_iter().map(|text| (text, &["reload", "config check"][..]));
+    for (text, commands) in maps.chain(keys.into_iter().map(|text| (text, &["reload"][..]))) {
         assert_ne!(text, before);
         fs::write(&config, &text).unwrap();
         let began = Instant::now();
-        // At the reload, and at the start, which `config check` reads as.
-        for command in ["reload", "config check"] {
+        for command in commands {
             let refused = demo.sekisho(&command.split(' ').collect::<Vec<_>>());
             let said = String::from_utf8_lossy(&refused.stderr).into_owned();
             assert_eq!(refused.status.code(), Some(2), "{command}: {said}");
