@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
@@ -13,6 +14,9 @@ use super::{Cut, Stream, TlsFacts};
 
 /// How long a client may take for a TLS handshake.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(30);
+/// How long a client that was cut may take to find it out, and how much it may say until then, in octets.
+const LAST_WORDS_WAIT: Duration = Duration::from_secs(30);
+const LAST_WORDS_OCTETS: usize = 64 * 1024;
 /// How long a client may leave our replies unread.
 const REPLY_WAIT: Duration = Duration::from_mins(2);
 
@@ -117,5 +121,23 @@ impl Wire {
     /// Closes.
     pub async fn finish(self) {
         self.stream.finish().await;
+    }
+
+    /// Says that nothing more comes, and lets the peer find it out: it was cut while it was silent, and what it says next would
+    /// otherwise be answered by a reset that takes our last words with it.
+    pub async fn finish_unasked(mut self) {
+        let _ = tokio::time::timeout(LAST_WORDS_WAIT, self.last_words()).await;
+    }
+
+    async fn last_words(&mut self) -> io::Result<()> {
+        self.stream.shutdown().await?;
+        let mut octets = 0;
+        while let Some(more) = self.stream.read_with(<[u8]>::len).await? {
+            octets += more;
+            if octets > LAST_WORDS_OCTETS {
+                break;
+            }
+        }
+        Ok(())
     }
 }

@@ -43,7 +43,12 @@ impl Driver {
             self.session.handle(Input::PeerGone, Instant::now(), &mut self.due);
         }
         self.answers.ended(ended.err().as_ref());
-        self.wire.finish().await;
+        if self.answers.cut().cause().is_some() {
+            // Nobody waits for it but the peer.
+            tokio::spawn(self.wire.finish_unasked());
+        } else {
+            self.wire.finish().await;
+        }
     }
 
     async fn converse(&mut self, stop: &mut watch::Receiver<bool>) -> io::Result<()> {

@@ -40,7 +40,12 @@ impl Driver {
         }
         self.answers.tried_to_log_in(self.session.auth_not_offered()).await;
         self.answers.ended(ended.err().as_ref());
-        self.wire.finish().await;
+        if self.answers.cut().cause().is_some() {
+            // Nobody waits for it but the peer.
+            tokio::spawn(self.wire.finish_unasked());
+        } else {
+            self.wire.finish().await;
+        }
     }
 
     async fn converse(&mut self, stop: &mut watch::Receiver<bool>) -> io::Result<()> {

@@ -107,6 +107,7 @@ impl Answers {
         let why = self.case.login_ended()?;
         self.case.end_transaction();
         info!(session = %self.client.session, client = %self.ip(), login = self.login(), %why, "login ended");
+        self.client.listed.cut().say(why.code());
         Some(Answer::RefuseAndClose(replies::session_cut()))
     }
 }
