@@ -1,15 +1,15 @@
 //! `/v1/accounts` and `/v1/devices`.
 
-use super::{ApiError, Backend, Shared, wire};
+use super::{ApiError, Backend, Server, Shared, wire};
 use axum::{
     Json,
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use directory::{Account, Device, DeviceLimits, DirectoryError, NewPassword, PasswordKind, RecipientScope};
+use directory::{Account, Device, DeviceLimits, DirectoryError, KnownLogin, NewPassword, PasswordKind, RecipientScope};
 use sasl::guess_hash;
 use serde::Deserialize;
-use state::{AuthGate, FailedLogin};
+use state::{Admission, Attempt, TriedLogin};
 use std::{
     net::{IpAddr, Ipv4Addr},
     time::{SystemTime, UNIX_EPOCH},
@@ -125,22 +125,34 @@ struct PasswordChange<'a> {
 /// A user's own change. Wrong old passwords count and are throttled like those of any login, as if from loopback; without
 /// a running server only somebody who can write the accounts' file gets here.
 async fn change_password(backend: &Backend, login: &str, change: &PasswordChange<'_>) -> Result<(), ApiError> {
-    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let folded = login.to_ascii_lowercase();
-    if let Some(server) = &backend.server {
-        match server.state.check_auth(here, &folded).await? {
-            AuthGate::Go => {}
-            AuthGate::Wait(delay) => tokio::time::sleep(delay).await,
-            AuthGate::Locked(wait) => return Err(ApiError::throttled(wait)),
+    let tried = backend.directory.tried_login(login);
+    let attempt = match &backend.server {
+        Some(server) => Some(admitted(server, &tried, change.old).await?),
+        None => None,
+    };
+    let done = backend.directory.change_password(login, change.old, change.new).await;
+    if let Some(attempt) = attempt {
+        if matches!(done, Err(DirectoryError::WrongPassword)) {
+            attempt.failed();
+            info!(login = ?login, way = "passwd", why = "wrong password", "login failed");
+        } else {
+            attempt.give_back();
         }
     }
-    let done = backend.directory.change_password(login, change.old, change.new).await;
-    if let (Err(DirectoryError::WrongPassword), Some(server)) = (&done, &backend.server) {
-        let guess = guess_hash(&server.guess_key, &folded, change.old);
-        server.state.auth_failed(&FailedLogin { addr: here, login: &folded, guess }).await?;
-        info!(login = ?login, way = "passwd", why = "wrong password", "login failed");
-    }
     Ok(done?)
+}
+
+/// A place for the old password to be looked at.
+async fn admitted(server: &Server, login: &KnownLogin, old: &[u8]) -> Result<Attempt, ApiError> {
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let guess = guess_hash(&server.guess_key, login, old);
+    match server.state.attempt(&TriedLogin { addr: here, login, guess }).await? {
+        Admission::Admitted(attempt) => {
+            tokio::time::sleep(attempt.wait()).await;
+            Ok(attempt)
+        }
+        Admission::Locked(wait) => Err(ApiError::throttled(wait)),
+    }
 }
 
 /// Refuses every login of an account and its devices. Its mail still comes in.
@@ -157,7 +169,7 @@ pub(super) async fn lock(State(backend): Shared, Path(login): Path<String>) -> R
 async fn cut_off(backend: &Backend, login: &str) -> Result<(), ApiError> {
     if let Some(server) = &backend.server {
         let login = backend.directory.known_login(login)?;
-        server.state.revoke(state::Revoke::Login(login)).await?;
+        server.state.revoke(state::Revoke::Login(login.into())).await?;
     }
     Ok(())
 }
@@ -218,11 +230,8 @@ pub(super) async fn add_device(
     (status = 204), (status = 404, body = wire::Problem),
 ))]
 pub(super) async fn revoke_device(State(backend): Shared, Path(login): Path<String>) -> Result<StatusCode, ApiError> {
-    let account = backend.directory.devices(None).await?.into_iter().find(|device| device.login == login);
-    backend.directory.revoke_device(&login).await?;
-    if let Some(device) = account {
-        cut_off(&backend, &device.account).await?;
-    }
+    let account = backend.directory.revoke_device(&login).await?;
+    cut_off(&backend, &account).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

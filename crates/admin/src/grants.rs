@@ -82,7 +82,7 @@ pub(super) async fn revoke(State(backend): Shared, Query(which): Query<Which>) -
     let prefix = (server.pop)().ipv6_prefix;
     let addr = which.address.as_deref().map(address).transpose()?.map(|addr| guard::cut_ipv6(addr, prefix));
     let login = match which.login {
-        Some(login) => Some(backend.directory.known_login(&login)?),
+        Some(login) => Some(backend.directory.known_login(&login)?.into()),
         None => None,
     };
     let which = match (addr, login, which.all) {

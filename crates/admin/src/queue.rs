@@ -40,7 +40,7 @@ pub(super) async fn list(
         after: which.after.as_deref().map(id).transpose()?,
         limit: which.limit.unwrap_or(1_000).min(PAGE_MAX),
         held: which.held,
-        account: which.login,
+        account: which.login.map(|login| backend.directory.known_login(&login)).transpose()?.map(String::from),
     };
     let listed = backend.server()?.spool.list(&filter).await;
     Ok(Json(listed.into_iter().map(message).collect()))

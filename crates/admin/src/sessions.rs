@@ -39,7 +39,8 @@ pub(super) async fn cut(State(backend): Shared, Query(mut which): Query<Which>) 
     if which == Which::default() {
         return Err(ApiError::invalid("name a session, a login or a client, or say all".to_owned()));
     }
-    which.login = which.login.map(|login| backend.directory.known_login(&login)).transpose()?;
+    let known = which.login.map(|login| backend.directory.known_login(&login)).transpose()?;
+    which.login = known.map(|login| login.to_string());
     let count = (server.cut)(&which);
     Ok(Json(wire::Count { count: count as u64 }))
 }

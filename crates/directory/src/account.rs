@@ -8,6 +8,7 @@ use sasl::scheme;
 use crate::error::DirectoryError;
 use crate::listed::{Account, PasswordKind};
 use crate::store::{AccountRow, Secrets};
+use crate::turns::Client;
 use crate::{Directory, name};
 
 type Result<T> = std::result::Result<T, DirectoryError>;
@@ -128,7 +129,7 @@ impl Directory {
     /// Changes the main password for one who knows the old one. Locked, expired and APOP-only accounts cannot, a device's
     /// secret does not do. Wrong guesses must be throttled by the caller, as at every login.
     pub async fn change_password(&self, login: &str, old: &[u8], new: &[u8]) -> Result<()> {
-        let nowhere = IpAddr::from([0, 0, 0, 0]);
+        let nowhere = Client::Known(IpAddr::from([0, 0, 0, 0]));
         let Ok(row) = self.check(login, old, nowhere).await? else { return Err(DirectoryError::WrongPassword) };
         let Some(old_hash) = row.hash.as_deref().filter(|_| row.device.is_none()) else {
             return Err(DirectoryError::WrongPassword);

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::error::DirectoryError;
 use crate::listed::{Device, DeviceLimits};
 use crate::store::NewDeviceRow;
-use crate::{Directory, key, name};
+use crate::{Directory, KnownLogin, key, name};
 
 type Result<T> = std::result::Result<T, DirectoryError>;
 
@@ -51,7 +51,7 @@ impl std::fmt::Debug for DeviceSecret {
 impl Directory {
     /// Makes a device and its secret, which is never shown again. The name of a revoked device may be used again.
     pub async fn add_device(&self, account: &str, name: &str, limits: DeviceLimits) -> Result<(Device, DeviceSecret)> {
-        let account = self.known_login(account)?;
+        let account = String::from(self.known_login(account)?);
         let name = name::device(name)?;
         if limits.networks.len() > NETWORKS_MAX {
             return Err(DirectoryError::invalid("networks", &name, "at most 64 are kept"));
@@ -97,11 +97,17 @@ impl Directory {
         self.store.devices(account.as_deref()).await
     }
 
-    /// Cuts a device off, at once and for good.
-    pub async fn revoke_device(&self, device_login: &str) -> Result<()> {
-        let done = self.store.revoke_device(&self.known_login(device_login)?, crate::unix_secs()).await;
+    /// Cuts a device off, at once and for good. Gives the account that it belongs to, whose earlier logins may have been the
+    /// device's.
+    pub async fn revoke_device(&self, device_login: &str) -> Result<KnownLogin> {
+        let login = self.known_login(device_login)?;
+        // Before, so that an account which cannot be read leaves nothing half done.
+        let row = self.store.login(&login).await?.filter(|row| row.device.is_some());
+        let account =
+            row.map(|row| KnownLogin::new(row.login)).ok_or_else(|| DirectoryError::not_found("device", &login))?;
+        let done = self.store.revoke_device(&login, crate::unix_secs()).await;
         self.generations.follow_logins(&self.store).await;
-        done
+        done.map(|()| account)
     }
 }
 

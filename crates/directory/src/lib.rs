@@ -15,9 +15,10 @@
 //! | `listed` | accounts and devices as they are listed |
 //! | `resolve`, `route`, `expand` | from an address to its targets |
 //! | `login`, `password` | from a login to an account |
+//! | `turns` | whose password is checked next |
 //! | `watch`, `cache` | what is remembered, and until when |
 //! | `key` | the server key and the sealing of device secrets |
-//! | `name` | how names are written |
+//! | `name`, `known` | how names are written, and the one form of a login |
 //! | `store` | the database; all SQL is in `store/sqlite` |
 
 mod account;
@@ -27,6 +28,7 @@ mod device;
 mod error;
 mod expand;
 mod key;
+mod known;
 mod listed;
 mod login;
 mod name;
@@ -34,6 +36,7 @@ mod password;
 mod resolve;
 mod route;
 mod store;
+mod turns;
 mod watch;
 
 use std::path::Path;
@@ -54,10 +57,12 @@ pub use alias::{Alias, Domain};
 pub use device::{DeviceSecret, SECRET_CHARACTERS};
 pub use error::{AliasFault, DirectoryError, OpenError};
 pub use key::{KEY_OCTETS, ServerKey};
+pub use known::KnownLogin;
 pub use listed::{Account, Device, DeviceLimits, PasswordKind, RecipientScope};
 pub use login::{AuthOutcome, Credential, EndedRights, Identity, RightsMark, SecretUse, SecretsOutcome, Why};
 pub use password::PasswordTerms;
 pub use route::{ALIAS_DEPTH_MAX, ALIAS_WIDTH_MAX, Hosting, Resolution, Target};
+pub use turns::Client;
 
 /// What the configuration says of the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,10 +165,17 @@ impl Directory {
         self.store.close().await;
     }
 
-    /// The name a login is kept under: in lower case, a bare one in the default domain. It need not exist.
-    pub fn known_login(&self, written: &str) -> Result<String, DirectoryError> {
-        let login = name::login(written, &self.settings.load().default_domain);
+    /// The name a login is kept under. It need not exist.
+    pub fn known_login(&self, written: &str) -> Result<KnownLogin, DirectoryError> {
+        let login = name::login(written, &self.settings.load().default_domain).map(KnownLogin::new);
         login.ok_or_else(|| DirectoryError::invalid("login", written, "user@domain is wanted"))
+    }
+
+    /// The same for what a stranger wrote: under this name guesses are counted and decoys made. What can be nobody's login
+    /// stands for itself, in lower case and cut off where no login is longer.
+    pub fn tried_login(&self, written: &str) -> KnownLogin {
+        let own = || written.chars().take(name::NAME_OCTETS_MAX).collect::<String>().to_ascii_lowercase();
+        self.known_login(written).unwrap_or_else(|_| KnownLogin::new(own()))
     }
 }
 

@@ -11,7 +11,9 @@ use sasl::{SecretBytes, SecretKind, StoredSecret, prepare, scram};
 use crate::cache::Cache;
 use crate::error::DirectoryError;
 use crate::listed::Device;
+use crate::password::Asked;
 use crate::store::{DeviceRow, LoginRow};
+use crate::turns::Client;
 use crate::{Directory, name};
 
 const KNOWN_MAX: usize = 32_768;
@@ -173,9 +175,10 @@ impl Logins {
 }
 
 impl Directory {
-    /// Whose login and password this is. The caller throttles and counts failures; this only takes the same time for each.
-    pub async fn authenticate(&self, login: &str, password: &[u8], client_ip: IpAddr) -> Result<AuthOutcome> {
-        let row = match self.check(login, password, client_ip).await? {
+    /// Whose login and password this is. The caller throttles and counts failures, and says whether the client is known; this
+    /// only takes the same time for each.
+    pub async fn authenticate(&self, login: &str, password: &[u8], client: impl Into<Client>) -> Result<AuthOutcome> {
+        let row = match self.check(login, password, client.into()).await? {
             Ok(row) => row,
             Err(why) => return Ok(AuthOutcome::Denied(why)),
         };
@@ -265,35 +268,37 @@ impl Directory {
         &self,
         login: &str,
         password: &[u8],
-        client_ip: IpAddr,
+        client: Client,
     ) -> Result<std::result::Result<Arc<LoginRow>, Why>> {
         if prepare::password(password).is_err() {
             return Ok(Err(Why::UnfitPassword));
         }
         let Some(row) = self.row(login).await? else {
-            self.hasher.fits(login, None, password).await?;
+            let tried = self.tried_login(login);
+            self.hasher.fits(&Asked { login: &tried, stored: None, password }, client).await?;
             return Ok(Err(Why::UnknownLogin));
         };
-        if !self.password_fits(login, &row, password).await? {
+        if !self.password_fits(&row, password, client).await? {
             let has_secret = row.device.is_some() || row.hash.is_some();
             return Ok(Err(if has_secret { Why::WrongPassword } else { Why::NoSecret }));
         }
-        if let Err(why) = may_log_in(&row, client_ip) {
+        if let Err(why) = may_log_in(&row, client.ip()) {
             return Ok(Err(why));
         }
         Ok(if row.apop_only { Err(Why::ApopOnly) } else { Ok(row) })
     }
 
-    async fn password_fits(&self, login: &str, row: &LoginRow, password: &[u8]) -> Result<bool> {
+    async fn password_fits(&self, row: &LoginRow, password: &[u8], client: Client) -> Result<bool> {
         let Some(device) = &row.device else {
-            return self.hasher.fits(&row.login, row.hash.as_deref(), password).await;
+            let asked = Asked { login: &row.login, stored: row.hash.as_deref(), password };
+            return self.hasher.fits(&asked, client).await;
         };
         let secret = self.device_secret(device)?;
         if constant_time::verify_slices_are_equal(secret.expose(), password).is_ok() {
             return Ok(true);
         }
         // A wrong guess takes as long as at an account, so that logins of devices are not told apart.
-        self.hasher.fits(login, None, password).await
+        self.hasher.fits(&Asked { login: &device.device.login, stored: None, password }, client).await
     }
 
     fn device_secret(&self, row: &DeviceRow) -> Result<SecretBytes> {

@@ -4,8 +4,8 @@
 //! and password; for as long as the settings say; bounded). A changed password is another stored hash and therefore another question. Wrong
 //! passwords are remembered apart, so that guessing does not push out those who poll every minute.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
@@ -13,18 +13,19 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 use sasl::scheme::{self, Argon2Cost};
 use sasl::{SecretBytes, scram};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 
 use crate::cache::Cache;
 use crate::error::DirectoryError;
 use crate::key;
 use crate::store::Secrets;
+use crate::turns::{Client, Turns};
 
 const RIGHT_MAX: usize = 65_536;
 const WRONG_MAX: usize = 16_384;
-/// Checks that may wait for their turn before the answer is "busy".
-const WAITING_MAX: usize = 512;
 const DUMMY_PASSWORD_OCTETS: usize = 24;
+/// For whom work is done that nobody can ask for who has not proved himself: new passwords, an operator's.
+const OPERATOR: Client = Client::Known(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
 type Fact = [u8; 32];
 type Result<T> = std::result::Result<T, DirectoryError>;
@@ -50,24 +51,32 @@ impl Default for PasswordTerms {
 /// Checks and makes hashes.
 pub(crate) struct Hasher {
     way: ArcSwap<Way>,
-    waiting: AtomicUsize,
     key: hmac::Key,
     right: Cache<Fact, Instant>,
     wrong: Cache<Fact, Instant>,
 }
 
+/// A password that is tried.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// Whose, in the directory's form: a name and its short form are one question.
+    pub(crate) login: &'a str,
+    /// Its stored hash; without one nothing fits, after the same work.
+    pub(crate) stored: Option<&'a str>,
+    pub(crate) password: &'a [u8],
+}
+
 /// How the work is done under one configuration; a new one replaces it whole, and checks that run keep theirs.
 struct Way {
     terms: PasswordTerms,
-    permits: Arc<Semaphore>,
+    turns: Arc<Turns>,
     /// A hash that no password fits, for logins that have none; as dear as those that are made now.
     dummy: OnceCell<Arc<str>>,
 }
 
 impl Way {
     fn new(terms: PasswordTerms) -> Self {
-        let permits = terms.checks_at_once.clamp(1, Semaphore::MAX_PERMITS);
-        Self { terms, permits: Arc::new(Semaphore::new(permits)), dummy: OnceCell::new() }
+        Self { terms, turns: Turns::new(terms.checks_at_once), dummy: OnceCell::new() }
     }
 }
 
@@ -77,7 +86,6 @@ impl Hasher {
         key::random(key.as_mut_slice())?;
         Ok(Self {
             way: ArcSwap::from_pointee(Way::new(terms)),
-            waiting: AtomicUsize::new(0),
             key: hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()),
             right: Cache::new(RIGHT_MAX),
             wrong: Cache::new(WRONG_MAX),
@@ -96,8 +104,9 @@ impl Hasher {
         scheme::is_dated(stored, self.way.load().terms.argon2)
     }
 
-    /// Whether the password fits; without a stored hash it never does, after the same work.
-    pub(crate) async fn fits(&self, login: &str, stored: Option<&str>, password: &[u8]) -> Result<bool> {
+    /// Whether the password fits. `client` is for whom, see [`Turns`].
+    pub(crate) async fn fits(&self, asked: &Asked<'_>, client: Client) -> Result<bool> {
+        let Asked { login, stored, password } = *asked;
         let dummy = self.dummy().await?;
         let asked = stored.unwrap_or(&dummy);
         let fact = self.fact(login, asked, password);
@@ -109,7 +118,7 @@ impl Hasher {
             return Ok(false);
         }
         let (asked, password) = (asked.to_owned(), SecretBytes::from(password));
-        let verified = self.run(move || scheme::verify(&asked, password.expose())).await?;
+        let verified = self.run(client, move || scheme::verify(&asked, password.expose())).await?;
         let fits = match verified {
             Ok(fits) => fits && stored.is_some(),
             Err(error) => {
@@ -134,7 +143,7 @@ impl Hasher {
     /// The stored forms of a new password. `right_for` names the login whose next check this saves.
     pub(crate) async fn make(&self, right_for: &str, password: &[u8]) -> Result<Secrets> {
         let (owned, cost) = (SecretBytes::from(password), self.way.load().terms.argon2);
-        let secrets = self.run(move || make(owned.expose(), cost)).await??;
+        let secrets = self.run(OPERATOR, move || make(owned.expose(), cost)).await??;
         self.right.insert(self.fact(right_for, &secrets.hash, password), Instant::now());
         Ok(secrets)
     }
@@ -142,7 +151,7 @@ impl Hasher {
     /// SCRAM keys of a device secret.
     pub(crate) async fn scram(&self, secret: &[u8]) -> Result<String> {
         let owned = SecretBytes::from(secret);
-        self.run(move || scram_keys(owned.expose())).await?
+        self.run(OPERATOR, move || scram_keys(owned.expose())).await?
     }
 
     async fn dummy(&self) -> Result<Arc<str>> {
@@ -151,23 +160,19 @@ impl Hasher {
         let make = || async {
             let mut password = [0; DUMMY_PASSWORD_OCTETS];
             key::random(&mut password).map_err(|source| DirectoryError::unavailable("making a password", source))?;
-            let hash = self.run(move || hash(&hex(&password), cost)).await??;
+            let hash = self.run(OPERATOR, move || hash(&hex(&password), cost)).await??;
             Ok(Arc::from(hash))
         };
         way.dummy.get_or_try_init(make).await.cloned()
     }
 
-    /// Cancel-safe: a check begun goes on without its asker and keeps its permit until it is done.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let permit = {
-            let waiting = Waiting::enter(&self.waiting).ok_or(DirectoryError::Busy)?;
-            let permit = Arc::clone(&self.way.load().permits).acquire_owned().await;
-            drop(waiting);
-            permit.map_err(|source| DirectoryError::unavailable("checking a password", source))?
-        };
+    /// Cancel-safe: a check begun goes on without its asker and keeps its turn until it is done.
+    async fn run<T: Send + 'static>(&self, client: Client, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let turns = Arc::clone(&self.way.load().turns);
+        let turn = turns.turn(client).await.ok_or(DirectoryError::Busy)?;
         let task = tokio::task::spawn_blocking(move || {
             let done = work();
-            drop(permit);
+            drop(turn);
             done
         });
         task.await.map_err(|source| DirectoryError::unavailable("checking a password", source))
@@ -219,22 +224,6 @@ fn hex(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
 }
 
-/// A place in the queue, given back when dropped.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize) -> Option<Self> {
-        let place = Self(count);
-        (count.fetch_add(1, Ordering::Relaxed) < WAITING_MAX).then_some(place)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,37 +251,32 @@ mod tests {
         assert!(hasher.dummy().await.unwrap().contains("$m=128,t=3,p=1$"), "an unknown login takes as long");
         let dear = hasher.make("a@d.test", b"secret one").await.unwrap().hash;
         assert!(dear.contains("$m=128,t=3,p=1$"), "{dear}");
-        assert!(hasher.fits("a@d.test", Some(&cheap), b"secret one").await.unwrap());
+        assert!(fits(&hasher, "a@d.test", Some(&cheap), b"secret one").await);
     }
 
     #[tokio::test]
     async fn no_more_checks_at_once_than_configured() {
         let hasher = Hasher::new(PasswordTerms { checks_at_once: 1, ..PasswordTerms::default() }).unwrap();
-        assert_eq!(hasher.way.load().permits.available_permits(), 1);
-        let permit = Arc::clone(&hasher.way.load().permits).acquire_owned().await.unwrap();
-        let waits = tokio::time::timeout(Duration::from_millis(20), hasher.run(|| ()));
+        let turns = Arc::clone(&hasher.way.load().turns);
+        assert_eq!(turns.free(), 1);
+        let turn = turns.turn(OPERATOR).await.unwrap();
+        let waits = tokio::time::timeout(Duration::from_millis(20), hasher.run(OPERATOR, || ()));
         assert!(waits.await.is_err());
-        drop(permit);
-        hasher.run(|| ()).await.unwrap();
+        drop(turn);
+        hasher.run(OPERATOR, || ()).await.unwrap();
     }
 
-    #[test]
-    fn the_queue_is_bounded_and_gives_its_places_back() {
-        let count = AtomicUsize::new(0);
-        let places: Vec<_> = std::iter::repeat_with(|| Waiting::enter(&count)).take(WAITING_MAX).collect();
-        assert!(places.iter().all(Option::is_some));
-        assert!(Waiting::enter(&count).is_none());
-        drop(places);
-        assert_eq!(count.load(Ordering::Relaxed), 0);
+    async fn fits(hasher: &Hasher, login: &str, stored: Option<&str>, password: &[u8]) -> bool {
+        hasher.fits(&Asked { login, stored, password }, OPERATOR).await.unwrap()
     }
 
     #[tokio::test]
     async fn a_fact_is_of_login_hash_and_password() {
         let hasher = Hasher::new(PasswordTerms::default()).unwrap();
         let secrets = hasher.make("a@d.test", b"secret one").await.unwrap();
-        assert!(hasher.fits("a@d.test", Some(&secrets.hash), b"secret one").await.unwrap());
-        assert!(!hasher.fits("a@d.test", Some(&secrets.hash), b"secret two").await.unwrap());
-        assert!(!hasher.fits("a@d.test", None, b"secret one").await.unwrap());
+        assert!(fits(&hasher, "a@d.test", Some(&secrets.hash), b"secret one").await);
+        assert!(!fits(&hasher, "a@d.test", Some(&secrets.hash), b"secret two").await);
+        assert!(!fits(&hasher, "a@d.test", None, b"secret one").await);
         let facts = [("a", "bc", "d"), ("ab", "c", "d"), ("a", "b", "cd")];
         let facts = facts.map(|(login, stored, password)| hasher.fact(login, stored, password.as_bytes()));
         assert!(facts[0] != facts[1] && facts[1] != facts[2] && facts[0] != facts[2]);
@@ -302,7 +286,7 @@ mod tests {
     async fn an_unreadable_hash_fits_nothing() {
         let hasher = Hasher::new(PasswordTerms::default()).unwrap();
         for stored in ["", "{PLAIN}secret", "{NONSENSE}secret", "secret"] {
-            assert!(!hasher.fits("a@d.test", Some(stored), b"secret").await.unwrap(), "{stored}");
+            assert!(!fits(&hasher, "a@d.test", Some(stored), b"secret").await, "{stored}");
         }
     }
 }

@@ -1,16 +1,17 @@
 //! Logins of SMTP and POP3: one exchange after the other, the throttle in front, the directory behind.
 //!
-//! The client learns one thing only, that it failed; the log says why. Guesses are told apart by a keyed hash, so that the
+//! Each attempt has its places at address and account before anything is looked at (see `state::Attempt`); one that ends
+//! early counts as wrong. The client learns one thing only, that it failed; the log says why. Guesses are told apart by a keyed hash, so that the
 //! same wrong password counts once (and is stored nowhere).
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use directory::{AuthOutcome, Identity, RecipientScope, SecretUse, SecretsOutcome};
+use directory::{AuthOutcome, Client, Identity, KnownLogin, RecipientScope, SecretUse, SecretsOutcome};
 use guard::{Fact, Fault};
 use sasl::{Context, Exchange, Mechanism, Step, guess_hash};
-use state::{AuthGate, FailedLogin, StateError};
+use state::{Admission, AuthGate, StateError, TriedLogin, Whence};
 use tracing::{debug, info, warn};
 
 use super::session::SessionId;
@@ -119,7 +120,7 @@ pub struct Origin {
 }
 
 /// A login that was tried.
-struct Attempt<'a> {
+struct Tried<'a> {
     login: &'a str,
     /// What tells it from other guesses.
     guess: &'a [u8],
@@ -127,23 +128,62 @@ struct Attempt<'a> {
     way: &'a str,
 }
 
+/// A login that may be looked at now. Dropped, it counts as a wrong guess.
+struct Attempt {
+    /// `None`: guesses cannot be counted now.
+    places: Option<state::Attempt>,
+}
+
+impl Attempt {
+    /// It was right, or nothing was looked at.
+    fn give_back(self) {
+        if let Some(places) = self.places {
+            places.give_back();
+        }
+    }
+
+    fn failed(self) {
+        if let Some(places) = self.places {
+            places.failed();
+        }
+    }
+
+    /// For whom passwords are checked.
+    fn client(&self, ip: IpAddr) -> Client {
+        match self.places.as_ref().map(state::Attempt::whence) {
+            Some(Whence::Owners) => Client::Known(ip),
+            Some(Whence::Elsewhere) | None => Client::Other(ip),
+        }
+    }
+}
+
 impl Origin {
-    /// Waits as the throttle says; an error is what the login comes to: not now.
-    async fn admitted(&self, login: &str) -> Result<(), Outcome> {
-        match self.sources.state.check_auth(self.ip, &folded(login)).await {
-            Ok(AuthGate::Go) => Ok(()),
-            Ok(AuthGate::Wait(delay)) => {
-                tokio::time::sleep(delay).await;
-                Ok(())
+    /// The one form of a login, under which it counts.
+    fn known(&self, login: &str) -> KnownLogin {
+        self.sources.directory.tried_login(login)
+    }
+
+    fn guess(&self, login: &KnownLogin, guess: &[u8]) -> [u8; 16] {
+        guess_hash(&self.sources.guess_key, login, guess)
+    }
+
+    /// Takes a place and waits as the throttle says; an error is what the login comes to: not now.
+    async fn admitted(&self, tried: &Tried<'_>) -> Result<Attempt, Outcome> {
+        let login = self.known(tried.login);
+        let guess = self.guess(&login, tried.guess);
+        match self.sources.state.attempt(&TriedLogin { addr: self.ip, login: &login, guess }).await {
+            Ok(Admission::Admitted(places)) => {
+                tokio::time::sleep(places.wait()).await;
+                Ok(Attempt { places: Some(places) })
             }
-            Ok(AuthGate::Locked(_)) => {
-                self.log("throttled", shown(login), "too many failures");
+            Ok(Admission::Locked(_)) => {
+                self.log("throttled", shown(tried.login), "too many failures");
                 Err(Outcome::Throttled)
             }
             // Guesses are a suspicion: while they cannot be asked for they weigh nothing, and who logs in is served (law 2).
             Err(error) => {
                 self.counted::<()>(Err(error));
-                Ok(())
+                Ok(Attempt { places: None })
             }
         }
     }
@@ -155,23 +195,45 @@ impl Origin {
         }
     }
 
-    /// It was the right password: here, or at another server that says so.
-    pub async fn succeeded(&self, login: &str, way: &str) {
-        self.counted(self.sources.state.auth_succeeded(self.ip, &folded(login)).await);
+    async fn succeeded(&self, login: &str, way: &str) {
+        self.counted(self.sources.state.auth_succeeded(self.ip, &self.known(login)).await);
+        self.log_succeeded(login, way);
+    }
+
+    fn log_succeeded(&self, login: &str, way: &str) {
         info!(session = %self.session, listener = &*self.listener, client = %self.ip, login = ?login, way, "login");
+    }
+
+    /// Whether another server, which looks at the password itself and tells us a hash of it, may look at it now.
+    pub async fn admitted_elsewhere(&self, login: &str, guess: &[u8]) -> Result<AuthGate, StateError> {
+        let login = self.known(login);
+        let guess = self.guess(&login, guess);
+        self.sources.state.expect_auth(&TriedLogin { addr: self.ip, login: &login, guess }).await
+    }
+
+    /// It was the right password there.
+    pub async fn succeeded_elsewhere(&self, login: &str, guess: &[u8], way: &str) {
+        let known = self.known(login);
+        let guess = self.guess(&known, guess);
+        self.counted(self.sources.state.auth_told_right(&TriedLogin { addr: self.ip, login: &known, guess }).await);
+        self.log_succeeded(login, way);
     }
 
     /// It failed at another server, which tells us a hash of what was tried.
     pub async fn failed_elsewhere(&self, login: &str, guess: &[u8], way: &str) {
-        self.failed(&Attempt { login, guess, way }, &Denial::Elsewhere).await;
+        self.failed(&Tried { login, guess, way }, &Denial::Elsewhere).await;
     }
 
-    async fn failed(&self, attempt: &Attempt<'_>, why: &Denial) {
-        let Attempt { login, guess, way } = *attempt;
-        let login_key = folded(login);
-        let guess = guess_hash(&self.sources.guess_key, &login_key, guess);
-        let failed = FailedLogin { addr: self.ip, login: &login_key, guess };
-        self.counted(self.sources.state.auth_failed(&failed).await);
+    /// It failed without an [`Attempt`].
+    async fn failed(&self, tried: &Tried<'_>, why: &Denial) {
+        let login = self.known(tried.login);
+        let guess = self.guess(&login, tried.guess);
+        self.counted(self.sources.state.auth_failed(&TriedLogin { addr: self.ip, login: &login, guess }).await);
+        self.log_failed(tried, why);
+    }
+
+    fn log_failed(&self, tried: &Tried<'_>, why: &Denial) {
+        let Tried { login, way, .. } = *tried;
         self.log(way, if why.is_of_known_login() { login } else { shown(login) }, why);
     }
 
@@ -189,36 +251,51 @@ impl Origin {
 
     /// A login by password, with throttle and log.
     pub async fn by_password(&self, login: &str, password: &[u8], way: &str) -> Outcome {
-        if let Err(outcome) = self.admitted(login).await {
-            return outcome;
-        }
-        match self.sources.directory.authenticate(login, password, self.ip).await {
-            Ok(AuthOutcome::Account(identity)) => self.proved(identity, login, way).await,
+        let tried = Tried { login, guess: password, way };
+        let attempt = match self.admitted(&tried).await {
+            Ok(attempt) => attempt,
+            Err(outcome) => return outcome,
+        };
+        match self.sources.directory.authenticate(login, password, attempt.client(self.ip)).await {
+            Ok(AuthOutcome::Account(identity)) => {
+                attempt.give_back();
+                self.proved(identity, login, way).await
+            }
             Ok(AuthOutcome::Denied(why)) => {
-                self.failed(&Attempt { login, guess: password, way }, &Denial::Directory(why)).await;
+                attempt.failed();
+                self.log_failed(&tried, &Denial::Directory(why));
                 Outcome::Denied
             }
-            Err(error) => self.unavailable(&error),
+            Err(error) => {
+                attempt.give_back();
+                self.unavailable(&error)
+            }
         }
     }
 
     /// A login by APOP (RFC 1939 §7).
     pub async fn by_apop(&self, login: &str, banner: &str, digest: &[u8; 16]) -> Outcome {
-        if let Err(outcome) = self.admitted(login).await {
-            return outcome;
-        }
+        // Every digest differs, since the banner does: the login alone tells whether it is the same device again.
+        let tried = Tried { login, guess: b"apop", way: "APOP" };
+        let attempt = match self.admitted(&tried).await {
+            Ok(attempt) => attempt,
+            Err(outcome) => return outcome,
+        };
         let found = self.sources.directory.secrets_for(login, SecretUse::Apop, self.ip).await;
         let (identity, secrets, why) = match found {
             Ok(SecretsOutcome::Found { identity, secrets }) => (Some(identity), secrets, None),
             Ok(SecretsOutcome::Denied(why)) => (None, Vec::new(), Some(why)),
-            Err(error) => return self.unavailable(&error),
+            Err(error) => {
+                attempt.give_back();
+                return self.unavailable(&error);
+            }
         };
         if let Some(identity) = identity.filter(|_| secrets.iter().any(|secret| fits_apop(secret, banner, digest))) {
+            attempt.give_back();
             return self.proved(identity, login, "APOP").await;
         }
-        let why = why.unwrap_or(directory::Why::WrongPassword);
-        // Every digest differs, since the banner does: the login alone tells whether it is the same device again.
-        self.failed(&Attempt { login, guess: b"apop", way: "APOP" }, &Denial::Directory(why)).await;
+        attempt.failed();
+        self.log_failed(&tried, &Denial::Directory(why.unwrap_or(directory::Why::WrongPassword)));
         Outcome::Denied
     }
 
@@ -250,6 +327,9 @@ pub struct Auth {
     identity: Option<Identity>,
     denied: Option<directory::Why>,
     login: String,
+    /// From the moment on at which something is looked up until it is known what that comes to. An exchange that the client
+    /// breaks off in between has shown him a salt, and counts as wrong.
+    attempt: Option<Attempt>,
     /// This exchange's, and no other's.
     nonce: [u8; 24],
 }
@@ -274,7 +354,7 @@ impl Auth {
             decoy_key: origin.sources.decoy_key,
         };
         let exchange = Exchange::new(mechanism, context);
-        Ok(Self { exchange, origin, identity: None, denied: None, login: String::new(), nonce })
+        Ok(Self { exchange, origin, identity: None, denied: None, login: String::new(), attempt: None, nonce })
     }
 
     /// Begins, with the initial response if there was one.
@@ -297,12 +377,17 @@ impl Auth {
                     return self.origin.by_password(&login, password.expose(), self.exchange.mechanism().name()).await;
                 }
                 Step::NeedSecret { login, kind } => {
-                    if let Err(outcome) = self.origin.admitted(&login).await {
-                        return outcome;
-                    }
-                    match self.look_up(login, kind.into()).await {
-                        Ok(secrets) => self.exchange.secret(secrets),
-                        Err(error) => return self.origin.unavailable(&error),
+                    self.login = login;
+                    self.attempt = match self.origin.admitted(&self.tried()).await {
+                        Ok(attempt) => Some(attempt),
+                        Err(outcome) => return outcome,
+                    };
+                    match self.look_up(kind.into()).await {
+                        Ok(secrets) => self.exchange.secret(&self.origin.known(&self.login), secrets),
+                        Err(error) => {
+                            self.give_back();
+                            return self.origin.unavailable(&error);
+                        }
                     }
                 }
                 Step::Done { last, .. } => return self.done(last).await,
@@ -313,10 +398,8 @@ impl Auth {
 
     async fn look_up(
         &mut self,
-        login: String,
         wanted: SecretUse,
     ) -> Result<Option<Vec<sasl::StoredSecret>>, directory::DirectoryError> {
-        self.login = login;
         match self.origin.sources.directory.secrets_for(&self.login, wanted, self.origin.ip).await? {
             SecretsOutcome::Found { identity, secrets } => {
                 self.identity = Some(identity);
@@ -332,28 +415,50 @@ impl Auth {
     async fn done(&mut self, last: Option<Vec<u8>>) -> Outcome {
         // Without an identity there was no secret, and an exchange without one never gets here.
         let Some(identity) = self.identity.take() else { return Outcome::Denied };
+        self.give_back();
         match self.origin.proved(identity, &self.login, self.exchange.mechanism().name()).await {
             Outcome::Proved(proved, _) => Outcome::Proved(proved, last),
             outcome => outcome,
         }
     }
 
-    async fn failed(&self, failure: sasl::Failure) -> Outcome {
-        let way = self.exchange.mechanism().name();
+    async fn failed(&mut self, failure: sasl::Failure) -> Outcome {
+        let attempt = self.attempt.take();
         if failure.is_syntax() {
-            self.origin.log(way, shown(&self.login), failure);
-            self.origin.counted(self.origin.sources.state.auth_abused(self.origin.ip).await);
+            self.origin.log(self.exchange.mechanism().name(), shown(&self.login), failure);
+            match attempt {
+                // What was asked for has been shown: it counts at the account, too.
+                Some(attempt) => attempt.failed(),
+                None => self.origin.counted(self.origin.sources.state.auth_abused(self.origin.ip).await),
+            }
             return Outcome::Malformed;
         }
-        // A proof never shows whether it is the same guess as before. Behind SCRAM may be a password that somebody chose, so
-        // each counts; behind CRAM-MD5 is a device's long random secret, so that a forgotten device bans nobody.
+        let why = self.denied.map_or(Denial::Exchange(failure), Denial::Directory);
+        match attempt {
+            Some(attempt) => {
+                attempt.failed();
+                self.origin.log_failed(&self.tried(), &why);
+            }
+            None => self.origin.failed(&self.tried(), &why).await,
+        }
+        Outcome::Denied
+    }
+
+    fn give_back(&mut self) {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.give_back();
+        }
+    }
+
+    /// A proof never shows whether it is the same guess as before. Behind SCRAM may be a password that somebody chose, so each
+    /// counts; behind CRAM-MD5 is a device's long random secret, so that a forgotten device bans nobody.
+    fn tried(&self) -> Tried<'_> {
+        let way = self.exchange.mechanism().name();
         let guess = match self.exchange.mechanism() {
             Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => &self.nonce[..],
             _ => way.as_bytes(),
         };
-        let why = self.denied.map_or(Denial::Exchange(failure), Denial::Directory);
-        self.origin.failed(&Attempt { login: &self.login, guess, way }, &why).await;
-        Outcome::Denied
+        Tried { login: &self.login, guess, way }
     }
 }
 
@@ -390,11 +495,6 @@ fn fits_apop(secret: &sasl::StoredSecret, banner: &str, digest: &[u8; 16]) -> bo
         sasl::StoredSecret::Clear(secret) => sasl::apop::verify(banner, secret.expose(), hex.as_bytes()),
         sasl::StoredSecret::ScramSha256(_) => false,
     }
-}
-
-/// Logins are the same in any case.
-fn folded(login: &str) -> String {
-    login.to_ascii_lowercase()
 }
 
 #[cfg(test)]

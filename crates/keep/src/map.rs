@@ -129,6 +129,16 @@ impl<K: Hash + Eq, V> BoundedMap<K, V> {
         self.young.len() >= self.half_entries_max
     }
 
+    /// All entries, in no order, without asking for them.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.young.iter().chain(&self.old)
+    }
+
+    /// All values, in no order, without asking for them.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.young.values_mut().chain(self.old.values_mut())
+    }
+
     /// Takes all entries out.
     pub fn clear(&mut self) {
         (self.young, self.old) = (HashMap::new(), HashMap::new());

@@ -51,7 +51,7 @@ fn their_client(mechanism: Mechanism, login: &str, password: &str) -> Option<Str
                 server.password_checked(if right { PasswordVerdict::Right } else { PasswordVerdict::Wrong })
             }
             Step::NeedSecret { login, .. } => {
-                server.secret((login == LOGIN).then(|| vec![StoredSecret::ScramSha256(keys())]))
+                server.secret(&login, (login == LOGIN).then(|| vec![StoredSecret::ScramSha256(keys())]))
             }
             Step::Done { login, last } => {
                 // A wrong signature of ours would be an error of theirs.

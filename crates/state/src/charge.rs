@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use guard::Subject;
+use tokio::sync::watch;
 
 use crate::gcra::Rate;
 
@@ -31,6 +32,9 @@ pub struct PopCharge<'a> {
     pub limits: PopLimits,
 }
 
+/// The longest window of a quota: one that ends later was written by a clock that was ahead.
+pub const QUOTA_WINDOW_MAX: Duration = Duration::from_hours(1);
+
 /// How much an account may send from an address by its POP logins. The window begins with the first charge and does
 /// not begin anew when the login is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +43,7 @@ pub struct PopLimits {
     pub messages: u32,
     /// Recipients in a window.
     pub recipients: u32,
-    /// Its length.
+    /// Its length, at most [`QUOTA_WINDOW_MAX`].
     pub window: Duration,
 }
 
@@ -115,6 +119,26 @@ pub(crate) enum Failure {
     Guess([u8; 16]),
     /// Something else; each is counted.
     Abuse,
+}
+
+/// What one login attempt must have before it may be looked at.
+#[derive(Debug)]
+pub(crate) struct AttemptCharges<'a> {
+    /// A place in each, or in none. Of different kinds, in the order of their numbers.
+    pub(crate) asked: Vec<RateCharge<'a>>,
+    /// Where it counts if it fails, though it needs no place there.
+    pub(crate) beside: Option<RateCharge<'a>>,
+    /// As what it counts then.
+    pub(crate) failure: Failure,
+}
+
+/// Why an attempt has no place.
+#[derive(Debug)]
+pub(crate) enum Full {
+    /// So many have failed; there is room for one more after so long.
+    Used(Duration),
+    /// Others are being looked at. It rings when one of them is done.
+    Held(watch::Receiver<()>),
 }
 
 /// Whether a failure counted.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::charge::{Charge, Counted, Failure, Level, NoRoom, RateCharge, RateKey};
+use crate::charge::{AttemptCharges, Charge, Counted, Failure, Full, Level, NoRoom, RateCharge, RateKey};
 use crate::clock::Answer;
-use crate::embedded::{Embedded, Places};
+use crate::embedded::{AttemptPlaces, Embedded, Places};
 use crate::error::StateError;
 use crate::evidence::{KeptLogin, PopLogin, Recorded, Revoke};
 use crate::gcra::Rate;
-use crate::memory::{MemoryKey, Remembered};
+use crate::owners::{NetworkOf, Remembered};
 
 /// The engine. Each of its operations may fail, and those who need the answer must say what they do then.
 pub(crate) enum Engine {
@@ -74,6 +74,16 @@ impl Engine {
         }
     }
 
+    /// Rates: the places of a login attempt, or none.
+    pub(crate) async fn attempt(
+        &self,
+        charges: &AttemptCharges<'_>,
+    ) -> Result<Result<AttemptPlaces, Full>, StateError> {
+        match self {
+            Self::Embedded(engine) => engine.attempt(charges),
+        }
+    }
+
     /// Rates: how much is counted of a key, what is reserved left out.
     pub(crate) async fn peek(&self, key: RateKey<'_>, rate: &Rate) -> Result<Level, StateError> {
         match self {
@@ -95,22 +105,18 @@ impl Engine {
         }
     }
 
-    /// Remembers an answer for so long, by the engine's clock. If it is remembered already, only its end changes.
-    pub(crate) async fn remember(
-        &self,
-        key: MemoryKey<'_>,
-        answer: &[u8],
-        span: Duration,
-    ) -> Result<Remembered, StateError> {
+    /// Remembers a network for so long, by the engine's clock, also over a restart. If it is remembered already, only its
+    /// end changes.
+    pub(crate) async fn remember_network(&self, of: NetworkOf<'_>, span: Duration) -> Result<Remembered, StateError> {
         match self {
-            Self::Embedded(engine) => engine.remember(key, answer, span),
+            Self::Embedded(engine) => engine.remember_network(of, span),
         }
     }
 
-    /// The answers remembered under a key that have not ended, in no order.
-    pub(crate) async fn recall(&self, key: MemoryKey<'_>) -> Result<Vec<Box<[u8]>>, StateError> {
+    /// Whether a network is remembered.
+    pub(crate) async fn is_network_of(&self, of: NetworkOf<'_>) -> Result<bool, StateError> {
         match self {
-            Self::Embedded(engine) => engine.recall(key),
+            Self::Embedded(engine) => engine.is_network_of(of),
         }
     }
 

@@ -20,8 +20,9 @@ pub enum StateError {
     },
     /// The file is damaged. Nothing was changed.
     #[error(
-        "state {path} is damaged ({detail}). It holds evidence of POP logins and their quotas, nothing that cannot come \
-         again: move the file away and start again, then nobody has a POP grant until the next POP login"
+        "state {path} is damaged ({detail}). It holds evidence of POP logins, their quotas and the networks of \
+         accounts' owners, nothing that cannot come again: move the file away and start again, then \
+         nobody has a POP grant until the next POP login"
     )]
     Damaged {
         /// The file.

@@ -68,8 +68,13 @@ impl Rate {
 
     /// Counts `cost` in any case, up to a full burst: for what has already happened, like a failed login.
     pub fn pour(&self, tat: Tat, now_micros: u64, cost: u32) -> Tat {
-        let next = self.add(tat, now_micros, cost);
-        Tat(next.0.min(now_micros.saturating_add(self.span(self.burst))))
+        self.clamp(self.add(tat, now_micros, cost), now_micros)
+    }
+
+    /// The same, but no further ahead than this rate ever goes: it lay there because the clock was ahead, or the limit larger.
+    /// To be kept in its place, or it would stay as far ahead as the clock goes on.
+    pub fn clamp(&self, tat: Tat, now_micros: u64) -> Tat {
+        Tat(tat.0.min(now_micros.saturating_add(self.span(self.burst))))
     }
 
     /// How many are counted at this time, rounded up; 0 when the key may be forgotten.
@@ -124,6 +129,17 @@ mod tests {
         let tat = (0..1000).fold(Tat::default(), |tat, _| rate.pour(tat, 5 * SECOND, 1));
         assert_eq!(rate.level(tat, 5 * SECOND), 3);
         assert!(rate.peek(tat, 15 * SECOND, 1).is_ok());
+    }
+
+    #[test]
+    fn t56_what_a_clock_far_ahead_has_counted_is_over_after_its_own_span() {
+        let (rate, year, now) = (rate(10, 3), 365 * 24 * 3_600 * SECOND, 100 * SECOND);
+        let full = (0..3).fold(Tat::default(), |tat, _| rate.charge(tat, now + year, 1).unwrap());
+        assert!(rate.charge(full, now + 30 * SECOND, 1).is_err(), "for a year");
+        let clamped = rate.clamp(full, now);
+        assert_eq!(rate.level(clamped, now), 3);
+        assert!(rate.charge(clamped, now + 10 * SECOND, 1).is_ok());
+        assert_eq!(rate.clamp(clamped, now), clamped);
     }
 
     proptest! {

@@ -5,12 +5,13 @@
 //! |---|---|
 //! | `state` | [`State`]: all operations, each whole, async and fallible |
 //! | `throttle` | failed logins, above the engines |
+//! | `expected` | logins that another server looks at |
 //! | `reservation` | [`Reservation`]: places that are kept for one mail |
 //! | `engine` | which engine it is |
 //! | `embedded` | the engine inside the process |
 //! | `evidence` | POP logins, and who vouches for them before the guard |
 //! | `charge`, `gcra` | what is counted against what |
-//! | `memory` | what is remembered until its end |
+//! | `owners` | networks of an account's owner |
 //! | `clock` | [`Clock`], [`Answer`]: the engine's time |
 //! | `error` | [`StateError`] |
 
@@ -20,16 +21,17 @@ mod embedded;
 mod engine;
 mod error;
 mod evidence;
+mod expected;
 pub mod gcra;
-mod memory;
+mod owners;
 mod reservation;
 mod state;
 mod throttle;
 
-pub use charge::{Cause, Charge, Counted, NoRoom, PopCharge, PopLimits, RateCharge, RateKey};
+pub use charge::{Cause, Charge, Counted, NoRoom, PopCharge, PopLimits, QUOTA_WINDOW_MAX, RateCharge, RateKey};
 pub use clock::{Answer, Clock, ManualClock};
 pub use error::StateError;
 pub use evidence::{PopLogin, Recorded, Revoke};
 pub use reservation::{Reservation, Reserved};
 pub use state::{Opened, State, StateConfig};
-pub use throttle::{AuthGate, AuthLimits, FailedLogin};
+pub use throttle::{Admission, Attempt, AuthGate, AuthLimits, TriedLogin, Whence};

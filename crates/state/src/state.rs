@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use guard::PopEvidence;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::charge::{Charge, Counted};
 use crate::clock::{Answer, Clock};
@@ -13,8 +14,12 @@ use crate::embedded::{Bounds, Embedded};
 use crate::engine::Engine;
 use crate::error::StateError;
 use crate::evidence::{PopLogin, Recorded, Revoke, attest};
+use crate::expected::Expected;
 use crate::reservation::{Reservation, Reserved};
-use crate::throttle::{AuthGate, AuthLimits, FailedLogin, Throttle};
+use crate::throttle::{Admission, AuthGate, AuthLimits, Throttle, TriedLogin};
+
+/// How long who looks at passwords elsewhere waits for a place: Dovecot, for one, goes on after two seconds without an answer.
+const EXPECT_WAIT: Duration = Duration::from_millis(1_500);
 
 /// How large the tables may grow, how failed logins are slowed down, and what the time is.
 #[derive(Debug, Clone)]
@@ -23,7 +28,7 @@ pub struct StateConfig {
     pub grants_max: usize,
     /// Accounts kept at one address at most; above it the one that expires first goes.
     pub logins_per_address_max: usize,
-    /// Keys kept of each kind of rate, and of each kind of what is remembered.
+    /// Keys kept of each kind of rate.
     pub keys_max: usize,
     /// Failed logins.
     pub auth: AuthLimits,
@@ -57,6 +62,7 @@ pub struct Opened {
 pub struct State {
     engine: Engine,
     throttle: Throttle,
+    expected: Expected,
     opened: Opened,
 }
 
@@ -76,7 +82,7 @@ impl State {
 
     fn of(engine: Embedded, auth: AuthLimits) -> Self {
         let opened = Opened { fresh: engine.is_fresh(), grants: engine.found() };
-        Self { engine: Engine::Embedded(engine), throttle: Throttle::new(auth), opened }
+        Self { engine: Engine::Embedded(engine), throttle: Throttle::new(auth), expected: Expected::default(), opened }
     }
 
     /// What was found at the start.
@@ -149,7 +155,44 @@ impl State {
         }))
     }
 
-    /// To be asked before a password is looked at. Counts nothing.
+    /// To be asked before a password is looked at: takes a place for it at its address and at its account, so that no more
+    /// are looked at than may be, however many try at once. Waits, for 20 seconds at most, while all places are held by
+    /// others. Cancel-safe: who is dropped while waiting holds nothing.
+    pub async fn attempt(&self, tried: &TriedLogin<'_>) -> Result<Admission, StateError> {
+        self.expected.give_up_the_late(Instant::now());
+        self.throttle.attempt(&self.engine, tried).await
+    }
+
+    /// The same for a server that looks at passwords itself: the place is kept until that tells what came of it
+    /// ([`State::auth_failed`], [`State::auth_told_right`]), or is late. Waits so much shorter as that server is patient.
+    pub async fn expect_auth(&self, tried: &TriedLogin<'_>) -> Result<AuthGate, StateError> {
+        self.expected.give_up_the_late(Instant::now());
+        if let Some(wait) = self.expected.wait_of(tried) {
+            return Ok(AuthGate::of_wait(wait));
+        }
+        let attempt = self.throttle.attempt(&self.engine, tried);
+        let Ok(admission) = tokio::time::timeout(EXPECT_WAIT, attempt).await else {
+            return Ok(AuthGate::Locked(EXPECT_WAIT));
+        };
+        match admission? {
+            Admission::Admitted(attempt) => {
+                let wait = attempt.wait();
+                self.expected.keep(tried, attempt);
+                Ok(AuthGate::of_wait(wait))
+            }
+            Admission::Locked(wait) => Ok(AuthGate::Locked(wait)),
+        }
+    }
+
+    /// A login succeeded for which [`State::expect_auth`] was asked.
+    pub async fn auth_told_right(&self, tried: &TriedLogin<'_>) -> Result<(), StateError> {
+        if let Some(attempt) = self.expected.take(tried) {
+            attempt.give_back();
+        }
+        self.auth_succeeded(tried.addr, tried.login).await
+    }
+
+    /// Whether a password may be looked at now. Counts nothing.
     pub async fn check_auth(&self, addr: IpAddr, login: &str) -> Result<AuthGate, StateError> {
         self.throttle.check(&self.engine, addr, login).await
     }
@@ -159,9 +202,12 @@ impl State {
         self.throttle.share(addresses);
     }
 
-    /// A login failed.
-    pub async fn auth_failed(&self, failed: &FailedLogin<'_>) -> Result<Counted, StateError> {
-        self.throttle.failed(&self.engine, failed).await
+    /// A login failed that had no [`Attempt`](crate::Attempt): it was looked at elsewhere.
+    pub async fn auth_failed(&self, failed: &TriedLogin<'_>) -> Result<Counted, StateError> {
+        match self.expected.take(failed) {
+            Some(attempt) => Ok(attempt.failed()),
+            None => self.throttle.failed(&self.engine, failed).await,
+        }
     }
 
     /// AUTH was tried where it is not offered, or was malformed (no login to count it for).
@@ -169,7 +215,7 @@ impl State {
         self.throttle.abused(&self.engine, addr).await
     }
 
-    /// A login succeeded.
+    /// A login succeeded: its network is the owner's for a while.
     pub async fn auth_succeeded(&self, addr: IpAddr, login: &str) -> Result<(), StateError> {
         self.throttle.succeeded(&self.engine, addr, login).await
     }

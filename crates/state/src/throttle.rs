@@ -2,17 +2,27 @@
 //! month's password repeats one guess and bans nobody; an attack from many addresses is stopped at the account; the
 //! owner who logged in lately from the same network keeps a way in of its own, which is as narrow.
 //!
-//! It stands above the engines: they count ([`RateKey`]) and remember ([`MemoryKey`]), and know nothing of logins.
+//! A guess is reserved, not counted afterwards: an [`Attempt`] has a place at its address and at its account before the
+//! password is looked at, gives both back when that was right, and counts as a failure otherwise, also when it is broken off.
+//! So the ceilings hold however many guess at once; who finds all places taken by others under way waits for one of them.
+//!
+//! It stands above the engines: they count ([`RateKey`]) and remember networks, and know nothing of logins.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::charge::{Counted, Failure, Level, RateCharge, RateKey};
+use tokio::time::Instant;
+
+use crate::charge::{AttemptCharges, Counted, Failure, Full, Level, RateCharge, RateKey};
+use crate::embedded::AttemptPlaces;
 use crate::engine::Engine;
 use crate::error::StateError;
 use crate::gcra::Rate;
-use crate::memory::{MemoryKey, Remembered};
+use crate::owners::{NetworkOf, Remembered};
+
+/// How long an attempt waits for a place that others hold; then it is put off like one too many.
+const PLACE_WAIT: Duration = Duration::from_secs(20);
 
 /// How fast failures are forgiven and how many are borne.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,15 +62,77 @@ pub enum AuthGate {
     Locked(Duration),
 }
 
-/// One wrong guess.
+impl AuthGate {
+    pub(crate) fn of_wait(wait: Duration) -> Self {
+        if wait.is_zero() { Self::Go } else { Self::Wait(wait) }
+    }
+}
+
+/// One login that is tried, or was.
 #[derive(Debug, Clone, Copy)]
-pub struct FailedLogin<'a> {
+pub struct TriedLogin<'a> {
     /// From where.
     pub addr: IpAddr,
-    /// For which account, as tried; it need not exist.
+    /// For which account, in the one form in which the directory has it; it need not exist.
     pub login: &'a str,
     /// A keyed hash of login and tried password, never the password.
     pub guess: [u8; 16],
+}
+
+/// Whether an attempt may be looked at.
+#[derive(Debug)]
+pub enum Admission {
+    /// It has its places.
+    Admitted(Attempt),
+    /// Do not try at all: answer a temporary failure. It passes after so long.
+    Locked(Duration),
+}
+
+/// A login attempt that may be looked at, once. Unless it is given back it counts as a failure, also when it is dropped: who
+/// breaks off may have seen enough. There is no `Clone`.
+/// ```compile_fail,E0382
+/// async fn twice(attempt: state::Attempt) {
+///     attempt.give_back();
+///     attempt.failed();
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "dropped, it counts as a failure"]
+pub struct Attempt {
+    places: AttemptPlaces,
+    wait: Duration,
+    whence: Whence,
+}
+
+/// From what kind of network an attempt comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whence {
+    /// From one where the account's owner has logged in lately.
+    Owners,
+    /// From anywhere else.
+    Elsewhere,
+}
+
+impl Attempt {
+    /// Wait so long before it is looked at: the tax on earlier failures.
+    pub fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    /// Where it comes from, as the account's owner is known.
+    pub fn whence(&self) -> Whence {
+        self.whence
+    }
+
+    /// It was right, or could not be looked at: it is as if it had never been.
+    pub fn give_back(self) {
+        self.places.give_back();
+    }
+
+    /// It was wrong.
+    pub fn failed(self) -> Counted {
+        self.places.fail()
+    }
 }
 
 /// What failures come to.
@@ -86,7 +158,51 @@ impl Throttle {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).contains(&guard::canonical_ip(addr))
     }
 
-    /// To be asked before a password is looked at. Counts nothing.
+    /// Takes the places of an attempt. From its owner's network it needs one there alone: it neither waits for guesses made
+    /// elsewhere nor is locked by them.
+    pub(crate) async fn attempt(&self, engine: &Engine, tried: &TriedLogin<'_>) -> Result<Admission, StateError> {
+        let until = Instant::now() + PLACE_WAIT;
+        loop {
+            let key = at_account(engine, tried.addr, tried.login).await?;
+            let whence = if matches!(key, RateKey::OwnersLogins { .. }) { Whence::Owners } else { Whence::Elsewhere };
+            match engine.attempt(&self.charges(key, tried)).await? {
+                Ok(places) => {
+                    let wait = self.wait(engine, key, tried.addr).await?;
+                    return Ok(Admission::Admitted(Attempt { places, wait, whence }));
+                }
+                Err(Full::Used(wait)) => return Ok(Admission::Locked(wait)),
+                Err(Full::Held(mut bell)) => {
+                    if tokio::time::timeout_at(until, bell.changed()).await.is_err() {
+                        return Ok(Admission::Locked(PLACE_WAIT));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The address counts every failure, and needs a place unless it is in the owner's network or shared.
+    fn charges<'a>(&self, key: RateKey<'a>, tried: &TriedLogin<'_>) -> AttemptCharges<'a> {
+        let account = RateCharge { key, rate: self.limits.account, cost: 1 };
+        let address = (!self.is_shared(tried.addr)).then(|| self.of_address(tried.addr));
+        let (asked, beside) = match (key, address) {
+            (RateKey::OwnersLogins { .. }, address) => (vec![account], address),
+            (_, Some(address)) => (vec![address, account], None),
+            (_, None) => (vec![account], None),
+        };
+        AttemptCharges { asked, beside, failure: Failure::Guess(tried.guess) }
+    }
+
+    /// The tax on what has failed before: in the owner's network on what failed there, elsewhere on the address.
+    async fn wait(&self, engine: &Engine, key: RateKey<'_>, addr: IpAddr) -> Result<Duration, StateError> {
+        let level = match key {
+            RateKey::OwnersLogins { .. } => engine.peek(key, &self.limits.account).await?,
+            _ if self.is_shared(addr) => return Ok(Duration::ZERO),
+            _ => engine.peek(RateKey::LoginsFrom(subscriber(addr)), &self.limits.address).await?,
+        };
+        Ok(level.counted.checked_sub(1).map_or(Duration::ZERO, |doublings| self.delay(doublings)))
+    }
+
+    /// For those who look at passwords elsewhere: whether one may be looked at. Counts nothing.
     pub(crate) async fn check(&self, engine: &Engine, addr: IpAddr, login: &str) -> Result<AuthGate, StateError> {
         let key = at_account(engine, addr, login).await?;
         let gate = self.gate(engine.peek(key, &self.limits.account).await?);
@@ -100,8 +216,8 @@ impl Throttle {
     }
 
     /// A login failed. The address is charged in any case, the account unless the guess came from its owner's network.
-    pub(crate) async fn failed(&self, engine: &Engine, failed: &FailedLogin<'_>) -> Result<Counted, StateError> {
-        let FailedLogin { addr, login, guess } = *failed;
+    pub(crate) async fn failed(&self, engine: &Engine, failed: &TriedLogin<'_>) -> Result<Counted, StateError> {
+        let TriedLogin { addr, login, guess } = *failed;
         let failure = Failure::Guess(guess);
         let of_address =
             if self.is_shared(addr) { None } else { Some(engine.fail(&self.of_address(addr), failure).await?) };
@@ -122,8 +238,7 @@ impl Throttle {
     /// not forgiven, or an attacker would clear his own with an account of his own.
     pub(crate) async fn succeeded(&self, engine: &Engine, addr: IpAddr, login: &str) -> Result<(), StateError> {
         let network = owner_network(addr);
-        let key = MemoryKey::OwnersNetworks(login);
-        match engine.remember(key, &octets(network), self.limits.owner_memory).await? {
+        match engine.remember_network(NetworkOf { login, network }, self.limits.owner_memory).await? {
             Remembered::New => engine.forgive(RateKey::OwnersLogins { login, network }).await,
             Remembered::Again => Ok(()),
         }
@@ -137,27 +252,21 @@ impl Throttle {
         match (level.retry_after, level.counted.checked_sub(1)) {
             (Some(wait), _) => AuthGate::Locked(wait),
             (None, None) => AuthGate::Go,
-            (None, Some(doublings)) => {
-                let factor = 1u32.checked_shl(doublings).unwrap_or(u32::MAX);
-                AuthGate::Wait(self.limits.delay.saturating_mul(factor).min(self.limits.delay_max))
-            }
+            (None, Some(doublings)) => AuthGate::Wait(self.delay(doublings)),
         }
+    }
+
+    fn delay(&self, doublings: u32) -> Duration {
+        let factor = 1u32.checked_shl(doublings).unwrap_or(u32::MAX);
+        self.limits.delay.saturating_mul(factor).min(self.limits.delay_max)
     }
 }
 
 /// Where failures at an account are counted: its owner's network has a count of its own.
 async fn at_account<'a>(engine: &Engine, addr: IpAddr, login: &'a str) -> Result<RateKey<'a>, StateError> {
     let network = owner_network(addr);
-    let owners = engine.recall(MemoryKey::OwnersNetworks(login)).await?;
-    let is_owners = owners.iter().any(|known| **known == octets(network));
+    let is_owners = engine.is_network_of(NetworkOf { login, network }).await?;
     Ok(if is_owners { RateKey::OwnersLogins { login, network } } else { RateKey::LoginsAt(login) })
-}
-
-fn octets(network: IpAddr) -> [u8; 16] {
-    match network {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-        IpAddr::V6(v6) => v6.octets(),
-    }
 }
 
 /// A subscriber: an IPv4 address, an IPv6 /64.

@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
                 assert!(authzid.is_empty() || authzid.eq_ignore_ascii_case(&login));
                 exchange.password_checked(PasswordVerdict::Wrong)
             }
-            Step::NeedSecret { .. } => exchange.secret(Some(vec![StoredSecret::Clear("never".into())])),
+            Step::NeedSecret { .. } => exchange.secret("user", Some(vec![StoredSecret::Clear("never".into())])),
             Step::Done { .. } => panic!("proved by {mechanism}"),
             Step::Failed(_) => return assert!(matches!(exchange.respond(turn), Step::Failed(_))),
         };

@@ -56,7 +56,7 @@ fn run(mut client: Exchange, context: Context, account: &Account<'_>) -> Option<
                 let right = login == account.login && password.expose() == account.password;
                 server.password_checked(if right { PasswordVerdict::Right } else { PasswordVerdict::Wrong })
             }
-            Step::NeedSecret { login, kind } => server.secret(account.secrets(&login, kind)),
+            Step::NeedSecret { login, kind } => server.secret(&login, account.secrets(&login, kind)),
             Step::Done { login, last } => {
                 if let Some(last) = last {
                     assert!(client.respond(&last).ok()?.is_empty());

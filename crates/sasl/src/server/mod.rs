@@ -7,6 +7,7 @@ mod plain;
 mod scram;
 
 use crate::prepare::{self, MESSAGE_OCTETS_MAX, Unfit};
+use crate::scram::Keys;
 use crate::stored::answers_cram_md5;
 use crate::{Mechanism, SecretBytes, SecretKind, StoredSecret, cram, hash};
 
@@ -187,9 +188,10 @@ impl Exchange {
     }
 
     /// Takes what was found for [`Step::NeedSecret`]; `None` or nothing fitting goes on as if there were a secret, and fails
-    /// at the end like a wrong one.
-    pub fn secret(&mut self, found: Option<Vec<StoredSecret>>) -> Step {
-        let found = found.unwrap_or_default();
+    /// at the end like a wrong one. `login` is the one that was asked for, in the one form that its short and its full name
+    /// have in common: a decoy must not tell them apart where a genuine secret would not.
+    pub fn secret(&mut self, login: &str, found: Option<Vec<StoredSecret>>) -> Step {
+        let (known_as, found) = (login, found.unwrap_or_default());
         match std::mem::replace(&mut self.state, State::Over) {
             State::CramSecret { challenge, login, digest } => {
                 if answers_cram_md5(&found, challenge.as_bytes(), &digest) {
@@ -198,7 +200,7 @@ impl Exchange {
                     Failure::Denied.into()
                 }
             }
-            State::ScramSecret(first) => self.answer_scram(first, found),
+            State::ScramSecret(first) => self.answer_scram(first, known_as, found),
             _ => Failure::OutOfOrder.into(),
         }
     }
@@ -252,8 +254,14 @@ impl Exchange {
         Ok(step)
     }
 
-    fn answer_scram(&mut self, first: scram::First, found: Vec<StoredSecret>) -> Step {
-        let (challenge, last) = first.answer(&self.context, found);
+    fn answer_scram(&mut self, first: scram::First, known_as: &str, found: Vec<StoredSecret>) -> Step {
+        let genuine = found.into_iter().find_map(|secret| match secret {
+            StoredSecret::ScramSha256(keys) => Some(keys),
+            StoredSecret::Clear(_) => None,
+        });
+        let known = genuine.is_some();
+        let keys = genuine.unwrap_or_else(|| Keys::decoy(known_as, &self.context.decoy_key));
+        let (challenge, last) = first.answer(&self.context, scram::Answering { keys, known });
         self.state = State::ScramFinal(last);
         Step::Challenge(challenge)
     }

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 use super::{Context, Failure, Step, check_authzid};
 use crate::scram::Keys;
 use crate::scram::message::{Binding, ClientFinal, ClientFirst};
-use crate::{Mechanism, StoredSecret, prepare};
+use crate::{Mechanism, prepare};
 
 /// The only channel binding there is here (RFC 9266).
 const BINDING_TYPE: &str = "tls-exporter";
@@ -36,18 +36,20 @@ impl First {
         &self.login
     }
 
-    /// server-first. Only one secret can be answered with, since its salt goes out here: the first of the right kind.
-    pub(super) fn answer(self, context: &Context, found: Vec<StoredSecret>) -> (Vec<u8>, Final) {
-        let genuine = found.into_iter().find_map(|secret| match secret {
-            StoredSecret::ScramSha256(keys) => Some(keys),
-            StoredSecret::Clear(_) => None,
-        });
-        let known = genuine.is_some();
-        let keys = genuine.unwrap_or_else(|| Keys::decoy(&self.login, &context.decoy_key));
+    /// server-first. Only one secret can be answered with, since its salt goes out here.
+    pub(super) fn answer(self, context: &Context, answering: Answering) -> (Vec<u8>, Final) {
+        let Answering { keys, known } = answering;
         let nonce = format!("{}{}", self.client_nonce, STANDARD.encode(context.nonce));
         let server_first = format!("r={nonce},s={},i={}", STANDARD.encode(keys.salt()), keys.iterations());
         (server_first.clone().into_bytes(), Final { first: self, server_first, nonce, keys, known })
     }
+}
+
+/// With what a client-first is answered.
+pub(super) struct Answering {
+    pub(super) keys: Keys,
+    /// Whether the keys are somebody's, and no decoy.
+    pub(super) known: bool,
 }
 
 /// After server-first: the proof is awaited.

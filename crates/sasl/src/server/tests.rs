@@ -104,7 +104,7 @@ fn cram_md5_with_any_of_the_secrets() {
         let step = exchange.respond(response.as_bytes());
         assert!(matches!(step, Step::NeedSecret { login, kind: SecretKind::CramMd5 } if login == "a user"));
         let found = ["device", "main"].map(|secret| StoredSecret::Clear(secret.into())).to_vec();
-        assert_eq!(matches!(exchange.secret(Some(found)), Step::Done { .. }), proved, "{secret}");
+        assert_eq!(matches!(exchange.secret("user", Some(found)), Step::Done { .. }), proved, "{secret}");
     }
 }
 
@@ -115,7 +115,7 @@ fn cram_md5_takes_no_initial_response_and_no_unknown_login() {
         let mut exchange = exchange(Mechanism::CramMd5);
         let challenge = challenge(exchange.start(None));
         let _ = exchange.respond(format!("nobody {}", cram::digest(&challenge, b"")).as_bytes());
-        assert_eq!(failure(exchange.secret(found)), Failure::Denied);
+        assert_eq!(failure(exchange.secret("user", found)), Failure::Denied);
     }
 }
 
@@ -125,7 +125,7 @@ fn scram_proves_both_sides() {
     assert_eq!(challenge(exchange.start(None)), b"");
     let step = exchange.respond(b"n,,n=us=2Cer,r=abc");
     assert!(matches!(step, Step::NeedSecret { login, kind: SecretKind::ScramSha256 } if login == "us,er"));
-    let server_first = challenge(exchange.secret(Some(keys())));
+    let server_first = challenge(exchange.secret("user", Some(keys())));
     assert!(server_first.starts_with(b"r=abcMjQgb2N0ZXRz"), "{server_first:?}");
     let last = client_final("n=us=2Cer,r=abc", &server_first, b"pencil", b"n,,");
     assert!(
@@ -146,7 +146,7 @@ fn scram_refuses_what_does_not_prove() {
     ] {
         let mut exchange = exchange(Mechanism::ScramSha256);
         let _ = exchange.start(Some(first.as_bytes()));
-        let server_first = challenge(exchange.secret(found));
+        let server_first = challenge(exchange.secret("user", found));
         let last = client_final(bare, &server_first, password, channel);
         assert_eq!(failure(exchange.respond(&last)), expected, "{password:?} {channel:?}");
     }
@@ -156,7 +156,7 @@ fn scram_refuses_what_does_not_prove() {
 fn scram_nonce_must_be_whole() {
     let mut exchange = exchange(Mechanism::ScramSha256);
     let _ = exchange.start(Some(b"n,,n=user,r=abc"));
-    let server_first = challenge(exchange.secret(Some(keys())));
+    let server_first = challenge(exchange.secret("user", Some(keys())));
     let last = String::from_utf8(client_final("n=user,r=abc", &server_first, b"pencil", b"n,,")).unwrap();
     assert!(failure(exchange.respond(last.replace("r=abc", "r=abd").as_bytes())).is_syntax());
 }
@@ -190,7 +190,7 @@ fn plus_is_bound_to_this_channel_and_no_other() {
     for (data, proved) in [([0xcb; 32], true), ([0xcc; 32], false)] {
         let mut exchange = exchange(Mechanism::ScramSha256Plus);
         let _ = exchange.start(Some(b"p=tls-exporter,,n=user,r=abc"));
-        let server_first = challenge(exchange.secret(Some(keys())));
+        let server_first = challenge(exchange.secret("user", Some(keys())));
         let channel = [&header[..], &data].concat();
         let step = exchange.respond(&client_final("n=user,r=abc", &server_first, b"pencil", &channel));
         assert_eq!(matches!(step, Step::Done { .. }), proved, "{step:?}");
@@ -207,17 +207,20 @@ fn nobody_acts_as_another() {
 
 #[test]
 fn unknown_and_known_logins_look_alike() {
-    let shape = |login: &str, found| {
+    let shape_as = |login: &str, known_as: &str, found| {
         let mut exchange = exchange(Mechanism::ScramSha256);
         let _ = exchange.start(Some(format!("n,,n={login},r=abc").as_bytes()));
-        let first = challenge(exchange.secret(found));
+        let first = challenge(exchange.secret(known_as, found));
         String::from_utf8(first).unwrap().split(',').map(str::to_owned).collect::<Vec<_>>()
     };
+    let shape = |login: &str, found| shape_as(login, login, found);
     let known = shape("user", Some(vec![StoredSecret::ScramSha256(Keys::derive(b"x", [5; 16], 100_000).unwrap())]));
     let unknown = shape("nobody", None);
     assert_eq!((known[1].len(), &known[2]), (unknown[1].len(), &unknown[2]));
     assert_eq!(unknown, shape("nobody", None), "the salt of a login without keys does not change");
     assert_ne!(unknown[1], shape("nobody2", None)[1]);
+    let short = shape_as("Nobody", "nobody@d.test", None);
+    assert_eq!(short[1..], shape_as("nobody@d.test", "nobody@d.test", None)[1..], "a short name and its full form");
 }
 
 #[test]
@@ -245,7 +248,7 @@ fn t44_invalid_input_hurts_only_that_exchange() {
             let _ = failure(step);
             assert_eq!(failure(exchange.respond(b"\0tim\0x")), Failure::OutOfOrder, "over is over");
             assert_eq!(failure(exchange.password_checked(PasswordVerdict::Right)), Failure::OutOfOrder);
-            assert_eq!(failure(exchange.secret(Some(keys()))), Failure::OutOfOrder);
+            assert_eq!(failure(exchange.secret("user", Some(keys()))), Failure::OutOfOrder);
             assert_eq!(failure(exchange.start(None)), Failure::OutOfOrder);
         }
     }
@@ -262,7 +265,7 @@ fn a_verdict_that_was_not_asked_for_proves_nothing() {
     }
     let mut plain = exchange(Mechanism::Plain);
     let _ = plain.start(Some(b"\0tim\0x"));
-    assert_eq!(failure(plain.secret(Some(keys()))), Failure::OutOfOrder);
+    assert_eq!(failure(plain.secret("user", Some(keys()))), Failure::OutOfOrder);
 }
 
 proptest! {
@@ -280,7 +283,7 @@ proptest! {
             step = match what {
                 0 => exchange.respond(text.as_bytes()),
                 1 => exchange.password_checked(PasswordVerdict::Wrong),
-                _ => exchange.secret(Some(vec![StoredSecret::Clear("pencil".into())])),
+                _ => exchange.secret("user", Some(vec![StoredSecret::Clear("pencil".into())])),
             };
         }
         prop_assert!(!is_done(&step));

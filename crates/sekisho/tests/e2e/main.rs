@@ -11,6 +11,7 @@ mod dovecot_auth;
 mod drac;
 mod dracd;
 mod fixtures;
+mod guesses;
 mod hanging;
 mod kill;
 mod life;

@@ -65,11 +65,11 @@ async fn answer(connection: &Connection, request: Request<Incoming>) -> Response
 
 async fn decide(connection: &Connection, asked: &Asked, terms: &Terms) -> Answer {
     let Some(remote) = asked.remote.map(guard::canonical_ip) else { return Answer::Continue };
-    let login = asked.login.to_ascii_lowercase();
-    let origin = connection.origin(remote);
+    let login = connection.border.sources.directory.tried_login(&asked.login);
+    let (origin, hash) = (connection.origin(remote), asked.pwhash.as_str().as_bytes());
     match &asked.command {
         Command::Allow if is_barred(connection, &login, remote).await => Answer::Refuse("".into()),
-        Command::Allow => match connection.border.sources.state.check_auth(remote, &login).await {
+        Command::Allow => match origin.admitted_elsewhere(&login, hash).await {
             Ok(AuthGate::Go) => Answer::Continue,
             Ok(AuthGate::Wait(delay)) => Answer::Delay(whole_secs(delay)),
             Ok(AuthGate::Locked(_)) => Answer::Refuse("".into()),
@@ -82,11 +82,11 @@ async fn decide(connection: &Connection, asked: &Asked, terms: &Terms) -> Answer
         // We refused it ourselves.
         Command::Report(Outcome { policy_reject: true, .. }) => Answer::Continue,
         Command::Report(Outcome { success: false, .. }) => {
-            origin.failed_elsewhere(&login, asked.pwhash.as_str().as_bytes(), &asked.protocol).await;
+            origin.failed_elsewhere(&login, hash, &asked.protocol).await;
             Answer::Continue
         }
         Command::Report(_) => {
-            origin.succeeded(&login, &asked.protocol).await;
+            origin.succeeded_elsewhere(&login, hash, &asked.protocol).await;
             if reads_mail(asked) {
                 record(&connection.recorder(terms), &login, remote).await;
             }

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use super::frame::{GROUP_OCTETS_MAX, HEAD_OCTETS};
 use super::journal::Journal;
 use super::record::{self, Change, Record};
-use super::table::{SHARDS, Table};
+use super::table::{PARTS, Table};
 use crate::error::StateError;
 
 const FILE_NAME: &str = "state.journal";
@@ -49,11 +49,11 @@ pub(crate) struct Disk {
     compact_above: u64,
 }
 
-/// A new journal that has the shards before this one, and all groups since it was begun.
+/// A new journal that has the parts before this one, and all groups since it was begun.
 #[derive(Debug)]
 struct Copy {
     journal: Journal,
-    shard: usize,
+    part: usize,
 }
 
 impl Disk {
@@ -71,8 +71,13 @@ impl Disk {
             disk.tell_former();
             disk.rewrite(table)?;
         } else {
-            disk.journal = Some(Journal::read(&path, |change| table.restore(change))?);
-            disk.set_bound(table.octets());
+            let journal = Journal::read(&path, |change| table.restore(change))?;
+            if journal.is_current() {
+                disk.journal = Some(journal);
+                disk.set_bound(table.octets());
+            } else {
+                disk.rewrite(table)?;
+            }
         }
         Ok((disk, fresh))
     }
@@ -138,8 +143,8 @@ impl Disk {
         (self.journal, self.copy) = (None, None);
         self.frame.truncate(HEAD_OCTETS);
         let mut written = Journal::create(&self.dir.join(NEW_NAME));
-        for shard in 0..SHARDS {
-            written = written.and_then(|mut journal| copy_shard(&mut journal, table, shard).map(|()| journal));
+        for part in 0..PARTS {
+            written = written.and_then(|mut journal| copy_part(&mut journal, table, part).map(|()| journal));
         }
         let journal = written.map_err(|source| self.trouble("writing", source))?;
         self.publish(journal)
@@ -149,10 +154,10 @@ impl Disk {
     /// Whether there is more to do.
     pub(crate) fn compact(&mut self, table: &Table) -> Result<bool, StateError> {
         let Some(copy) = &mut self.copy else { return Ok(self.begin_copy()) };
-        if copy.shard < SHARDS {
+        if copy.part < PARTS {
             // Synced bit by bit, so that nobody waits for the whole of it at the end.
-            match copy_shard(&mut copy.journal, table, copy.shard).and_then(|()| copy.journal.sync()) {
-                Ok(()) => copy.shard += 1,
+            match copy_part(&mut copy.journal, table, copy.part).and_then(|()| copy.journal.sync()) {
+                Ok(()) => copy.part += 1,
                 Err(error) => self.give_up_copy(&error),
             }
             return Ok(self.copy.is_some());
@@ -171,7 +176,7 @@ impl Disk {
             return false;
         }
         match Journal::create(&self.dir.join(NEW_NAME)) {
-            Ok(journal) => self.copy = Some(Copy { journal, shard: 0 }),
+            Ok(journal) => self.copy = Some(Copy { journal, part: 0 }),
             Err(error) => self.give_up_copy(&error),
         }
         self.copy.is_some()
@@ -220,11 +225,11 @@ fn attempt(journal: &mut Option<Journal>, work: impl FnOnce(&mut Journal) -> io:
     Some(done)
 }
 
-/// Appends what a shard has. The shard is only locked while its records are taken, not while they are written.
-fn copy_shard(journal: &mut Journal, table: &Table, shard: usize) -> io::Result<()> {
+/// Appends what a part has. It is only locked while its records are taken, not while they are written.
+fn copy_part(journal: &mut Journal, table: &Table, part: usize) -> io::Result<()> {
     let mut frame = vec![0; HEAD_OCTETS];
-    for record in table.shard_records(shard) {
-        record::write_put(&mut frame, &record);
+    for change in table.part(part) {
+        record::write(&mut frame, &change);
         if frame.len() >= COPY_OCTETS {
             journal.append(&mut frame)?;
             frame.truncate(HEAD_OCTETS);

@@ -20,7 +20,11 @@ pub(crate) const GROUP_OCTETS_MAX: usize = 16 << 20;
 /// In no login: its first octet is in no UTF-8.
 pub(crate) const MAGIC: [u8; 4] = [0xF5, b'j', b's', 0x0A];
 
-const FORMAT: [u8; 16] = *b"sekisho state 2\n";
+const FORMAT: [u8; 16] = *b"sekisho state 3\n";
+/// The version before, which knew no networks; it is read.
+const FORMER: [u8; 16] = *b"sekisho state 2\n";
+/// With what each version begins.
+const FAMILY: &[u8] = b"sekisho state ";
 const SEALS: [usize; 2] = [512, 1_024];
 const SEAL_OCTETS: usize = 16;
 
@@ -81,13 +85,27 @@ pub(crate) fn seal(turn: usize, sealed: u64) -> (usize, [u8; SEAL_OCTETS]) {
     (SEALS[turn % SEALS.len()], seal)
 }
 
-/// How much of the file is sealed, or what is wrong with its front.
-pub(crate) fn read_front(front: &[u8; FRONT_OCTETS]) -> Result<u64, &'static str> {
-    if front[..FORMAT.len()] != FORMAT {
-        return Err("it does not begin like a journal of this version");
+/// What a front says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Front {
+    /// How much of the file is sealed.
+    pub(crate) sealed: u64,
+    /// Whether it is of this version; one of the former is written anew before anything is added to it.
+    pub(crate) is_current: bool,
+}
+
+/// What a front says, or what is wrong with it.
+pub(crate) fn read_front(front: &[u8; FRONT_OCTETS]) -> Result<Front, String> {
+    let format = &front[..FORMAT.len()];
+    if format != FORMAT && format != FORMER {
+        return Err(match format.strip_prefix(FAMILY) {
+            Some(version) => format!("it is of version {}, which this one does not read", version.escape_ascii()),
+            None => "it does not begin like a journal".to_owned(),
+        });
     }
     let sealed = SEALS.iter().filter_map(|place| read_seal(&front[*place..place + SEAL_OCTETS]));
-    sealed.max().ok_or("neither of its seals can be read")
+    let sealed = sealed.max().ok_or("neither of its seals can be read")?;
+    Ok(Front { sealed, is_current: format == FORMAT })
 }
 
 fn read_seal(seal: &[u8]) -> Option<u64> {
@@ -122,17 +140,28 @@ mod tests {
     #[test]
     fn a_front_has_two_seals_and_needs_one() {
         let mut octets = front(5_000);
-        assert_eq!(read_front(&octets), Ok(5_000));
+        let sealed = |octets: &[u8; FRONT_OCTETS]| read_front(octets).map(|front| front.sealed);
+        assert_eq!(sealed(&octets), Ok(5_000));
         let (place, later) = seal(1, 6_000);
         octets[place..place + SEAL_OCTETS].copy_from_slice(&later);
-        assert_eq!(read_front(&octets), Ok(6_000));
+        assert_eq!(sealed(&octets), Ok(6_000));
         octets[place + 1] ^= 1;
-        assert_eq!(read_front(&octets), Ok(5_000), "a torn seal");
+        assert_eq!(sealed(&octets), Ok(5_000), "a torn seal");
         octets[SEALS[0]] ^= 1;
         assert!(read_front(&octets).is_err());
         octets[0] ^= 1;
         assert!(read_front(&octets).is_err());
         assert!(read_front(&[0; FRONT_OCTETS]).is_err());
+    }
+
+    #[test]
+    fn t37_a_front_says_its_version() {
+        let mut octets = front(5_000);
+        for (version, expected) in [(b'3', Some(true)), (b'2', Some(false)), (b'1', None), (b'4', None)] {
+            octets[FAMILY.len()] = version;
+            assert_eq!(read_front(&octets).ok().map(|front| front.is_current), expected, "{}", char::from(version));
+        }
+        assert!(read_front(&octets).unwrap_err().contains("version 4"));
     }
 
     proptest! {

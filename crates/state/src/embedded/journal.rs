@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::frame::{self, FRONT_OCTETS, HEAD_OCTETS, Head, MAGIC};
+use super::frame::{self, FRONT_OCTETS, Front, HEAD_OCTETS, Head, MAGIC};
 use super::record::{self, Change};
 use crate::error::StateError;
 
@@ -26,6 +26,8 @@ pub(crate) struct Journal {
     sequence: u64,
     sealed: u64,
     turn: usize,
+    /// Of this version; else nothing may be added.
+    is_current: bool,
 }
 
 impl Journal {
@@ -34,7 +36,7 @@ impl Journal {
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         let octets = FRONT_OCTETS as u64;
         file.write_all_at(&frame::front(octets), 0)?;
-        Ok(Self { file, octets, sequence: 0, sealed: octets, turn: 0 })
+        Ok(Self { file, octets, sequence: 0, sealed: octets, turn: 0, is_current: true })
     }
 
     /// Reads all of a file, cuts a torn end off, and makes sure that what was read lies on disk.
@@ -51,7 +53,13 @@ impl Journal {
             file.set_len(end.octets).map_err(trouble("cutting"))?;
         }
         file.sync_all().map_err(trouble("syncing"))?;
-        Ok(Self { file, octets: end.octets, sequence: end.sequence, sealed: end.sealed, turn: 0 })
+        let End { octets, sequence, front, .. } = end;
+        Ok(Self { file, octets, sequence, sealed: front.sealed, turn: 0, is_current: front.is_current })
+    }
+
+    /// Whether it is of this version. One of the former must be written anew before anything is added.
+    pub(crate) fn is_current(&self) -> bool {
+        self.is_current
     }
 
     /// How long it is.
@@ -92,7 +100,7 @@ struct End {
     octets: u64,
     torn: u64,
     sequence: u64,
-    sealed: u64,
+    front: Front,
 }
 
 /// Reads frame after frame; the inner error says what is damaged.
@@ -104,11 +112,12 @@ fn scan(file: &File, mut each: impl FnMut(Change)) -> io::Result<Result<End, Str
         return Ok(Err(format!("it has {length} octets")));
     }
     input.read_exact(&mut front)?;
-    let sealed = match frame::read_front(&front) {
-        Ok(sealed) => sealed,
-        Err(detail) => return Ok(Err(detail.to_owned())),
+    let front = match frame::read_front(&front) {
+        Ok(front) => front,
+        Err(detail) => return Ok(Err(detail)),
     };
-    let mut end = End { octets: FRONT_OCTETS as u64, torn: 0, sequence: 0, sealed };
+    let sealed = front.sealed;
+    let mut end = End { octets: FRONT_OCTETS as u64, torn: 0, sequence: 0, front };
     let mut group = Vec::new();
     while read_frame(&mut input, &mut end, length, &mut group)? {
         let mut changes = group.as_slice();

@@ -1,25 +1,29 @@
-//! The engine inside the process: evidence in memory with a journal behind it, rates and what is remembered in memory
-//! alone. Each operation is whole and atomic.
+//! The engine inside the process: evidence and owners' networks in memory with a journal behind it, rates in memory alone. Each operation is whole and atomic.
 //!
 //! | file | answers for |
 //! |---|---|
 //! | `places` | what is reserved for one holder |
 //! | `rates` | rates by key |
-//! | `memory` | what is remembered until its end |
+//! | `attempt` | what is reserved for one login attempt |
+//! | `networks` | where accounts' owners log in |
 //! | `writer` | the one thread that writes: group commit, retries, sweep |
 //! | `disk` | the folder: lock, journal, and its replacement by a shorter one |
-//! | `table` | the map in memory that is read, bounded, with its expiry |
+//! | `table`, `shard` | the map in memory that is read, bounded, with its expiry |
+//! | `shares` | who holds how much of it |
 //! | `journal` | one journal file: read, appended to, sealed |
 //! | `frame` | its octets |
 //! | `record` | what is in them |
 
+mod attempt;
 pub(crate) mod disk;
 mod frame;
 mod journal;
-mod memory;
+mod networks;
 mod places;
 mod rates;
 mod record;
+mod shard;
+mod shares;
 pub(crate) mod table;
 pub(crate) mod writer;
 
@@ -33,25 +37,24 @@ use guard::{Subject, canonical_ip};
 use tokio::sync::{oneshot, watch};
 
 use self::disk::Disk;
-use self::memory::{Ending, Memory};
 use self::rates::Rates;
 use self::record::{LOGIN_OCTETS_MAX, Record, subject_text};
 use self::table::Table;
-use self::writer::{GROUP_MAX, Job, Revocation, Shared, Writer};
-use crate::charge::{Charge, Counted, Failure, Level, NoRoom, RateCharge, RateKey};
+use self::writer::{GROUP_MAX, Job, Kept, Revocation, Shared, Writer};
+use crate::charge::{AttemptCharges, Charge, Counted, Failure, Full, Level, NoRoom, RateCharge, RateKey};
 use crate::clock::{Answer, Clock, duration_micros};
 use crate::error::StateError;
 use crate::evidence::{KeptLogin, PopLogin, Recorded, Revoke};
 use crate::gcra::Rate;
-use crate::memory::{MemoryKey, Remembered};
+use crate::owners::{NetworkOf, Remembered};
 
+pub(crate) use self::attempt::AttemptPlaces;
 pub(crate) use self::places::Places;
 
 /// Evidence in memory, made durable by one writing thread. Dropping it closes it.
 pub(crate) struct Embedded {
     shared: Arc<Shared>,
     rates: Arc<Rates>,
-    memory: Memory,
     writer: Mutex<Option<JoinHandle<()>>>,
     found: usize,
     is_fresh: bool,
@@ -64,7 +67,7 @@ pub(crate) struct Bounds {
     pub(crate) grants: usize,
     /// Accounts at one address.
     pub(crate) logins_per_address: usize,
-    /// Keys of each kind of rate, and of each kind of what is remembered.
+    /// Keys of each kind of rate.
     pub(crate) keys: usize,
 }
 
@@ -94,18 +97,19 @@ impl Embedded {
     /// Begins to write.
     pub(crate) fn start(folder: Folder, keys_max: usize, clock: Clock) -> Result<Self, StateError> {
         let Folder { disk, table, is_fresh } = folder;
+        table.clamp(clock.micros());
         let gone = table.settle();
         let found = table.len();
         let shared = Arc::new(Shared::new(table, clock));
-        let writer = Writer::new(Arc::clone(&shared), disk, gone);
+        let rates = Arc::new(Rates::new(keys_max));
+        let writer = Writer::new(Kept { shared: Arc::clone(&shared), rates: Arc::clone(&rates) }, disk, gone);
         let thread = std::thread::Builder::new().name("state-writer".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|source| StateError::Io {
             path: "state-writer".into(),
             op: "starting the thread",
             source,
         })?;
-        let (rates, memory) = (Arc::new(Rates::new(keys_max)), Memory::new(keys_max));
-        Ok(Self { shared, rates, memory, writer: Mutex::new(Some(thread)), found, is_fresh })
+        Ok(Self { shared, rates, writer: Mutex::new(Some(thread)), found, is_fresh })
     }
 
     /// There was no journal.
@@ -234,6 +238,12 @@ impl Embedded {
         Ok(Answer::at(now, reserved.map(|()| places)))
     }
 
+    /// See `Engine::attempt`. Rates lie in memory, so guesses are counted also while the disk fails.
+    pub(crate) fn attempt(&self, charges: &AttemptCharges<'_>) -> Result<Result<AttemptPlaces, Full>, StateError> {
+        self.shared.check_open()?;
+        Ok(AttemptPlaces::take(&self.shared, &self.rates, charges, self.now()))
+    }
+
     /// See `Engine::peek`.
     pub(crate) fn peek(&self, key: RateKey<'_>, rate: &Rate) -> Result<Level, StateError> {
         self.shared.check_open()?;
@@ -253,18 +263,16 @@ impl Embedded {
         Ok(())
     }
 
-    /// See `Engine::remember`.
-    pub(crate) fn remember(&self, key: MemoryKey<'_>, answer: &[u8], span: Duration) -> Result<Remembered, StateError> {
+    /// See `Engine::remember_network`. It is written within a second.
+    pub(crate) fn remember_network(&self, of: NetworkOf<'_>, span: Duration) -> Result<Remembered, StateError> {
         self.shared.check_open()?;
-        let now = self.now();
-        let ending = Ending { answer: answer.into(), ends: now.saturating_add(duration_micros(span)) };
-        Ok(self.memory.remember(key, ending, now))
+        Ok(self.shared.table.networks.remember(of, duration_micros(span), self.now()))
     }
 
-    /// See `Engine::recall`.
-    pub(crate) fn recall(&self, key: MemoryKey<'_>) -> Result<Vec<Box<[u8]>>, StateError> {
+    /// See `Engine::is_network_of`.
+    pub(crate) fn is_network_of(&self, of: NetworkOf<'_>) -> Result<bool, StateError> {
         self.shared.check_open()?;
-        Ok(self.memory.recall(key, self.now()))
+        Ok(self.shared.table.networks.is_known(of, self.now()))
     }
 
     /// See `State::close`.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::rates::{RatePlace, Rates};
-use super::table::PopPlace;
+use super::shard::PopPlace;
 use super::writer::Shared;
 use crate::charge::{Cause, Charge, NoRoom};
 use crate::clock::{Answer, duration_micros, time};

@@ -8,18 +8,23 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use keep::BoundedMap;
+use tokio::sync::watch;
 
 use crate::charge::{Counted, Failure, Level, RateCharge, RateKey};
 use crate::gcra::{Exceeded, Rate, Tat};
 
 /// Guesses remembered per key, to count a repeated one once.
 const GUESSES: usize = 8;
+/// Those who wait for a place are told by so many bells, each for the keys whose hash falls to it.
+const BELLS: usize = 64;
 
 /// The rates of all keys.
 #[derive(Debug)]
 pub(crate) struct Rates {
     kinds: [Mutex<Kind>; RateKey::KINDS],
     hasher: RandomState,
+    /// Rung when a place is counted or given back.
+    bells: [watch::Sender<()>; BELLS],
 }
 
 /// Keys of one kind, by a keyed hash.
@@ -34,6 +39,8 @@ struct Kind {
 #[derive(Debug, Clone, Copy, Default)]
 struct Count {
     tat: Tat,
+    /// What it was counted by last.
+    rate: Option<Rate>,
     guesses: [u64; GUESSES],
     next: u8,
 }
@@ -51,7 +58,8 @@ impl Rates {
     /// At most `keys_max` keys of each kind.
     pub(crate) fn new(keys_max: usize) -> Self {
         let kind = || Mutex::new(Kind { counts: BoundedMap::new(keys_max), reserved: HashMap::new() });
-        Self { kinds: std::array::from_fn(|_| kind()), hasher: RandomState::new() }
+        let bells = std::array::from_fn(|_| watch::Sender::new(()));
+        Self { kinds: std::array::from_fn(|_| kind()), hasher: RandomState::new(), bells }
     }
 
     fn kind(&self, kind: usize) -> MutexGuard<'_, Kind> {
@@ -62,17 +70,42 @@ impl Rates {
         self.hasher.hash_one(key)
     }
 
+    /// What a charge would take, without taking it.
+    pub(super) fn place(&self, charge: &RateCharge<'_>) -> RatePlace {
+        let RateCharge { key, rate, cost } = *charge;
+        RatePlace { kind: key.kind(), key: self.hash(key), rate, cost }
+    }
+
     /// Takes a place, if there is room for it besides what is counted and reserved. To be committed or given back.
     pub(super) fn reserve(&self, charge: &RateCharge<'_>, now: u64) -> Result<RatePlace, Exceeded> {
-        let RateCharge { key, rate, cost } = *charge;
-        let place = RatePlace { kind: key.kind(), key: self.hash(key), rate, cost };
+        let place = self.place(charge);
         let mut kind = self.kind(place.kind);
-        let counted = kind.counts.get_mut(&place.key).map_or_else(Tat::default, |count| count.tat);
-        let reserved = kind.reserved.get(&place.key).copied().unwrap_or_default();
-        // As if all that is reserved were committed now.
-        rate.peek(rate.add(counted, now, reserved), now, cost)?;
-        kind.reserved.insert(place.key, reserved.saturating_add(cost));
+        kind.room(&place, now)?;
+        kind.take(&place);
         Ok(place)
+    }
+
+    /// Takes all of these places or none, in one step: nobody is ever in the way of others by half of what he asks for. The
+    /// charges are of different kinds, in the order of their numbers (or two would wait for each other's locks). The error
+    /// is the first charge without room.
+    pub(super) fn reserve_together(&self, charges: &[RateCharge<'_>], now: u64) -> Result<Vec<RatePlace>, usize> {
+        debug_assert!(charges.is_sorted_by(|one, next| one.key.kind() < next.key.kind()), "locks have an order");
+        let places: Vec<RatePlace> = charges.iter().map(|charge| self.place(charge)).collect();
+        let mut kinds: Vec<_> = places.iter().map(|place| self.kind(place.kind)).collect();
+        for (number, (place, kind)) in places.iter().zip(&mut kinds).enumerate() {
+            kind.room(place, now).map_err(|_| number)?;
+        }
+        places.iter().zip(&mut kinds).for_each(|(place, kind)| kind.take(place));
+        Ok(places)
+    }
+
+    /// Hears when a place of the key is counted or given back, from now on.
+    pub(super) fn bell(&self, key: RateKey<'_>) -> watch::Receiver<()> {
+        self.bell_of(self.hash(key)).subscribe()
+    }
+
+    fn bell_of(&self, key: u64) -> &watch::Sender<()> {
+        &self.bells[usize::try_from(key % BELLS as u64).unwrap_or(0)]
     }
 
     /// Counts what was reserved.
@@ -80,42 +113,66 @@ impl Rates {
         let mut kind = self.kind(place.kind);
         kind.free(place);
         let count = kind.counts.entry(place.key, |count| count.tat.ahead(now));
-        count.tat = place.rate.add(count.tat, now, place.cost);
+        count.tat = place.rate.add(place.rate.clamp(count.tat, now), now, place.cost);
+        count.rate = Some(place.rate);
     }
 
     /// As if it had never been reserved.
     pub(super) fn give_back(&self, place: &RatePlace) {
         self.kind(place.kind).free(place);
+        self.bell_of(place.key).send_replace(());
     }
 
     /// How much is counted. What is reserved is not.
     pub(super) fn peek(&self, key: RateKey<'_>, rate: &Rate, now: u64) -> Level {
         let mut kind = self.kind(key.kind());
-        let tat = kind.counts.get_mut(&self.hash(key)).map_or_else(Tat::default, |count| count.tat);
+        let tat = kind.counts.get_mut(&self.hash(key)).map_or_else(Tat::default, |count| rate.clamp(count.tat, now));
         let retry_after = rate.peek(tat, now, 1).err().map(|exceeded| exceeded.retry_after);
         Level { counted: rate.level(tat, now), retry_after }
     }
 
     /// Counts a failure, whether there is room for it or not; a guess that is remembered is not counted again.
     pub(super) fn fail(&self, charge: &RateCharge<'_>, failure: Failure, now: u64) -> Counted {
-        let RateCharge { key, rate, cost } = *charge;
-        let mut kind = self.kind(key.kind());
-        let count = kind.counts.entry(self.hash(key), |count| u64::from(rate.level(count.tat, now).saturating_sub(1)));
-        if let Failure::Guess(guess) = failure {
-            if rate.level(count.tat, now) == 0 {
-                *count = Count::default();
-            }
-            if !count.remember(self.hasher.hash_one(guess)) {
-                return Counted::Repeated;
-            }
+        self.count(&self.place(charge), failure, now)
+    }
+
+    /// The same for a place that was never taken.
+    pub(super) fn count(&self, place: &RatePlace, failure: Failure, now: u64) -> Counted {
+        let failed = Failed { place, guess: self.guess(failure), now };
+        self.kind(place.kind).fail(&failed)
+    }
+
+    /// Counts as a failure what was reserved: the place goes and the failure comes in one step.
+    pub(super) fn lose(&self, place: &RatePlace, failure: Failure, now: u64) -> Counted {
+        let failed = Failed { place, guess: self.guess(failure), now };
+        let counted = {
+            let mut kind = self.kind(place.kind);
+            kind.free(place);
+            kind.fail(&failed)
+        };
+        self.bell_of(place.key).send_replace(());
+        counted
+    }
+
+    fn guess(&self, failure: Failure) -> Option<u64> {
+        match failure {
+            Failure::Guess(guess) => Some(self.hasher.hash_one(guess)),
+            Failure::Abuse => None,
         }
-        count.tat = rate.pour(count.tat, now, cost);
-        Counted::New
     }
 
     /// Forgets all that is counted of a key.
     pub(super) fn forgive(&self, key: RateKey<'_>) {
         self.kind(key.kind()).counts.remove(&self.hash(key));
+    }
+
+    /// The clock was set back: what it has counted while it was ahead is over after its own span.
+    pub(super) fn clamp(&self, now: u64) {
+        for kind in 0..RateKey::KINDS {
+            for count in self.kind(kind).counts.values_mut() {
+                count.tat = count.rate.map_or(count.tat, |rate| rate.clamp(count.tat, now));
+            }
+        }
     }
 
     /// Keys remembered of one kind.
@@ -125,7 +182,46 @@ impl Rates {
     }
 }
 
+/// A failure to be counted.
+struct Failed<'a> {
+    place: &'a RatePlace,
+    /// By a hash; `None` counts each time.
+    guess: Option<u64>,
+    now: u64,
+}
+
 impl Kind {
+    /// Whether there is room besides what is counted and reserved, as if all that is reserved were committed now.
+    fn room(&mut self, place: &RatePlace, now: u64) -> Result<(), Exceeded> {
+        let counted = self.counts.get_mut(&place.key).map_or_else(Tat::default, |count| {
+            count.tat = place.rate.clamp(count.tat, now);
+            count.tat
+        });
+        let reserved = self.reserved.get(&place.key).copied().unwrap_or_default();
+        place.rate.peek(place.rate.add(counted, now, reserved), now, place.cost)
+    }
+
+    fn take(&mut self, place: &RatePlace) {
+        let reserved = self.reserved.entry(place.key).or_default();
+        *reserved = reserved.saturating_add(place.cost);
+    }
+
+    fn fail(&mut self, failed: &Failed<'_>) -> Counted {
+        let Failed { place: RatePlace { key, rate, cost, .. }, guess, now } = *failed;
+        let count = self.counts.entry(*key, |count| u64::from(rate.level(count.tat, now).saturating_sub(1)));
+        if let Some(guess) = guess {
+            if rate.level(count.tat, now) == 0 {
+                *count = Count::default();
+            }
+            if !count.remember(guess) {
+                return Counted::Repeated;
+            }
+        }
+        count.tat = rate.pour(count.tat, now, *cost);
+        count.rate = Some(*rate);
+        Counted::New
+    }
+
     fn free(&mut self, place: &RatePlace) {
         if let Some(reserved) = self.reserved.get_mut(&place.key) {
             *reserved = reserved.saturating_sub(place.cost);

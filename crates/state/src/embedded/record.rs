@@ -2,10 +2,11 @@
 //!
 //! | octets | |
 //! |---|---|
-//! | 1 | 1: this is so now; 2: this is gone |
+//! | 1 | 1: this is so now; 2: this is gone; 3: a network of this account's owner |
 //! | 2 | length of the login |
 //! | 16 | address (IPv4 as mapped) |
 //! | 33 | only when it is so now: source, granted, expires, window until (microseconds), messages, recipients |
+//! | 16 | only of an owner's network: last login, end (microseconds) |
 //! | the rest | the login |
 //!
 //! Numbers are little-endian.
@@ -16,13 +17,16 @@ use std::sync::Arc;
 
 use guard::{PopSource, Subject};
 
-use crate::clock::time;
+use crate::charge::QUOTA_WINDOW_MAX;
+use crate::clock::{duration_micros, time};
 use crate::evidence::KeptLogin;
 
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
+const NETWORK: u8 = 3;
 const KEY_OCTETS: usize = 19;
 const FACTS_OCTETS: usize = 33;
+const ENDS_OCTETS: usize = 16;
 /// Longest login, in octets: a local part, an at sign and a domain.
 pub(crate) const LOGIN_OCTETS_MAX: usize = 320;
 /// Longest change, in octets.
@@ -72,11 +76,31 @@ pub(crate) struct Record {
     pub(crate) recipients: u32,
 }
 
+/// A network from which an account's owner logged in. Times are microseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NetworkRecord {
+    pub(crate) login: Arc<str>,
+    /// Its first address.
+    pub(crate) network: IpAddr,
+    /// The last login.
+    pub(crate) seen: u64,
+    /// From then on it counts no more.
+    pub(crate) ends: u64,
+}
+
+impl NetworkRecord {
+    /// How long one of this account is in the journal.
+    pub(crate) fn octets(login: &str) -> usize {
+        KEY_OCTETS + ENDS_OCTETS + login.len()
+    }
+}
+
 /// One change of what lies on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
     Put(Record),
     Delete(Key),
+    Network(NetworkRecord),
 }
 
 impl Record {
@@ -90,6 +114,18 @@ impl Record {
             return Used::default();
         }
         Used { messages: self.messages, recipients: self.recipients }
+    }
+
+    /// No time lies further ahead than its own span: what a clock that was wrong has written does not outlast it. Whether
+    /// something changed.
+    pub(crate) fn clamp(&mut self, now: u64) -> bool {
+        let before = (self.expires, self.window_until);
+        if self.granted > now {
+            let span = self.expires.saturating_sub(self.granted);
+            self.expires = self.expires.min(now.saturating_add(span));
+        }
+        self.window_until = self.window_until.min(now.saturating_add(duration_micros(QUOTA_WINDOW_MAX)));
+        before != (self.expires, self.window_until)
     }
 
     /// As it is told.
@@ -106,15 +142,6 @@ impl Record {
     /// How long it is in the journal.
     pub(crate) fn octets(&self) -> usize {
         KEY_OCTETS + FACTS_OCTETS + self.login.len()
-    }
-}
-
-impl Change {
-    pub(crate) fn key(&self) -> Key {
-        match self {
-            Self::Put(record) => record.key(),
-            Self::Delete(key) => key.clone(),
-        }
     }
 }
 
@@ -146,6 +173,12 @@ pub(crate) fn write(out: &mut Vec<u8>, change: &Change) {
             write_head(out, DELETE, addr, login);
             out.extend_from_slice(login.as_bytes());
         }
+        Change::Network(NetworkRecord { login, network, seen, ends }) => {
+            write_head(out, NETWORK, network, login);
+            out.extend_from_slice(&seen.to_le_bytes());
+            out.extend_from_slice(&ends.to_le_bytes());
+            out.extend_from_slice(login.as_bytes());
+        }
     }
 }
 
@@ -173,8 +206,16 @@ pub(crate) fn take(octets: &mut &[u8]) -> Option<Change> {
             take_facts(&mut facts, Key { addr, login }).map(Change::Put)
         }
         DELETE => Some(Change::Delete(Key { addr, login: take_login(octets, length)? })),
+        NETWORK => {
+            let (seen, ends) = (take_number(octets)?, take_number(octets)?);
+            Some(Change::Network(NetworkRecord { network: addr, seen, ends, login: take_login(octets, length)? }))
+        }
         _ => None,
     }
+}
+
+fn take_number(octets: &mut &[u8]) -> Option<u64> {
+    take_array(octets).map(u64::from_le_bytes)
 }
 
 fn take_facts(facts: &mut &[u8], key: Key) -> Option<Record> {
@@ -182,9 +223,9 @@ fn take_facts(facts: &mut &[u8], key: Key) -> Option<Record> {
         addr: key.addr,
         login: key.login,
         source: number_source(take_array::<1>(facts)?[0])?,
-        granted: u64::from_le_bytes(take_array(facts)?),
-        expires: u64::from_le_bytes(take_array(facts)?),
-        window_until: u64::from_le_bytes(take_array(facts)?),
+        granted: take_number(facts)?,
+        expires: take_number(facts)?,
+        window_until: take_number(facts)?,
         messages: u32::from_le_bytes(take_array(facts)?),
         recipients: u32::from_le_bytes(take_array(facts)?),
     })
@@ -232,18 +273,16 @@ mod tests {
 
     fn change() -> impl Strategy<Value = Change> {
         let numbers = any::<(u64, u64, u64, u32, u32)>();
-        (any::<IpAddr>(), "[a-z@.é]{1,40}", numbers, 0u8..6, any::<bool>()).prop_map(
-            |(addr, login, numbers, source, is_put)| {
-                let (granted, expires, window_until, messages, recipients) = numbers;
-                let (addr, login) = (guard::canonical_ip(addr), Arc::from(login));
-                let source = number_source(source).unwrap();
-                if is_put {
-                    Change::Put(Record { addr, login, source, granted, expires, window_until, messages, recipients })
-                } else {
-                    Change::Delete(Key { addr, login })
-                }
-            },
-        )
+        (any::<IpAddr>(), "[a-z@.é]{1,40}", numbers, 0u8..6, 0u8..3).prop_map(|(addr, login, numbers, source, kind)| {
+            let (granted, expires, window_until, messages, recipients) = numbers;
+            let (addr, login) = (guard::canonical_ip(addr), Arc::from(login));
+            let source = number_source(source).unwrap();
+            match kind {
+                0 => Change::Put(Record { addr, login, source, granted, expires, window_until, messages, recipients }),
+                1 => Change::Delete(Key { addr, login }),
+                _ => Change::Network(NetworkRecord { login, network: addr, seen: granted, ends: expires }),
+            }
+        })
     }
 
     proptest! {

@@ -1,78 +1,24 @@
 //! The map in memory: which accounts logged in from an address. Sharded, bounded, swept by time of expiry.
 
-use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
+use super::networks::Networks;
 use super::record::{Change, Key, Record, Used, subject_text};
+use super::shard::{First, Grant, PopPlace, Popped, Revoking, Shard, alive, remove_first, revoke};
+use super::shares::{Entry, Holder, Shares};
 use crate::charge::{Cause, PopCharge};
 use crate::clock::{duration_micros, time};
 use crate::evidence::{KeptLogin, Recorded, Revoke};
 
 /// Each has its own lock and is written anew by itself.
 pub(crate) const SHARDS: usize = 64;
-/// Expiry is indexed in steps of 2^24 microseconds, some 17 seconds.
-const STEP_BITS: u32 = 24;
+/// What a journal is written anew from, one part after the other: the shards, and the owners' networks.
+pub(crate) const PARTS: usize = SHARDS + 1;
 /// A renewal that moves the expiry by less than this since the last write need not be written.
 const RENEWAL_UNWRITTEN_MICROS: u64 = 60_000_000;
-
-/// One account at one address.
-#[derive(Debug)]
-struct Grant {
-    record: Record,
-    /// The expiry that lies on disk.
-    saved_expires: u64,
-    /// Charged or revoked since the last write.
-    dirty: bool,
-    /// Where the index has it.
-    step: u64,
-}
-
-impl Grant {
-    /// As it lies on disk.
-    fn saved(record: Record) -> Self {
-        Self { saved_expires: record.expires, dirty: false, step: kept_until(&record) >> STEP_BITS, record }
-    }
-
-    /// Until when it must be kept: the quota's window outlives the evidence, or a new login would be a new quota.
-    fn kept_until(&self) -> u64 {
-        kept_until(&self.record)
-    }
-
-    fn is_alive(&self, now: u64) -> bool {
-        now < self.record.expires
-    }
-
-    /// Notes that it must be written; its key if that was not noted yet.
-    fn mark(&mut self) -> Option<Key> {
-        let noted = std::mem::replace(&mut self.dirty, true);
-        (!noted).then(|| self.record.key())
-    }
-}
-
-fn kept_until(record: &Record) -> u64 {
-    record.expires.max(record.window_until)
-}
-
-#[derive(Debug, Default)]
-struct Shard {
-    grants: HashMap<IpAddr, Vec<Grant>>,
-    /// Each grant stands here once, at or before its expiry.
-    by_expiry: BTreeMap<u64, Vec<Key>>,
-    /// What is neither committed nor given back. As many as there are holders, so it needs no bound.
-    reserved: HashMap<Key, Used>,
-}
-
-/// What is reserved of a quota for one holder.
-#[derive(Debug)]
-pub(super) struct PopPlace {
-    key: Key,
-    used: Used,
-    window: Duration,
-}
 
 /// All evidence.
 #[derive(Debug)]
@@ -83,6 +29,9 @@ pub(crate) struct Table {
     grants_max: usize,
     logins_max: usize,
     dirty: Mutex<Vec<Key>>,
+    shares: Mutex<Shares>,
+    /// What lies in the same journal beside the evidence.
+    pub(crate) networks: Networks,
 }
 
 /// A lock whose holder panicked still guards whole values: every change below is made field by field at its end.
@@ -99,6 +48,8 @@ impl Table {
             grants_max: grants_max.max(1),
             logins_max: logins_max.max(1),
             dirty: Mutex::default(),
+            shares: Mutex::new(Shares::new(grants_max.max(1))),
+            networks: Networks::new(),
         }
     }
 
@@ -130,7 +81,11 @@ impl Table {
 
     /// Takes what was read from the journal, whatever was there. To be followed by one [`Table::settle`].
     pub(crate) fn restore(&self, change: Change) {
-        let key = change.key();
+        let key = match &change {
+            Change::Put(record) => record.key(),
+            Change::Delete(key) => key.clone(),
+            Change::Network(_) => return self.restore_network(change),
+        };
         let mut shard = self.shard(key.addr);
         let grants = shard.grants.entry(key.addr).or_insert_with(|| Vec::with_capacity(1));
         let place = grants.iter().position(|grant| grant.record.login == key.login);
@@ -138,38 +93,69 @@ impl Table {
             (Change::Put(record), Some(place)) => grants[place] = Grant::saved(record),
             (Change::Put(record), None) => grants.push(Grant::saved(record)),
             (Change::Delete(_), Some(place)) => drop(grants.swap_remove(place)),
-            (Change::Delete(_), None) => {}
+            (Change::Delete(_) | Change::Network(_), _) => {}
         }
         if grants.is_empty() {
             shard.grants.remove(&key.addr);
         }
     }
 
+    fn restore_network(&self, change: Change) {
+        if let Change::Network(record) = change {
+            self.networks.restore(record);
+        }
+    }
+
+    /// No time that was restored lies further ahead than its own span, as a clock that was wrong may have it.
+    pub(crate) fn clamp(&self, now: u64) {
+        let mut noted = Vec::new();
+        self.shards.iter().for_each(|shard| lock(shard).clamp(now, &mut noted));
+        lock(&self.dirty).append(&mut noted);
+        self.networks.clamp(now);
+    }
+
     /// Indexes and bounds what was restored. Gives what had to make room.
     pub(crate) fn settle(&self) -> Vec<Key> {
-        let mut gone = Vec::new();
+        let (mut gone, mut entries) = (Vec::new(), Vec::new());
         for shard in &self.shards {
-            let Shard { grants, by_expiry, .. } = &mut *lock(shard);
-            by_expiry.clear();
-            for grants in grants.values_mut() {
+            let shard = &mut *lock(shard);
+            for grants in shard.grants.values_mut() {
                 while grants.len() > self.logins_max {
                     gone.extend(remove_first(grants));
                 }
                 self.count.fetch_add(grants.len(), Ordering::Relaxed);
-                for grant in grants {
-                    grant.step = grant.kept_until() >> STEP_BITS;
-                    by_expiry.entry(grant.step).or_default().push(grant.record.key());
-                }
             }
+            shard.index();
+            let grants = shard.grants.values().flatten();
+            entries.extend(grants.map(|grant| Entry { key: grant.record.key(), step: grant.step }));
+        }
+        entries.sort_unstable_by_key(|entry| entry.step);
+        for entry in entries {
+            self.share(&entry, &mut gone);
         }
         self.make_room(&mut gone);
         gone
     }
 
+    /// When the latest evidence was granted; 0 without any.
+    pub(crate) fn newest(&self) -> u64 {
+        let newest = |shard: &Mutex<Shard>| lock(shard).grants.values().flatten().map(|it| it.record.granted).max();
+        self.shards.iter().filter_map(newest).max().unwrap_or(0)
+    }
+
     /// How long a journal of all of it is.
     pub(crate) fn octets(&self) -> u64 {
         let octets = |grants: &Vec<Grant>| grants.iter().map(|grant| grant.record.octets() as u64).sum::<u64>();
-        self.shards.iter().map(|shard| lock(shard).grants.values().map(octets).sum::<u64>()).sum()
+        let grants: u64 = self.shards.iter().map(|shard| lock(shard).grants.values().map(octets).sum::<u64>()).sum();
+        grants + self.networks.octets()
+    }
+
+    /// What a part has, as it must lie on disk; see [`PARTS`].
+    pub(crate) fn part(&self, part: usize) -> Vec<Change> {
+        if part < SHARDS {
+            return self.shard_records(part).into_iter().map(Change::Put).collect();
+        }
+        self.networks.records().into_iter().map(Change::Network).collect()
     }
 
     /// What a shard has, as it must lie on disk: with the expiry that was written last, since the next renewal is
@@ -210,7 +196,7 @@ impl Table {
     pub(crate) fn insert(&self, record: &Record, gone: &mut Vec<Key>) -> Recorded {
         let now = record.granted;
         let (granted_at, expires_at) = (time(now), time(record.expires));
-        let is_shared = {
+        let inserted = {
             let mut shard = self.shard(record.addr);
             let Shard { grants, by_expiry, .. } = &mut *shard;
             let grants = grants.entry(record.addr).or_insert_with(|| Vec::with_capacity(1));
@@ -223,29 +209,70 @@ impl Table {
                 grant.saved_expires = record.expires;
                 return Recorded { granted_at, expires_at, renewed, shared: is_shared };
             }
-            if grants.len() >= self.logins_max {
-                gone.extend(remove_first(grants));
-                self.count.fetch_sub(1, Ordering::Relaxed);
-            }
+            let out = if grants.len() >= self.logins_max { remove_first(grants) } else { None };
             let grant = Grant::saved(record.clone());
-            by_expiry.entry(grant.step).or_default().push(grant.record.key());
+            let entry = Entry { key: grant.record.key(), step: grant.step };
+            by_expiry.entry(grant.step).or_default().push(entry.key.clone());
             grants.push(grant);
             self.count.fetch_add(1, Ordering::Relaxed);
-            is_shared
+            Inserted { is_shared, entry, out }
         };
+        gone.extend(inserted.out.inspect(|key| self.left(key)));
+        self.share(&inserted.entry, gone);
         self.make_room(gone);
-        Recorded { granted_at, expires_at, renewed: false, shared: is_shared }
+        Recorded { granted_at, expires_at, renewed: false, shared: inserted.is_shared }
     }
 
-    /// Above the bound the one that expires first goes, wherever it lies.
+    fn shares(&self) -> MutexGuard<'_, Shares> {
+        lock(&self.shares)
+    }
+
+    /// Notes whose a new grant is. Who has too much then makes room in what is his, the oldest first.
+    fn share(&self, entry: &Entry, gone: &mut Vec<Key>) {
+        self.shares().add(entry);
+        loop {
+            let over = self.shares().over(&entry.key);
+            let Some(out) = over.and_then(|holder| self.evict(&holder)) else { return };
+            gone.push(out);
+        }
+    }
+
+    /// A grant is in the map no more.
+    fn left(&self, key: &Key) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.shares().remove(key, |other| self.shard(other.addr).has(other));
+    }
+
+    /// Takes out the oldest of somebody's.
+    fn evict(&self, holder: &Holder) -> Option<Key> {
+        loop {
+            let entry = self.shares().first(holder)?;
+            let first = self.shard(entry.key.addr).take_first(&entry);
+            match first {
+                First::Gone => {
+                    self.left(&entry.key);
+                    return Some(entry.key);
+                }
+                First::Renewed(step) => self.shares().again(holder, Entry { step, ..entry }),
+                First::Nothing => {}
+            }
+        }
+    }
+
+    /// Above the bound of all whoever has most makes room; where nobody has many, the one that expires first goes.
     fn make_room(&self, gone: &mut Vec<Key>) {
         while self.len() > self.grants_max {
+            let greatest = self.shares().greatest();
+            if let Some(out) = greatest.and_then(|holder| self.evict(&holder)) {
+                gone.push(out);
+                continue;
+            }
             let firsts = self.shards.iter().enumerate().map(|(n, shard)| (lock(shard).first_step(), n));
             let Some((_, place)) = firsts.filter_map(|(step, n)| step.map(|step| (step, n))).min() else { return };
             let out = lock(&self.shards[place]).pop_first(u64::MAX);
             if let Some(Popped::Gone(key)) = out {
+                self.left(&key);
                 gone.push(key);
-                self.count.fetch_sub(1, Ordering::Relaxed);
             }
         }
     }
@@ -258,8 +285,16 @@ impl Table {
         let mut shard = self.shard(addr);
         let Shard { grants, reserved, .. } = &mut *shard;
         let subject = subject_text(subject);
-        let grant = grants.get(&addr).and_then(|grants| grants.iter().find(|one| *one.record.login == *subject));
-        let record = grant.filter(|grant| grant.is_alive(now)).map(|grant| &grant.record).ok_or(Cause::NoEvidence)?;
+        let grant =
+            grants.get_mut(&addr).and_then(|grants| grants.iter_mut().find(|one| *one.record.login == *subject));
+        let grant = grant.filter(|grant| grant.is_alive(now)).ok_or(Cause::NoEvidence)?;
+        // A window that a wrong clock began ends after its own span, or it would be used up for as long as that was ahead.
+        let latest = now.saturating_add(duration_micros(limits.window));
+        if grant.record.window_until > latest {
+            grant.record.window_until = latest;
+            lock(&self.dirty).extend(grant.mark());
+        }
+        let record = &grant.record;
         let (key, asked) = (record.key(), Used { messages, recipients });
         let held = reserved.get(&key).copied().unwrap_or_default();
         let used = record.used(now).plus(held).plus(asked);
@@ -345,102 +380,21 @@ impl Table {
                 match shard.pop_first(now) {
                     None => break,
                     Some(Popped::Later) => {}
-                    Some(Popped::Gone(key)) => {
-                        self.count.fetch_sub(1, Ordering::Relaxed);
-                        gone.push(key);
-                    }
+                    Some(Popped::Gone(key)) => gone.push(key),
                 }
             }
         }
+        gone.iter().for_each(|key| self.left(key));
         gone
     }
 }
 
-/// What the front of the index held.
-enum Popped {
-    /// It was forgotten.
-    Gone(Key),
-    /// It was renewed meanwhile (and is indexed anew), or is no longer there.
-    Later,
-}
-
-impl Shard {
-    fn free(&mut self, place: &PopPlace) {
-        if let Some(reserved) = self.reserved.get_mut(&place.key) {
-            *reserved = reserved.minus(place.used);
-            if *reserved == Used::default() {
-                self.reserved.remove(&place.key);
-            }
-        }
-    }
-
-    fn first_step(&self) -> Option<u64> {
-        self.by_expiry.first_key_value().map(|(step, _)| *step)
-    }
-
-    /// Takes one from the front of the index if its step lies wholly before `until`.
-    fn pop_first(&mut self, until: u64) -> Option<Popped> {
-        let mut first = self.by_expiry.first_entry()?;
-        let step = *first.key();
-        if until != u64::MAX && step >= until >> STEP_BITS {
-            return None;
-        }
-        let popped = first.get_mut().pop();
-        if first.get().is_empty() {
-            first.remove();
-        }
-        Some(self.forget(step, popped?))
-    }
-
-    fn forget(&mut self, step: u64, key: Key) -> Popped {
-        let Some(grants) = self.grants.get_mut(&key.addr) else { return Popped::Later };
-        let place = grants.iter().position(|grant| grant.record.login == key.login && grant.step == step);
-        let Some(place) = place else { return Popped::Later };
-        let true_step = grants[place].kept_until() >> STEP_BITS;
-        if true_step > step {
-            grants[place].step = true_step;
-            self.by_expiry.entry(true_step).or_default().push(key);
-            return Popped::Later;
-        }
-        grants.swap_remove(place);
-        if grants.is_empty() {
-            self.grants.remove(&key.addr);
-        }
-        Popped::Gone(key)
-    }
-}
-
-/// Takes out the one that expires first.
-fn remove_first(grants: &mut Vec<Grant>) -> Option<Key> {
-    let first = (0..grants.len()).min_by_key(|&n| grants[n].kept_until())?;
-    Some(grants.swap_remove(first).record.key())
-}
-
-/// A revocation under way.
-struct Revoking<'a> {
-    which: &'a Revoke,
-    now: u64,
-    /// What must be written.
-    taken: &'a mut Vec<Key>,
-}
-
-fn revoke<'g>(grants: impl Iterator<Item = &'g mut Grant>, revoking: &mut Revoking<'_>) -> usize {
-    let mut count = 0;
-    for grant in grants.filter(|grant| grant.is_alive(revoking.now)) {
-        if revoking.which.matches(grant.record.addr, &grant.record.login) {
-            grant.record.expires = 0;
-            grant.saved_expires = 0;
-            revoking.taken.extend(grant.mark());
-            count += 1;
-        }
-    }
-    count
-}
-
-/// Of those at one address, the live ones.
-fn alive(grants: &[Grant], now: u64) -> impl Iterator<Item = KeptLogin> {
-    let shared = grants.iter().filter(|grant| grant.is_alive(now)).nth(1).is_some();
-    grants.iter().filter(move |grant| grant.is_alive(now)).map(move |grant| grant.record.kept(shared))
+/// What became of a new grant.
+struct Inserted {
+    is_shared: bool,
+    entry: Entry,
+    /// What had to make room at its address.
+    out: Option<Key>,
 }
 
 #[cfg(test)]

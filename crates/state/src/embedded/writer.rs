@@ -14,7 +14,8 @@ use tokio::sync::{oneshot, watch};
 
 use super::disk::Disk;
 use super::frame::GROUP_OCTETS_MAX;
-use super::record::{CHANGE_OCTETS_MAX, Key, Record};
+use super::rates::Rates;
+use super::record::{CHANGE_OCTETS_MAX, Change, Key, Record};
 use super::table::Table;
 use crate::clock::Clock;
 use crate::error::StateError;
@@ -26,6 +27,9 @@ const QUEUE_MAX: usize = 65_536;
 pub(crate) const GROUP_MAX: usize = 8_192;
 /// Between sweeps, writes of quotas and attempts to come back.
 const TICK: Duration = Duration::from_secs(1);
+/// How far a sweep may go beyond the one before. It follows a clock that jumps far ahead slowly, so that one which is set right
+/// again soon has cost nobody his quota.
+const SWEEP_AHEAD_MICROS: u64 = 64_000_000;
 /// Forgotten in one sweep.
 const SWEEP_MAX: usize = 50_000;
 
@@ -228,9 +232,20 @@ fn answer(jobs: Vec<Job>, recorded: Vec<Recorded>) {
     }
 }
 
+/// What memory has.
+pub(crate) struct Kept {
+    pub(crate) shared: Arc<Shared>,
+    pub(super) rates: Arc<Rates>,
+}
+
 /// The writing thread's own.
 pub(crate) struct Writer {
     shared: Arc<Shared>,
+    rates: Arc<Rates>,
+    /// What the clock showed at the last tick.
+    seen: u64,
+    /// Until when the map was swept.
+    swept: u64,
     disk: Disk,
     /// To be written with the next group: what was swept or had to make room.
     later: Vec<Key>,
@@ -239,8 +254,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(shared: Arc<Shared>, disk: Disk, later: Vec<Key>) -> Self {
-        Self { shared, disk, later, is_compacting: false }
+    pub(crate) fn new(kept: Kept, disk: Disk, later: Vec<Key>) -> Self {
+        let Kept { shared, rates } = kept;
+        let seen = shared.clock.micros();
+        // Not by the clock alone: at the start it may be wrong.
+        let swept = Some(shared.table.newest()).filter(|newest| (1..seen).contains(newest)).unwrap_or(seen);
+        Self { shared, rates, seen, swept, disk, later, is_compacting: false }
     }
 
     /// Runs until the engine is closed.
@@ -318,12 +337,12 @@ impl Writer {
     fn flush(&mut self) -> Result<(), StateError> {
         let mut keys = std::mem::take(&mut self.later);
         keys.append(&mut self.shared.table.take_dirty());
-        let mut done = Ok(());
-        let mut keys = keys.into_iter().peekable();
-        while keys.peek().is_some() {
+        let (shared, mut done) = (Arc::clone(&self.shared), Ok(()));
+        let networks = self.shared.table.networks.take_noted().into_iter().map(Change::Network);
+        let mut changes = keys.into_iter().map(|key| shared.table.change(key)).chain(networks).peekable();
+        while changes.peek().is_some() {
             // Also after a failure: a grant is noted again only when it was asked for.
-            for key in keys.by_ref().take(GROUP_MAX) {
-                let change = self.shared.table.change(key);
+            for change in changes.by_ref().take(GROUP_MAX) {
                 if done.is_ok() {
                     self.disk.change(&change);
                 }
@@ -357,16 +376,29 @@ impl Writer {
 
     fn tick(&mut self) {
         if self.shared.check().is_err() {
+            self.watch_clock();
             self.come_back();
             return;
         }
-        let now = self.shared.clock.micros();
-        let swept = self.shared.table.sweep(now, SWEEP_MAX);
+        let now = self.watch_clock();
+        self.swept = now.min(self.swept.saturating_add(SWEEP_AHEAD_MICROS));
+        let swept = self.shared.table.sweep(self.swept, SWEEP_MAX);
         self.later.extend(swept);
         if self.flush().is_ok() {
             let sealed = self.disk.seal();
             let _ = self.told(sealed);
         }
+    }
+
+    /// What the clock shows. If that is less than before, whatever it wrote while it was ahead is cut to its own span.
+    fn watch_clock(&mut self) -> u64 {
+        let now = self.shared.clock.micros();
+        if now < self.seen {
+            self.shared.table.clamp(now);
+            self.rates.clamp(now);
+        }
+        self.seen = now;
+        now
     }
 
     /// The map is the truth: a new journal is made equal to it.

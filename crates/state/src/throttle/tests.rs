@@ -35,7 +35,7 @@ impl World {
         at_once(self.throttle.check(&self.engine, addr, login))
     }
 
-    fn failed(&self, failed: &FailedLogin<'_>, now: u64) -> Counted {
+    fn failed(&self, failed: &TriedLogin<'_>, now: u64) -> Counted {
         self.clock.set(time(now));
         at_once(self.throttle.failed(&self.engine, failed))
     }
@@ -50,20 +50,20 @@ impl World {
         at_once(self.throttle.succeeded(&self.engine, addr, login));
     }
 
-    /// Attempt `n` from an address at an account.
-    fn fail(&self, addr: &str, login: &str, attempt: Attempt) -> Counted {
-        self.failed(&FailedLogin { addr: ip(addr), login, guess: [attempt.guess; 16] }, attempt.now)
+    /// Guessed `n` from an address at an account.
+    fn fail(&self, addr: &str, login: &str, attempt: Guessed) -> Counted {
+        self.failed(&TriedLogin { addr: ip(addr), login, guess: [attempt.guess; 16] }, attempt.now)
     }
 }
 
 #[derive(Clone, Copy)]
-struct Attempt {
+struct Guessed {
     guess: u8,
     now: u64,
 }
 
-fn at_start(guess: u8) -> Attempt {
-    Attempt { guess, now: START }
+fn at_start(guess: u8) -> Guessed {
+    Guessed { guess, now: START }
 }
 
 /// The embedded engine never lets anybody wait.
@@ -83,7 +83,7 @@ fn one_wrong_password_repeated_bans_nobody() {
     let throttle = World::new();
     assert_eq!(throttle.fail("192.0.2.7", "alice", at_start(1)), Counted::New);
     for n in 0..10_000 {
-        assert_eq!(throttle.fail("192.0.2.7", "alice", Attempt { guess: 1, now: START + n }), Counted::Repeated);
+        assert_eq!(throttle.fail("192.0.2.7", "alice", Guessed { guess: 1, now: START + n }), Counted::Repeated);
     }
     let gate = throttle.check(ip("192.0.2.7"), "alice", START + 10_000);
     assert_eq!(gate, AuthGate::Wait(Duration::from_millis(250)));
@@ -201,7 +201,7 @@ proptest! {
             if !matches!(throttle.check(addr, "alice", now), AuthGate::Locked(_)) {
                 let mut guess = [0; 16];
                 guess[..4].copy_from_slice(&n.to_le_bytes());
-                throttle.failed(&FailedLogin { addr, login: "alice", guess }, now);
+                throttle.failed(&TriedLogin { addr, login: "alice", guess }, now);
                 passed += 1;
             }
             prop_assert!(passed <= 20 + (now - START) / (180 * SECOND));
@@ -218,13 +218,13 @@ fn t35_a_shared_address_is_not_locked() {
         throttle.throttle.share(shared.then_some(webmail));
         for n in 0..200_u8 {
             let login = format!("user{n}@example.test");
-            throttle.failed(&FailedLogin { addr: webmail, login: &login, guess: [n; 16] }, 1_000_000);
+            throttle.failed(&TriedLogin { addr: webmail, login: &login, guess: [n; 16] }, 1_000_000);
             throttle.abused(webmail, 1_000_000);
         }
         let gate = throttle.check(webmail, "dave@example.test", 1_000_000);
         assert_eq!(gate == AuthGate::Go, shared, "{gate:?}");
         for n in 0..200_u8 {
-            throttle.failed(&FailedLogin { addr: webmail, login: "victim@example.test", guess: [n; 16] }, 1_000_000);
+            throttle.failed(&TriedLogin { addr: webmail, login: "victim@example.test", guess: [n; 16] }, 1_000_000);
         }
         assert!(matches!(throttle.check(webmail, "victim@example.test", 1_000_000), AuthGate::Locked(_)));
     }
@@ -250,4 +250,119 @@ fn an_owner_has_few_networks_and_each_begins_without_failures() {
     );
     throttle.succeeded(ip("198.51.100.20"), "alice", START + 7);
     assert_eq!(throttle.check(ip("198.51.100.20"), "alice", START + 7), AuthGate::Go);
+}
+
+impl World {
+    fn attempt(&self, addr: &str, login: &str, guess: u8) -> Admission {
+        let tried = TriedLogin { addr: ip(addr), login, guess: [guess; 16] };
+        at_once(self.throttle.attempt(&self.engine, &tried))
+    }
+
+    fn admitted(&self, addr: &str, login: &str, guess: u8) -> Attempt {
+        match self.attempt(addr, login, guess) {
+            Admission::Admitted(attempt) => attempt,
+            Admission::Locked(wait) => panic!("locked for {wait:?}"),
+        }
+    }
+
+    /// Another process on the same folder.
+    fn restarted(self) -> Self {
+        let Self { throttle, engine, clock, _dir } = self;
+        engine.close();
+        drop(engine);
+        let bounds = Bounds { grants: 1, logins_per_address: 1, keys: 100_000 };
+        let engine = Engine::Embedded(Embedded::open(_dir.path(), bounds, clock.clone().into()).unwrap());
+        Self { throttle, engine, clock, _dir }
+    }
+}
+
+/// However many guess at once, over however many connections: so many are looked at and not one more. Who waits gets in as
+/// soon as one was right, and is told to come back once all were wrong.
+#[tokio::test]
+async fn t48_guesses_made_at_once_are_as_many_as_one_after_the_other() {
+    for (sources, expected) in [(1, 10), (200, 20)] {
+        let world = std::sync::Arc::new(World::new());
+        let looked_at = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let guess = |n: u8| {
+            let (world, looked_at) = (std::sync::Arc::clone(&world), std::sync::Arc::clone(&looked_at));
+            tokio::spawn(async move {
+                let addr = IpAddr::from([203, 0, 113, n % sources]);
+                let tried = TriedLogin { addr, login: "alice", guess: [n; 16] };
+                if let Admission::Admitted(attempt) = world.throttle.attempt(&world.engine, &tried).await.unwrap() {
+                    looked_at.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                    // Some say so, the others break off.
+                    if n % 2 == 0 {
+                        attempt.failed();
+                    }
+                }
+            })
+        };
+        for one in (0..200).map(guess).collect::<Vec<_>>() {
+            one.await.unwrap();
+        }
+        assert_eq!(looked_at.load(std::sync::atomic::Ordering::Relaxed), expected, "{sources}");
+    }
+}
+
+#[tokio::test]
+async fn who_finds_all_places_held_waits_until_one_is_given_back() {
+    let world = World::new();
+    let mut held: Vec<Attempt> = (0..10).map(|n| world.admitted("192.0.2.7", "alice", n)).collect();
+    let tried = TriedLogin { addr: ip("192.0.2.7"), login: "bob", guess: [77; 16] };
+    let mut waiting = std::pin::pin!(world.throttle.attempt(&world.engine, &tried));
+    let mut look = || waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(look().is_pending());
+    held.pop().unwrap().give_back();
+    let Poll::Ready(Ok(Admission::Admitted(last))) = look() else { panic!("there is room") };
+    assert_eq!(last.wait(), Duration::ZERO, "nothing has failed yet");
+    last.give_back();
+    // One is enough to be put off: there is no room for it, whatever becomes of the others.
+    for attempt in held {
+        attempt.failed();
+    }
+    assert!(matches!(world.attempt("192.0.2.7", "bob", 1), Admission::Admitted(_)), "nine have failed");
+    assert!(matches!(world.attempt("192.0.2.7", "bob", 2), Admission::Locked(_)), "and one was broken off");
+}
+
+#[test]
+fn one_wrong_password_at_once_over_many_connections_counts_once() {
+    let world = World::new();
+    let held: Vec<Attempt> = (0..8).map(|_| world.admitted("192.0.2.7", "alice", 1)).collect();
+    let counted: Vec<Counted> = held.into_iter().map(Attempt::failed).collect();
+    assert_eq!(counted.iter().filter(|counted| **counted == Counted::New).count(), 1);
+    let next = world.admitted("192.0.2.7", "alice", 1);
+    assert_eq!(next.wait(), Duration::from_millis(250), "the tax on one failure");
+    next.give_back();
+}
+
+/// From the network of his last logins an owner has a place of his own, whatever is guessed elsewhere, over a restart as well.
+#[test]
+fn an_owner_s_network_has_its_own_place_also_after_a_restart() {
+    let world = World::new();
+    world.succeeded(ip("198.51.100.20"), "alice", START);
+    let world = world.restarted();
+    let strangers: Vec<Attempt> = (0..20).map(|n| world.admitted(&format!("203.0.113.{n}"), "alice", n)).collect();
+    let owner = world.admitted("198.51.100.99", "alice", 77);
+    assert_eq!((owner.whence(), strangers[0].whence()), (Whence::Owners, Whence::Elsewhere));
+    drop(strangers);
+    assert!(matches!(world.attempt("203.0.113.200", "alice", 1), Admission::Locked(_)));
+    owner.give_back();
+    world.admitted("198.51.100.99", "alice", 78).give_back();
+    // What fails there counts there, and at the address for all accounts.
+    for guess in 0..20 {
+        world.admitted("198.51.100.99", "alice", guess).failed();
+    }
+    assert!(matches!(world.attempt("198.51.100.99", "alice", 99), Admission::Locked(_)));
+    assert!(matches!(world.attempt("198.51.100.99", "bob", 99), Admission::Locked(_)));
+}
+
+/// Where many are behind one address only the accounts have ceilings.
+#[test]
+fn a_shared_address_needs_no_place() {
+    let world = World::new();
+    world.throttle.share([ip("192.0.2.80")]);
+    let held: Vec<Attempt> = (0..100).map(|n| world.admitted("192.0.2.80", &format!("user{n}"), n)).collect();
+    drop(held);
+    world.admitted("192.0.2.80", "alice", 1).give_back();
 }

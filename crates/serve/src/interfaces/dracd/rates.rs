@@ -30,13 +30,11 @@ impl Rates {
                 return false;
             }
         }
-        match rate.charge(known.unwrap_or_default(), now, 1) {
-            Ok(tat) => {
-                servers.insert(server, tat);
-                true
-            }
-            Err(_) => false,
-        }
+        // Clamped, and kept so: a clock that was ahead stops nobody for longer than a second.
+        let counted = rate.clamp(known.unwrap_or_default(), now);
+        let charged = rate.charge(counted, now, 1);
+        servers.insert(server, charged.unwrap_or(counted));
+        charged.is_ok()
     }
 }
 

@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use guard::PopSource;
 
 use super::*;
+use crate::embedded::table::SHARDS;
 
 impl Disk {
     /// Lets all that follows go elsewhere.

@@ -1,10 +1,12 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use guard::{PopSource, Subject};
 use proptest::prelude::*;
 
 use super::*;
 use crate::charge::PopLimits;
+use crate::embedded::shard::STEP_BITS;
 
 const SECOND: u64 = 1_000_000;
 const START: u64 = 1_790_000_000 * SECOND;
@@ -304,5 +306,93 @@ proptest! {
         }
         table.sweep(now + 2 * LIFE + (2 << STEP_BITS), 1_000);
         prop_assert_eq!(table.len(), 0);
+    }
+}
+
+fn of_server(addr: IpAddr, now: u64) -> Record {
+    Record { source: PopSource::Drac, ..login(addr, "[203.0.113.5]", now) }
+}
+
+fn in_a_64(n: u32) -> IpAddr {
+    IpAddr::V6((0x2001_0db8_0000_0001_u128 << 64 | u128::from(n)).into())
+}
+
+/// One account walks about, one subscriber walks his /64 at a server that tells, another server tells of everybody: each
+/// makes room in what is his, the oldest first, and all the others stay.
+#[test]
+fn t55_who_fills_the_table_makes_room_in_what_is_his() {
+    let table = Table::new(20_000, 10);
+    insert(&table, &login(ip(1), "alice", START));
+    insert(&table, &of_server(ip(2), START));
+    for n in 0..10_000 {
+        let now = START + 60 * SECOND + u64::from(n);
+        let gone = insert(&table, &login(ip(10_000 + n), "walker", now));
+        assert_eq!(gone, (n >= 1_024).then(|| key(10_000 + n - 1_024, "walker")).into_iter().collect::<Vec<_>>());
+        insert(&table, &of_server(in_a_64(n), now));
+    }
+    assert_eq!(table.len(), 2 + 1_024 + 4_096);
+    assert_eq!(table.at(in_a_64(9_999), START + 61 * SECOND).len(), 1);
+    assert_eq!((table.at(ip(1), START).len(), table.at(ip(2), START).len()), (1, 1));
+    let other =
+        |n| Record { source: PopSource::Drac, ..login(ip(1_000_000 + n), "[203.0.113.6]", START + 70 * SECOND) };
+    for n in 0..30_000 {
+        insert(&table, &other(n));
+    }
+    assert_eq!(table.len(), 2 + 1_024 + 4_096 + 10_000, "half of all");
+    assert_eq!((table.at(ip(1), START).len(), table.at(ip(2), START).len()), (1, 1));
+}
+
+/// Where many fill it together, those who have most make room first.
+#[test]
+fn t55_above_the_bound_of_all_whoever_has_most_makes_room() {
+    let table = Table::new(1_000, 10);
+    insert(&table, &login(ip(1), "alice", START));
+    for n in 0..5_000 {
+        let account = format!("account{}", n % 10);
+        insert(&table, &login(ip(10_000 + n), &account, START + 60 * SECOND));
+    }
+    assert_eq!(table.len(), 1_000);
+    assert_eq!(table.at(ip(1), START).len(), 1);
+}
+
+#[test]
+fn what_is_renewed_is_not_the_oldest() {
+    let table = Table::new(10_000, 10);
+    insert(&table, &login(ip(1), "alice", START));
+    for n in 0..1_023 {
+        insert(&table, &login(ip(100 + n), "alice", START + 60 * SECOND));
+    }
+    insert(&table, &login(ip(1), "alice", START + 90 * SECOND));
+    assert_eq!(insert(&table, &login(ip(5_000), "alice", START + 100 * SECOND)), [key(100, "alice")]);
+    // What expired and came again is counted once.
+    for round in 1..50 {
+        let now = START + round * 3 * LIFE;
+        table.sweep(now, 10_000);
+        assert!(insert(&table, &login(ip(1), "alice", now)).is_empty());
+    }
+    assert_eq!(table.len(), 1);
+}
+
+const YEAR: u64 = 365 * 24 * 3_600 * SECOND;
+
+/// The clock was a year ahead for a while: what it granted does not count, also not in a year, and what was charged then is
+/// used up for one window and no longer.
+#[test]
+fn t56_evidence_and_quotas_of_a_clock_that_was_ahead_end_after_their_own_spans() {
+    for is_noticed in [false, true] {
+        let table = Table::new(100, 10);
+        insert(&table, &login(ip(1), "alice", START + YEAR));
+        assert_eq!(charge(&table, limits(1), START + YEAR), None);
+        assert!(table.at(ip(1), START).is_empty());
+        if is_noticed {
+            table.clamp(START);
+            assert!(table.at(ip(1), START + YEAR + SECOND).is_empty());
+        }
+        login_again(&table, START + SECOND);
+        assert_eq!(table.at(ip(1), START + SECOND).len(), 1);
+        let until = time(START + 3_600 * SECOND + if is_noticed { 0 } else { SECOND });
+        assert_eq!(charge(&table, limits(1), START + SECOND), Some(Cause::Exceeded { until }));
+        login_again(&table, START + 3_602 * SECOND);
+        assert_eq!(charge(&table, limits(1), START + 3_602 * SECOND), None);
     }
 }
