@@ -34,6 +34,7 @@ pub use section::domains::{Domains, RelayDomain};
 pub use section::limits::Limits;
 pub use section::listener::{AuthOffer, Listener, Protocol, RelayMode, TlsOffer};
 pub use section::log::{Log, LogFormat, LogLevel};
+pub use section::permissions::Permissions;
 pub use section::relay::{Client, ClientWho, Drac, Export, Network, Pop, Relay, Rpcbind};
 pub use section::spool::Spool;
 pub use section::state::State;

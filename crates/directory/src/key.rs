@@ -3,11 +3,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{hmac, rand};
+use keep::secret::Permissions;
 use zeroize::Zeroizing;
 
 use crate::error::OpenError;
@@ -29,18 +30,23 @@ impl std::fmt::Debug for ServerKey {
 impl ServerKey {
     /// Reads the key file, or makes it when it is missing. A file that others may read is refused.
     pub fn load_or_create(path: &Path) -> Result<Self, OpenError> {
+        Self::load_or_create_with(path, Permissions::Owner)
+    }
+
+    /// The same, where others may have a right to the file.
+    pub fn load_or_create_with(path: &Path, permissions: Permissions) -> Result<Self, OpenError> {
         let at = path.to_owned();
-        let looked = keep::in_time(keep::read::STALL, move || Ok(Self::load_or_create_here(&at)));
+        let looked = keep::in_time(keep::read::STALL, move || Ok(Self::load_or_create_here(&at, permissions)));
         looked.map_err(|error| bad_file(path, "cannot be read", Some(error)))?
     }
 
-    fn load_or_create_here(path: &Path) -> Result<Self, OpenError> {
+    fn load_or_create_here(path: &Path, permissions: Permissions) -> Result<Self, OpenError> {
         // To open a pipe is to wait for somebody who writes.
         if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
             return Err(bad_file(path, "is no regular file", None));
         }
         match File::open(path) {
-            Ok(file) => Self::read(file, path),
+            Ok(file) => Self::read(file, path, permissions),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(path),
             Err(error) => Err(bad_file(path, "cannot be opened", Some(error))),
         }
@@ -64,12 +70,10 @@ impl ServerKey {
         self.derive("fingerprint")[..16].to_vec()
     }
 
-    fn read(mut file: File, path: &Path) -> Result<Self, OpenError> {
+    fn read(mut file: File, path: &Path, permissions: Permissions) -> Result<Self, OpenError> {
         let unreadable = |error| bad_file(path, "cannot be read", Some(error));
-        let mode = file.metadata().map_err(unreadable)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(bad_file(path, "others may read it; make it mode 0600", None));
-        }
+        let metadata = file.metadata().map_err(unreadable)?;
+        permissions.check(&metadata).map_err(|exposed| bad_file(path, exposed.why(), None))?;
         // One octet more than a key has shows a file that is too long without reading all of it.
         let mut bytes = Zeroizing::new([0; KEY_OCTETS + 1]);
         let mut length = 0;
@@ -153,6 +157,7 @@ impl Sealer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn the_key_file_is_made_once_and_private() {

@@ -29,11 +29,13 @@ pub enum Reason {
     AccessDeferred,
     /// Every mailbox of the recipient is over its quota: 552 5.2.2.
     MailboxFull,
+    /// The client has tried too many recipients that nobody is: 450 4.7.1 for all of them.
+    TooManyUnknown,
 }
 
 impl Reason {
     /// Every reason, for documents and tests.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::RelayDenied,
         Self::UnknownUser,
         Self::SenderNotYours,
@@ -47,6 +49,7 @@ impl Reason {
         Self::AccessDenied,
         Self::AccessDeferred,
         Self::MailboxFull,
+        Self::TooManyUnknown,
     ];
 
     /// Stable code.
@@ -65,6 +68,7 @@ impl Reason {
             Self::AccessDenied => "access-denied",
             Self::AccessDeferred => "access-deferred",
             Self::MailboxFull => "mailbox-full",
+            Self::TooManyUnknown => "too-many-unknown",
         }
     }
 
@@ -83,13 +87,14 @@ impl Reason {
             | Self::RecipientOutOfScope
             | Self::AccessDenied
             | Self::AccessDeferred
-            | Self::MailboxFull => false,
+            | Self::MailboxFull
+            | Self::TooManyUnknown => false,
         }
     }
 
     /// Whether the refusal passes by itself.
     pub fn is_temporary(self) -> bool {
-        matches!(self, Self::AuthorityUnavailable | Self::GrantExhausted | Self::AccessDeferred)
+        matches!(self, Self::AuthorityUnavailable | Self::GrantExhausted | Self::AccessDeferred | Self::TooManyUnknown)
     }
 }
 
@@ -104,13 +109,15 @@ mod tests {
             codes.join(" "),
             "relay-denied unknown-user sender-not-yours sender-not-granted null-sender-not-granted \
              authority-unavailable grant-exhausted routing-refused literal-refused recipient-out-of-scope \
-             access-denied access-deferred mailbox-full"
+             access-denied access-deferred mailbox-full too-many-unknown"
         );
     }
 
     #[test]
     fn only_our_own_faults_and_quotas_are_temporary() {
         let temporary: Vec<_> = Reason::ALL.into_iter().filter(|reason| reason.is_temporary()).collect();
-        assert_eq!(temporary, [Reason::AuthorityUnavailable, Reason::GrantExhausted, Reason::AccessDeferred]);
+        let expected =
+            [Reason::AuthorityUnavailable, Reason::GrantExhausted, Reason::AccessDeferred, Reason::TooManyUnknown];
+        assert_eq!(temporary, expected);
     }
 }

@@ -6,12 +6,14 @@ use guard::{
     AddressJudgement, AddressRight, Arrived, AskedRcpt, Command, Effects, Judged, Outcome, Part, Reason, Refusal,
     Stage, Verdict,
 };
+use smtp::replies;
 use smtp::reply::Reply;
 use tokio::time::Instant;
 
 use super::bench::Judge;
 use super::case::Case;
 use super::gather::Wanted;
+use super::harvest::{self, Place};
 use super::reserve::Places;
 use super::{gather, report, reserve};
 
@@ -47,8 +49,19 @@ impl Judge<'_> {
 
     /// RCPT: whether a recipient may enter the envelope.
     pub async fn rcpt(&self, case: &mut Case, asked: AskedRcpt<'_>) -> Decision {
+        let place = match harvest::take(*self, case).await {
+            Place::Taken(place) => place,
+            Place::None => {
+                harvest::tell(*self, case).await;
+                let outcome = Refusal::new(Reason::TooManyUnknown, Part::Recipient).into();
+                let refused = Some(replies::recipients_guessed(asked.forward_path));
+                return Decision { outcome, effects: Effects::default(), refused, places: Places::default() };
+            }
+        };
         let command = Command::rcpt(asked, &case.guard, SystemTime::now());
-        self.decide(case, command).await
+        let decision = self.decide(case, command).await;
+        harvest::judged(*self, case, &decision.outcome, place).await;
+        decision
     }
 
     /// Whether a recipient that was taken still would be, now that its message is there. Nothing is charged.

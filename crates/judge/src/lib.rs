@@ -9,6 +9,7 @@
 //! | `bench` | by what a case is judged |
 //! | `judging` | drives a case through the guard |
 //! | `gather`, `facts`, `client_name` | what the guard must know, looked up at once with one deadline |
+//! | `harvest` | how many recipients that nobody is a client may try |
 //! | `reserve`, `quota` | what it wants counted |
 //! | `report`, `reply`, `records` | what is told of a decision, and to whom |
 //! | `tables` | access maps |
@@ -25,6 +26,7 @@ pub mod evidence;
 pub mod facts;
 pub mod gateways;
 mod gather;
+mod harvest;
 pub mod judging;
 pub mod outside;
 mod quota;

@@ -1,14 +1,17 @@
-//! What is kept, and how: a file that is replaced durably or read in time, a map that is bounded. It knows nothing of mail.
+//! What is kept, and how: a file that is replaced durably or read in time, a map that is bounded, a secret that is read. It knows
+//! nothing of mail.
 //!
 //! | file | answers for |
 //! |---|---|
 //! | `file` | [`NewFile`], [`rename`], [`sync_dir`]: each durable when it returns |
 //! | `map` | [`BoundedMap`]: never more than so many entries |
 //! | `read` | [`read()`]: a whole file, bounded, and not waited for longer than a few seconds |
+//! | [`secret`] | files that nobody else may read |
 
 mod file;
 mod map;
 pub mod read;
+pub mod secret;
 
 pub use file::{KeepError, NewFile, Owner, rename, sync_dir};
 pub use map::BoundedMap;

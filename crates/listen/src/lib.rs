@@ -5,6 +5,7 @@
 pub mod cut;
 pub mod gate;
 pub mod link;
+pub mod open_files;
 pub mod proxy;
 pub mod socket;
 pub mod stream;

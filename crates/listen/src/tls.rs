@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use keep::secret::{Permissions, SecretError};
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,6 +19,9 @@ const PEM_OCTETS_MAX: u64 = 1 << 20;
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
+    /// The private key is not read.
+    #[error("tls: {0}")]
+    Secret(#[from] SecretError),
     /// A PEM file could not be read or holds no such item.
     #[error("tls: {path}: {why}")]
     Pem {
@@ -47,7 +51,7 @@ pub enum TlsError {
 }
 
 /// Reads the chain and the key, and makes the rustls configuration that shows them.
-pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn server_config(certificate: &Path, key: &Path, permissions: Permissions) -> Result<Arc<ServerConfig>, TlsError> {
     let pem = |path: &Path, why: String| TlsError::Pem { path: path.to_path_buf(), why };
     let read = |path: &Path| {
         keep::read(path, PEM_OCTETS_MAX, keep::Accepts::RegularFile).map_err(|e| pem(path, e.to_string()))
@@ -58,7 +62,8 @@ pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>
     if chain.is_empty() {
         return Err(pem(certificate, "no CERTIFICATE in it".to_owned()));
     }
-    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|e| pem(key, e.to_string()))?;
+    let octets = permissions.read(key)?;
+    let private = PrivateKeyDer::from_pem_slice(&octets).map_err(|e| pem(key, e.to_string()))?;
     showing(chain, private).map_err(|error| TlsError::Pair {
         certificate: certificate.to_path_buf(),
         key: key.to_path_buf(),
@@ -108,7 +113,7 @@ mod tests {
         let before = std::fs::read(&cert).unwrap();
         ensure_self_signed(&cert, &key, &["other.example.test".to_owned()]).unwrap();
         assert_eq!(before, std::fs::read(&cert).unwrap(), "an existing pair is kept");
-        server_config(&cert, &key).unwrap();
+        server_config(&cert, &key, Permissions::Owner).unwrap();
     }
 
     #[test]
@@ -117,7 +122,7 @@ mod tests {
         let (cert, key) = (dir.path().join("c.pem"), dir.path().join("k.pem"));
         ensure_self_signed(&cert, &key, &["a.test".to_owned()]).unwrap();
         std::fs::write(&cert, "nothing").unwrap();
-        let error = server_config(&cert, &key).unwrap_err().to_string();
+        let error = server_config(&cert, &key, Permissions::Owner).unwrap_err().to_string();
         assert!(error.contains("c.pem") && error.contains("no CERTIFICATE"), "{error}");
     }
 }

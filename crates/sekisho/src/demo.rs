@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use directory::{DeviceLimits, Directory, NewAccount, NewPassword, RecipientScope, ServerKey};
+use directory::{DeviceLimits, Directory, NewAccount, NewPassword, RecipientScope};
 use serde::{Deserialize, Serialize};
 
 use config::{self, Loaded};
@@ -40,6 +40,9 @@ const SERVICES: [(&str, u16); 12] = [
 /// So many of them exist.
 const SERVICES_THERE: usize = 11;
 
+/// File of what Dovecot shows at `auth_policy`.
+const AUTH_POLICY_SECRET: &str = "auth-policy-secret";
+
 /// What was asked for on the command line.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -57,6 +60,8 @@ struct Facts<'a> {
     domain: &'a str,
     ports: serde_json::Map<String, serde_json::Value>,
     accounts: &'a [Account],
+    /// What `auth_policy` wants to see in `X-API-Key`.
+    auth_policy_secret: &'a str,
     sink: PathBuf,
     certificate: PathBuf,
     admin_socket: PathBuf,
@@ -86,6 +91,7 @@ pub struct Demo {
     config: PathBuf,
     loaded: Loaded,
     accounts: Vec<Account>,
+    auth_policy_secret: String,
 }
 
 impl Demo {
@@ -101,9 +107,10 @@ impl Demo {
         private(&config, configuration(options.port_base).as_bytes())?;
         serve::deliver::ensure_maildir(&dir.join("sink"))?;
         fs::write(dir.join("hello.eml"), "Subject: hello\r\n\r\nHello from the demo.\r\n")?;
+        let auth_policy_secret = shared_secret(&dir.join(AUTH_POLICY_SECRET))?;
         let loaded = config::read(&config, &options.sets)?;
         let accounts = accounts(&dir, &loaded).await?;
-        Ok(Self { dir, temporary, config, loaded, accounts })
+        Ok(Self { dir, temporary, config, loaded, accounts, auth_policy_secret })
     }
 
     /// The configuration to serve.
@@ -133,6 +140,7 @@ impl Demo {
             domain: DOMAIN,
             ports,
             accounts: &self.accounts,
+            auth_policy_secret: &self.auth_policy_secret,
             sink,
             certificate: self.dir.join("certificate.pem"),
             admin_socket: settings.admin.socket.clone(),
@@ -249,6 +257,9 @@ fn configuration(port_base: Option<u16>) -> String {
             text,
             "\n[[listener]]\nname = \"{name}\"\nprotocol = \"{protocol}\"\nbind = [\"127.0.0.1:{port}\"]\n"
         );
+        if *name == "auth_policy" {
+            let _ = writeln!(text, "secret_file = \"{AUTH_POLICY_SECRET}\"");
+        }
         if ["policy", "socketmap", "milter"].contains(name) {
             text += "relay = \"permit\"\n";
         }
@@ -256,6 +267,16 @@ fn configuration(port_base: Option<u16>) -> String {
         text += "connections_max = 60000\nconnections_per_client_max = 60000\n";
     }
     text
+}
+
+/// The secret of an earlier start in this folder, or a new one.
+fn shared_secret(file: &Path) -> Result<String> {
+    if let Ok(text) = fs::read_to_string(file) {
+        return Ok(text.trim().to_owned());
+    }
+    let secret = password()?;
+    private(file, format!("{secret}\n").as_bytes())?;
+    Ok(secret)
 }
 
 /// The accounts with their secrets: those of an earlier start in this folder, or new ones.
@@ -266,7 +287,7 @@ async fn accounts(dir: &Path, loaded: &Loaded) -> Result<Vec<Account>> {
     }
     let settings = &loaded.settings;
     fs::create_dir_all(&settings.data_dir)?;
-    let key = ServerKey::load_or_create(&settings.directory.key)?;
+    let key = serve::server_key(settings)?;
     let directory = Directory::open(&settings.directory.path, &key, serve::directory_settings(settings)).await?;
     directory.add_domain(DOMAIN).await?;
     let mut accounts = Vec::with_capacity(ACCOUNTS.len());

@@ -10,11 +10,8 @@ use rustls::ClientConfig;
 use tracing::info;
 
 use super::border::Border;
-use crate::route;
+use crate::{route, secrets};
 use config::{Remote, Settings, Smarthost, SmarthostTls};
-
-/// The password is the first line of its file; more than this is some other file.
-const PASSWORD_OCTETS_MAX: u64 = 64 << 10;
 
 /// Why delivery does not start.
 #[derive(Debug, thiserror::Error)]
@@ -92,11 +89,9 @@ fn route_of(settings: &Settings, dns: Option<&Arc<dns::Resolver>>) -> Result<Rem
 fn smarthost(smarthost: &Smarthost) -> Result<delivery::Smarthost, DeliverError> {
     let credentials = smarthost.login.as_ref().map(|login| -> Result<_, DeliverError> {
         let failed = |why: String| DeliverError::Password { path: login.password_file.clone(), why };
-        let octets = keep::read(&login.password_file, PASSWORD_OCTETS_MAX, keep::Accepts::RegularFile);
-        let text = octets.map_err(|error| failed(error.to_string()))?;
-        let text = String::from_utf8(text).map_err(|_| failed("is not UTF-8".to_owned()))?;
-        let password = text.lines().next().unwrap_or_default();
-        let credentials = sasl::client::Credentials::new(&login.user, password.as_bytes());
+        let password = secrets::allowed(login.permissions).read_line(&login.password_file);
+        let password = password.map_err(|error| failed(error.to_string()))?;
+        let credentials = sasl::client::Credentials::new(&login.user, &password);
         let credentials = credentials.map_err(|error| failed(error.to_string()))?;
         Ok(match login.mechanism.as_deref().and_then(sasl::Mechanism::parse) {
             Some(mechanism) => credentials.only_by(mechanism),

@@ -12,6 +12,7 @@
 //! | `border`, `site` | what all sessions share, and one configuration of it |
 //! | `sessions`, `rights` | who is connected; what becomes of those whose right has ended |
 //! | `background` | what runs beside the listeners |
+//! | `secrets` | secrets that lie in files, and who may read those |
 //! | `memory` | octets of messages on their way into the queue |
 
 pub mod accept;
@@ -25,12 +26,13 @@ mod open;
 pub mod pop3;
 pub mod rights;
 pub mod route;
+pub mod secrets;
 pub mod server;
 pub mod sessions;
 pub mod site;
 pub mod smtp;
 mod start_error;
 
-pub use open::directory_settings;
+pub use open::{directory_settings, server_key};
 pub use server::Server;
 pub use start_error::StartError;

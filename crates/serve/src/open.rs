@@ -23,6 +23,7 @@ use crate::border::Border;
 use crate::interfaces;
 use crate::interfaces::dracd::rates::Rates;
 use crate::memory::Memory;
+use crate::secrets;
 use crate::sessions::Sessions;
 use crate::site::Site;
 use crate::smtp::header::DateClock;
@@ -33,7 +34,7 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
     let (site, key) = aside("configuration", move || -> Result<_, StartError> {
         make_dir(&settings.data_dir)?;
         let site = Site::new(settings, None)?;
-        let key = ServerKey::load_or_create(&site.settings.directory.key)?;
+        let key = server_key(&site.settings)?;
         Ok((site, key))
     })
     .await
@@ -123,6 +124,12 @@ fn make_dir(dir: &std::path::Path) -> Result<(), StartError> {
     use std::os::unix::fs::DirBuilderExt as _;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|error| StartError::Io { what: dir.display().to_string(), error })
+}
+
+/// The key of the accounts; made if it is missing.
+pub fn server_key(settings: &Settings) -> Result<ServerKey, directory::OpenError> {
+    let Settings { directory, .. } = settings;
+    ServerKey::load_or_create_with(&directory.key, secrets::allowed(directory.permissions))
 }
 
 /// What the configuration says of the directory: the same for the server and for the commands that open it themselves.

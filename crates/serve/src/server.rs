@@ -39,9 +39,18 @@ pub struct Server {
     watches: Watches,
 }
 
+/// Files that are open besides those of connections: segments, mailboxes, accounts, the log.
+const OPEN_FILES_BESIDES: u64 = 256;
+
+fn raise_open_files() -> Option<u64> {
+    let raised = listen::open_files::raise();
+    raised.inspect_err(|error| warn!(%error, "open files not raised")).ok()
+}
+
 impl Server {
     /// Opens everything and listens. When it returns, every address of the settings takes connections.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let open_files = raise_open_files();
         let border = Arc::new(open(settings).await?);
         let for_delivery = Arc::clone(&border);
         let delivery = aside("delivery", move || deliver::start(&for_delivery)).await;
@@ -51,11 +60,28 @@ impl Server {
         let watches = Watches::new(Arc::clone(&border.sources), Arc::clone(&border.site.load().terms));
         let mut server = Self { border, delivery, doors: HashMap::new(), gates: Vec::new(), background, watches, stop };
         match server.open().await {
-            Ok(()) => Ok(server),
+            Ok(()) => {
+                if let Some(open_files) = open_files {
+                    server.tell_open_files(open_files);
+                }
+                Ok(server)
+            }
             Err(error) => {
                 server.stop().await;
                 Err(error)
             }
+        }
+    }
+
+    /// Too few open files for the connections that the configuration allows: some would not be taken.
+    fn tell_open_files(&self, open_files: u64) {
+        let settings = &self.border.site.load().settings;
+        let connections: usize = settings.listeners.iter().map(|listener| listener.connections_max).sum();
+        let wanted = connections as u64 + settings.delivery.concurrency as u64 + OPEN_FILES_BESIDES;
+        if open_files < wanted {
+            warn!(open_files, wanted, "too few open files");
+        } else {
+            info!(open_files, wanted, "open files");
         }
     }
 

@@ -8,7 +8,8 @@ use sasl::Mechanism;
 use smtp::server::{Flavour, Limits, Offer, ServerConfig};
 use tracing::warn;
 
-use config::{self, AuthOffer, Protocol, Settings, TlsOffer};
+use crate::secrets::{self, SharedSecret, SharedSecretError};
+use config::{self, AuthOffer, Protocol, Settings, Tls, TlsOffer};
 use judge::{Terms, TermsError};
 use listen::tls::{self, TlsError};
 use listen::{Address, Gate};
@@ -22,6 +23,7 @@ pub struct Site {
     pub terms: Arc<Terms>,
     /// The listeners, by the order of the settings.
     pub listeners: Vec<Arc<ListenerSite>>,
+    tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 /// One listener of a site.
@@ -35,6 +37,8 @@ pub struct ListenerSite {
     pub pop3: Arc<pop3::Config>,
     /// What a TLS handshake shows; `None` without a certificate.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// What its peers must show, where they must show something.
+    pub secret: Option<Arc<SharedSecret>>,
     /// Counts its connections, those from before a reload too.
     pub gate: Arc<Gate>,
 }
@@ -48,6 +52,14 @@ pub enum SiteError {
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// What a listener's peers must show cannot be read.
+    #[error("listener {listener}: secret_file: {error}")]
+    Secret {
+        /// The listener.
+        listener: Arc<str>,
+        /// Why.
+        error: SharedSecretError,
+    },
     /// TLS is asked for and there is no certificate.
     #[error("listener {0}: TLS is wanted and [tls] names no certificate")]
     NoCertificate(Arc<str>),
@@ -62,7 +74,7 @@ impl Site {
         for warning in &terms.tables.warnings {
             warn!(%warning, "access map");
         }
-        let tls = settings.tls.as_ref().map(|tls| tls::server_config(&tls.certificate, &tls.key)).transpose()?;
+        let tls = tls_config(&settings, before)?;
         let mut listeners = Vec::with_capacity(settings.listeners.len());
         for listener in &settings.listeners {
             let wanted = listener.protocol.implicit_tls() || listener.tls != TlsOffer::Off;
@@ -74,13 +86,14 @@ impl Site {
                 smtp: Arc::new(smtp_config(&settings, listener)),
                 pop3: Arc::new(pop3_config(&settings, listener)),
                 tls: tls.clone().filter(|_| wanted),
+                secret: secret(listener, before)?,
                 gate: before
                     .and_then(|site| site.named(&listener.name))
                     .map(|it| Arc::clone(&it.gate))
                     .unwrap_or_default(),
             }));
         }
-        Ok(Self { settings, terms, listeners })
+        Ok(Self { settings, terms, listeners, tls })
     }
 
     /// The listener at an address: each address has one.
@@ -97,6 +110,36 @@ impl Site {
     /// The listener of a name.
     pub fn named(&self, name: &str) -> Option<&Arc<ListenerSite>> {
         self.listeners.iter().find(|listener| &*listener.settings.name == name)
+    }
+}
+
+/// The certificate with its key. A key that others may read by now is not taken by a reload: the one in force stays.
+fn tls_config(settings: &Settings, before: Option<&Site>) -> Result<Option<Arc<rustls::ServerConfig>>, SiteError> {
+    let Some(Tls { certificate, key, permissions }) = &settings.tls else { return Ok(None) };
+    match (
+        tls::server_config(certificate, key, secrets::allowed(*permissions)),
+        before.and_then(|site| site.tls.as_ref()),
+    ) {
+        (Ok(read), _) => Ok(Some(read)),
+        (Err(TlsError::Secret(error)), Some(in_force)) if error.is_exposure() => {
+            warn!(cause = ?error.to_string(), "secret not reloaded");
+            Ok(Some(Arc::clone(in_force)))
+        }
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+/// What a listener's peers must show, by the same rule.
+fn secret(listener: &config::Listener, before: Option<&Site>) -> Result<Option<Arc<SharedSecret>>, SiteError> {
+    let Some(path) = &listener.secret_file else { return Ok(None) };
+    let in_force = before.and_then(|site| site.named(&listener.name)).and_then(|listener| listener.secret.as_ref());
+    match (SharedSecret::read(path, listener.permissions), in_force) {
+        (Ok(read), _) => Ok(Some(Arc::new(read))),
+        (Err(SharedSecretError::File(error)), Some(in_force)) if error.is_exposure() => {
+            warn!(listener = &*listener.name, cause = ?error.to_string(), "secret not reloaded");
+            Ok(Some(Arc::clone(in_force)))
+        }
+        (Err(error), _) => Err(SiteError::Secret { listener: Arc::clone(&listener.name), error }),
     }
 }
 

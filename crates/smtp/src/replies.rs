@@ -252,6 +252,11 @@ pub fn grant_exhausted(path: &dyn Display, id: &dyn Display) -> Reply {
     Reply::new(450, Enhanced(4, 7, 1), format!("{path}: your sending limit is reached, try again later [{id}]"))
 }
 
+/// The client has tried too many recipients that nobody is; told for all of them, whoever they are.
+pub fn recipients_guessed(path: &dyn Display) -> Reply {
+    Reply::new(450, Enhanced(4, 7, 1), format!("{path}: too many unknown recipients from you, try again later"))
+}
+
 /// The sender may write only to certain recipients (devices).
 pub fn recipient_out_of_scope(path: &dyn Display, id: &dyn Display) -> Reply {
     Reply::new(550, Enhanced(5, 7, 1), format!("{path}: you may not write to this recipient [{id}]"))
@@ -286,6 +291,7 @@ mod tests {
             ("mailbox_full", mailbox_full(&path, &"7kq2m4xd")),
             ("authority_unavailable", authority_unavailable(&path, &"7kq2m4xd")),
             ("grant_exhausted", grant_exhausted(&path, &"7kq2m4xd")),
+            ("recipients_guessed", recipients_guessed(&path)),
             ("recipient_out_of_scope", recipient_out_of_scope(&path, &"7kq2m4xd")),
             ("policy_refused", policy_refused(&path, &"7kq2m4xd")),
         ]);

@@ -74,11 +74,21 @@ pub enum RateKey<'a> {
         /// The network's first address.
         network: IpAddr,
     },
+    /// Recipients that nobody is, tried by a subscriber.
+    UnknownFrom(IpAddr),
+    /// The same by a login.
+    UnknownByLogin(&'a str),
+    /// The same by a network, by its first address.
+    UnknownFromNetwork(IpAddr),
+    /// The same for a sender's domain.
+    UnknownForDomain(&'a str),
+    /// That it was told of a subscriber that it tries too many.
+    UnknownTold(IpAddr),
 }
 
 impl RateKey<'_> {
     /// How many kinds there are.
-    pub(crate) const KINDS: usize = 4;
+    pub(crate) const KINDS: usize = 9;
 
     /// The kind's number, from 0.
     pub(crate) fn kind(self) -> usize {
@@ -87,6 +97,11 @@ impl RateKey<'_> {
             Self::LoginsFrom(_) => 1,
             Self::LoginsAt(_) => 2,
             Self::OwnersLogins { .. } => 3,
+            Self::UnknownFrom(_) => 4,
+            Self::UnknownByLogin(_) => 5,
+            Self::UnknownFromNetwork(_) => 6,
+            Self::UnknownForDomain(_) => 7,
+            Self::UnknownTold(_) => 8,
         }
     }
 }

@@ -8,7 +8,7 @@ use guard::PopEvidence;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::charge::{Charge, Counted};
+use crate::charge::{Charge, Counted, Failure, RateCharge};
 use crate::clock::{Answer, Clock};
 use crate::embedded::{Bounds, Embedded};
 use crate::engine::Engine;
@@ -153,6 +153,11 @@ impl State {
             Ok(places) => Reserved::Within(Reservation::new(places)),
             Err(none) => Reserved::NoRoom(none),
         }))
+    }
+
+    /// Counts what has happened, whether there is room for it or not, up to the whole of the rate.
+    pub async fn count(&self, charge: &RateCharge<'_>) -> Result<(), StateError> {
+        self.engine.fail(charge, Failure::Abuse).await.map(|_| ())
     }
 
     /// To be asked before a password is looked at: takes a place for it at its address and at its account, so that no more

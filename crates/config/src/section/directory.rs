@@ -1,5 +1,6 @@
 //! `[directory]`: the accounts.
 
+use super::permissions::Permissions;
 use crate::reading::Reading;
 use crate::restart::Restart;
 use schemars::JsonSchema;
@@ -15,11 +16,13 @@ pub struct WrittenDirectory {
     /// File of the key that encrypts device secrets at rest; made at the first start, 32 octets, mode 0600.
     /// Default `"server.key"`.
     pub key: String,
+    /// Who else may read `key`: nobody, or `"any"` where a container mounts it so. Default `"owner"`.
+    pub permissions: Permissions,
 }
 
 impl Default for WrittenDirectory {
     fn default() -> Self {
-        Self { path: "directory.sqlite".to_owned(), key: "server.key".to_owned() }
+        Self { path: "directory.sqlite".to_owned(), key: "server.key".to_owned(), permissions: Permissions::Owner }
     }
 }
 
@@ -29,11 +32,12 @@ impl Default for WrittenDirectory {
 pub struct Directory {
     pub path: PathBuf,
     pub key: PathBuf,
+    pub permissions: Permissions,
 }
 
 impl WrittenDirectory {
     pub(crate) fn meant(&self, reading: &Reading<'_>) -> Directory {
-        Directory { path: reading.below(&self.path), key: reading.below(&self.key) }
+        Directory { path: reading.below(&self.path), key: reading.below(&self.key), permissions: self.permissions }
     }
 }
 

@@ -46,6 +46,20 @@ pub struct WrittenLimits {
     /// Longest wait for a POP3 command, in seconds. 60 to 3,600 (RFC 1939 §3: 600). Default 600.
     #[schemars(range(min = 60, max = 3_600))]
     pub pop3_timeout_secs: u32,
+    /// Recipients that nobody is which one client may try in an hour, an IPv4 address or an IPv6 /64; with more, all its
+    /// recipients are answered with 450. 1 to 1,000,000. Default 100.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub unknown_recipients_per_client: u32,
+    /// The same for a network, an IPv4 /24 or an IPv6 /48: with more, whoever tries one there is limited. 1 to 1,000,000.
+    /// Default 400.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub unknown_recipients_per_network: u32,
+    /// The same for all clients that send for one domain. 1 to 1,000,000. Default 400.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub unknown_recipients_per_sender_domain: u32,
+    /// The same for a login, wherever it comes from. 1 to 1,000,000. Default 400.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub unknown_recipients_per_login: u32,
     /// `Received:` headers that a message may have; with more it goes in a circle. 20 to 500. Default 100 (RFC 5321 §6.3).
     #[schemars(range(min = 20, max = 500))]
     pub hops: u32,
@@ -78,6 +92,10 @@ impl Default for WrittenLimits {
             data_timeout_secs: 180,
             session_timeout_secs: 7_200,
             pop3_timeout_secs: 600,
+            unknown_recipients_per_client: 100,
+            unknown_recipients_per_network: 400,
+            unknown_recipients_per_sender_domain: 400,
+            unknown_recipients_per_login: 400,
             hops: 100,
             header_octets: 1_048_576,
             body_chunk_octets: 65_536,
@@ -102,6 +120,10 @@ pub struct Limits {
     pub data_timeout: Duration,
     pub session_timeout: Duration,
     pub pop3_timeout: Duration,
+    pub unknown_recipients_per_client: u32,
+    pub unknown_recipients_per_network: u32,
+    pub unknown_recipients_per_sender_domain: u32,
+    pub unknown_recipients_per_login: u32,
     pub hops: usize,
     pub header_octets: u64,
     pub body_chunk_octets: usize,
@@ -130,6 +152,10 @@ impl WrittenLimits {
             data_timeout: secs(self.data_timeout_secs),
             session_timeout: secs(self.session_timeout_secs),
             pop3_timeout: secs(self.pop3_timeout_secs),
+            unknown_recipients_per_client: self.unknown_recipients_per_client,
+            unknown_recipients_per_network: self.unknown_recipients_per_network,
+            unknown_recipients_per_sender_domain: self.unknown_recipients_per_sender_domain,
+            unknown_recipients_per_login: self.unknown_recipients_per_login,
             hops: count(self.hops),
             header_octets: self.header_octets,
             body_chunk_octets: count(self.body_chunk_octets),

@@ -11,6 +11,7 @@ pub mod domains;
 pub mod limits;
 pub mod listener;
 pub mod log;
+pub mod permissions;
 pub mod relay;
 pub mod spool;
 pub mod state;

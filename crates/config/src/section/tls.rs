@@ -1,5 +1,6 @@
 //! `[tls]`: the certificate that all listeners show.
 
+use super::permissions::Permissions;
 use crate::reading::Reading;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ pub struct WrittenTls {
     /// PEM file of the private key, not readable by others. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// Who else may read `key`: nobody, or `"any"` where a container mounts it so. Default `"owner"`.
+    pub permissions: Permissions,
 }
 
 /// `[tls]`, as meant.
@@ -23,13 +26,15 @@ pub struct WrittenTls {
 pub struct Tls {
     pub certificate: PathBuf,
     pub key: PathBuf,
+    pub permissions: Permissions,
 }
 
 impl WrittenTls {
     pub(crate) fn meant(&self, reading: &mut Reading<'_>) -> Option<Tls> {
         let (lone, missing) = match (&self.certificate, &self.key) {
             (Some(certificate), Some(key)) => {
-                return Some(Tls { certificate: reading.below(certificate), key: reading.below(key) });
+                let (certificate, key) = (reading.below(certificate), reading.below(key));
+                return Some(Tls { certificate, key, permissions: self.permissions });
             }
             (None, None) => return None,
             (Some(_), None) => ("certificate", "key"),

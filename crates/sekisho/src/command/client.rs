@@ -37,7 +37,7 @@ pub(super) async fn accounts(global: &Global) -> Result<Client, Fault> {
 /// To the accounts of a configuration, in this process.
 pub(super) async fn here(settings: &Settings) -> Result<Client, Fault> {
     let temporary = |error: directory::OpenError| Fault::new(Exit::Temporary, error);
-    let key = directory::ServerKey::load_or_create(&settings.directory.key).map_err(temporary)?;
+    let key = serve::server_key(settings).map_err(temporary)?;
     let open = directory::Directory::open(&settings.directory.path, &key, serve::directory_settings(settings));
     let directory = Arc::new(open.await.map_err(temporary)?);
     Ok(Client::here(admin::router(admin::Backend { directory, server: None })))

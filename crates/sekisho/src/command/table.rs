@@ -44,6 +44,11 @@ pub(super) fn warnings(warnings: &[String]) -> String {
     warnings.iter().fold(String::new(), |text, warning| text + "warning: " + &printable(warning) + "\n")
 }
 
+/// The same for what is only to be known.
+pub(super) fn notes(notes: &[String]) -> String {
+    notes.iter().fold(String::new(), |text, note| text + "note: " + &printable(note) + "\n")
+}
+
 /// `yes` or nothing.
 pub(super) fn yes(value: bool) -> String {
     if value { "yes".to_owned() } else { String::new() }

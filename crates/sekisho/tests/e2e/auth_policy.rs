@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
@@ -24,9 +25,20 @@ fn http(demo: &Demo, octets: impl AsRef<[u8]>) -> (u16, Value) {
     (head[9..12].parse().unwrap(), serde_json::from_str(body).unwrap())
 }
 
-fn post(query: &str, body: &str) -> String {
+/// What Dovecot shows.
+fn secret(demo: &Demo) -> String {
+    demo.facts["auth_policy_secret"].as_str().unwrap().to_owned()
+}
+
+fn post(demo: &Demo, query: &str, body: &str) -> String {
+    let proof = format!("Host: guard\r\nX-API-Key: {}\r\nContent-Type: application/json\r\n", secret(demo));
+    post_with(&proof, query, body)
+}
+
+/// The same with other fields.
+fn post_with(fields: &str, query: &str, body: &str) -> String {
     let octets = body.len();
-    format!("POST /?{query} HTTP/1.1\r\nHost: guard\r\nConnection: close\r\nContent-Length: {octets}\r\n\r\n{body}")
+    format!("POST /?{query} HTTP/1.1\r\n{fields}Connection: close\r\nContent-Length: {octets}\r\n\r\n{body}")
 }
 
 /// What Dovecot posts, with `changes` over it; the status in the answer.
@@ -38,7 +50,7 @@ fn told(demo: &Demo, command: &str, changes: &Value) -> i64 {
     for (name, value) in changes.as_object().unwrap() {
         body[name] = value.clone();
     }
-    let (status, answer) = http(demo, post(&format!("command={command}"), &body.to_string()));
+    let (status, answer) = http(demo, post(demo, &format!("command={command}"), &body.to_string()));
     assert_eq!((status, &answer["msg"]), (200, &json!("")), "{answer}");
     answer["status"].as_i64().unwrap()
 }
@@ -149,14 +161,15 @@ fn what_is_no_request() {
     let body = r#"{"login":"dave","remote":"192.0.2.7","protocol":"pop3","success":true}"#;
     let table = [
         ("GET /?command=report HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), 405),
-        (post("", body), 400),
-        (post("command=grant", body), 400),
-        (post("command=report&command=allow", body), 400),
-        (post("command=report", ""), 400),
-        (post("command=report", "[]"), 400),
-        (post("command=report", r#"{"login":"dave","remote":"192.0.2.7","protocol":"pop3"}"#), 400),
+        (post(&demo, "", body), 400),
+        (post(&demo, "command=grant", body), 400),
+        (post(&demo, "command=report&command=allow", body), 400),
+        (post(&demo, "command=report", ""), 400),
+        (post(&demo, "command=report", "[]"), 400),
+        (post(&demo, "command=report", r#"{"login":"dave","remote":"192.0.2.7","protocol":"pop3"}"#), 400),
         (
             post(
+                &demo,
                 "command=report",
                 r#"{"login":"a","login":"b","remote":"192.0.2.7","protocol":"pop3","success":true}"#,
             ),
@@ -164,12 +177,13 @@ fn what_is_no_request() {
         ),
         (
             post(
+                &demo,
                 "command=report",
                 "{\"login\":\"a\\u0000\",\"remote\":\"192.0.2.7\",\"protocol\":\"pop3\",\"success\":true}",
             ),
             400,
         ),
-        (post("command=report", &long), 413),
+        (post(&demo, "command=report", &long), 413),
     ];
     for (request, expected) in table {
         let (status, answer) = http(&demo, &request);
@@ -177,8 +191,57 @@ fn what_is_no_request() {
         assert!(answer["error"].is_string(), "{answer}");
     }
     assert!(rights(&demo).is_empty());
-    let (status, _) = http(&demo, post("command=report", body));
+    let (status, _) = http(&demo, post(&demo, "command=report", body));
     assert_eq!((status, rights(&demo).len()), (200, 1), "the next one is served");
+}
+
+/// Whoever makes a program of this host post to the port tells nothing, whatever he makes it say.
+#[test]
+fn t50_a_cross_site_form_is_not_believed() {
+    let demo = Demo::start();
+    let body = r#"{"login":"dave@example.test","remote":"192.0.2.7","protocol":"pop3","success":true}"#;
+    let (key, json) = (format!("X-API-Key: {}\r\n", secret(&demo)), "Content-Type: application/json\r\n");
+    let table = [
+        ("Host: guard\r\nOrigin: http://evil.example\r\nContent-Type: text/plain\r\n".to_owned(), 403),
+        (format!("Host: guard\r\n{json}"), 401),
+        (format!("Host: guard\r\n{json}X-API-Key: 0123456789abcdef\r\n"), 401),
+        (format!("Host: guard\r\n{key}Content-Type: text/plain\r\n"), 415),
+        (format!("Host: guard\r\n{key}{json}Origin: http://evil.example\r\n"), 403),
+        (format!("Host: guard\r\n{key}{json}Sec-Fetch-Site: cross-site\r\n"), 403),
+        (format!("Host: evil.example\r\n{key}{json}"), 421),
+    ];
+    for (fields, expected) in table {
+        let (status, answer) = http(&demo, post_with(&fields, "command=report", body));
+        assert_eq!(status, expected, "{fields}");
+        assert!(answer["error"].is_string(), "{answer}");
+    }
+    assert!(rights(&demo).is_empty());
+    let (status, _) = http(&demo, post(&demo, "command=report", body));
+    assert_eq!((status, rights(&demo).len()), (200, 1));
+}
+
+/// A right key whose file others may read by now stays in force, and the operator is told; a start with it is refused.
+#[test]
+fn secrets_that_others_may_read_are_not_loaded() {
+    let demo = Demo::start();
+    let body = r#"{"login":"dave@example.test","remote":"192.0.2.7","protocol":"pop3","success":true}"#;
+    for name in ["auth-policy-secret", "key.pem"] {
+        let file = demo.dir().join(name);
+        let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o644);
+        let checked = demo.sekisho(&["config", "check"]);
+        let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+        assert!(!checked.status.success() && said.contains(name) && said.contains("permissions"), "{said}");
+        demo.ruled(&["reload"]);
+        demo.logged(&["secret_not_reloaded", name]);
+        let (status, _) = http(&demo, post(&demo, "command=report", body));
+        assert_eq!(status, 200);
+        demo.under_tls("submission");
+        let any = ["--set", "tls.permissions=\"any\"", "--set", "listener.auth_policy.permissions=\"any\""];
+        demo.ruled(&[any.as_slice(), &["config", "check"]].concat());
+        mode(0o600);
+    }
+    demo.ruled(&["config", "check"]);
 }
 
 /// A login that another server took says nothing about an account that we have locked, nor about addresses of others.

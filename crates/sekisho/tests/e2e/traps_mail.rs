@@ -1,12 +1,14 @@
 //! Traps that lost or changed mail, tried on the whole program.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
 use crate::outside::Outside;
-use crate::support::{Demo, maildir_octets};
+use crate::support::{Demo, Dialogue, maildir_octets};
 
 const OUTSIDE: &str = "friend@outside.example";
 const STRANGER: &str = "x@stranger.example";
@@ -329,4 +331,52 @@ fn t42_raw_header_octets_are_kept() {
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
+}
+
+/// Who has tried too many names learns nothing more, over how many sessions and connections he asks.
+#[test]
+fn guessing_recipients_has_an_end() {
+    let demo = Demo::start_with(&[
+        "limits.unknown_recipients_per_client=30",
+        "limits.unknown_recipients_per_network=50",
+        "limits.unknown_recipients_per_login=5",
+    ]);
+    let guesser = |last: u8| Ipv4Addr::new(127, 0, 66, last);
+    let dial = |last| Dialogue::connect(guesser(last), demo.port("smtp")).greeted();
+    // At once over eight connections: exactly the limit.
+    let unknown = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for session in 0..8 {
+            let (dial, unknown) = (&dial, &unknown);
+            scope.spawn(move || {
+                let mut smtp = dial(6);
+                smtp.say(&format!("MAIL FROM:<{STRANGER}>"));
+                for name in 0..5 {
+                    let answer = smtp.say(&format!("RCPT TO:<name{session}-{name}@example.test>"));
+                    unknown.fetch_add(usize::from(answer.starts_with("550 5.1.1")), Ordering::Relaxed);
+                    assert!(answer.starts_with("550 5.1.1") || answer.starts_with("450 4.7.1"), "{answer}");
+                }
+            });
+        }
+    });
+    assert_eq!(unknown.into_inner(), 30);
+    assert!(dial(6).rcpt(STRANGER, "alice@example.test").starts_with("450 4.7.1"), "whoever it is");
+    demo.logged(&["recipients_guessed", "client=127.0.66.6"]);
+    let told = demo.log().lines().filter(|line| line.contains("recipients_guessed")).count();
+    assert_eq!(told, 1, "told once");
+    // Its neighbours have what is left of the network's, then one each.
+    let mut neighbours = 0;
+    for last in 10..26 {
+        let mut smtp = dial(last);
+        for name in 0..2 {
+            neighbours += usize::from(smtp.rcpt("", &format!("name{name}@example.test")).starts_with("550 5.1.1"));
+        }
+    }
+    assert_eq!(neighbours, 20 + 6, "20 in the network's limit, by ten; then the first of each of the others");
+    assert!(dial(50).rcpt(STRANGER, "alice@example.test").starts_with("250"), "who guesses nothing writes");
+    let alice = demo.account("alice");
+    let mut login = demo.submission(&alice);
+    let answers = (0..6).map(|name| login.rcpt(&alice.address, &format!("old{name}@example.test")));
+    let codes: Vec<String> = answers.map(|answer| answer[..3].to_owned()).collect();
+    assert_eq!(codes, ["550", "550", "550", "550", "550", "450"]);
 }

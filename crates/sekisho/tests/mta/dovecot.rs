@@ -82,7 +82,11 @@ fn reporting(demo: &Demo) -> Dovecot {
 
 fn reporting_with(demo: &Demo, lines: &str) -> Dovecot {
     let url = format!("127.0.0.1:{}", demo.port("auth_policy"));
-    Dovecot::start(demo, &(example("dovecot/auth-policy.conf", &[("127.0.0.1:10035", &url)]) + lines))
+    let secret = demo.facts["auth_policy_secret"].as_str().unwrap().to_owned();
+    Dovecot::start(
+        demo,
+        &(example("dovecot/auth-policy.conf", &[("127.0.0.1:10035", &url), ("the-secret", &secret)]) + lines),
+    )
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The examples that the documents lead to: each is led to, and the listeners among them load.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use crate::demo::run;
@@ -18,6 +19,8 @@ fn the_documented_listeners_are_a_configuration() {
         let config = folder.join("server/sekisho.toml");
         let whole = fs::read_to_string(&config).unwrap() + "\n" + &example(file, &[]);
         fs::write(&config, whole).unwrap();
+        let secret = folder.write("server/auth-policy-secret", "0123456789abcdef\n");
+        fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).unwrap();
         run(sekisho().arg("-c").arg(&config).args(["config", "check"]));
     }
 }

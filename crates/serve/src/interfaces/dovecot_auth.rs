@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +30,10 @@ const ANSWER_WAIT: Duration = Duration::from_mins(2);
 const TASKS_MAX: usize = 2 * REQUESTS_MAX;
 /// Answers on their way to the mail server.
 const ANSWERS_WAITING: usize = 64;
+/// Where a login comes from whose client the mail server does not tell: from nobody's address. Counted for the mail server's
+/// own, or for loopback behind a Unix socket, guesses of strangers would lock out who really comes from there, and its rights
+/// would be theirs.
+const UNKNOWN_CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// One read, in octets.
 const READ_OCTETS: usize = 8192;
 
@@ -194,7 +198,7 @@ impl Conversation<'_> {
             return Ok(());
         };
         lines.extend(self.make_room().map(failed).unwrap_or_default());
-        let client = guard::canonical_ip(asked.remote_ip.unwrap_or(self.connection.peer));
+        let client = asked.remote_ip.map_or(UNKNOWN_CLIENT, guard::canonical_ip);
         let auth =
             Auth::new(&terms.settings, self.connection.origin(client), mechanism, None).map_err(io::Error::other)?;
         let (responses, awaited) = mpsc::channel(1);

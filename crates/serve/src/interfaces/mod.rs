@@ -71,12 +71,14 @@ impl Connection {
     /// this peer is none of its peers any more. The connection is to be closed then.
     pub fn in_force(&self) -> Option<InForce> {
         let site = self.border.site.load();
-        let settings = &site.named(&self.listener)?.settings;
+        let listener = Arc::clone(site.named(&self.listener)?);
+        let settings = &listener.settings;
         let is_peer = settings.peers.is_empty() || settings.peers.iter().any(|net| net.contains(&self.peer));
         // Whoever came by a Unix socket is loopback here, and was let in by its permissions.
         let may = is_peer || (self.peer.is_loopback() && !settings.unix.is_empty());
         let is_served = settings.protocol == self.protocol && may;
-        is_served.then(|| InForce { terms: Arc::clone(&site.terms), relay: settings.relay })
+        let relay = settings.relay;
+        is_served.then(|| InForce { terms: Arc::clone(&site.terms), relay, listener })
     }
 
     /// By what its questions are answered.
@@ -103,6 +105,8 @@ pub struct InForce {
     pub terms: Arc<Terms>,
     /// Who decides about relaying for those that this listener is asked about.
     pub relay: RelayMode,
+    /// The listener.
+    pub listener: Arc<ListenerSite>,
 }
 
 /// Serves a connection until it ends or the server does.

@@ -2,8 +2,9 @@
 //! into answers. Who is not who he was is told so, and the session ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use guard::{Arrived, AskedRcpt, Fact, Outcome, Recipient, Right};
+use guard::{Arrived, AskedRcpt, Fact, Outcome, Reason, Recipient, Right};
 use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Accepted, Answer, Envelope, Mail, Rcpt};
@@ -13,6 +14,9 @@ use super::answers::Answers;
 use super::message::ABOVE_OCTETS;
 use super::transaction::{Proof, Transaction};
 use judge::{Judge, Terms};
+
+/// How long a client waits for each answer that tells it nothing: it has tried too many recipients.
+const GUESSED_WAIT: Duration = Duration::from_secs(1);
 
 impl Answers {
     /// A transaction begins.
@@ -58,7 +62,12 @@ impl Answers {
                 }
                 Answer::Recipient(Proof { recipient, places: decision.places })
             }
-            (_, Some(reply)) => Answer::Refuse(reply),
+            (outcome, Some(reply)) => {
+                if outcome.refusal().is_some_and(|refusal| refusal.reason == Reason::TooManyUnknown) {
+                    tokio::time::sleep(GUESSED_WAIT).await;
+                }
+                Answer::Refuse(reply)
+            }
             // Our own server is always told who may be relayed to.
             (_, None) => Answer::Refuse(replies::internal_fault()),
         }

@@ -1,6 +1,7 @@
 //! `[delivery.smarthost]`: the one host that all mail to other domains goes to.
 
 use crate::reading::Reading;
+use crate::section::permissions::Permissions;
 use crate::value::{self, HostPort};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,9 @@ pub struct WrittenSmarthost {
     /// File whose first line is the password, not readable by others. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<String>,
+    /// Who else may read `password_file`: nobody, or `"any"` where a container mounts it so. Default `"owner"`.
+    #[serde(default)]
+    pub permissions: Permissions,
     /// Mechanism of the login: `SCRAM-SHA-256`, `CRAM-MD5`, `PLAIN` or `LOGIN`. Default none: the strongest that is offered;
     /// `PLAIN` and `LOGIN` only under TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,6 +72,8 @@ pub struct SmarthostLogin {
     pub user: String,
     /// File whose first line is the password.
     pub password_file: PathBuf,
+    /// Who else may read it.
+    pub permissions: Permissions,
     /// Mechanism in upper case; `None` is the strongest that is offered.
     pub mechanism: Option<String>,
 }
@@ -81,7 +87,8 @@ impl WrittenSmarthost {
         let mechanism = mechanism.and_then(|name| reading.parsed(&format!("{path}.mechanism"), value::mechanism(name)));
         let login = match (&self.user, &self.password_file) {
             (Some(user), Some(file)) => {
-                Some(SmarthostLogin { user: user.clone(), password_file: reading.below(file), mechanism })
+                let (user, password_file) = (user.clone(), reading.below(file));
+                Some(SmarthostLogin { user, password_file, permissions: self.permissions, mechanism })
             }
             (None, None) => None,
             _ => {

@@ -19,6 +19,7 @@ pub(super) fn certificate(entry: &WrittenListener, certificate: Certificate, pat
 
 /// Whether its protocol has what is said.
 pub(super) fn protocol(listener: &Listener, path: &str, reading: &mut Reading<'_>) {
+    proof(listener, path, reading);
     if listener.protocol.is_interface() {
         return mta_interface(listener, path, reading);
     }
@@ -35,6 +36,28 @@ pub(super) fn protocol(listener: &Listener, path: &str, reading: &mut Reading<'_
     if listener.auth_required && listener.auth == AuthOffer::Never {
         let message = "a login is required but never offered";
         reading.wrong(&format!("{path}.auth"), message, "\"tls\", or auth_required = false");
+    }
+}
+
+/// Whoever can make a program of this host post to a port could tell of logins otherwise: a web page is enough.
+fn proof(listener: &Listener, path: &str, reading: &mut Reading<'_>) {
+    let is_http = listener.protocol == Protocol::AuthPolicy;
+    match &listener.secret_file {
+        None if is_http => {
+            let message = format!("`{path}`: auth-policy needs `secret_file`");
+            let hint = "a file with a line of at least 16 random characters, which Dovecot sends by \
+                        auth_policy_server_api_header = X-API-Key: SECRET";
+            reading.wrong(&format!("{path}.protocol"), message, hint);
+        }
+        Some(_) if !is_http => {
+            let message = format!("{} shows no secret", listener.protocol.name());
+            reading.wrong(&format!("{path}.secret_file"), message, "remove it");
+        }
+        _ => {}
+    }
+    if !listener.host_names.is_empty() && !is_http {
+        let message = format!("{} is called by no name", listener.protocol.name());
+        reading.wrong(&format!("{path}.host_names"), message, "remove it");
     }
 }
 

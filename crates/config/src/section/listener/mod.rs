@@ -7,6 +7,7 @@ mod peers;
 
 pub use offer::{AuthOffer, Protocol, RelayMode, TlsOffer};
 
+use super::permissions::Permissions;
 use crate::reading::Reading;
 use crate::value::count;
 use ipnet::IpNet;
@@ -36,6 +37,18 @@ pub struct WrittenListener {
     /// `reject_unauth_destination`. `"restrict"`: the mail server that asks; we only take away. Default `"restrict"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay: Option<RelayMode>,
+    /// For `auth-policy`: file whose first line is the secret that every request must show, at least 16 characters, not
+    /// readable by others. Dovecot sends it by `auth_policy_server_api_header = X-API-Key: SECRET`. Required there; default
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<String>,
+    /// Who else may read `secret_file`: nobody, or `"any"` where a container mounts it so. Default `"owner"`.
+    #[serde(default)]
+    pub permissions: Permissions,
+    /// For `auth-policy`: further names of this host in `auth_policy_server_url`. Its addresses, `localhost`, `hostname` and
+    /// names without a dot are known; a request for any other is refused. Default `[]`.
+    #[serde(default)]
+    pub host_names: Vec<String>,
     /// Permissions of the `unix:` sockets, octal. Default `"0660"`.
     #[serde(default = "socket_mode")]
     pub socket_mode: String,
@@ -98,6 +111,10 @@ pub struct Listener {
     /// Empty: everybody.
     pub peers: Vec<IpNet>,
     pub relay: RelayMode,
+    pub secret_file: Option<PathBuf>,
+    pub permissions: Permissions,
+    /// In lower case.
+    pub host_names: Vec<String>,
     pub auth: AuthOffer,
     pub auth_required: bool,
     pub tls: TlsOffer,
@@ -141,6 +158,9 @@ impl WrittenListener {
             socket_mode: bind::socket_mode(&self.socket_mode, path, reading),
             peers: peers::meant(&self.peers, protocol, path, reading),
             relay: self.relay.unwrap_or(RelayMode::Restrict),
+            secret_file: self.secret_file.as_ref().map(|file| reading.below(file)),
+            permissions: self.permissions,
+            host_names: self.host_names.iter().map(|name| name.to_ascii_lowercase()).collect(),
             auth: self.auth.unwrap_or(protocol.default_auth()),
             auth_required: self.auth_required.unwrap_or(protocol.is_submission()),
             tls: self.tls.unwrap_or(match certificate {

@@ -334,7 +334,7 @@ fn t55_who_fills_the_table_makes_room_in_what_is_his() {
     assert_eq!(table.at(in_a_64(9_999), START + 61 * SECOND).len(), 1);
     assert_eq!((table.at(ip(1), START).len(), table.at(ip(2), START).len()), (1, 1));
     let other =
-        |n| Record { source: PopSource::Drac, ..login(ip(1_000_000 + n), "[203.0.113.6]", START + 70 * SECOND) };
+        |n: u32| Record { source: PopSource::Drac, ..login(ip(1_000_000 + n), "[203.0.113.6]", START + 70 * SECOND) };
     for n in 0..30_000 {
         insert(&table, &other(n));
     }

@@ -1,4 +1,8 @@
 //! Dovecot's authentication policy over HTTP: its logins become grants, its failures count as ours do.
+//!
+//! `proof` says whose requests are believed.
+
+mod proof;
 
 use std::convert::Infallible;
 use std::io;
@@ -17,6 +21,7 @@ use mta::auth_policy::{Answer, BODY_OCTETS_MAX, Command, Outcome, Request as Ask
 use state::AuthGate;
 use tracing::{info, warn};
 
+use self::proof::Door;
 use super::{Connection, InForce, Served};
 use judge::Terms;
 use judge::evidence::{Recorder, ToldLogin};
@@ -43,6 +48,15 @@ async fn answer(connection: &Connection, request: Request<Incoming>) -> Response
     if request.method() != Method::POST {
         return told(StatusCode::METHOD_NOT_ALLOWED, "auth-policy takes POST");
     }
+    // A connection may be older than the configuration.
+    let Some(InForce { terms, listener, .. }) = connection.in_force() else { return gone() };
+    let Some(secret) = listener.secret.as_deref() else { return gone() };
+    let host_names = &listener.settings.host_names;
+    let door = Door { secret, hostname: &terms.settings.hostname, host_names };
+    if let Err(why) = door.admits(request.uri(), request.headers()) {
+        tell_refused(connection, &why.to_string());
+        return told(why.status(), &why.to_string());
+    }
     let query = request.uri().query().unwrap_or_default().to_owned();
     let body = Limited::new(request.into_body(), BODY_OCTETS_MAX).collect();
     let body = match tokio::time::timeout(REQUEST_WAIT, body).await {
@@ -50,17 +64,23 @@ async fn answer(connection: &Connection, request: Request<Incoming>) -> Response
         Ok(Err(_)) => return told(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long, or broken off"),
         Err(_) => return told(StatusCode::REQUEST_TIMEOUT, "the body does not come"),
     };
-    // A connection may be older than the configuration.
-    let Some(InForce { terms, .. }) = connection.in_force() else {
-        return told(StatusCode::SERVICE_UNAVAILABLE, "the listener is in the configuration no more");
-    };
+    // The body may have been long on its way.
+    let Some(InForce { terms, .. }) = connection.in_force() else { return gone() };
     match Asked::parse(&query, &body.to_bytes()) {
         Ok(asked) => answered(&decide(connection, &asked, &terms).await),
         Err(error) => {
-            info!(session = %connection.session, listener = &*connection.listener, cause = ?error.to_string(), "auth policy refused");
+            tell_refused(connection, &error.to_string());
             told(StatusCode::BAD_REQUEST, &error.to_string())
         }
     }
+}
+
+fn tell_refused(connection: &Connection, cause: &str) {
+    info!(session = %connection.session, listener = &*connection.listener, cause = ?cause, "auth policy refused");
+}
+
+fn gone() -> Response<Full<Bytes>> {
+    told(StatusCode::SERVICE_UNAVAILABLE, "the listener is in the configuration no more")
 }
 
 async fn decide(connection: &Connection, asked: &Asked, terms: &Terms) -> Answer {

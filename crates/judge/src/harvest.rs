@@ -1,0 +1,155 @@
+//! Guessing of recipients: how many names that nobody has a client may try, over all its sessions and interfaces, before it
+//! learns nothing more.
+//!
+//! A place is taken before a recipient is judged, and given back unless nobody has the name: tries made at once over many
+//! connections come to the same number as one after the other. A client without a place is told "later" for every
+//! recipient, since one who is told "later" for the wrong ones only still learns which those are. Its network and the domain
+//! that it sends for have limits too, but of them many are part who do no harm, and anybody can name a domain: when such a
+//! limit is used up, it is who has just tried a name that nobody has who gets no further place.
+//!
+//! This is suspicion: what cannot be counted is not limited.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use guard::{Outcome, Reason};
+use smtp::Host;
+use state::gcra::Rate;
+use state::{Charge, RateCharge, RateKey, Reservation, Reserved};
+use tracing::{info, warn};
+
+use super::bench::Judge;
+use super::case::{Case, Login};
+
+/// The window of the limits `limits.unknown_recipients_…`.
+const HOUR: Duration = Duration::from_hours(1);
+/// A network's first bits: about as many addresses as one customer of a provider gets at a time.
+const IPV4_PREFIX: u32 = 24;
+/// Where no address is told.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// Whether a recipient is judged at all.
+pub(super) enum Place {
+    /// Yes; dropped, the place is given back. `None`: it cannot be counted.
+    Taken(Option<Reservation>),
+    /// No: the client has tried too many names.
+    None,
+}
+
+/// Takes a place for one recipient.
+pub(super) async fn take(judge: Judge<'_>, case: &Case) -> Place {
+    match judge.sources.state.reserve(&[Charge::Rate(of_who(judge, case))]).await.map(|answer| answer.value) {
+        Ok(Reserved::Within(place)) => Place::Taken(Some(place)),
+        Ok(Reserved::NoRoom(_)) => Place::None,
+        Err(error) => {
+            warn!(session = %case.session, %error, "recipients not counted");
+            Place::Taken(None)
+        }
+    }
+}
+
+/// What was decided: a name that nobody has is counted.
+pub(super) async fn judged(judge: Judge<'_>, case: &Case, outcome: &Outcome, place: Option<Reservation>) {
+    if outcome.refusal().is_none_or(|refusal| refusal.reason != Reason::UnknownUser) {
+        return;
+    }
+    let Some(place) = place else { return };
+    if place.commit().await.is_err() || !matches!(case.login, Login::Nobody) {
+        return;
+    }
+    let domain = sender_domain(case);
+    let limits = &judge.terms.settings.limits;
+    let network = RateCharge {
+        key: RateKey::UnknownFromNetwork(network(client(case))),
+        rate: Rate::per(HOUR, limits.unknown_recipients_per_network),
+        cost: 1,
+    };
+    let by_domain = domain.as_deref().map(|domain| RateCharge {
+        key: RateKey::UnknownForDomain(domain),
+        rate: Rate::per(HOUR, limits.unknown_recipients_per_sender_domain),
+        cost: 1,
+    });
+    for charge in [Some(network), by_domain].into_iter().flatten() {
+        if !has_room(judge, &charge).await {
+            let mut whole = of_who(judge, case);
+            whole.cost = whole.rate.burst();
+            // Not counted is not limited.
+            let _ = judge.sources.state.count(&whole).await;
+        }
+    }
+}
+
+/// A client has no place. Told to the log once an hour for each.
+pub(super) async fn tell(judge: Judge<'_>, case: &Case) {
+    let told = RateCharge { key: RateKey::UnknownTold(client(case)), rate: Rate::per(HOUR, 1), cost: 1 };
+    if has_room(judge, &told).await {
+        info!(
+            session = %case.session,
+            listener = &*case.listener,
+            client = case.client().map(tracing::field::display),
+            login = login(case).map(tracing::field::debug),
+            reverse_path = case.reverse_path().map(|path| tracing::field::debug(path.to_string())),
+            "recipients guessed"
+        );
+    }
+}
+
+async fn has_room(judge: Judge<'_>, charge: &RateCharge<'_>) -> bool {
+    match judge.sources.state.reserve(&[Charge::Rate(*charge)]).await.map(|answer| answer.value) {
+        Ok(Reserved::Within(place)) => place.commit().await.is_ok(),
+        Ok(Reserved::NoRoom(_)) => false,
+        Err(_) => true,
+    }
+}
+
+/// A login has a limit of its own, wherever it comes from: its owner's programs write to old addresses.
+fn of_who<'c>(judge: Judge<'_>, case: &'c Case) -> RateCharge<'c> {
+    let limits = &judge.terms.settings.limits;
+    let (key, count) = match login(case) {
+        Some(login) => (RateKey::UnknownByLogin(login), limits.unknown_recipients_per_login),
+        None => (RateKey::UnknownFrom(client(case)), limits.unknown_recipients_per_client),
+    };
+    RateCharge { key, rate: Rate::per(HOUR, count), cost: 1 }
+}
+
+fn login(case: &Case) -> Option<&str> {
+    match &case.login {
+        Login::Nobody => None,
+        Login::Proved(proved) => Some(&proved.login),
+        Login::Told(login) => Some(&login.login),
+    }
+}
+
+/// An IPv4 address, or the first address of an IPv6 /64.
+fn client(case: &Case) -> IpAddr {
+    guard::cut_ipv6(case.client().unwrap_or(NOWHERE), 64)
+}
+
+fn network(client: IpAddr) -> IpAddr {
+    match client {
+        IpAddr::V4(v4) => IpAddr::V4((u32::from(v4) & (u32::MAX << (32 - IPV4_PREFIX))).into()),
+        IpAddr::V6(_) => guard::cut_ipv6(client, 48),
+    }
+}
+
+/// Of the null reverse-path none: everybody may send for it.
+fn sender_domain(case: &Case) -> Option<String> {
+    let mailbox = case.reverse_path()?.mailbox()?;
+    match &mailbox.host {
+        Host::Domain(domain) => Some(domain.as_str().to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_a_24_and_a_48() {
+        let table = [("192.0.2.7", "192.0.2.0"), ("2001:db8:1:2::", "2001:db8:1::"), ("127.0.66.6", "127.0.66.0")];
+        for (client, expected) in table {
+            assert_eq!(network(client.parse().unwrap()), expected.parse::<IpAddr>().unwrap(), "{client}");
+        }
+    }
+}

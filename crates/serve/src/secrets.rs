@@ -1,0 +1,93 @@
+//! The secrets that a configuration names by their files, and whether others have a right to those.
+
+use std::path::Path;
+
+use config::{Permissions, Settings};
+use keep::secret::{self, SecretError};
+use secrecy::{ExposeSecret as _, SecretSlice};
+use subtle::ConstantTimeEq as _;
+
+/// Shortest shared secret, in octets: 80 bits of those characters that people choose.
+const SECRET_OCTETS_MIN: usize = 16;
+
+/// What a peer must show. `Debug` shows nothing of it.
+#[derive(Debug)]
+pub struct SharedSecret(SecretSlice<u8>);
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum SharedSecretError {
+    /// Its file is not read.
+    #[error(transparent)]
+    File(#[from] SecretError),
+    /// It could be guessed.
+    #[error("{path}: its first line is shorter than {SECRET_OCTETS_MIN} characters")]
+    TooShort {
+        /// The file.
+        path: String,
+    },
+}
+
+impl SharedSecret {
+    /// Reads the first line of a file.
+    pub(crate) fn read(path: &Path, permissions: Permissions) -> Result<Self, SharedSecretError> {
+        let line = allowed(permissions).read_line(path)?;
+        let line = line.trim_ascii();
+        if line.len() < SECRET_OCTETS_MIN {
+            return Err(SharedSecretError::TooShort { path: path.display().to_string() });
+        }
+        Ok(Self(line.to_vec().into()))
+    }
+
+    /// Whether this is it; how long that takes tells at most its length.
+    pub(crate) fn is(&self, shown: &[u8]) -> bool {
+        self.0.expose_secret().ct_eq(shown).into()
+    }
+}
+
+/// What the configuration says of a file.
+pub fn allowed(permissions: Permissions) -> secret::Permissions {
+    match permissions {
+        Permissions::Owner => secret::Permissions::Owner,
+        Permissions::Any => secret::Permissions::Any,
+    }
+}
+
+/// Every file with a secret that would not be read, since others have a right to it. A file that is missing is none: it may
+/// come before the start.
+pub fn exposed(settings: &Settings) -> Vec<SecretError> {
+    let mut files = vec![(settings.directory.key.as_path(), settings.directory.permissions)];
+    files.extend(settings.tls.iter().map(|tls| (tls.key.as_path(), tls.permissions)));
+    if let config::Remote::Smarthost(smarthost) = &settings.delivery.remote {
+        files.extend(smarthost.login.iter().map(|login| (login.password_file.as_path(), login.permissions)));
+    }
+    for listener in &settings.listeners {
+        files.extend(listener.secret_file.iter().map(|file| (file.as_path(), listener.permissions)));
+    }
+    let checked = files.into_iter().map(|(path, permissions)| allowed(permissions).check_path(path));
+    checked.filter_map(Result::err).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_shared_secret_is_long_and_not_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            SharedSecret::read(&path, Permissions::Owner)
+        };
+        let secret = read("0123456789abcdef\nmore\n").unwrap();
+        assert!(secret.is(b"0123456789abcdef"));
+        for wrong in [b"0123456789abcdeF".as_slice(), b"0123456789abcde", b"0123456789abcdef0", b""] {
+            assert!(!secret.is(wrong));
+        }
+        assert!(!format!("{secret:?}").contains("0123"));
+        assert!(matches!(read("short\n0123456789abcdef"), Err(SharedSecretError::TooShort { .. })));
+    }
+}
