@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Deferred { after: Option<Duration> },
     /// Never.
     Failed,
+    /// Never, since the host has no such recipient.
+    NoRecipient,
 }
 
 impl Verdict {
@@ -48,10 +50,19 @@ impl Verdict {
                 Self { relay: Arc::clone(relay), response, kind: Kind::Relayed { reports } }
             }
             RecipientFate::Refused(stage, response) if is_too_many(stage, &response) => Self::deferred(relay, response),
+            RecipientFate::Refused(stage, response) if is_no_recipient(stage, &response) => {
+                Self { kind: Kind::NoRecipient, ..Self::failed(relay, response) }
+            }
             RecipientFate::Refused(_, response) => Self::of_response(relay, response),
             RecipientFate::Unanswered(stage) => Self::deferred(relay, lost(stage)),
         }
     }
+}
+
+/// The recipient itself is refused for good (RFC 3463 §3.2: no such mailbox, moved, disabled), not whoever sends to it.
+fn is_no_recipient(stage: Stage, response: &Response) -> bool {
+    let status = response.enhanced.unwrap_or_default();
+    stage == Stage::Rcpt && response.is_permanent() && matches!(status, [5, 1, 1 | 6] | [5, 2, 1])
 }
 
 /// 552 to RCPT without more is "too many recipients" of RFC 821, which is temporary (RFC 5321 §4.5.3.1.10).
@@ -93,7 +104,10 @@ mod tests {
         let table = [
             (Stage::End, 250, None, Kind::Relayed { reports: true }),
             (Stage::Rcpt, 450, None, deferred),
-            (Stage::Rcpt, 550, Some([5, 1, 1]), Kind::Failed),
+            (Stage::Rcpt, 550, Some([5, 1, 1]), Kind::NoRecipient),
+            (Stage::Rcpt, 550, Some([5, 7, 1]), Kind::Failed),
+            (Stage::Rcpt, 550, None, Kind::Failed),
+            (Stage::Mail, 550, Some([5, 1, 1]), Kind::Failed),
             (Stage::Rcpt, 552, None, deferred),
             (Stage::Rcpt, 552, Some([5, 5, 3]), deferred),
             (Stage::Rcpt, 552, Some([5, 2, 2]), Kind::Failed),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use smtp::client::Response;
-use spool::{Envelope, Job, Origin, Outcome};
+use spool::{Envelope, Job, Origin, Outcome, Target};
 
 use crate::classify::{Kind, Verdict};
 use crate::clock::unix_micros;
@@ -63,7 +63,7 @@ fn decide(shared: &Shared, job: &Job, recipient: usize, verdict: Verdict) -> Dec
         Kind::Deferred { .. } if !job.last_attempt => {
             (FateKind::Deferred, (may_tell && shared.is_notice_due(job, recipient)).then_some(Action::Delayed))
         }
-        Kind::Deferred { .. } | Kind::Failed => (failure(&job.envelope), Some(Action::Failed)),
+        Kind::Deferred { .. } | Kind::Failed | Kind::NoRecipient => (failure(&job.envelope), Some(Action::Failed)),
     };
     let action = action.filter(|action| may_tell && action.is_wanted(asked));
     Decision { recipient, verdict, fate, action, untold: false }
@@ -110,6 +110,10 @@ fn tell(shared: &Shared, job: &Job, decision: &Decision) {
         reverse_path: &job.envelope.reverse_path,
         forward_path: &recipient.forward_path,
         kind: decision.fate,
+        refuser: match (decision.verdict.kind, &recipient.target) {
+            (Kind::NoRecipient, Target::NextHop { server }) => Some(server),
+            _ => None,
+        },
         relay: &decision.verdict.relay,
         reply: &response.to_string(),
         delay: Duration::from_micros(age),

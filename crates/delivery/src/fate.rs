@@ -22,6 +22,8 @@ pub struct Fate<'a> {
     pub forward_path: &'a str,
     /// What became of it.
     pub kind: FateKind,
+    /// The next hop of a relay domain that says it has no such recipient.
+    pub refuser: Option<&'a str>,
     /// Where: `mail.example[192.0.2.1]:25`, `maildir`, a socket.
     pub relay: &'a str,
     /// The other side's words, or ours in their form. A peer's text: log it escaped.

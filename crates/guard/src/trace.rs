@@ -28,6 +28,8 @@ pub enum Asked {
     Hosting,
     /// Is it in a relay domain.
     RelayDomain,
+    /// Has its next hop no such recipient.
+    NextHop,
     /// Did the session authenticate by SMTP AUTH.
     Auth,
     /// Is the recipient within the device's scope.
@@ -62,6 +64,7 @@ impl Asked {
             Self::Routing => "routing",
             Self::Hosting => "hosting",
             Self::RelayDomain => "relay-domain",
+            Self::NextHop => "next-hop",
             Self::Auth => "auth",
             Self::DeviceScope => "device-scope",
             Self::Owner => "owner",

@@ -123,6 +123,10 @@ impl Gathering<'_, '_> {
                 let Some(client) = self.case.client() else { return Fact::Known(Value::ClientName(None)) };
                 confirmed_name(sources.dns.as_deref(), client).await.map(Value::ClientName)
             }
+            FactName::HopRefusal => {
+                let mailbox = self.command.forward_path().and_then(|path| path.mailbox());
+                facts::hop_refusal(&sources.state, mailbox).await.map(Value::HopRefusal)
+            }
             // It is asked by address only.
             FactName::PopEvidence => Fact::Unknown(Fault::Broken("state")),
             FactName::Entries => Fact::Known(Value::Entries(self.entries())),

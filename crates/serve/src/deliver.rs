@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use delivery::{Config, Delivery, Fate, Limits, Lookups, Mailbox, Mx, OverQuota, Own, RemoteRoute, Tls, Unavailable};
 use directory::{Directory, DirectoryError};
@@ -50,7 +51,7 @@ pub fn start(border: &Arc<Border>) -> Result<Delivery, DeliverError> {
         ensure_maildir(path).map_err(|error| DeliverError::Sink { path: path.clone(), error })?;
     }
     let config = config(&site.settings, border.sources.dns.as_ref())?;
-    Ok(Delivery::start(config, Arc::clone(&border.spool), lookups(border), Arc::new(tell))?)
+    Ok(Delivery::start(config, Arc::clone(&border.spool), lookups(border), on_fate(border))?)
 }
 
 fn config(settings: &Settings, dns: Option<&Arc<dns::Resolver>>) -> Result<Config, DeliverError> {
@@ -185,9 +186,29 @@ async fn targets(border: &Border, address: &str) -> Result<Vec<spool::Target>, U
     }
 }
 
+/// How long it is remembered that a next hop does not have a recipient: so long strangers are refused before 250, and a new
+/// mailbox there waits.
+const HOP_REFUSAL_SPAN: Duration = Duration::from_mins(15);
+
+fn on_fate(border: &Arc<Border>) -> delivery::OnFate {
+    let border = Arc::clone(border);
+    Arc::new(move |fate| {
+        tell(fate);
+        if fate.refuser.is_some() {
+            let (border, forward_path) = (Arc::clone(&border), fate.forward_path.to_owned());
+            // In memory: over at once, and bounded by the deliveries there are.
+            tokio::spawn(async move {
+                if let Err(error) = border.sources.state.hop_refused(&forward_path, HOP_REFUSAL_SPAN).await {
+                    tracing::debug!(%error, "refusal of a next hop not remembered");
+                }
+            });
+        }
+    })
+}
+
 /// The log's line for one recipient's fate.
 fn tell(fate: &Fate<'_>) {
-    let Fate { queue_id, session, reverse_path, forward_path, kind, relay, reply, delay } = fate;
+    let Fate { queue_id, session, reverse_path, forward_path, kind, relay, reply, delay, .. } = fate;
     let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
     info!(session, queue_id = %queue_id, reverse_path = ?reverse_path, forward_path = ?forward_path, relay = ?relay,
         reply = ?reply, delay_ms, "{kind}");

@@ -119,11 +119,11 @@ impl Entry {
         MessageState { hold: self.hold.clone(), recipients: self.recipients.all().into() }
     }
 
-    /// Octets of its own file.
-    pub(crate) fn file_octets(&self) -> u64 {
+    /// Octets of its own file, if it has one.
+    pub(crate) fn file_octets(&self) -> Option<u64> {
         match self.body {
-            BodyIn::Record => 0,
-            BodyIn::File { octets, .. } => octets,
+            BodyIn::Record => None,
+            BodyIn::File { octets, .. } => Some(octets),
         }
     }
 

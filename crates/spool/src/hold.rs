@@ -72,7 +72,7 @@ impl Spool {
         let reply = {
             let mut index = self.shared.index();
             let Some(entry) = index.remove(id) else { return Ok(false) };
-            let done = Done { id, has_file: entry.has_file() };
+            let done = Done { id, file_octets: entry.file_octets() };
             let (barrier, reply) = oneshot::channel();
             self.shared.post(|inbox| {
                 inbox.done.push(done);

@@ -52,8 +52,6 @@ pub(crate) struct Index {
     /// Messages whose due times were changed by a clock that was set: their states are to be written.
     pub(crate) clamped: Vec<QueueId>,
     began: Instant,
-    /// Octets of the messages' own files.
-    file_octets: u64,
     backoff: Backoff,
     reasons: HashSet<Arc<str>>,
     leases: u64,
@@ -72,7 +70,6 @@ impl Index {
             tended_at: None,
             clamped: Vec::new(),
             began: Instant::now(),
-            file_octets: 0,
             backoff,
             reasons: HashSet::new(),
             leases: 0,
@@ -91,10 +88,9 @@ impl Index {
         self.moment().saturating_sub(i64::try_from(age).unwrap_or(i64::MAX))
     }
 
-    /// Octets on disk of segments and of the messages' own files.
-    pub(crate) fn disk_octets(&self) -> u64 {
-        let segments: u64 = self.segments.iter().map(|segment| segment.used_octets()).sum();
-        segments.saturating_add(self.file_octets)
+    /// Octets on disk of all segments.
+    pub(crate) fn segments_octets(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.used_octets()).sum()
     }
 
     /// Adds a message, or replaces it where its record came again (it was copied forward).
@@ -107,7 +103,6 @@ impl Index {
         let counted = self.origins.get_key_value(&entry.origin).map(|(origin, _)| origin.clone());
         entry.origin = counted.unwrap_or(entry.origin);
         *self.origins.entry(entry.origin.clone()).or_default() += 1;
-        self.file_octets = self.file_octets.saturating_add(entry.file_octets());
         self.schedule(id, &mut entry, 0);
         self.entries.insert(id, Box::new(entry));
     }
@@ -151,7 +146,6 @@ impl Index {
         self.unschedule(id, &mut entry);
         self.drop_fresh(&mut entry);
         self.held.forget(id);
-        self.file_octets = self.file_octets.saturating_sub(entry.file_octets());
         entry.position.segment.subtract(entry.position.octets);
         if let Some(count) = self.origins.get_mut(&entry.origin) {
             *count -= 1;
@@ -175,7 +169,8 @@ impl Index {
     pub(crate) fn shelve(&mut self, id: QueueId, held: Vec<HeldRecipient>, age: u64) {
         let since = self.moment_before(age);
         if let Some(entry) = self.entries.get(&id) {
-            let octets = entry.message_octets.max(u64::from(entry.position.octets)).max(entry.file_octets());
+            let octets =
+                entry.message_octets.max(u64::from(entry.position.octets)).max(entry.file_octets().unwrap_or(0));
             let kept = entry.hold.is_some();
             self.held.add(id, octets, since, held);
             self.held.set_kept(id, kept);
@@ -305,7 +300,7 @@ impl Index {
 
     /// The oldest segment, if so much of the disk is dead weight behind it that copying its rest forward pays.
     pub(crate) fn segment_to_clear(&self, slack_octets: u64) -> Option<Arc<Segment>> {
-        let used: u64 = self.segments.iter().map(|segment| segment.used_octets()).sum();
+        let used = self.segments_octets();
         let live: u64 = self.segments.iter().map(|segment| segment.live_octets()).sum();
         let oldest = self.segments.front().filter(|_| self.segments.len() > 1)?;
         (used - live.min(used) > live.max(slack_octets)).then(|| Arc::clone(oldest))

@@ -220,7 +220,7 @@ impl Spool {
                 looked_at += 1;
             }
             if looked_at < PAGE {
-                stats.disk_octets = index.disk_octets();
+                stats.disk_octets = index.segments_octets().saturating_add(self.shared.space.large_octets());
                 stats.origins = index.origins.iter().map(|(origin, count)| (origin_name(origin), *count)).collect();
                 break;
             }

@@ -326,6 +326,7 @@ impl Shared {
         let mut missing = Vec::new();
         for (id, entry) in &self.index().entries {
             if let BodyIn::File { octets, .. } = entry.body {
+                self.space.large_came(octets);
                 let found = fs::metadata(self.body_path(*id)).map(|meta| meta.len());
                 if !matches!(found, Ok(found) if found == octets) {
                     missing.push(*id);

@@ -37,7 +37,8 @@ pub(crate) struct Accept {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Done {
     pub(crate) id: QueueId,
-    pub(crate) has_file: bool,
+    /// Octets of its own file, if it has one.
+    pub(crate) file_octets: Option<u64>,
 }
 
 /// Told when everything posted before it is durable.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::statvfs::statvfs;
@@ -15,11 +16,15 @@ pub(crate) struct Space {
     dir: PathBuf,
     free_octets_min: u64,
     last: Mutex<Option<(Instant, u64)>>,
+    /// Octets of the queued messages' own files.
+    large_octets: AtomicU64,
+    /// What the spool has, used and free.
+    room: Mutex<Option<(Instant, u64)>>,
 }
 
 impl Space {
     pub(crate) fn new(dir: PathBuf, free_octets_min: u64) -> Self {
-        Self { dir, free_octets_min, last: Mutex::new(None) }
+        Self { dir, free_octets_min, last: Mutex::new(None), large_octets: AtomicU64::new(0), room: Mutex::new(None) }
     }
 
     /// Whether `octets` more leave enough free. A file system that does not tell is taken to have room: the write
@@ -42,9 +47,34 @@ impl Space {
         Ok(())
     }
 
-    /// Free beyond what must stay free.
-    pub(crate) fn usable_octets(&self) -> u64 {
-        self.free_octets().saturating_sub(self.free_octets_min)
+    /// A message with a file of its own is in the queue.
+    pub(crate) fn large_came(&self, octets: u64) {
+        self.large_octets.fetch_add(octets, Ordering::Relaxed);
+    }
+
+    /// Its file is removed.
+    pub(crate) fn large_gone(&self, octets: u64) {
+        self.large_octets.fetch_sub(octets, Ordering::Relaxed);
+    }
+
+    /// Octets of those files.
+    pub(crate) fn large_octets(&self) -> u64 {
+        self.large_octets.load(Ordering::Relaxed)
+    }
+
+    /// What the spool has on its disk in octets, used and free beyond what must stay free; both are asked at the same time, or
+    /// what was removed just now would be in neither. `segments_octets`: used by segments.
+    pub(crate) fn room_octets(&self, segments_octets: impl FnOnce() -> u64) -> u64 {
+        let mut room = locked(&self.room);
+        if let Some((at, octets)) = *room
+            && at.elapsed() < LIFETIME
+        {
+            return octets;
+        }
+        let used = segments_octets().saturating_add(self.large_octets());
+        let octets = used.saturating_add(self.ask().saturating_sub(self.free_octets_min));
+        *room = Some((Instant::now(), octets));
+        octets
     }
 
     /// The next check asks anew.
@@ -64,9 +94,13 @@ impl Space {
         {
             return free;
         }
-        let free = statvfs(&self.dir).map_or(u64::MAX, |stat| stat.blocks_available() * stat.fragment_size());
+        let free = self.ask();
         *last = Some((Instant::now(), free));
         free
+    }
+
+    fn ask(&self) -> u64 {
+        statvfs(&self.dir).map_or(u64::MAX, |stat| stat.blocks_available() * stat.fragment_size())
     }
 }
 

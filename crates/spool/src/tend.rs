@@ -93,8 +93,7 @@ impl Shared {
 
     /// Used by the spool and free for it, in octets.
     fn room_octets(&self) -> u64 {
-        let used = self.index().disk_octets();
-        used.saturating_add(self.space.usable_octets())
+        self.space.room_octets(|| self.index().segments_octets())
     }
 
     /// Settles held recipients as failed; whether anything changed.
@@ -126,8 +125,8 @@ impl Shared {
 
     /// Takes a message out that is settled.
     pub(crate) fn finish(&self, index: &mut Index, id: QueueId) {
-        let has_file = index.remove(id).is_some_and(|entry| entry.has_file());
-        self.post(|inbox| inbox.done.push(Done { id, has_file }));
+        let file_octets = index.remove(id).and_then(|entry| entry.file_octets());
+        self.post(|inbox| inbox.done.push(Done { id, file_octets }));
     }
 }
 

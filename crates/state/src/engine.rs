@@ -12,6 +12,7 @@ use crate::embedded::{AttemptPlaces, Embedded, Places};
 use crate::error::StateError;
 use crate::evidence::{KeptLogin, PopLogin, Recorded, Revoke};
 use crate::gcra::Rate;
+use crate::memory::MemoryKey;
 use crate::owners::{NetworkOf, Remembered};
 
 /// The engine. Each of its operations may fail, and those who need the answer must say what they do then.
@@ -102,6 +103,20 @@ impl Engine {
     pub(crate) async fn forgive(&self, key: RateKey<'_>) -> Result<(), StateError> {
         match self {
             Self::Embedded(engine) => engine.forgive(key),
+        }
+    }
+
+    /// Remembers something for so long, by the engine's clock.
+    pub(crate) async fn remember(&self, key: MemoryKey<'_>, span: Duration) -> Result<(), StateError> {
+        match self {
+            Self::Embedded(engine) => engine.remember(key, span),
+        }
+    }
+
+    /// Whether it is remembered still.
+    pub(crate) async fn is_remembered(&self, key: MemoryKey<'_>) -> Result<bool, StateError> {
+        match self {
+            Self::Embedded(engine) => engine.is_remembered(key),
         }
     }
 

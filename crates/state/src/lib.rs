@@ -11,6 +11,7 @@
 //! | `embedded` | the engine inside the process |
 //! | `evidence` | POP logins, and who vouches for them before the guard |
 //! | `charge`, `gcra` | what is counted against what |
+//! | `memory` | what is remembered until its end |
 //! | `owners` | networks of an account's owner |
 //! | `clock` | [`Clock`], [`Answer`]: the engine's time |
 //! | `error` | [`StateError`] |
@@ -23,6 +24,7 @@ mod error;
 mod evidence;
 mod expected;
 pub mod gcra;
+mod memory;
 mod owners;
 mod reservation;
 mod state;

@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::error::StateError;
 use crate::evidence::{PopLogin, Recorded, Revoke, attest};
 use crate::expected::Expected;
+use crate::memory::MemoryKey;
 use crate::reservation::{Reservation, Reserved};
 use crate::throttle::{Admission, AuthGate, AuthLimits, Throttle, TriedLogin};
 
@@ -223,6 +224,16 @@ impl State {
     /// A login succeeded: its network is the owner's for a while.
     pub async fn auth_succeeded(&self, addr: IpAddr, login: &str) -> Result<(), StateError> {
         self.throttle.succeeded(&self.engine, addr, login).await
+    }
+
+    /// The next hop of a relay domain says that it has no such recipient; remembered for so long, in memory.
+    pub async fn hop_refused(&self, forward_path: &str, span: Duration) -> Result<(), StateError> {
+        self.engine.remember(MemoryKey::HopRefusals(forward_path), span).await
+    }
+
+    /// Whether it said so lately.
+    pub async fn is_hop_refused(&self, forward_path: &str) -> Result<bool, StateError> {
+        self.engine.is_remembered(MemoryKey::HopRefusals(forward_path)).await
     }
 
     /// Finishes what waits, writes the quotas and ends the writer. Every later call answers [`StateError::Closed`],

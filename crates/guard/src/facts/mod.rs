@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 pub use row::{Absence, FactName, Row, Scope, Source, Value};
-pub(crate) use row::{CLIENT_NAME, ENTRIES, HOSTING, Key, LOGIN, OWNERS, POP_EVIDENCE, SENDER_HOSTED};
+pub(crate) use row::{CLIENT_NAME, ENTRIES, HOP_REFUSAL, HOSTING, Key, LOGIN, OWNERS, POP_EVIDENCE, SENDER_HOSTED};
 
 use crate::fact::{Fact, Fault};
 

@@ -128,6 +128,8 @@ rows! {
     ClientName CLIENT_NAME(Option<ConfirmedName>) "client-name", Connection, NoRight, Dns, after [];
     /// POP logins seen at the address of [`crate::RelayPolicy::pop_key`].
     PopEvidence POP_EVIDENCE(Vec<PopEvidence>) "pop-evidence", Command, NoRight, State, after [];
+    /// Whether the next hop of a relay domain said lately that it has no such recipient.
+    HopRefusal HOP_REFUSAL(bool) "hop-refusal", Command, NoWeight, State, after [];
     /// What access maps have of the client, its greeting, the reverse-path and the recipient. In memory, so it is asked at each
     /// command: a reload counts at once.
     Entries ENTRIES(Vec<Entry>) "entries", Command, NoWeight, Maps, after [Login, ClientName];

@@ -19,7 +19,7 @@ use crate::case::{Case, Depth, MailJudged, Mailboxes, RulesFrom};
 use crate::charge::{Charge, QuotaCharge};
 use crate::command::{Command, End, Stage};
 use crate::fact::{Fact, Fault};
-use crate::facts::{FactName, Facts, Need};
+use crate::facts::{FactName, Facts, HOP_REFUSAL, Need};
 use crate::hearing::{Counted, Hearing, Pages};
 use crate::hosting::{HostedPath, Hosting};
 use crate::policy::Policy;
@@ -216,12 +216,31 @@ impl View<'_> {
         }
         let depth = self.case.manner.depth;
         match destination::of(&mut self.hearing()) {
-            Destination::Here(hosted) => Seen::Hosted(hosted),
+            Destination::Here(hosted) => self.at_hop(hosted),
             Destination::Elsewhere => Seen::Nothing,
             Destination::Need(need) => Seen::Need(vec![need]),
             // The mail server may answer for what nothing here does.
             Destination::Refuse(reason) if depth == Depth::Hosting && reason.is_of_relaying() => Seen::Done,
             Destination::Refuse(reason) => Seen::Refuse(Refusal::new(reason, Part::Recipient)),
+        }
+    }
+
+    /// Where we ourselves hand the mail to the next hop of a relay domain, its word of a moment ago counts: what it does not
+    /// have is refused before 250. Unknown, it weighs nothing.
+    fn at_hop(&mut self, hosted: HostedPath) -> Seen {
+        if self.case.manner.mailboxes != Mailboxes::Ours || hosted.hosting() != Hosting::RelayDomain {
+            return Seen::Hosted(hosted);
+        }
+        let hearing = self.hearing();
+        if let Some(need) = hearing.need(FactName::HopRefusal) {
+            return Seen::Need(vec![need]);
+        }
+        match hearing.facts.fact(&HOP_REFUSAL) {
+            Some(Fact::Known(true)) => {
+                hearing.trace.note(Asked::NextHop, Found::No);
+                Seen::Refuse(Refusal::new(Reason::UnknownUser, Part::Recipient))
+            }
+            _ => Seen::Hosted(hosted),
         }
     }
 

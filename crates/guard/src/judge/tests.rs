@@ -67,6 +67,7 @@ struct World {
     hosting: Fact<Hosting>,
     owners: Fact<Vec<String>>,
     sender_hosted: Fact<bool>,
+    hop_refusal: bool,
     name: Fact<Option<ConfirmedName>>,
     pop: Fact<Vec<PopEvidence>>,
     charge: Fact<Charged>,
@@ -84,6 +85,7 @@ fn stranger() -> World {
         hosting: Fact::Known(Hosting::NotHosted),
         owners: Fact::Known(vec!["alice@example.test".to_owned()]),
         sender_hosted: Fact::Known(true),
+        hop_refusal: false,
         name: Fact::Known(None),
         pop: Fact::Known(Vec::new()),
         charge: Fact::Known(Charged::Within),
@@ -145,6 +147,7 @@ impl World {
             FactName::SenderHosted => self.sender_hosted.map(Value::SenderHosted),
             FactName::ClientName => self.name.clone().map(Value::ClientName),
             FactName::PopEvidence => self.pop.clone().map(Value::PopEvidence),
+            FactName::HopRefusal => Fact::Known(Value::HopRefusal(self.hop_refusal)),
             FactName::Entries => Fact::Known(Value::Entries(Vec::new())),
         }
     }
@@ -210,6 +213,7 @@ fn need_name(fact: FactName) -> &'static str {
         FactName::SenderHosted => "sender-hosting",
         FactName::ClientName => "name",
         FactName::PopEvidence => "pop",
+        FactName::HopRefusal => "hop-refusal",
         FactName::Entries => "entries",
     }
 }
@@ -274,6 +278,18 @@ fn a_relay_domain_is_the_policy_s_word_alone() {
     assert_eq!(rule(&policy, &to("<b@sub.example>", Hosting::NotHosted)).reason(), Some("relay-denied"));
     assert_eq!(rule(&policy, &to("<b@claimed.example>", Hosting::RelayDomain)).reason(), Some("relay-denied"));
     assert_eq!(rule(&policy, &to("<b@relay.example>", Hosting::UnknownUser)).reason(), Some("unknown-user"));
+}
+
+#[test]
+fn what_the_next_hop_does_not_have_is_refused_where_we_deliver() {
+    let policy = policy();
+    let world = World { to: "<b@relay.example>".to_owned(), hop_refusal: true, ..stranger() };
+    let ruling = rule_in(&policy, &world, &mut world.case(Manner::OWN));
+    assert_eq!(ruling.reason(), Some("unknown-user"));
+    assert!(ruling.trace.contains("asked=next-hop found=no"), "{}", ruling.trace);
+    assert!(rule(&policy, &world).is_hosted(), "another server's next hop is its own affair");
+    let world = World { hop_refusal: false, ..world };
+    assert!(rule_in(&policy, &world, &mut world.case(Manner::OWN)).is_hosted());
 }
 
 /// Nothing that a client says about itself or writes into the envelope, and no `OK` of a map on it, is a fact that

@@ -64,3 +64,54 @@ fn t54_aliases_into_relay_domains_go_to_the_next_hop() {
     assert_eq!((rcpts.len(), to("<boss@inside.test>"), to("<other@inside.test>")), (2, 1, 1), "{rcpts:?}");
     assert_eq!((demo.outside().len(), demo.mailbox("alice").len()), (1, 1), "and nothing of it left otherwise");
 }
+
+/// A next hop that has nobody but one.
+fn refusing_hop() -> String {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let _ = stream.write_all(b"220 hop\r\n");
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+                while let Some(line) = lines.next() {
+                    let reply: &[u8] = match line.get(..4) {
+                        Some("RCPT") if line.contains("sender-blocked") => b"550 5.7.1 not from you\r\n",
+                        Some("RCPT") if !line.contains("boss") => b"550 5.1.1 no such user\r\n",
+                        Some("DATA") => {
+                            let _ = stream.write_all(b"354 go on\r\n");
+                            lines.by_ref().find(|line| line == ".");
+                            b"250 taken\r\n"
+                        }
+                        _ => b"250 ok\r\n",
+                    };
+                    let _ = stream.write_all(reply);
+                }
+            });
+        }
+    });
+    address
+}
+
+/// What a next hop says of a recipient is asked once and then known before 250.
+#[test]
+fn a_recipient_that_the_next_hop_does_not_have_is_refused_at_rcpt() {
+    let relay = format!("domains.relay=[{{domain=\"inside.test\",next_hop=\"{}\"}}]", refusing_hop());
+    let demo = Demo::start_with(&[&relay]);
+    for to in ["gone@inside.test", "sender-blocked@inside.test", "boss@inside.test"] {
+        assert!(demo.dial("smtp").greeted().mail(STRANGER, to, TEXT).starts_with("250"), "{to}");
+    }
+    let refused = demo.until("the refusal known", || {
+        Some(demo.dial("smtp").greeted().rcpt(STRANGER, "gone@inside.test")).filter(|said| !said.starts_with("250"))
+    });
+    assert!(refused.starts_with("550 5.1.1"), "{refused}");
+    for to in ["boss@inside.test", "sender-blocked@inside.test", "other@inside.test"] {
+        assert!(demo.dial("smtp").greeted().rcpt(STRANGER, to).starts_with("250"), "{to}");
+    }
+    demo.until("two held", || {
+        let held: serde_json::Value =
+            serde_json::from_str(&demo.ruled(&["queue", "list", "--held", "--json"])).unwrap();
+        (held.as_array().unwrap().len() == 2).then_some(())
+    });
+}

@@ -297,7 +297,7 @@ impl Writer {
             let staged = self.waiting.done.drain(..count);
             self.run.done.extend(staged);
             // Power cut between removing its file and writing this would leave a message without body.
-            self.run.needs_sync |= self.run.done.iter().any(|done| done.has_file);
+            self.run.needs_sync |= self.run.done.iter().any(|done| done.file_octets.is_some());
         }
         Ok(())
     }
@@ -335,6 +335,9 @@ impl Writer {
             let mut index = self.shared.index();
             for (accept, offset, octets) in run.accepts {
                 let position = Position { segment: Arc::clone(&active.segment), offset, octets };
+                if let BodyIn::File { octets, .. } = accept.body_in {
+                    self.shared.space.large_came(octets);
+                }
                 let age = now.saturating_sub(accept.envelope.arrived_at_unix_micros);
                 let (entry, reply) = entry_of(accept, position, index.moment_before(age));
                 index.insert(reply.0, entry);
@@ -352,9 +355,10 @@ impl Writer {
             let _ = reply.send(Ok(id));
         }
         answer(run.barriers, &Ok(()));
-        for done in run.done.iter().filter(|done| done.has_file) {
-            if let Err(error) = durable::remove(&self.shared.body_path(done.id)) {
-                tracing::warn!(%error, "file of a finished message stays");
+        for (done, octets) in run.done.iter().filter_map(|done| Some((done, done.file_octets?))) {
+            match durable::remove(&self.shared.body_path(done.id)) {
+                Ok(()) => self.shared.space.large_gone(octets),
+                Err(error) => tracing::warn!(%error, "file of a finished message stays"),
             }
         }
     }

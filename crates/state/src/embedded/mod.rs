@@ -5,6 +5,7 @@
 //! | `places` | what is reserved for one holder |
 //! | `rates` | rates by key |
 //! | `attempt` | what is reserved for one login attempt |
+//! | `memory` | what is remembered until its end |
 //! | `networks` | where accounts' owners log in |
 //! | `writer` | the one thread that writes: group commit, retries, sweep |
 //! | `disk` | the folder: lock, journal, and its replacement by a shorter one |
@@ -18,6 +19,7 @@ mod attempt;
 pub(crate) mod disk;
 mod frame;
 mod journal;
+mod memory;
 mod networks;
 mod places;
 mod rates;
@@ -37,6 +39,7 @@ use guard::{Subject, canonical_ip};
 use tokio::sync::{oneshot, watch};
 
 use self::disk::Disk;
+use self::memory::Memory;
 use self::rates::Rates;
 use self::record::{LOGIN_OCTETS_MAX, Record, subject_text};
 use self::table::Table;
@@ -46,6 +49,7 @@ use crate::clock::{Answer, Clock, duration_micros};
 use crate::error::StateError;
 use crate::evidence::{KeptLogin, PopLogin, Recorded, Revoke};
 use crate::gcra::Rate;
+use crate::memory::MemoryKey;
 use crate::owners::{NetworkOf, Remembered};
 
 pub(crate) use self::attempt::AttemptPlaces;
@@ -55,6 +59,7 @@ pub(crate) use self::places::Places;
 pub(crate) struct Embedded {
     shared: Arc<Shared>,
     rates: Arc<Rates>,
+    memory: Memory,
     writer: Mutex<Option<JoinHandle<()>>>,
     found: usize,
     is_fresh: bool,
@@ -101,7 +106,7 @@ impl Embedded {
         let gone = table.settle();
         let found = table.len();
         let shared = Arc::new(Shared::new(table, clock));
-        let rates = Arc::new(Rates::new(keys_max));
+        let (rates, memory) = (Arc::new(Rates::new(keys_max)), Memory::new(keys_max));
         let writer = Writer::new(Kept { shared: Arc::clone(&shared), rates: Arc::clone(&rates) }, disk, gone);
         let thread = std::thread::Builder::new().name("state-writer".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|source| StateError::Io {
@@ -109,7 +114,7 @@ impl Embedded {
             op: "starting the thread",
             source,
         })?;
-        Ok(Self { shared, rates, writer: Mutex::new(Some(thread)), found, is_fresh })
+        Ok(Self { shared, rates, memory, writer: Mutex::new(Some(thread)), found, is_fresh })
     }
 
     /// There was no journal.
@@ -261,6 +266,19 @@ impl Embedded {
         self.shared.check_open()?;
         self.rates.forgive(key);
         Ok(())
+    }
+
+    /// See `Engine::remember`.
+    pub(crate) fn remember(&self, key: MemoryKey<'_>, span: Duration) -> Result<(), StateError> {
+        self.shared.check_open()?;
+        self.memory.remember(key, duration_micros(span), self.now());
+        Ok(())
+    }
+
+    /// See `Engine::is_remembered`.
+    pub(crate) fn is_remembered(&self, key: MemoryKey<'_>) -> Result<bool, StateError> {
+        self.shared.check_open()?;
+        Ok(self.memory.is_remembered(key, self.now()))
     }
 
     /// See `Engine::remember_network`. It is written within a second.
