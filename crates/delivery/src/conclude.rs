@@ -37,7 +37,7 @@ pub(crate) async fn conclude(shared: &Shared, ticket: &Ticket, verdicts: Vec<(us
             continue;
         }
         if let Err(error) = notify::send(shared, &ticket.job, News { action, verdicts: &told }).await {
-            tracing::warn!(queue_id = %ticket.job.id, %error, action = ?action, "no notification could be queued");
+            tracing::warn!(queue_id = %ticket.job.id, %error, action = ?action, "notification failed");
             if action == Action::Failed {
                 decisions.iter_mut().filter(|decision| decision.action == Some(action)).for_each(|decision| {
                     decision.fate = FateKind::Deferred;
@@ -101,7 +101,7 @@ fn tell(shared: &Shared, job: &Job, decision: &Decision) {
     let age = unix_micros().saturating_sub(job.envelope.arrived_at_unix_micros);
     if decision.fate == FateKind::Dropped {
         tracing::info!(queue_id = %job.id, forward_path = %recipient.forward_path, reply = ?reply(&decision.verdict),
-            "undeliverable and nobody to be told: dropped");
+            note = "undeliverable, and nobody to be told", "mail dropped");
     }
     let response: &Response = &decision.verdict.response;
     (shared.on_fate)(&Fate {

@@ -186,7 +186,7 @@ impl<'a> Search<'a> {
         match result {
             Ok(link) => Some(link),
             Err(error) => {
-                tracing::debug!(relay = %endpoint.relay(), %error, "host not usable");
+                tracing::debug!(relay = %endpoint.relay(), %error, "host unusable");
                 self.last = Some((endpoint.relay(), error.response()));
                 None
             }

@@ -81,7 +81,7 @@ impl Delivery {
             self.shared.join_workers().await;
         };
         if tokio::time::timeout(grace, ended).await.is_err() {
-            tracing::warn!("deliveries cut off at the end of the time for shutting down");
+            tracing::warn!(note = "the time for shutting down is over", "deliveries aborted");
         }
     }
 }

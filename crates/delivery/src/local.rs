@@ -198,11 +198,11 @@ fn verdict(shared: &Shared, result: Result<Delivered, DeliverError>) -> Verdict 
             Verdict::deferred(&relay(), Response::local(452, [4, 2, 2], "the mailbox is full"))
         }
         DeliverError::Full { .. } => {
-            tracing::error!(%text, "disk full: local mail waits");
+            tracing::error!(%text, note = "local mail waits", "disk full");
             Verdict { kind: Kind::Deferred { after: Some(FULL_RETRY) }, ..trouble([4, 3, 1], "disk full") }
         }
         DeliverError::Missing { .. } | DeliverError::Source(_) | DeliverError::Io { .. } => {
-            tracing::error!(error = %causes(&error), "local delivery failed: mail waits");
+            tracing::error!(error = %causes(&error), note = "the mail waits", "delivery failed");
             trouble([4, 3, 0], "the mailbox cannot be written")
         }
     }

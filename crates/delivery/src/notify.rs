@@ -38,7 +38,7 @@ pub(crate) async fn send(shared: &Shared, job: &Job, news: News<'_>) -> Result<(
     let sender = &job.envelope.reverse_path;
     let targets = (shared.lookups.targets)(sender).await?;
     if targets.is_empty() {
-        tracing::info!(queue_id = %job.id, reverse_path = %sender, "sender does not exist; notification dropped");
+        tracing::info!(queue_id = %job.id, reverse_path = %sender, note = "the sender does not exist", "notification dropped");
         return Ok(());
     }
     let whole = action == Action::Failed

@@ -165,7 +165,7 @@ impl Worker<'_> {
             };
             let (report, error) = open.link.deliver(transaction, &part.ticket.job.body).await;
             if let Some(error) = &error {
-                tracing::debug!(queue_id = %part.ticket.job.id, relay = %open.link.relay, %error, "connection broke");
+                tracing::debug!(queue_id = %part.ticket.job.id, relay = %open.link.relay, %error, "connection lost");
             }
             let broke = broke_early(&report);
             let reports = open.link.capabilities().dsn;
@@ -212,7 +212,7 @@ impl Worker<'_> {
         let mut verdict = unreached.verdict;
         let waiting = if unreached.rests && tried.is_empty() {
             let Resting { parts, length } = self.queue.rest(&verdict, &self.shared.config.limits);
-            tracing::info!(destination = ?self.queue.destination, rest_secs = length.as_secs(), reply = ?verdict.response.to_string(), "destination not reached");
+            tracing::info!(destination = ?self.queue.destination, rest_secs = length.as_secs(), reply = ?verdict.response.to_string(), "destination unreached");
             parts
         } else if verdict.kind == Kind::Failed {
             self.queue.drain()

@@ -113,6 +113,6 @@ pub(crate) fn report_panic(ended: &Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
-        tracing::error!(%error, "a delivery task panicked; its mail is tried again");
+        tracing::error!(%error, note = "its mail is tried again", "delivery panicked");
     }
 }

@@ -58,7 +58,7 @@ impl Sweeper {
         match Writers::start(1).run(move || round.sweep()).await {
             Some(0) => (),
             Some(files) => tracing::info!(files, "swept"),
-            None => tracing::warn!("not swept"),
+            None => tracing::warn!("sweep failed"),
         }
     }
 }
@@ -95,7 +95,7 @@ fn folders_in(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
 /// What is gone meanwhile, or was never made, is no trouble.
 fn tell(path: &Path, error: &io::Error) {
     if error.kind() != io::ErrorKind::NotFound {
-        tracing::warn!(path = %path.display(), %error, "not swept");
+        tracing::warn!(path = %path.display(), %error, "sweep failed");
     }
 }
 

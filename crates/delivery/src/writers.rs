@@ -26,7 +26,7 @@ impl Writers {
             let inbox = Arc::clone(&inbox);
             let started = std::thread::Builder::new().name(format!("maildir-{number}")).spawn(move || attend(&inbox));
             if let Err(error) = started {
-                tracing::error!(%error, "a thread for local delivery does not start");
+                tracing::error!(%error, "thread unavailable");
             }
         }
         Self { work }

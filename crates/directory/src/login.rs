@@ -320,7 +320,7 @@ impl Directory {
         };
         self.generations.login_changed(&row.login);
         if let Err(error) = done {
-            tracing::warn!(login = %row.login, %error, "password not re-hashed");
+            tracing::warn!(login = %row.login, %error, "rehash failed");
         }
     }
 

@@ -122,7 +122,7 @@ impl Hasher {
         let fits = match verified {
             Ok(fits) => fits && stored.is_some(),
             Err(error) => {
-                tracing::warn!(login, %error, "stored password cannot be used; set a new one");
+                tracing::warn!(login, %error, note = "set a new one", "password unusable");
                 false
             }
         };

@@ -168,11 +168,11 @@ async fn run(store: Arc<Store>, generations: Arc<Generations>, changes: Changes)
             Err(error) => {
                 changes = None;
                 if !was_blind {
-                    tracing::error!(%error, "directory cannot be watched; logins are refused for now");
+                    tracing::error!(%error, note = "logins are refused for now", "directory unwatched");
                 }
                 sleep(RETRY).await;
             }
-            Ok(()) if was_blind => tracing::info!("directory is watched again"),
+            Ok(()) if was_blind => tracing::info!("directory watched"),
             Ok(()) => {}
         }
     }

@@ -56,11 +56,11 @@ impl Proved {
         match sources.directory.identity(login, ip).await {
             Ok(Ok(identity)) => Fact::Known(Some(Self::new(identity))),
             Ok(Err(why)) => {
-                debug!(client = %ip, login = ?login, %why, "login not ours");
+                debug!(client = %ip, login = ?login, %why, "login foreign");
                 Fact::Known(None)
             }
             Err(error) => {
-                warn!(%error, "logins cannot be checked");
+                warn!(%error, "login unchecked");
                 Fact::Unknown(Fault::Unavailable("directory"))
             }
         }
@@ -72,7 +72,7 @@ impl Proved {
         match sources.directory.still(&self.identity, ip).await {
             Ok(still) => Fact::Known(still.map(Self::new)),
             Err(error) => {
-                warn!(%error, "logins cannot be checked");
+                warn!(%error, "login unchecked");
                 Fact::Unknown(Fault::Unavailable("directory"))
             }
         }
@@ -191,7 +191,7 @@ impl Origin {
     /// What could not be counted changes nothing of the login that it was about.
     fn counted<T>(&self, done: Result<T, StateError>) {
         if let Err(error) = done {
-            warn!(session = %self.session, %error, "login not counted");
+            warn!(session = %self.session, %error, "login uncounted");
         }
     }
 
@@ -315,7 +315,7 @@ impl Origin {
     }
 
     fn unavailable(&self, error: &dyn std::error::Error) -> Outcome {
-        warn!(session = %self.session, %error, "logins cannot be checked");
+        warn!(session = %self.session, %error, "login unchecked");
         Outcome::Unavailable
     }
 }

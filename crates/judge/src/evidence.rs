@@ -95,12 +95,12 @@ impl Recorder<'_> {
         if let Subject::Account(login) = &told.subject
             && let Err(error) = self.sources.state.revoke(Revoke::Login(login.clone())).await
         {
-            warn!(%error, "grant of a locked account is revoked in memory only");
+            warn!(%error, note = "the grant is revoked in memory, until the next start", "revocation unwritten");
         }
     }
 
     fn ended(&self, told: &ToldLogin) -> Recorded {
-        info!(session = %self.session, client = %told.client, told_by = told.source.code(), subject = %told.subject, cause = "its right has ended", "login not granted");
+        info!(session = %self.session, client = %told.client, told_by = told.source.code(), subject = %told.subject, cause = "its right has ended", "login ungranted");
         Recorded::Ended
     }
 
@@ -143,9 +143,9 @@ impl Recorder<'_> {
     fn tell_never(&self, told: &ToldLogin, why: Never) {
         let ToldLogin { client, subject, source, .. } = told;
         let told_by = source.code();
-        info!(session = %self.session, %client, told_by, subject = %subject, cause = %why, "login not granted");
+        info!(session = %self.session, %client, told_by, subject = %subject, cause = %why, "login ungranted");
         if let Some(remedy) = why.remedy().filter(|_| self.terms.outside.alarm_is_due()) {
-            warn!(session = %self.session, %client, told_by, cause = %why, remedy, "logins from here grant nothing");
+            warn!(session = %self.session, %client, told_by, cause = %why, remedy, note = "logins from here grant nothing", "logins ungranted");
         }
     }
 
@@ -169,7 +169,7 @@ impl Recorder<'_> {
             }
             Err(error) => {
                 // The mail can be read all the same; only relaying has to wait for a better moment.
-                warn!(session = %self.session, %error, "pop login not recorded, so it grants nothing");
+                warn!(session = %self.session, %error, note = "it grants nothing", "login unrecorded");
                 Recorded::Failed(error)
             }
         }
@@ -182,11 +182,11 @@ impl Recorder<'_> {
             Ok(Ok(identity)) => identity.device.is_none().then(|| identity.login.to_string()),
             Ok(Err(Why::UnknownLogin)) => self.foreign_account(login),
             Ok(Err(why)) => {
-                debug!(%client, %why, "login not ours");
+                debug!(%client, %why, "login foreign");
                 None
             }
             Err(error) => {
-                warn!(%error, "directory gives no answer");
+                warn!(%error, "directory unavailable");
                 None
             }
         }

@@ -79,7 +79,7 @@ async fn asked<T>(look_up: impl Future<Output = Result<T, directory::DirectoryEr
     match tokio::time::timeout(LOCAL_WAIT, look_up).await {
         Ok(Ok(found)) => Fact::Known(found),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "directory gives no answer");
+            tracing::warn!(%error, "directory unavailable");
             Fact::Unknown(Fault::Unavailable("directory"))
         }
         Err(_) => Fact::Unknown(Fault::TimedOut("directory")),

@@ -42,7 +42,7 @@ pub(super) async fn take(judge: Judge<'_>, case: &Case) -> Place {
         Ok(Reserved::Within(place)) => Place::Taken(Some(place)),
         Ok(Reserved::NoRoom(_)) => Place::None,
         Err(error) => {
-            warn!(session = %case.session, %error, "recipients not counted");
+            warn!(session = %case.session, %error, "recipients uncounted");
             Place::Taken(None)
         }
     }

@@ -37,7 +37,7 @@ impl Outside {
         let Some(path) = &drac.allow else { return Ok(Self { allow: Allow::loopback_only(), alarmed }) };
         let loaded = read_allow(path)?;
         for warning in &loaded.warnings {
-            warn!(%warning, "dracd.allow");
+            warn!(%warning, "dracd allow");
         }
         Ok(Self { allow: loaded.allow, alarmed })
     }

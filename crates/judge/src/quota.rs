@@ -58,7 +58,7 @@ impl Bound {
             // A mailbox that was not made yet holds nothing, and delivery makes it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => more.octets > *octets,
             Err(error) => {
-                warn!(session = %session, maildir = %maildir.display(), %error, "quota not known");
+                warn!(session = %session, maildir = %maildir.display(), %error, "quota unknown");
                 false
             }
         }

@@ -35,7 +35,7 @@ impl Places {
         if let Some(reservation) = self.0
             && let Err(error) = reservation.commit().await
         {
-            warn!(%error, "mail not counted");
+            warn!(%error, "mail uncounted");
         }
     }
 }

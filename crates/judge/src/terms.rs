@@ -62,7 +62,7 @@ impl Terms {
 fn tell_of_gateways(relay: &RelayPolicy, here: &Here) {
     for gateway in &here.gateways {
         if let Some((network, line)) = relay.networks_around(*gateway).next() {
-            warn!(%gateway, %network, %line, "a relay network holds the default gateway, which itself may not relay");
+            warn!(%gateway, %network, %line, note = "a relay network holds the default gateway, which itself may not relay", "gateway excepted");
         }
     }
 }

@@ -353,7 +353,7 @@ fn count(fates: &[Fate]) {
     }
     for (maildir, (octets, messages)) in came {
         if let Err(error) = quota::add(maildir, octets, messages) {
-            tracing::warn!(maildir = %maildir.display(), %error, "maildirsize not brought up to date; it is recounted in time");
+            tracing::warn!(maildir = %maildir.display(), %error, note = "it is recounted in time", "maildirsize outdated");
         }
     }
 }

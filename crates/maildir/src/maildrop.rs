@@ -150,7 +150,7 @@ impl Maildrop {
         if messages != 0
             && let Err(error) = quota::add(&self.maildir, octets, messages)
         {
-            tracing::warn!(maildir = %self.maildir.display(), %error, "maildirsize not brought up to date; it is recounted in time");
+            tracing::warn!(maildir = %self.maildir.display(), %error, note = "it is recounted in time", "maildirsize outdated");
         }
         first_error.map_or(Ok(()), Err)
     }
@@ -421,7 +421,7 @@ fn parse_uidlist<'a>(path: &Path, text: &'a str) -> Option<Uidlist<'a>> {
     }
     Uidlist::parse(text)
         .inspect_err(
-            |error| tracing::warn!(path = %path.display(), %error, "uidlist made anew: clients will fetch all again"),
+            |error| tracing::warn!(path = %path.display(), %error, note = "clients will fetch all again", "uidlist recreated"),
         )
         .ok()
 }

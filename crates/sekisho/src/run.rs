@@ -95,7 +95,7 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
     life.stopping.send_replace(true);
     let _ = end_admin.send(());
     if tokio::time::timeout(END_MAX, end(life, admin, socket)).await.is_err() {
-        error!(secs = END_MAX.as_secs(), "the end did not come in its time, and is not waited for");
+        error!(secs = END_MAX.as_secs(), note = "it is not waited for", "stop overdue");
     }
     logger.flush();
     Ok(())
@@ -117,7 +117,7 @@ async fn start(settings: Settings) -> Result<Started> {
 /// The end in its order.
 async fn end(life: Arc<Life>, admin: JoinHandle<()>, socket: PathBuf) {
     if let Err(error) = admin.await {
-        error!(%error, "the admin API did not end in order");
+        error!(%error, "admin unclosed");
     }
     // Backend and routes are gone with the API: this is the last handle.
     let Ok(life) = Arc::try_unwrap(life) else { return };
@@ -154,7 +154,7 @@ fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> 
             let _ = ended.await;
         };
         if let Err(error) = admin::serve(listener, backend, ended).await {
-            error!(%error, "admin API");
+            error!(%error, "admin failed");
         }
     });
     (end, task)
@@ -213,7 +213,7 @@ impl Signals {
         let reloads = async {
             while hangup.recv().await.is_some() {
                 if let Err(why) = life.reload().await {
-                    error!(why = ?why, "not reloaded; the old configuration stays in force");
+                    error!(why = ?why, note = "the old configuration stays in force", "reload failed");
                 }
             }
         };

@@ -204,7 +204,7 @@ fn every_log_event_is_listed_with_its_fields() {
     // The log's own writer makes these lines without a macro.
     let suppressed = ["event", "count"].map(String::from);
     there.insert("lines_suppressed".to_owned(), ([String::from("info")].into(), suppressed.into()));
-    there.insert("log_lines_dropped".to_owned(), ([String::from("warn")].into(), [String::from("lines")].into()));
+    there.insert("lines_dropped".to_owned(), ([String::from("warn")].into(), [String::from("lines")].into()));
     let listed = events_in_document();
     let mut wrong = Vec::new();
     for (name, (levels, fields)) in there.iter().filter(|(name, event)| listed.get(*name) != Some(event)) {

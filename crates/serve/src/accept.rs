@@ -113,7 +113,7 @@ impl Entrance {
         let peer = guard::canonical_ip(peer);
         let limits = &listener.settings;
         if !limits.peers.is_empty() && !limits.peers.iter().any(|net| net.contains(&peer)) {
-            return info!(listener = &*limits.name, client = %peer, cause = "not one of its peers", "connection not begun");
+            return info!(listener = &*limits.name, client = %peer, cause = "not one of its peers", "connection failed");
         }
         // A proxy brings many clients: each is counted once its header names it. A mail server that asks us speaks for many.
         let proxied = limits.proxy_from.iter().any(|net| net.contains(&peer));
@@ -199,7 +199,7 @@ impl Arrival {
 
     fn failed(&self, error: &io::Error) {
         let listener = &*self.listener.settings.name;
-        info!(listener, client = %self.peer, cause = ?error.to_string(), "connection not begun");
+        info!(listener, client = %self.peer, cause = ?error.to_string(), "connection failed");
     }
 }
 
@@ -227,7 +227,7 @@ fn turn_away(tcp: &TcpStream, listener: &ListenerSite, peer: IpAddr, refused: Re
 async fn pause_after(error: &io::Error, address: &Address) {
     // A client that left before we took it is no fault of ours.
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
-        warn!(%address, cause = %error, "connections cannot be taken for a moment");
+        warn!(%address, cause = %error, "accepting paused");
         tokio::time::sleep(EXHAUSTED_PAUSE).await;
     }
 }

@@ -199,7 +199,7 @@ fn on_fate(border: &Arc<Border>) -> delivery::OnFate {
             // In memory: over at once, and bounded by the deliveries there are.
             tokio::spawn(async move {
                 if let Err(error) = border.sources.state.hop_refused(&forward_path, HOP_REFUSAL_SPAN).await {
-                    tracing::debug!(%error, "refusal of a next hop not remembered");
+                    tracing::debug!(%error, "refusal unremembered");
                 }
             });
         }

@@ -50,7 +50,7 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
     let config = spool_config(settings);
     let (spool, recovery) = aside("spool", move || Spool::open(config)).await.map_err(StartError::at("spool"))??;
     for damage in &recovery.damaged {
-        error!(path = %damage.path.display(), offset = damage.offset, octets = damage.octets, "spool: unreadable stretch kept aside");
+        error!(path = %damage.path.display(), offset = damage.offset, octets = damage.octets, note = "the unreadable stretch is kept aside", "spool damaged");
     }
     info!(messages = recovery.messages, segments = recovery.segments, grants = state.opened().grants, "opened");
     let mut guess_key = [0; 32];
@@ -94,7 +94,7 @@ async fn forget_the_locked(directory: &Directory, state: &State) {
         let ended_at = directory.rights_ended_at(&login).await;
         let may = exists && ended_at.is_ok_and(|ended_at| ended_at.is_none_or(|ended_at| ended_at < granted_at));
         if !may && let Err(error) = state.revoke(state::Revoke::Login(login)).await {
-            warn!(%error, "grant of a locked account is revoked in memory only");
+            warn!(%error, note = "the grant is revoked in memory, until the next start", "revocation unwritten");
         }
     }
 }
@@ -106,9 +106,9 @@ pub(crate) async fn forget_nobodys(relay: &RelayPolicy, state: &State) {
     let addresses: BTreeSet<IpAddr> = grants.iter().map(PopEvidence::addr).collect();
     for addr in addresses {
         if let Some(never) = relay.never().why_named(addr, Named::ByProxy) {
-            warn!(client = %addr, cause = %never, "grant taken back");
+            warn!(client = %addr, cause = %never, "grant revoked");
             if let Err(error) = state.revoke(state::Revoke::Addr(addr)).await {
-                warn!(client = %addr, %error, "grant is taken back in memory only");
+                warn!(client = %addr, %error, note = "it is taken back in memory, until the next start", "grant unrevoked");
             }
         }
     }
@@ -117,7 +117,7 @@ pub(crate) async fn forget_nobodys(relay: &RelayPolicy, state: &State) {
 /// Whom all of the server asks for names; `None`, and said so, where the system names no name servers.
 fn resolver(dns: &config::Dns) -> Option<Arc<dns::Resolver>> {
     let made = dns::Resolver::new(&dns::Settings { servers: dns.servers.clone(), timeout: dns.timeout });
-    made.inspect_err(|error| warn!(%error, "no DNS resolver: client names stay unknown")).ok().map(Arc::new)
+    made.inspect_err(|error| warn!(%error, note = "client names stay unknown", "resolver missing")).ok().map(Arc::new)
 }
 
 fn make_dir(dir: &std::path::Path) -> Result<(), StartError> {

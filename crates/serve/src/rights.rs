@@ -63,7 +63,7 @@ async fn cut_the_ended(border: &Border) {
 /// `None`: it could not be found out.
 async fn ended(border: &Border, after: Option<RightsMark>) -> Option<RightsMark> {
     let found = border.sources.directory.ended_rights(after.unwrap_or_default()).await;
-    let found = found.inspect_err(|error| warn!(%error, "directory gives no answer")).ok()?;
+    let found = found.inspect_err(|error| warn!(%error, "directory unavailable")).ok()?;
     for login in found.logins {
         if after.is_none() {
             // Before the start. The grants were seen to when the evidence was opened.
@@ -72,7 +72,7 @@ async fn ended(border: &Border, after: Option<RightsMark>) -> Option<RightsMark>
         }
         hold(border, &login).await;
         if let Err(error) = border.sources.state.revoke(Revoke::Login(login)).await {
-            warn!(%error, "grant of a locked account is revoked in memory only");
+            warn!(%error, note = "the grant is revoked in memory, until the next start", "revocation unwritten");
         }
     }
     Some(found.mark)
@@ -93,7 +93,7 @@ async fn hold(border: &Border, login: &str) {
     match border.spool.hold_of_login(login, RIGHT_ENDED).await {
         Ok(0) => {}
         Ok(messages) => info!(login, messages, reason = RIGHT_ENDED, "mail held"),
-        Err(error) => warn!(login, %error, "mail not held"),
+        Err(error) => warn!(login, %error, "hold failed"),
     }
 }
 

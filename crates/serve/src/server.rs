@@ -44,7 +44,7 @@ const OPEN_FILES_BESIDES: u64 = 256;
 
 fn raise_open_files() -> Option<u64> {
     let raised = listen::open_files::raise();
-    raised.inspect_err(|error| warn!(%error, "open files not raised")).ok()
+    raised.inspect_err(|error| warn!(%error, "limit unraised")).ok()
 }
 
 impl Server {
@@ -79,7 +79,7 @@ impl Server {
         let connections: usize = settings.listeners.iter().map(|listener| listener.connections_max).sum();
         let wanted = connections as u64 + settings.delivery.concurrency as u64 + OPEN_FILES_BESIDES;
         if open_files < wanted {
-            warn!(open_files, wanted, "too few open files");
+            warn!(open_files, wanted, "files scarce");
         } else {
             info!(open_files, wanted, "open files");
         }
@@ -162,7 +162,7 @@ impl Server {
             let wanted = site.at(address).is_some();
             if !wanted {
                 serving.abort();
-                info!(%address, "listening no more");
+                info!(%address, "listener closed");
                 closed.push(address.clone());
             }
             wanted
@@ -185,7 +185,7 @@ impl Server {
             }
         };
         if tokio::time::timeout(SESSIONS_GRACE, sessions).await.is_err() {
-            warn!("sessions cut off at the end of the time for shutting down");
+            warn!(note = "the time for shutting down is over", "sessions aborted");
         }
         self.background.stop().await;
         self.delivery.shutdown(DELIVERIES_GRACE).await;
@@ -193,7 +193,7 @@ impl Server {
         self.border.sources.directory.close().await;
         let state = Arc::clone(&self.border.sources.state);
         if tokio::task::spawn_blocking(move || state.close()).await.is_err() {
-            error!("the state engine did not close in order");
+            error!("state unclosed");
         }
         info!("stopped");
     }
@@ -241,7 +241,7 @@ fn open_socket(address: &Address, mode: u32) -> io::Result<Socket> {
 async fn remove_sockets(addresses: Vec<Address>) {
     let removed = aside("sockets", move || addresses.iter().for_each(remove_socket)).await;
     if let Err(error) = removed {
-        warn!(%error, "sockets are not removed; the next start does it");
+        warn!(%error, note = "the next start removes them", "sockets unremoved");
     }
 }
 

@@ -122,7 +122,7 @@ fn tls_config(settings: &Settings, before: Option<&Site>) -> Result<Option<Arc<r
     ) {
         (Ok(read), _) => Ok(Some(read)),
         (Err(TlsError::Secret(error)), Some(in_force)) if error.is_exposure() => {
-            warn!(cause = ?error.to_string(), "secret not reloaded");
+            warn!(cause = ?error.to_string(), note = "the one in force stays", "secret exposed");
             Ok(Some(Arc::clone(in_force)))
         }
         (Err(error), _) => Err(error.into()),
@@ -136,7 +136,7 @@ fn secret(listener: &config::Listener, before: Option<&Site>) -> Result<Option<A
     match (SharedSecret::read(path, listener.permissions), in_force) {
         (Ok(read), _) => Ok(Some(Arc::new(read))),
         (Err(SharedSecretError::File(error)), Some(in_force)) if error.is_exposure() => {
-            warn!(listener = &*listener.name, cause = ?error.to_string(), "secret not reloaded");
+            warn!(listener = &*listener.name, cause = ?error.to_string(), note = "the one in force stays", "secret exposed");
             Ok(Some(Arc::clone(in_force)))
         }
         (Err(error), _) => Err(SiteError::Secret { listener: Arc::clone(&listener.name), error }),

@@ -102,7 +102,7 @@ impl Job {
                     if error.is_lasting() {
                         shared.hold_unreadable(id, &error);
                     } else {
-                        tracing::warn!(queue_id = %id, %error, "queued message cannot be read now");
+                        tracing::warn!(queue_id = %id, %error, "reading deferred");
                     }
                     return Err((error, id));
                 }
@@ -142,7 +142,7 @@ pub(crate) fn load_blocking(shared: &Shared, id: QueueId, position: &Position) -
 impl Shared {
     /// Keeps a message that cannot be read from being tried over and over.
     fn hold_unreadable(&self, id: QueueId, error: &LoadError) {
-        tracing::error!(queue_id = %id, %error, "queued message cannot be read; held");
+        tracing::error!(queue_id = %id, %error, note = "it is held", "message unreadable");
         let mut index = self.index();
         let (hold, reason) = (index.reason(UNREADABLE), index.reason("unreadable on disk"));
         let held = index.update(id, |entry| {

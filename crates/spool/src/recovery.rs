@@ -132,7 +132,9 @@ fn segment_paths(dir: &Path) -> Result<Vec<(u64, PathBuf)>, SpoolError> {
         match number_of(&path) {
             Some(number) => paths.push((number, path)),
             None if path.extension().is_some_and(|extension| extension == "spare") => durable::remove(&path)?,
-            None => tracing::warn!(path = %path.display(), "not a spool file; left alone"),
+            None => {
+                tracing::warn!(path = %path.display(), note = "it is no file of the spool, and left alone", "file foreign");
+            }
         }
     }
     paths.sort_unstable();

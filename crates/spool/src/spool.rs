@@ -135,7 +135,7 @@ impl Spool {
         if let Some(writer) = writer {
             let joined = tokio::task::spawn_blocking(move || writer.join()).await;
             if !matches!(joined, Ok(Ok(()))) {
-                tracing::error!("the spool's writer ended by a panic");
+                tracing::error!("spool panicked");
             }
         }
     }

@@ -113,7 +113,7 @@ impl Shared {
         let Some((finished, was_dirty)) = changed else { return false };
         for held in &dropped.recipients {
             tracing::info!(queue_id = %id, forward_path = ?held.forward_path, destination = ?held.destination,
-                excess = %dropped.excess, "held recipient dropped");
+                excess = %dropped.excess, "recipient dropped");
         }
         if finished {
             self.finish(index, id);
@@ -132,6 +132,6 @@ impl Shared {
 
 fn tell(alarms: Vec<Alarm>) {
     for Alarm { destination, messages, octets } in alarms {
-        tracing::warn!(?destination, messages, octets, "held mail nears its bound");
+        tracing::warn!(?destination, messages, octets, "hold crowded");
     }
 }

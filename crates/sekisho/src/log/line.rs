@@ -59,7 +59,7 @@ pub(super) fn write(event: &Event<'_>, form: Form, out: impl FnOnce(&[u8])) {
 
 /// The line that tells of lines that could not be written.
 pub(super) fn dropped(out: &mut Vec<u8>, form: Form, lines: u64) {
-    notice(out, form, &Notice { level: Level::WARN, event: "log_lines_dropped" }, |line| {
+    notice(out, form, &Notice { level: Level::WARN, event: "lines_dropped" }, |line| {
         put(line, form, "lines", Value::Bare(format_args!("{lines}")));
     });
 }

@@ -111,7 +111,7 @@ fn what_gives_no_right() {
         assert_eq!(told(&demo, "report", &changes), 0);
         assert!(rights(&demo).is_empty(), "{changes}");
     }
-    demo.logged(&["login_not_granted", "client=127.0.0.1", "told_by=auth-policy"]);
+    demo.logged(&["login_ungranted", "client=127.0.0.1", "told_by=auth-policy"]);
     told(&demo, "report", &json!({}));
     assert_eq!(rights(&demo).len(), 1);
 }
@@ -233,7 +233,7 @@ fn secrets_that_others_may_read_are_not_loaded() {
         let said = String::from_utf8_lossy(&checked.stderr).into_owned();
         assert!(!checked.status.success() && said.contains(name) && said.contains("permissions"), "{said}");
         demo.ruled(&["reload"]);
-        demo.logged(&["secret_not_reloaded", name]);
+        demo.logged(&["secret_exposed", name]);
         let (status, _) = http(&demo, post(&demo, "command=report", body));
         assert_eq!(status, 200);
         demo.under_tls("submission");

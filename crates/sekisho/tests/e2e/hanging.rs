@@ -60,7 +60,7 @@ fn a_reload_that_hangs_holds_nobody_up_and_ends_with_the_server() {
     signal(&demo, "-HUP");
     serves(&demo, &copy);
     assert!(began.elapsed() < STALL, "{:?}: nobody waited for the reload", began.elapsed());
-    let told = demo.logged(&["not_reloaded", "sekisho.toml", "nothing was read for 5 s"]);
+    let told = demo.logged(&["reload_failed", "sekisho.toml", "nothing was read for 5 s"]);
     assert!(told.contains("error"), "{told}");
     serves(&demo, &copy);
     // Once more, and the end comes in the midst of it.
@@ -118,6 +118,6 @@ fn a_log_that_nobody_reads_is_no_log() {
     fs::write(&config, format!("{before}\n[log]\nfile = \"{}\"\n", place.display())).unwrap();
     signal(&demo, "-HUP");
     serves(&demo, &config);
-    demo.logged(&["not_reloaded", "log: ", "pipe"]);
+    demo.logged(&["reload_failed", "log: ", "pipe"]);
     serves(&demo, &config);
 }

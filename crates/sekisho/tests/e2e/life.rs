@@ -37,7 +37,7 @@ fn a_bad_configuration_is_refused_whole_and_the_old_one_stays() {
     assert!(said.contains(&place), "{said}");
     // The same by signal: the log says it, and nothing else happens.
     run(Command::new("kill").args(["-HUP", &demo.pid().to_string()]));
-    demo.logged(&["error", "not_reloaded", &place]);
+    demo.logged(&["error", "reload_failed", &place]);
     for smtp in [&mut held, &mut demo.dial("smtp").greeted()] {
         let answer = smtp.rcpt(STRANGER, OUTSIDE);
         assert!(answer.starts_with("550"), "not even the good half of it is in force: {answer}");

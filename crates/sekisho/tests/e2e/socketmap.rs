@@ -205,7 +205,7 @@ fn t39_a_broken_request_closes_its_own_connection_only() {
         demo.logged(&["visit_broken_off", "listener=socketmap", "socketmap request"]);
     }
     assert_eq!(idle.ask("virtual alice@example.test"), "PERM no such map");
-    demo.logged(&["no_such_map", "virtual"]);
+    demo.logged(&["map_unknown", "virtual"]);
     assert_eq!(idle.ask("relay 192.0.2.7"), YES);
     assert!(demo.stop());
     assert_eq!(idle.ask("relay 192.0.2.7"), "", "the server is gone");

@@ -35,7 +35,7 @@ fn t02_a_login_by_a_balancer_that_names_nobody_grants_nothing() {
     let demo = Demo::start_with(&["listener.smtp.proxy_from=[\"127.0.0.1\"]"]);
     let alice = demo.account("alice");
     pop_login(&demo, &alice);
-    let alarm = demo.logged(&["logins_from_here_grant_nothing", "client=127.0.0.1", "told_by=pop3"]);
+    let alarm = demo.logged(&["logins_ungranted", "client=127.0.0.1", "told_by=pop3"]);
     assert!(alarm.contains("warn") && alarm.contains("PROXY protocol"), "{alarm}");
     assert_eq!(grants(&demo), "[]");
     let refused = demo.sekisho(&["grant", "add", "127.0.0.1", &alice.login]);
@@ -58,7 +58,7 @@ fn t19_a_login_here_from_loopback_counts_only_where_configured() {
     let demo = Demo::start_with(&["relay.drac.loopback=false"]);
     let alice = demo.account("alice");
     pop_login(&demo, &alice);
-    demo.logged(&["login_not_granted", "client=127.0.0.1", "told_by=pop3"]);
+    demo.logged(&["login_ungranted", "client=127.0.0.1", "told_by=pop3"]);
     assert_eq!(grants(&demo), "[]");
     let answer = demo.dial("smtp").greeted().rcpt(&alice.address, OUTSIDE);
     assert!(relay_denied(&answer), "{answer}");

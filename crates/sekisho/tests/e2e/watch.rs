@@ -70,13 +70,13 @@ fn a_log_that_comes_later_and_addresses_of_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("mail.log");
     let demo = Demo::start_with(&[&setting("courier", &log), "relay.drac.loopback=false"]);
-    demo.logged(&["log_cannot_be_read"]);
+    demo.logged(&["log_unreadable"]);
     let courier = |client: &str| format!("Nov 22 03:04:05 mx pop3d: LOGIN, user=dave, ip=[::ffff:{client}], port=[5]");
     append(&log, &courier("127.0.0.1"));
     append(&log, &courier("192.0.2.7"));
     until_right(&demo, "192.0.2.7");
     demo.logged(&["log_watched"]);
-    demo.logged(&["login_not_granted", "client=127.0.0.1", "told_by=log"]);
+    demo.logged(&["login_ungranted", "client=127.0.0.1", "told_by=log"]);
     assert!(!has_right(&demo, "127.0.0.1"));
 }
 

@@ -91,7 +91,7 @@ impl Filter<'_> {
     /// Where a reply cannot be said at its step, the mail server is told to try later: never to go on.
     fn reply(&mut self, reply: &Reply, out: &mut Vec<u8>) -> io::Result<()> {
         let Err(misuse) = self.session.reply(reply, out) else { return Ok(()) };
-        warn!(session = %self.connection.session, cause = ?misuse.to_string(), "milter reply changed");
+        warn!(session = %self.connection.session, cause = ?misuse.to_string(), "reply changed");
         self.session.reply(&Reply::Tempfail, out).map_err(io::Error::other)
     }
 
@@ -219,7 +219,7 @@ impl Filter<'_> {
         for modification in quarantine.into_iter().chain(headers) {
             if let Err(misuse) = self.session.modify(&modification, out) {
                 // What was to be held back must not go on.
-                warn!(session = %self.connection.session, cause = ?misuse.to_string(), "milter reply changed");
+                warn!(session = %self.connection.session, cause = ?misuse.to_string(), "reply changed");
                 return if effects.hold { Reply::Tempfail } else { Reply::Continue };
             }
         }

@@ -111,7 +111,7 @@ pub struct InForce {
 
 /// Serves a connection until it ends or the server does.
 pub async fn serve(connection: Connection, link: Link, mut stop: watch::Receiver<bool>) {
-    debug!(session = %connection.session, listener = &*connection.listener, client = %connection.peer, "visited");
+    debug!(session = %connection.session, listener = &*connection.listener, client = %connection.peer, "connected");
     let session = connection.session;
     let listener = Arc::clone(&connection.listener);
     let served = async {
@@ -139,7 +139,7 @@ pub async fn serve(connection: Connection, link: Link, mut stop: watch::Receiver
         () = stopped => Ok(()),
     };
     if let Err(error) = ended {
-        info!(session = %session, listener = &*listener, cause = ?error.to_string(), "connection broken off");
+        info!(session = %session, listener = &*listener, cause = ?error.to_string(), "connection aborted");
     }
 }
 

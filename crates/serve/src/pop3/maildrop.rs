@@ -89,7 +89,7 @@ impl OpenMaildrop {
         drop(self.ahead);
         let Ok(maildrop) = Arc::try_unwrap(self.maildrop) else { return Err(replies::not_all_deleted()) };
         blocking(move || maildrop.commit(&indices)).await.map_err(|error| {
-            warn!(%error, "not all messages are deleted");
+            warn!(%error, "deletion incomplete");
             replies::not_all_deleted()
         })
     }

@@ -191,7 +191,7 @@ impl Answers {
     pub(super) async fn tried_to_log_in(&self, times: u32) {
         for _ in 0..times {
             if let Err(error) = self.client.border.sources.state.auth_abused(self.ip()).await {
-                warn!(session = %self.client.session, %error, "login not counted");
+                warn!(session = %self.client.session, %error, "login uncounted");
             }
         }
     }

@@ -284,17 +284,17 @@ impl Answers {
 
     fn loops(&self, envelope: &Envelope<Proof>, hops: usize) -> Reply {
         let session = self.client.session;
-        info!(session = %session, client = %self.ip(), reverse_path = ?envelope.reverse_path.to_string(), hops, "message loops");
+        info!(session = %session, client = %self.ip(), reverse_path = ?envelope.reverse_path.to_string(), hops, "message looped");
         replies::loop_detected()
     }
 
     fn unroutable(&self, error: &route::RouteError) -> Reply {
-        warn!(session = %self.client.session, %error, "recipient accepted, but where it goes cannot be found out now");
+        warn!(session = %self.client.session, %error, note = "of a recipient that was accepted", "route unknown");
         replies::not_stored()
     }
 
     fn not_stored(&self, error: &AcceptError) -> Reply {
-        error!(session = %self.client.session, %error, "message not stored");
+        error!(session = %self.client.session, %error, "message unstored");
         refusal(error)
     }
 

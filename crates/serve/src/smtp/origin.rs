@@ -64,9 +64,7 @@ async fn found(directory: &Directory, reverse_path: &ReversePath) -> Option<Reso
     let ReversePath::Mailbox(mailbox) = reverse_path else { return None };
     let Host::Domain(domain) = &mailbox.host else { return None };
     let found = directory.resolve(mailbox.local_part.as_str(), domain.as_str(), mailbox.routing().is_some()).await;
-    found
-        .inspect_err(|error| warn!(%error, "whose a reverse-path is cannot be found out: nobody is told of failures"))
-        .ok()
+    found.inspect_err(|error| warn!(%error, note = "nobody is told of failures", "owner unknown")).ok()
 }
 
 fn proved(is: bool) -> Ownership {

@@ -104,7 +104,7 @@ impl Writer {
             }
         }
         if let Err(error) = self.finish() {
-            tracing::error!(%error, "spool not ended cleanly; the next start recovers it");
+            tracing::error!(%error, note = "the next start recovers it", "spool unclosed");
         }
         drop(guard);
     }
@@ -358,14 +358,14 @@ impl Writer {
         for (done, octets) in run.done.iter().filter_map(|done| Some((done, done.file_octets?))) {
             match durable::remove(&self.shared.body_path(done.id)) {
                 Ok(()) => self.shared.space.large_gone(octets),
-                Err(error) => tracing::warn!(%error, "file of a finished message stays"),
+                Err(error) => tracing::warn!(%error, "file unremoved"),
             }
         }
     }
 
     /// Nobody of the failed run is acknowledged; its statuses are kept for the next.
     fn fail(&mut self, error: &SpoolError) {
-        tracing::error!(%error, "spool cannot write; mail is refused for now");
+        tracing::error!(%error, note = "mail is refused for now", "spool stalled");
         if error.is_full() {
             self.shared.drop_for_room(self.shared.config.segment_octets);
         }
@@ -375,7 +375,7 @@ impl Writer {
         if let Some(active) = self.active.take() {
             // What was written before this run is whole, synced or not.
             if let Err(error) = durable::cut(&active.segment.file, &active.segment.path, active.written) {
-                tracing::error!(%error, "end of a spool segment stays; it will be voided");
+                tracing::error!(%error, note = "its end will be voided", "segment uncut");
                 self.cuts.push((active.segment.number, active.written));
             }
             self.previous = (active.segment.number, active.synced);
@@ -411,7 +411,7 @@ impl Writer {
         let dead = self.shared.index().take_dead_segments();
         for segment in dead {
             if let Err(error) = self.free(segment) {
-                tracing::warn!(%error, "freed spool segment stays");
+                tracing::warn!(%error, "segment unremoved");
             }
         }
     }

@@ -98,7 +98,7 @@ impl Writer {
 
     /// A message that cannot be read leaves the queue; the segment with what is left of it is kept aside.
     fn lose(&self, id: QueueId, segment: &Segment) {
-        tracing::error!(queue_id = %id, segment = %segment.path.display(), "queued message cannot be read; its segment is kept aside");
+        tracing::error!(queue_id = %id, segment = %segment.path.display(), note = "it is kept aside", "segment damaged");
         segment.mark_damaged();
         self.shared.index().remove(id);
     }

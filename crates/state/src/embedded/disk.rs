@@ -85,7 +85,7 @@ impl Disk {
     fn tell_former(&self) {
         let former = self.dir.join(FORMER_NAME);
         if former.exists() {
-            tracing::warn!(path = ?former, "the state of an earlier version is left alone");
+            tracing::warn!(path = ?former, note = "the file of an earlier version is left alone", "state outdated");
         }
     }
 
@@ -166,7 +166,7 @@ impl Disk {
             let before = self.journal.take().map_or(0, |journal| journal.octets());
             self.publish(copy.journal)?;
             let now = self.journal.as_ref().map_or(0, Journal::octets);
-            tracing::debug!(before, now, "the state journal was written anew");
+            tracing::debug!(before, now, "journal compacted");
         }
         Ok(false)
     }
@@ -184,7 +184,7 @@ impl Disk {
 
     /// The old journal has everything; the next attempt is when it has grown again.
     fn give_up_copy(&mut self, error: &io::Error) {
-        tracing::warn!(path = ?self.dir.join(NEW_NAME), %error, "the state journal could not be written anew");
+        tracing::warn!(path = ?self.dir.join(NEW_NAME), %error, "compaction failed");
         self.copy = None;
         let octets = self.journal.as_ref().map_or(0, Journal::octets);
         self.compact_above = octets.saturating_add(SLACK_OCTETS);

@@ -49,7 +49,7 @@ impl Journal {
         };
         if end.torn > 0 {
             // Nobody was told that this was done.
-            tracing::info!(?path, octets = end.torn, "a torn end was cut off the state journal");
+            tracing::info!(?path, octets = end.torn, note = "a torn end, which nobody was answered for", "journal cut");
             file.set_len(end.octets).map_err(trouble("cutting"))?;
         }
         file.sync_all().map_err(trouble("syncing"))?;

@@ -92,7 +92,7 @@ impl Embedded {
         let (disk, is_fresh) = Disk::open(dir, &table)?;
         let engine = Self::start(Folder { disk, table, is_fresh }, bounds.keys, clock)?;
         if is_fresh {
-            tracing::warn!(path = ?dir, "a new, empty state: nobody may relay by a POP login until the next POP login");
+            tracing::warn!(path = ?dir, note = "nobody may relay by a POP login until the next POP login", "state created");
         } else {
             tracing::info!(path = ?dir, grants = engine.found, "state read");
         }
@@ -298,7 +298,7 @@ impl Embedded {
         self.shared.close();
         let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the state writer had panicked");
+            tracing::error!("state panicked");
         }
     }
 

@@ -367,7 +367,7 @@ impl Writer {
     /// Makes a failure known to everybody.
     fn told(&mut self, done: Result<(), StateError>) -> Result<(), StateError> {
         done.map_err(|error| {
-            tracing::error!(%error, "the state engine cannot write: nobody relays by a POP login until it can");
+            tracing::error!(%error, note = "nobody relays by a POP login until it can be written", "state stalled");
             self.is_compacting = false;
             self.shared.set_health(Health::WriteFailed);
             StateError::WriteFailed
@@ -406,9 +406,9 @@ impl Writer {
         match self.disk.rewrite(&self.shared.table) {
             Ok(()) => {
                 self.shared.set_health(Health::Good);
-                tracing::warn!(grants = self.shared.table.len(), "the state engine writes again");
+                tracing::warn!(grants = self.shared.table.len(), "state recovered");
             }
-            Err(error) => tracing::debug!(%error, "the state engine still cannot write"),
+            Err(error) => tracing::debug!(%error, "recovery failed"),
         }
     }
 }

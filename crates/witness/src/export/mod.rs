@@ -78,7 +78,7 @@ impl Exporter {
     pub async fn stop(self) {
         self.stop.send_replace(true);
         if let Err(error) = self.task.await {
-            warn!(%error, "export did not end in order");
+            warn!(%error, "export unclosed");
         }
     }
 }
@@ -123,16 +123,16 @@ impl Keeper {
             last = self.write().await;
             match &last {
                 Err(error) if !failed_before => {
-                    warn!(%error, "export failed: other mail servers go by what the file held before");
+                    warn!(%error, note = "other mail servers go by what the file held before", "export failed");
                 }
-                Ok(wrote) if failed_before => info!(entries = wrote.entries, "export works again"),
+                Ok(wrote) if failed_before => info!(entries = wrote.entries, "export recovered"),
                 Ok(_) | Err(_) => {}
             }
         }
         match self.put(Vec::new()).await {
             Ok(_) => info!(path = %self.target.path.display(), "export emptied"),
             Err(error) => {
-                warn!(%error, "export not emptied: other mail servers go on relaying for the addresses in it");
+                warn!(%error, note = "other mail servers go on relaying for the addresses in it", "export unemptied");
             }
         }
     }
@@ -145,7 +145,7 @@ impl Keeper {
         if let Err(error) = &asked
             && self.is_known
         {
-            warn!(%error, "export emptied: evidence cannot be asked for");
+            warn!(%error, note = "emptied, since evidence cannot be asked for", "export suspended");
         }
         self.is_known = is_known;
         let wrote = self.put(asked.unwrap_or_default()).await;

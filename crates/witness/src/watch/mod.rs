@@ -104,7 +104,7 @@ impl Watches {
 fn tell(path: &Path, fault: Option<&io::Error>) {
     match fault {
         None => info!(file = %path.display(), "log watched"),
-        Some(error) => warn!(file = %path.display(), %error, "log cannot be read, and is waited for"),
+        Some(error) => warn!(file = %path.display(), %error, note = "it is waited for", "log unreadable"),
     }
 }
 
@@ -159,7 +159,7 @@ impl Watcher {
             if began.elapsed() >= RESTART_MAX {
                 wait = RESTART_FIRST;
             }
-            warn!(%unit, cause = ?ended, wait_secs = wait.as_secs(), "journalctl ended, and is started again");
+            warn!(%unit, cause = ?ended, wait_secs = wait.as_secs(), note = "it is started again", "journalctl ended");
             sleep(wait).await;
             wait = (wait * 2).min(RESTART_MAX);
         }

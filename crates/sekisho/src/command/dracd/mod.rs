@@ -42,7 +42,7 @@ pub(super) fn run(args: &Dracd) -> Result<(), Fault> {
     let logger = Logger::start(&log)?;
     let allow = allow.map(|loaded| {
         for warning in &loaded.warnings {
-            warn!(%warning, "dracd.allow");
+            warn!(%warning, "dracd allow");
         }
         loaded.allow
     });

@@ -66,7 +66,7 @@ impl Server {
         let exporter =
             Exporter::start(target, Arc::clone(&state)).await.map_err(|error| temporary("database", error))?;
         if !address.ip().to_canonical().is_loopback() {
-            warn!(%address, "adds over UDP are believed by their source address: only in a network where nobody forges it");
+            warn!(%address, note = "adds over UDP are believed by their source address: only where nobody forges it", "source unverified");
         }
         let desk = Arc::new(Alone {
             allow,
@@ -100,7 +100,7 @@ impl Server {
         self.exporter.stop().await;
         let state = self.state;
         if tokio::task::spawn_blocking(move || state.close()).await.is_err() {
-            error!("the state engine did not close in order");
+            error!("state unclosed");
         }
         info!("stopped");
     }
@@ -129,7 +129,7 @@ async fn connections(socket: TcpListener, desk: Arc<Alone>, mut stop: watch::Rec
         let desk = Arc::clone(&desk);
         tokio::spawn(async move {
             if let Err(error) = stream::serve(tcp, &*desk, guard::canonical_ip(peer.ip())).await {
-                debug!(%peer, %error, "connection broken off");
+                debug!(%peer, %error, "connection aborted");
             }
             drop(place);
         });
@@ -197,7 +197,7 @@ fn succeeded(asked: &Asked, recorded: Result<state::Recorded, StateError>, file:
             if is_in_the_file { AddResult::Succeeded } else { AddResult::SystemError }
         }
         Err(error) => {
-            info!(client = %address, server = %peer, %error, "add not recorded");
+            info!(client = %address, server = %peer, %error, "add unrecorded");
             AddResult::SystemError
         }
     }

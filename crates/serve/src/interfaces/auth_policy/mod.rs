@@ -76,7 +76,7 @@ async fn answer(connection: &Connection, request: Request<Incoming>) -> Response
 }
 
 fn tell_refused(connection: &Connection, cause: &str) {
-    info!(session = %connection.session, listener = &*connection.listener, cause = ?cause, "auth policy refused");
+    info!(session = %connection.session, listener = &*connection.listener, cause = ?cause, "request refused");
 }
 
 fn gone() -> Response<Full<Bytes>> {
@@ -95,7 +95,7 @@ async fn decide(connection: &Connection, asked: &Asked, terms: &Terms) -> Answer
             Ok(AuthGate::Locked(_)) => Answer::Refuse("".into()),
             // As with accounts that cannot be asked about: Dovecot decides.
             Err(error) => {
-                warn!(session = %connection.session, %error, "logins cannot be checked");
+                warn!(session = %connection.session, %error, "login unchecked");
                 Answer::Continue
             }
         },

@@ -25,7 +25,7 @@ pub async fn serve(socket: UdpSocket, desk: Arc<impl Desk>, mut stop: watch::Rec
     loop {
         tokio::select! {
             ready = socket.readable() => if let Err(error) = ready {
-                debug!(%error, "datagrams cannot be waited for");
+                debug!(%error, "datagrams stalled");
                 tokio::task::yield_now().await;
             },
             () = stopped(&mut stop) => return,
@@ -59,7 +59,7 @@ fn take(socket: &UdpSocket, buffer: &mut [u8]) -> Vec<(Add, SocketAddr)> {
             },
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             // The fate of an earlier reply: its client is gone.
-            Err(error) => debug!(%error, "datagram not received"),
+            Err(error) => debug!(%error, "datagram lost"),
         }
     }
     batch
@@ -84,7 +84,7 @@ async fn settle(
             sent => sent,
         };
         if let Err(error) = sent {
-            debug!(%peer, %error, "reply not sent");
+            debug!(%peer, %error, "reply unsent");
         }
     }
 }

@@ -35,8 +35,8 @@ impl Registration {
     /// Registers, in place of whatever was there. Without rpcbind the service goes on: clients may know the port.
     pub async fn take(ports: Ports) -> Self {
         match blocking(move || rpcbind::register(RPCBIND, ports, WITHIN)).await {
-            Ok(()) => info!(udp = ports.udp, tcp = ports.tcp, "registered with rpcbind"),
-            Err(cause) => warn!(cause, "not registered with rpcbind: clients must know the port"),
+            Ok(()) => info!(udp = ports.udp, tcp = ports.tcp, "rpcbind registered"),
+            Err(cause) => warn!(cause, note = "clients must know the port", "rpcbind unavailable"),
         }
         Self(ports)
     }
@@ -49,7 +49,7 @@ impl Registration {
     /// Takes it away, if it is still ours.
     pub async fn give_back(self) {
         if let Err(cause) = blocking(move || rpcbind::unregister(RPCBIND, self.0, WITHIN)).await {
-            debug!(cause, "not unregistered");
+            debug!(cause, "rpcbind unreleased");
         }
     }
 }
@@ -82,7 +82,7 @@ impl Answerer {
             let tcp = socket::listen(*address).map_err(|error| (*address, error))?;
             answerer.tasks.push(tokio::spawn(datagrams(udp, address.ip(), Arc::clone(directions))));
             answerer.tasks.push(tokio::spawn(connections(tcp, Arc::clone(directions))));
-            info!(%address, "answers for rpcbind");
+            info!(%address, "portmap listening");
         }
         Ok(answerer)
     }
@@ -111,7 +111,7 @@ async fn datagrams(socket: UdpSocket, local: IpAddr, directions: Directions) {
                 }
             }
             Err(error) => {
-                debug!(%error, "datagram not received");
+                debug!(%error, "datagram lost");
                 tokio::task::yield_now().await;
             }
         }
@@ -128,12 +128,12 @@ async fn connections(socket: TcpListener, directions: Directions) {
                 let directions = Arc::clone(&directions);
                 tokio::spawn(async move {
                     let served = tokio::time::timeout(CONNECTION_WAIT, connection(tcp, peer.ip(), &directions)).await;
-                    debug!(%peer, ?served, "asked for a port");
+                    debug!(%peer, ?served, "portmap closed");
                     drop(place);
                 });
             }
             Err(error) => {
-                debug!(%error, "connection not taken");
+                debug!(%error, "portmap failed");
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -75,6 +75,6 @@ async fn resolved(connection: &Connection, mailbox: &Mailbox) -> Result<Resoluti
 }
 
 fn fault(error: &directory::DirectoryError) -> Reply {
-    warn!(%error, "directory gives no answer");
+    warn!(%error, "directory unavailable");
     Reply::Temp("the accounts cannot be asked".to_owned())
 }

@@ -78,7 +78,7 @@ async fn answer(connection: &Connection, in_force: &InForce, request: &Request) 
         b"alias" => accounts::alias(connection, key).await,
         unknown => {
             let map = String::from_utf8_lossy(unknown);
-            info!(session = %connection.session, listener = &*connection.listener, ?map, "no such map");
+            info!(session = %connection.session, listener = &*connection.listener, ?map, "map unknown");
             Reply::Perm("no such map".to_owned())
         }
     }
