@@ -214,6 +214,36 @@ fn every_log_event_is_listed_with_its_fields() {
     assert!(wrong.is_empty(), "docs/logs.md:\n{}", wrong.join("\n"));
 }
 
+/// What makes a sentence of an event's name.
+const OF_SENTENCES: &[&str] = &[
+    "a", "an", "and", "are", "be", "by", "cannot", "could", "did", "does", "in", "is", "no", "not", "of", "the", "to",
+    "was", "were", "will", "with",
+];
+
+/// Log watchers read them: one noun or past participle, or one of each.
+#[test]
+fn events_have_short_names() {
+    let events = events_in_document();
+    let long: Vec<&String> = events.keys().filter(|name| !is_short(name)).collect();
+    assert!(long.is_empty(), "docs/logs.md: {long:#?}");
+    assert!(is_short("login") && is_short("login_failed"));
+    for name in
+        ["login_is_refused", "no_login", "Login", "dracd.allow", "a_b_c", "login_", "disappointingly_unreadable"]
+    {
+        assert!(!is_short(name), "{name}");
+    }
+}
+
+fn is_short(name: &str) -> bool {
+    let words: Vec<&str> = name.split('_').collect();
+    let is_word = |word: &&str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word.bytes().all(|octet| octet.is_ascii_lowercase() || octet.is_ascii_digit())
+            && !OF_SENTENCES.contains(word)
+    };
+    name.len() <= 24 && words.len() <= 2 && words.iter().all(is_word)
+}
+
 fn events_in_document() -> BTreeMap<String, Event> {
     let words = |cell: &str| cell.split([' ', ',', '`']).filter(|w| !w.is_empty()).map(str::to_owned).collect();
     let text = read("docs/logs.md");
