@@ -155,8 +155,8 @@ async fn run(store: Arc<Store>, generations: Arc<Generations>, changes: Changes)
     loop {
         let seen = match changes.as_mut() {
             Some(changes) => match changes.next().await {
-                Ok(changed) => {
-                    generations.follow(changed, &store).await;
+                Ok(what) => {
+                    generations.follow(what, &store).await;
                     Ok(())
                 }
                 Err(error) => Err(error),

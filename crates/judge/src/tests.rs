@@ -143,6 +143,8 @@ async fn records_are_handed_on_and_the_lost_are_counted() {
 #[tokio::test]
 async fn t01_t02_nobody_is_proved_by_a_gateway_whoever_tells() {
     let bench = Bench::new(PROXIES).await;
+    let alice = directory::NewAccount { login: "alice".to_owned(), ..directory::NewAccount::default() };
+    bench.sources.directory.create_account(alice).await.unwrap();
     let recorder = Recorder { sources: &bench.sources, terms: &bench.terms, session: bench.sources.sessions.next() };
     let sources = [
         PopSource::Pop3,

@@ -111,7 +111,7 @@ fn open(path: &Path, accepts: Accepts) -> io::Result<(File, u64)> {
     Ok((file, metadata.len()))
 }
 
-fn allow(kind: FileType, accepts: Accepts) -> io::Result<()> {
+pub(crate) fn allow(kind: FileType, accepts: Accepts) -> io::Result<()> {
     if kind.is_file() || (accepts == Accepts::Anything && !kind.is_dir()) {
         return Ok(());
     }

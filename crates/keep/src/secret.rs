@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::read::{STALL, in_time};
+use crate::read::{Accepts, STALL, allow, in_time};
 
 /// Longest file, in octets; a private key or a password has a hundredth of it.
 const SECRET_OCTETS_MAX: u64 = 1 << 20;
@@ -112,11 +112,9 @@ impl Permissions {
 
     fn read_here(self, path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         // To open a pipe is to wait for somebody who writes.
-        if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-            let error = io::Error::other("no regular file");
-            return Err(SecretError::Io { path: path.to_owned(), error });
-        }
         let failed = |error| SecretError::Io { path: path.to_owned(), error };
+        let kind = std::fs::metadata(path).map_err(failed)?.file_type();
+        allow(kind, Accepts::RegularFile).map_err(failed)?;
         let file = File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         self.check(&metadata).map_err(|exposed| SecretError::Exposed { path: path.to_owned(), exposed })?;

@@ -313,6 +313,7 @@ PLAIN
 -ERR too many errors, closing
 -ERR idle for too long, closing; nothing was deleted
 -ERR [SYS/TEMP] the server is shutting down, nothing was deleted; try again later
+-ERR [SYS/TEMP] your session was ended, nothing was deleted; log in again if you may
 -ERR [SYS/TEMP] internal fault, closing; nothing was deleted
 ";
 

@@ -1,7 +1,7 @@
 //! Plays `tests/transcripts/*.pop3` on the pure session.
 //!
 //! `C: …` is a line of the client, `S: …` a line of the server, `#` a comment. `C| …` adds a line to the same packet as
-//! the line before it. `! word` is a deed of the world: `tls` (the handshake is done), `idle SECONDS`, `shutdown`,
+//! the line before it. `! word` is a deed of the world: `tls` (the handshake is done), `idle SECONDS`, `shutdown`, `cut`,
 //! `gone`, `auth-down`, `locked`. `*` at the end of an expected line stands for anything. `closed` after `!` says that
 //! the session must have ended, `deleted 1 2` which messages must have been deleted, `deleted` that none were.
 #![expect(clippy::unwrap_used, reason = "a test: what fails here fails it")]
@@ -145,6 +145,7 @@ impl World {
                 self.input(Input::Timeout);
             }
             ("shutdown", _) => self.input(Input::Shutdown),
+            ("cut", _) => self.input(Input::Cut),
             ("gone", _) => self.input(Input::PeerGone),
             ("auth-down", _) => self.auth_down = true,
             ("locked", _) => self.locked = true,

@@ -39,6 +39,13 @@ impl HeldRecipient {
     }
 }
 
+/// How large a message is, and since when recipients of it are held.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeldMail {
+    pub(crate) octets: u64,
+    pub(crate) since: i64,
+}
+
 /// A message with such recipients.
 #[derive(Debug)]
 struct HeldMessage {
@@ -124,12 +131,17 @@ impl Bounds<'_> {
 }
 
 impl Book {
-    /// Takes recipients of a message in; those of it that are here stay. `since`: when.
-    pub(crate) fn add(&mut self, id: QueueId, octets: u64, since: i64, recipients: Vec<HeldRecipient>) {
+    /// Takes recipients of a message in; those of it that are here stay.
+    pub(crate) fn add(&mut self, id: QueueId, mail: HeldMail, recipients: Vec<HeldRecipient>) {
         if recipients.is_empty() {
             return;
         }
-        let mut message = self.take(id).unwrap_or(HeldMessage { recipients: Vec::new(), octets, since, kept: false });
+        let mut message = self.take(id).unwrap_or(HeldMessage {
+            recipients: Vec::new(),
+            octets: mail.octets,
+            since: mail.since,
+            kept: false,
+        });
         for mut held in recipients {
             if let Some((known, _)) = self.shelves.get_key_value(&held.destination) {
                 held.destination = Arc::clone(known);
@@ -252,10 +264,10 @@ impl Book {
         if !message.kept {
             self.octets += message.octets;
             self.shelved.insert(id);
-            for held in &message.recipients {
-                let shelf = self.shelves.entry(Arc::clone(&held.destination)).or_default();
-                if shelf.ids.insert(id) {
-                    shelf.octets += message.octets;
+            for one in &message.recipients {
+                let of_destination = self.shelves.entry(Arc::clone(&one.destination)).or_default();
+                if of_destination.ids.insert(id) {
+                    of_destination.octets += message.octets;
                 }
             }
         }
@@ -279,7 +291,7 @@ mod tests {
         let mut book = Book::default();
         for (n, destinations) in messages.iter().enumerate() {
             let recipients = destinations.iter().enumerate().map(|(n, destination)| held(n, destination)).collect();
-            book.add(QueueId(n as u64 + 1), 100, n as i64 * SECOND, recipients);
+            book.add(QueueId(n as u64 + 1), HeldMail { octets: 100, since: n as i64 * SECOND }, recipients);
         }
         book
     }
@@ -355,7 +367,7 @@ mod tests {
         let mut book = book(&[&["a"], &["a"], &["a"], &["a"]]);
         let bounds = |now| Bounds { limits: &limits, room_octets: 1 << 20, now };
         assert!(book.alarms(&bounds(0)).is_empty());
-        book.add(QueueId(9), 100, 0, vec![held(0, "a")]);
+        book.add(QueueId(9), HeldMail { octets: 100, since: 0 }, vec![held(0, "a")]);
         let alarms = book.alarms(&bounds(SECOND));
         assert_eq!(alarms, [Alarm { destination: "a".into(), messages: 5, octets: 500 }]);
         assert!(book.alarms(&bounds(3_600 * SECOND)).is_empty());

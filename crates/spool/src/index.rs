@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::body::Body;
 use crate::entry::{Entry, Fresh, LeaseNow, OriginKey};
-use crate::held::{Book, HeldRecipient};
+use crate::held::{Book, HeldMail, HeldRecipient};
 use crate::schedule::{Backoff, Schedule, micros};
 use crate::segment::{Position, Segment};
 use crate::{Envelope, QueueId, UnixMicros};
@@ -172,7 +172,7 @@ impl Index {
             let octets =
                 entry.message_octets.max(u64::from(entry.position.octets)).max(entry.file_octets().unwrap_or(0));
             let kept = entry.hold.is_some();
-            self.held.add(id, octets, since, held);
+            self.held.add(id, HeldMail { octets, since }, held);
             self.held.set_kept(id, kept);
         }
     }

@@ -145,14 +145,14 @@ impl Shared {
         tracing::error!(queue_id = %id, %error, note = "it is held", "message unreadable");
         let mut index = self.index();
         let (hold, reason) = (index.reason(UNREADABLE), index.reason("unreadable on disk"));
-        let held = index.update(id, |entry| {
+        let was_clean = index.update(id, |entry| {
             entry.hold = Some(Arc::clone(&hold));
             entry.position.segment.mark_damaged();
             entry.recipients.all_mut().iter_mut().for_each(|recipient| recipient.reason = Some(Arc::clone(&reason)));
             !std::mem::replace(&mut entry.dirty, true)
         });
         index.held.set_kept(id, true);
-        if held == Some(true) {
+        if was_clean == Some(true) {
             self.post(|inbox| inbox.dirty.push(id));
         }
     }

@@ -363,11 +363,12 @@ impl Shared {
     /// Counts what is held by itself. Its age begins anew but for what a right clock tells, and even then ends no sooner
     /// than an hour after the start: the clock may be wrong.
     fn shelve_held(&self) {
-        let with_held = |(id, entry): (&QueueId, &Box<Entry>)| {
+        let with_held = |(id, entry): (&QueueId, &Entry)| {
             let held: Vec<usize> = entry.held_recipients().collect();
             (!held.is_empty()).then(|| (*id, entry.position.clone(), held, entry.arrived))
         };
-        let found: Vec<_> = self.index().entries.iter().filter_map(with_held).collect();
+        let found: Vec<_> =
+            self.index().entries.iter().map(|(id, entry)| (id, &**entry)).filter_map(with_held).collect();
         let now = unix_micros_now();
         let age_max = micros(self.config.held.age.saturating_sub(HELD_GRACE.min(self.config.held.age / 2)));
         for (id, position, held, arrived) in found {

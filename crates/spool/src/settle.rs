@@ -101,7 +101,9 @@ impl Shared {
         index.shelve(id, held, 0);
         drop(index);
         self.due_bell.notify_one();
-        destinations.iter().for_each(|destination| self.tend(destination));
+        for destination in &destinations {
+            self.tend(destination);
+        }
         settled
     }
 }

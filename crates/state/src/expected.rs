@@ -55,9 +55,9 @@ impl Expected {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long it was told to wait, if just this is under way already: it needs no second place.
-    pub(crate) fn wait_of(&self, tried: &TriedLogin<'_>) -> Option<Duration> {
-        self.under_way().attempts.get(&Key::of(tried)).map(|waiting| waiting.attempt.wait())
+    /// Whether just this is under way already: it needs no second place.
+    pub(crate) fn has(&self, tried: &TriedLogin<'_>) -> bool {
+        self.under_way().attempts.contains_key(&Key::of(tried))
     }
 
     /// Keeps the attempt's places until it is told of.
@@ -72,7 +72,9 @@ impl Expected {
             Some(attempt)
         };
         drop(under_way);
-        before.into_iter().for_each(Attempt::give_back);
+        if let Some(attempt) = before {
+            attempt.give_back();
+        }
     }
 
     /// It is told of, or nobody waits for it any more.
@@ -94,6 +96,8 @@ impl Expected {
             order.pop_front();
         }
         drop(under_way);
-        late.into_iter().for_each(|waiting| waiting.attempt.give_back());
+        for waiting in late {
+            waiting.attempt.give_back();
+        }
     }
 }

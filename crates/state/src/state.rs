@@ -173,8 +173,9 @@ impl State {
     /// ([`State::auth_failed`], [`State::auth_told_right`]), or is late. Waits so much shorter as that server is patient.
     pub async fn expect_auth(&self, tried: &TriedLogin<'_>) -> Result<AuthGate, StateError> {
         self.expected.give_up_the_late(Instant::now());
-        if let Some(wait) = self.expected.wait_of(tried) {
-            return Ok(AuthGate::of_wait(wait));
+        if self.expected.has(tried) {
+            // Others may have failed since it was given its place.
+            return self.throttle.check(&self.engine, tried.addr, tried.login).await;
         }
         let attempt = self.throttle.attempt(&self.engine, tried);
         let Ok(admission) = tokio::time::timeout(EXPECT_WAIT, attempt).await else {

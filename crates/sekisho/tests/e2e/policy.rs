@@ -181,7 +181,7 @@ fn t39_a_broken_request_closes_its_own_connection_only() {
         policy.send(format!("{good}{broken}{good}"));
         assert_eq!(policy.action(), "DUNNO", "what came before is answered");
         assert_eq!(policy.action(), "", "{broken:?}");
-        demo.logged(&["visit_broken_off", "listener=policy", "policy request"]);
+        demo.logged(&["connection_aborted", "listener=policy", "policy request"]);
     }
     let mut endless = Policy::connect(&demo);
     endless.send("request=".to_owned() + &"x".repeat(10_000));

@@ -202,7 +202,7 @@ fn t39_a_broken_request_closes_its_own_connection_only() {
         let mut maps = Maps::connect(&demo);
         maps.send(format!("15:relay 192.0.2.7,{broken}"));
         assert_eq!((maps.answer().as_str(), maps.answer().as_str()), (YES, ""), "{broken:?}");
-        demo.logged(&["visit_broken_off", "listener=socketmap", "socketmap request"]);
+        demo.logged(&["connection_aborted", "listener=socketmap", "socketmap request"]);
     }
     assert_eq!(idle.ask("virtual alice@example.test"), "PERM no such map");
     demo.logged(&["map_unknown", "virtual"]);

@@ -174,7 +174,7 @@ fn t06_no_client_in_the_header_is_no_connection() {
         assert_eq!(said, "", "{header:?}");
     }
     // Each is in the log, under the balancer's own address, and never as a session.
-    demo.logged(&["connection", "not", "begun", "client=127.0.0.77"]);
+    demo.logged(&["connection_failed", "client=127.0.0.77"]);
     assert!(!demo.log().contains("disconnected"));
 }
 

@@ -97,6 +97,7 @@ fn happen(scripted: &mut Scripted, what: &str) {
         ("tls", _) => scripted.input(Input::TlsUp),
         ("gone", _) => scripted.input(Input::PeerGone),
         ("shutdown", _) => scripted.input(Input::Shutdown),
+        ("cut", _) => scripted.input(Input::Cut),
         ("wait", secs) => scripted.wait(Duration::from_secs(secs.parse().expect("seconds"))),
         _ => unreachable!("D: {what}"),
     }

@@ -53,7 +53,9 @@ impl AttemptPlaces {
     /// As if it had never been: it succeeded, or nothing was looked at.
     pub(crate) fn give_back(mut self) {
         self.beside = None;
-        mem::take(&mut self.held).iter().for_each(|place| self.rates.give_back(place));
+        for place in mem::take(&mut self.held) {
+            self.rates.give_back(&place);
+        }
     }
 
     /// New, if it is so at any of its places.

@@ -38,7 +38,8 @@ struct Noted {
 
 #[derive(Debug)]
 struct Network {
-    network: IpAddr,
+    /// Its first address.
+    addr: IpAddr,
     /// Of the last login.
     seen: u64,
     /// From then on it is nobody's.
@@ -55,7 +56,7 @@ impl Network {
     }
 
     fn record(&self, login: &Arc<str>) -> NetworkRecord {
-        NetworkRecord { login: Arc::clone(login), network: self.network, seen: self.seen, ends: self.ends }
+        NetworkRecord { login: Arc::clone(login), network: self.addr, seen: self.seen, ends: self.ends }
     }
 }
 
@@ -77,7 +78,7 @@ impl Networks {
         let login: Arc<str> = of.login.into();
         let Kept { of: logins, noted } = &mut *self.kept();
         let known = logins.entry(Arc::clone(&login), |known| u64::from(known.iter().any(|one| one.is_alive(now))));
-        let place = known.iter().position(|one| one.network == of.network);
+        let place = known.iter().position(|one| one.addr == of.network);
         let remembered =
             if place.is_some_and(|place| known[place].is_alive(now)) { Remembered::Again } else { Remembered::New };
         let place = place.unwrap_or_else(|| push(known, of.network));
@@ -94,7 +95,7 @@ impl Networks {
     pub(crate) fn is_known(&self, of: NetworkOf<'_>, now: u64) -> bool {
         let mut kept = self.kept();
         let known = kept.of.get_mut(of.login).into_iter().flatten();
-        known.into_iter().any(|one| one.network == of.network && one.is_alive(now))
+        known.into_iter().any(|one| one.addr == of.network && one.is_alive(now))
     }
 
     /// Takes what was read from the journal.
@@ -102,8 +103,8 @@ impl Networks {
         let NetworkRecord { login, network, seen, ends } = record;
         let mut kept = self.kept();
         let known = kept.of.entry(login, |_| 1);
-        let place = known.iter().position(|one| one.network == network).unwrap_or_else(|| push(known, network));
-        known[place] = Network { network, seen, ends, saved_ends: ends, is_noted: false };
+        let place = known.iter().position(|one| one.addr == network).unwrap_or_else(|| push(known, network));
+        known[place] = Network { addr: network, seen, ends, saved_ends: ends, is_noted: false };
     }
 
     /// What was changed since the last call, to be written.
@@ -113,7 +114,7 @@ impl Networks {
         for Noted { login, network } in std::mem::take(noted) {
             let known = of.get_mut(&login).into_iter().flatten();
             // One that had to make room meanwhile is not missed.
-            if let Some(one) = known.into_iter().find(|one| one.network == network) {
+            if let Some(one) = known.into_iter().find(|one| one.addr == network) {
                 (one.saved_ends, one.is_noted) = (one.ends, false);
                 records.push(one.record(&login));
             }
@@ -149,7 +150,7 @@ fn push(known: &mut Vec<Network>, network: IpAddr) -> usize {
         let first = (0..known.len()).min_by_key(|&n| known[n].ends).unwrap_or(0);
         known.swap_remove(first);
     }
-    known.push(Network { network, seen: 0, ends: 0, saved_ends: 0, is_noted: false });
+    known.push(Network { addr: network, seen: 0, ends: 0, saved_ends: 0, is_noted: false });
     known.len() - 1
 }
 

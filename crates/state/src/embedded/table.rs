@@ -384,7 +384,9 @@ impl Table {
                 }
             }
         }
-        gone.iter().for_each(|key| self.left(key));
+        for key in &gone {
+            self.left(key);
+        }
         gone
     }
 }
