@@ -173,17 +173,17 @@ async fn t01_t02_nobody_is_proved_by_a_gateway_whoever_tells() {
     ];
     for source in sources {
         for (client, why) in nobodys {
-            let recorded = recorder.record(&told(client, source)).await;
-            assert!(matches!(recorded, Recorded::Never(never) if never == why), "{client} {source:?}: {recorded:?}");
-            let recorded = recorder.record_all(&[told(client, source)]).await;
-            assert!(matches!(recorded[..], [Recorded::Never(_)]), "{client} {source:?}: {recorded:?}");
+            let outcome = recorder.record(&told(client, source)).await;
+            assert!(matches!(outcome, Recorded::Never(never) if never == why), "{client} {source:?}: {outcome:?}");
+            let outcome = recorder.record_all(&[told(client, source)]).await;
+            assert!(matches!(outcome[..], [Recorded::Never(_)]), "{client} {source:?}: {outcome:?}");
         }
     }
     assert!(bench.sources.state.evidence().await.unwrap().value.is_empty());
     let named = recorder.record_named(&told("10.9.1.1", PopSource::Pop3), Named::ByProxy).await;
     assert!(matches!(named, Recorded::Counts), "a PROXY header names the client: {named:?}");
     for client in ["192.0.2.7", "2001:db8::7", "198.18.0.3"] {
-        let recorded = recorder.record(&told(client, PopSource::Pop3)).await;
-        assert!(matches!(recorded, Recorded::Counts), "{client}: {recorded:?}");
+        let outcome = recorder.record(&told(client, PopSource::Pop3)).await;
+        assert!(matches!(outcome, Recorded::Counts), "{client}: {outcome:?}");
     }
 }

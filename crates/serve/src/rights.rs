@@ -31,8 +31,8 @@ pub(crate) async fn follow(border: Arc<Border>, mut stop: watch::Receiver<bool>)
         }
         cut_the_ended(&border).await;
         tokio::select! {
-            changed = changes.changed() => {
-                if changed.is_err() {
+            heard = changes.changed() => {
+                if heard.is_err() {
                     return;
                 }
                 changes.mark_changed();

@@ -291,7 +291,11 @@ mod tests {
         let mut book = Book::default();
         for (n, destinations) in messages.iter().enumerate() {
             let recipients = destinations.iter().enumerate().map(|(n, destination)| held(n, destination)).collect();
-            book.add(QueueId(n as u64 + 1), HeldMail { octets: 100, since: n as i64 * SECOND }, recipients);
+            book.add(
+                QueueId(n as u64 + 1),
+                HeldMail { octets: 100, since: i64::try_from(n).unwrap() * SECOND },
+                recipients,
+            );
         }
         book
     }

@@ -476,7 +476,7 @@ fn ipv6_evidence_is_for_the_address_unless_configured() {
 fn t01_a_gateway_has_no_right() {
     let relaying = |client, world: &World| {
         let world = World { client, ..world.clone() };
-        rule(&policy(), &world).right().map(|right| right.code())
+        rule(&policy(), &world).right().map(super::super::authority::Right::code)
     };
     assert_eq!(relaying("198.51.100.2", &stranger()), Some("network"));
     for gateway in ["198.51.100.1", "::ffff:198.51.100.1"] {

@@ -51,23 +51,22 @@ impl fmt::Display for Finding {
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn add(&mut self, severity: Severity, at: &Spot, what: impl Into<String>, todo: &str) {
-        let finding = Finding { severity, at: at.clone(), what: what.into(), todo: todo.to_owned() };
+    fn add(&mut self, finding: Finding) {
         if !self.0.contains(&finding) {
             self.0.push(finding);
         }
     }
 
     fn danger(&mut self, at: &Spot, what: impl Into<String>, todo: &str) {
-        self.add(Severity::Danger, at, what, todo);
+        self.add(Finding { severity: Severity::Danger, at: at.clone(), what: what.into(), todo: todo.to_owned() });
     }
 
     fn warning(&mut self, at: &Spot, what: impl Into<String>, todo: &str) {
-        self.add(Severity::Warning, at, what, todo);
+        self.add(Finding { severity: Severity::Warning, at: at.clone(), what: what.into(), todo: todo.to_owned() });
     }
 
     fn note(&mut self, at: &Spot, what: impl Into<String>, todo: &str) {
-        self.add(Severity::Note, at, what, todo);
+        self.add(Finding { severity: Severity::Note, at: at.clone(), what: what.into(), todo: todo.to_owned() });
     }
 }
 

@@ -81,7 +81,7 @@ fn options(making: &mut Making, at: &Spot, arguments: &[String]) {
                 let what = format!("rpc.dracd {file}");
                 let export = format!("btree:{file}");
                 if making.offer(at, Change { what: &what, key: "relay.export" }, |draft| {
-                    draft.set("relay", "export", export)
+                    draft.set("relay", "export", export);
                 }) {
                     let how = "it is only for mail servers that read it; those that ask us fail closed, a file cannot";
                     making.differs(at, &what, how);

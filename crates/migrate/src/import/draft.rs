@@ -122,6 +122,13 @@ pub(super) struct Change<'a> {
     pub(super) key: &'a str,
 }
 
+/// Many values of one setting, and the key that they lengthen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Each<'a> {
+    pub(super) change: Change<'a>,
+    pub(super) texts: &'a [String],
+}
+
 /// The draft and the report on it.
 #[derive(Debug, Default)]
 pub(super) struct Making {
@@ -169,13 +176,8 @@ impl Making {
     }
 
     /// The same for each of many texts. They are judged alone, since thousands would be slow together.
-    pub(super) fn offer_each(
-        &mut self,
-        at: &Spot,
-        Change { what, key }: Change<'_>,
-        texts: &[String],
-        put: impl Fn(&mut Draft, &str),
-    ) {
+    pub(super) fn offer_each(&mut self, at: &Spot, each: Each<'_>, put: impl Fn(&mut Draft, &str)) {
+        let Each { change: Change { what, key }, texts } = each;
         let mut taken = false;
         for text in texts {
             let mut alone = Draft::default();

@@ -51,7 +51,9 @@ fn t48_guesses_made_at_once_over_many_connections_are_as_many_as_one_after_the_o
     // One client, over both protocols.
     let here = Ipv4Addr::new(127, 0, 5, 5);
     let mut lines: Vec<Dialogue> = (0..40).map(|_| pop3(&demo, here)).collect();
-    lines.iter_mut().for_each(|line| assert!(line.say(&format!("USER {}", bob.login)).starts_with("+OK")));
+    for line in &mut lines {
+        assert!(line.say(&format!("USER {}", bob.login)).starts_with("+OK"));
+    }
     assert_eq!(burst(&mut lines, |n| format!("PASS guess {n}"), is_wrong), 5);
     let here = Ipv4Addr::new(127, 0, 5, 6);
     let mut lines: Vec<Dialogue> = (0..40).map(|_| Dialogue::connect(here, demo.port("smtp")).greeted()).collect();
@@ -69,7 +71,9 @@ fn t48_guesses_made_at_once_over_many_connections_are_as_many_as_one_after_the_o
     assert!(demo.stop());
     demo.restart();
     let mut lines: Vec<Dialogue> = (0..20).map(|n| pop3(&demo, stranger(n))).collect();
-    lines.iter_mut().for_each(|line| assert!(line.say("USER alice").starts_with("+OK")));
+    for line in &mut lines {
+        assert!(line.say("USER alice").starts_with("+OK"));
+    }
     assert_eq!(burst(&mut lines, |n| format!("PASS again {n}"), is_wrong), 8);
     assert!(pop_login(&demo, HOME, &owner(&alice)).starts_with("+OK"));
 }

@@ -373,7 +373,7 @@ impl<'d> Cell<'d> {
     /// What another process writes is seen a moment later: an SMTP session of a witness tells when.
     fn seen_within_a_second(&self, set: &str) {
         in_the_database(self.demo, set, self.login.as_str());
-        std::thread::sleep(std::time::Duration::from_millis(1_000));
+        std::thread::sleep(std::time::Duration::from_secs(1));
     }
 
     fn reload(&self, rewrite: impl Fn(&str) -> String) {
@@ -385,6 +385,7 @@ impl<'d> Cell<'d> {
 }
 
 /// All cells of some ways in one demo.
+#[expect(clippy::too_many_lines, reason = "one demo, and what becomes of each cell")]
 fn table(ways: &[Way]) {
     let demo = Demo::start_with(&[
         "listener.smtp.xclient_from=['127.0.0.1']",

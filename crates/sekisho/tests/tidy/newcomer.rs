@@ -70,9 +70,10 @@ fn missing(answer: &Answer<'_>) -> Vec<String> {
         wrong.push(format!("Where {}: no link to a file", answer.question));
     }
     for name in &answer.names {
-        let there = match name.contains('/') {
-            true => root().join("crates").join(name).exists(),
-            false => texts.iter().any(|text| has(text, name)),
+        let there = if name.contains('/') {
+            root().join("crates").join(name).exists()
+        } else {
+            texts.iter().any(|text| has(text, name))
         };
         if !there {
             wrong.push(format!("Where {}: no {name}", answer.question));

@@ -110,16 +110,15 @@ impl Filter<'_> {
             }
             Event::Mail { path, .. } => self.mail(path_text(&path), in_force).await,
             Event::Rcpt { path, refused: false, .. } => self.rcpt(path_text(&path), in_force).await,
-            Event::EndOfMessage(_) => match self.lost_right(in_force).await {
-                Some(refused) => {
+            Event::EndOfMessage(_) => {
+                if let Some(refused) = self.lost_right(in_force).await {
                     self.end_transaction();
                     refused
-                }
-                None => {
+                } else {
                     std::mem::take(&mut self.places).commit().await;
                     self.end_of_message(out)
                 }
-            },
+            }
             Event::Abort | Event::NextConnection => {
                 self.end_transaction();
                 Reply::Continue

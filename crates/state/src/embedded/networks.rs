@@ -208,7 +208,9 @@ mod tests {
         assert_eq!(noted, networks.records());
         assert_eq!(noted[0].ends, START + 32 * DAY);
         let again = Networks::new();
-        noted.into_iter().for_each(|record| again.restore(record));
+        for record in noted {
+            again.restore(record);
+        }
         assert_eq!(known(&again, START + 32 * DAY - 1), [1]);
     }
 

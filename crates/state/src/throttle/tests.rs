@@ -15,7 +15,7 @@ struct World {
     throttle: Throttle,
     engine: Engine,
     clock: ManualClock,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl World {
@@ -27,7 +27,7 @@ impl World {
         let (dir, clock) = (tempfile::tempdir().unwrap(), ManualClock::at(time(START)));
         let bounds = Bounds { grants: 1, logins_per_address: 1, keys: keys_max };
         let engine = Engine::Embedded(Embedded::open(dir.path(), bounds, clock.clone().into()).unwrap());
-        Self { throttle: Throttle::new(AuthLimits::default()), engine, clock, _dir: dir }
+        Self { throttle: Throttle::new(AuthLimits::default()), engine, clock, dir: dir }
     }
 
     fn check(&self, addr: IpAddr, login: &str, now: u64) -> AuthGate {
@@ -267,12 +267,12 @@ impl World {
 
     /// Another process on the same folder.
     fn restarted(self) -> Self {
-        let Self { throttle, engine, clock, _dir } = self;
+        let Self { throttle, engine, clock, dir } = self;
         engine.close();
         drop(engine);
         let bounds = Bounds { grants: 1, logins_per_address: 1, keys: 100_000 };
-        let engine = Engine::Embedded(Embedded::open(_dir.path(), bounds, clock.clone().into()).unwrap());
-        Self { throttle, engine, clock, _dir }
+        let engine = Engine::Embedded(Embedded::open(dir.path(), bounds, clock.clone().into()).unwrap());
+        Self { throttle, engine, clock, dir }
     }
 }
 
@@ -292,7 +292,7 @@ async fn t48_guesses_made_at_once_are_as_many_as_one_after_the_other() {
                     looked_at.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     tokio::task::yield_now().await;
                     // Some say so, the others break off.
-                    if n % 2 == 0 {
+                    if n.is_multiple_of(2) {
                         attempt.failed();
                     }
                 }

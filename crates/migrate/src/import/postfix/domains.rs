@@ -2,7 +2,7 @@
 
 use super::{Taking, main_cf::split_list};
 use crate::import::{
-    draft::{Change, Draft},
+    draft::{Change, Draft, Each},
     read,
 };
 use std::{collections::BTreeMap, path::Path};
@@ -42,7 +42,11 @@ impl Taking<'_> {
             keys.extend(hops.get(domain).map(|hop| ("next_hop", Value::from(hop.as_str()))));
             draft.push("domains.relay", keys);
         };
-        self.making.offer_each(&at, Change { what: "relay_domains", key: "[[domains.relay]]" }, &domains, put);
+        self.making.offer_each(
+            &at,
+            Each { change: Change { what: "relay_domains", key: "[[domains.relay]]" }, texts: &domains },
+            put,
+        );
         if split_list(&parents).iter().any(|word| word == "relay_domains") && !domains.is_empty() {
             self.making.differs(&at, "relay_domains", "subdomains are not meant here; name each that you want");
         }

@@ -105,7 +105,7 @@ impl Taking<'_> {
         match self.take_value("myhostname") {
             Some((at, name)) => {
                 self.making.offer(&at, Change { what: "myhostname", key: "hostname" }, |draft| {
-                    draft.set("", "hostname", name)
+                    draft.set("", "hostname", name);
                 });
             }
             None => self.making.differs(

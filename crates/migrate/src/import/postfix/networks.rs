@@ -1,7 +1,7 @@
 //! `mynetworks`: who may relay by address.
 
 use super::{Taking, main_cf::split_list};
-use crate::import::draft::Change;
+use crate::import::draft::{Change, Each};
 use crate::import::{Spot, read};
 use ipnet::IpNet;
 use std::{net::IpAddr, path::Path};
@@ -43,7 +43,11 @@ impl Taking<'_> {
         }
         let plain: Vec<String> = whole.iter().map(|text| text.replace(['[', ']'], "")).collect();
         let put = |draft: &mut crate::import::draft::Draft, text: &str| draft.add("relay", "networks", text);
-        self.making.offer_each(&at, Change { what: "mynetworks", key: "relay.networks" }, &plain, put);
+        self.making.offer_each(
+            &at,
+            Each { change: Change { what: "mynetworks", key: "relay.networks" }, texts: &plain },
+            put,
+        );
     }
 
     /// The patterns of a list, and of the files it names.

@@ -106,7 +106,7 @@ impl Taking<'_> {
                 continue;
             }
             self.making.offer(&at, Change { what: name, key: &format!("{section}.{key}") }, |draft| {
-                draft.set(section, key, number)
+                draft.set(section, key, number);
             });
         }
         if let Some((at, delimiter)) = self.take_value("recipient_delimiter") {

@@ -237,7 +237,7 @@ impl Taking<'_> {
         let (refusing, giving) = (map.clone(), map);
         let what = "FEATURE access_db";
         self.making.offer(&said.at, Change { what, key: "[[access]]" }, |draft| {
-            draft.push("access", vec![("map", Value::from(refusing))])
+            draft.push("access", vec![("map", Value::from(refusing))]);
         });
         let put = |draft: &mut Draft| draft.add("relay", "maps", &giving);
         self.making.offer(&said.at, Change { what: "the RELAY entries of access_db", key: "relay.maps" }, put);
@@ -294,7 +294,7 @@ impl Taking<'_> {
                     continue;
                 };
                 self.making.offer(&said.at, Change { what: &what, key: "relay.networks" }, |draft| {
-                    draft.add("relay", "networks", &net)
+                    draft.add("relay", "networks", &net);
                 });
             } else {
                 let domain = word.to_owned();

@@ -163,9 +163,9 @@ mod tests {
     #[test]
     fn t50_what_a_page_can_send_is_not_believed() {
         assert_eq!(admitted(&GOOD), Ok(()));
-        for missing in 0..GOOD.len() {
+        for (missing, field) in GOOD.iter().enumerate() {
             let fields: Vec<_> = GOOD.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, it)| *it).collect();
-            assert!(admitted(&fields).is_err(), "{:?}", GOOD[missing]);
+            assert!(admitted(&fields).is_err(), "{field:?}");
         }
         let table = [
             ("origin", "http://evil.example", Unproved::CrossSite),
