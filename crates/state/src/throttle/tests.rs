@@ -27,7 +27,7 @@ impl World {
         let (dir, clock) = (tempfile::tempdir().unwrap(), ManualClock::at(time(START)));
         let bounds = Bounds { grants: 1, logins_per_address: 1, keys: keys_max };
         let engine = Engine::Embedded(Embedded::open(dir.path(), bounds, clock.clone().into()).unwrap());
-        Self { throttle: Throttle::new(AuthLimits::default()), engine, clock, dir: dir }
+        Self { throttle: Throttle::new(AuthLimits::default()), engine, clock, dir }
     }
 
     fn check(&self, addr: IpAddr, login: &str, now: u64) -> AuthGate {
