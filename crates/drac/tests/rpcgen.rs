@@ -47,7 +47,7 @@ int main(int argc, char **argv) {
         CLIENT *one = client(tcp, port, DRACVERS), *two = client(tcp, port, DRACVERS6);
         unsigned long v4 = ntohl(inet_addr("192.0.2.184"));
         address6 v6;
-        inet_pton(AF_INET6, "fe80::b8ff", &v6);
+        inet_pton(AF_INET6, "2001:db8::b8ff", &v6);
         printf("null %d\n", clnt_call(one, 0, (xdrproc_t)xdr_void, NULL, (xdrproc_t)xdr_void, NULL, patience));
         say(one, "v1", dracproc_add_1(&v4, one));
         say(two, "v2", dracproc_add_2(&v6, two));
@@ -83,6 +83,6 @@ fn t19_a_client_made_by_rpcgen_adds_over_udp_and_tcp() {
     let once = "null 0\nv1 0\nv2 0\nbroadcast 2\nmapped 0\n\
         v3: RPC: Program/version mismatch; low version = 1, high version = 2\n";
     assert_eq!(said, once.repeat(2));
-    let added = ["192.0.2.184", "fe80::b8ff", "192.0.2.185"];
+    let added = ["192.0.2.184", "2001:db8::b8ff", "192.0.2.185"];
     assert_eq!(server.added(), [added, added].concat());
 }

@@ -9,7 +9,6 @@ use guard::{Claim, Effects, Manner};
 use smtp::ReversePath;
 
 use super::auth::Proved;
-use super::gather::Seen;
 use super::session::SessionId;
 
 /// A connection with everything that is known of it.
@@ -48,6 +47,14 @@ impl Told {
     pub fn new(login: &str) -> Self {
         Self { login: login.into(), first: None }
     }
+}
+
+/// What was seen of a login.
+pub(super) enum Seen {
+    /// He may, and this is what he may do now.
+    May(Proved),
+    /// He may no more.
+    Ended(Why),
 }
 
 /// Who is connected, and where.
@@ -105,6 +112,11 @@ impl Case {
             Login::Proved(proved) => Some(proved),
             Login::Nobody | Login::Told(_) => None,
         }
+    }
+
+    /// Whether the login is one that a mail server told of.
+    pub fn is_told(&self) -> bool {
+        matches!(self.login, Login::Told(_))
     }
 
     /// Why who proved himself in this session may no more; found out by the last command that was judged.

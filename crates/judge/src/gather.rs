@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::auth::Proved;
 use super::bench::Judge;
-use super::case::{Case, Login, Told};
+use super::case::{Case, Login, Seen, Told};
 use super::client_name::confirmed_name;
 use super::facts;
 use super::tables::Subjects;
@@ -49,14 +49,6 @@ struct Gathering<'g, 'c> {
     command: &'g Command<'c>,
     /// What was seen of the login, for the commands to come.
     seen: OnceLock<Seen>,
-}
-
-/// What was seen of a login.
-pub(super) enum Seen {
-    /// He may, and this is what he may do now.
-    May(Proved),
-    /// He may no more.
-    Ended(Why),
 }
 
 impl Gathering<'_, '_> {

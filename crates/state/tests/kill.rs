@@ -25,8 +25,10 @@ fn tell(line: &str) {
     let _ = std::io::stdout().lock().write_all(format!("\n{line}\n").as_bytes());
 }
 
+/// Each in a /64 of its own: those of one have a share of the table together.
 fn addr(seed: u64) -> IpAddr {
-    IpAddr::V6(Ipv6Addr::from(0x2001_0db8 << 96 | u128::from(seed)))
+    let (network, host) = (u128::from(seed & u64::from(u32::MAX)), u128::from(seed >> 32));
+    IpAddr::V6(Ipv6Addr::from(0x2001_0db8 << 96 | network << 64 | host))
 }
 
 fn login(seed: u64) -> PopLogin {

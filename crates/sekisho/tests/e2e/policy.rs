@@ -123,7 +123,12 @@ fn restricting_nothing_is_permitted_and_nothing_charged() {
 /// All complete requests are answered in order, over TCP and Unix sockets.
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    let demo = Demo::start_with(&["listener.policy.bind=['unix:policy.sock']"]);
+    let demo = Demo::start_with(&[
+        "listener.policy.bind=['unix:policy.sock']",
+        "limits.unknown_recipients_per_client=1000",
+        "limits.unknown_recipients_per_network=1000",
+        "limits.unknown_recipients_per_sender_domain=1000",
+    ]);
     let mut policy = Policy::connect_unix(&demo.dir().join("policy.sock"));
     let mut octets = String::new();
     for n in 0..500 {

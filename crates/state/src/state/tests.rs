@@ -137,7 +137,12 @@ async fn many_at_once_are_answered_each_in_its_place() {
     state.record(alice(), LIFE).await.unwrap();
     let later = noon() + Duration::from_mins(5);
     clock.set(later);
-    let of = |n: u32| PopLogin { addr: IpAddr::V4((0x0a00_0000 + n).into()), ..alice() };
+    // An account has its share of the table; here are many.
+    let of = |n: u32| PopLogin {
+        addr: IpAddr::V4((0x0a00_0000 + n).into()),
+        subject: account(&format!("user{n}@example.test")),
+        ..alice()
+    };
     let mut logins: Vec<PopLogin> = (0..3 * u32::try_from(GROUP_MAX).unwrap() / 2).map(of).collect();
     logins[7] = alice();
     logins[8] = PopLogin { subject: account(""), ..alice() };
@@ -166,7 +171,8 @@ async fn many_at_once_are_answered_each_in_its_place() {
 async fn more_than_may_wait_are_refused_but_not_those_before() {
     let dir = tempfile::tempdir().unwrap();
     let state = open(dir.path());
-    let logins = (0..100_000).map(|n: u32| PopLogin { addr: IpAddr::V4((0x0a00_0000 + n).into()), ..alice() });
+    let of = |n: u32| PopLogin { subject: account(&format!("user{n}@example.test")), ..alice() };
+    let logins = (0..100_000).map(|n: u32| PopLogin { addr: IpAddr::V4((0x0a00_0000 + n).into()), ..of(n) });
     let recorded = state.record_many(logins.collect(), LIFE).await;
     let done = recorded.iter().take_while(|one| one.is_ok()).count();
     assert!((65_536..=100_000).contains(&done), "{done}");
@@ -337,7 +343,12 @@ async fn a_revocation_that_was_answered_is_never_lost_without_a_word() {
 async fn logins_and_revocations_go_on_while_a_new_journal_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let state = Arc::new(started(dir.path(), Disk::compact_soon));
-    let of = |n: u32| PopLogin { addr: IpAddr::V4((0x0a00_0000 + n).into()), ..alice() };
+    // An account has its share of the table; here are many.
+    let of = |n: u32| PopLogin {
+        addr: IpAddr::V4((0x0a00_0000 + n).into()),
+        subject: account(&format!("user{n}@example.test")),
+        ..alice()
+    };
     let workers = (0..4u32).map(|worker| {
         let state = Arc::clone(&state);
         tokio::spawn(async move {

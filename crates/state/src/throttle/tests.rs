@@ -321,8 +321,8 @@ async fn who_finds_all_places_held_waits_until_one_is_given_back() {
     for attempt in held {
         attempt.failed();
     }
-    assert!(matches!(world.attempt("192.0.2.7", "bob", 1), Admission::Admitted(_)), "nine have failed");
-    assert!(matches!(world.attempt("192.0.2.7", "bob", 2), Admission::Locked(_)), "and one was broken off");
+    assert!(matches!(world.attempt("192.0.2.7", "bob", 21), Admission::Admitted(_)), "nine have failed");
+    assert!(matches!(world.attempt("192.0.2.7", "bob", 22), Admission::Locked(_)), "and one was broken off");
 }
 
 #[test]

@@ -38,8 +38,8 @@ pub struct WrittenListener {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay: Option<RelayMode>,
     /// For `auth-policy`: file whose first line is the secret that every request must show, at least 16 characters, not
-    /// readable by others. Dovecot sends it by `auth_policy_server_api_header = X-API-Key: SECRET`. Required there; default
-    /// none.
+    /// readable by others. Dovecot sends it by `auth_policy_server_api_header = X-API-Key: SECRET`. Required there.
+    /// Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_file: Option<String>,
     /// Who else may read `secret_file`: nobody, or `"any"` where a container mounts it so. Default `"owner"`.

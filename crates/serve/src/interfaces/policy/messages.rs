@@ -183,7 +183,8 @@ impl Message {
     /// A recipient was judged.
     pub fn judged(&mut self) {
         if let Some(case) = &self.case {
-            self.charged = case.is_charged();
+            // A login is remembered, too: if its account is another one at the next question, it is no right any more.
+            self.charged = case.is_charged() || case.is_told();
             self.effects = case.effects().cloned().unwrap_or_default();
         }
     }

@@ -272,7 +272,7 @@ fn what_is_restored_is_bounded_and_swept_like_the_rest() {
     table.restore(Change::Delete(key(9, "nobody")));
     assert_eq!(table.settle(), [key(1, "a"), key(1, "b")]);
     assert_eq!(table.len(), 3);
-    assert_eq!(logins(&table.all(START)), ["c", "d", "f"]);
+    assert_eq!(logins(&table.all(START + 360 * SECOND)), ["c", "d", "f"]);
     assert_eq!(table.sweep(START + 400 * SECOND + LIFE + (2 << STEP_BITS), 100).len(), 3);
 }
 
