@@ -51,6 +51,8 @@ pub struct Server {
     pub never: Box<dyn Fn(std::net::IpAddr) -> Option<guard::never_granted::Never> + Send + Sync>,
     /// For `sekisho reload`.
     pub reload: Reload,
+    /// The configuration in force.
+    pub configuration: Box<dyn Fn() -> wire::Configuration + Send + Sync>,
     /// Who is connected.
     pub sessions: Box<dyn Fn() -> Vec<wire::Session> + Send + Sync>,
     /// Ends sessions; says how many.
@@ -70,6 +72,7 @@ pub fn router(backend: Backend) -> Router {
     Router::new()
         .route("/openapi.json", get(openapi_json))
         .route("/v1/reload", post(reload))
+        .route("/v1/configuration", get(configuration))
         .route("/v1/accounts", get(accounts::list).post(accounts::add))
         .route("/v1/accounts/{login}", get(accounts::show).delete(accounts::delete))
         .route("/v1/accounts/{login}/password", put(accounts::password))
@@ -99,6 +102,12 @@ async fn reload(State(backend): Shared) -> Result<axum::http::StatusCode, ApiErr
     Ok(axum::http::StatusCode::NO_CONTENT)
 }
 
+/// The configuration in force.
+#[utoipa::path(get, path = "/v1/configuration", tag = "server", responses((status = 200, body = wire::Configuration)))]
+async fn configuration(State(backend): Shared) -> Result<Json<wire::Configuration>, ApiError> {
+    Ok(Json((backend.server()?.configuration)()))
+}
+
 async fn openapi_json() -> Json<utoipa::openapi::OpenApi> {
     Json(openapi())
 }
@@ -113,6 +122,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     info(title = "Sekisho admin API", description = "HTTP on the Unix socket `admin.socket`.", license(name = "")),
     paths(
         reload,
+        configuration,
         accounts::list,
         accounts::add,
         accounts::show,

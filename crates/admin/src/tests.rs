@@ -36,6 +36,11 @@ impl Api {
             guess_key: [7; 32],
             spool: spool.clone(),
             pop: Box::new(pop),
+            configuration: Box::new(|| wire::Configuration {
+                file: "t.toml".to_owned(),
+                loaded_at: wire::time(0),
+                configuration: json!({ "hostname": "mail.example.test" }),
+            }),
             sessions: Box::new(Vec::new),
             cut: Box::new(|_| 0),
             never: Box::new(|address| never().why(address)),

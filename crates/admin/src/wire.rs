@@ -33,6 +33,18 @@ pub enum ProblemKind {
     Temporary,
 }
 
+/// The configuration in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Configuration {
+    /// The file it was read from.
+    pub file: String,
+    /// When it was.
+    pub loaded_at: String,
+    /// Every key with its value, as `sekisho config show --json` prints it. Secrets stand in files of their own, which it names.
+    #[schema(value_type = Object)]
+    pub configuration: serde_json::Value,
+}
+
 /// A session at one of our own listeners.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Session {

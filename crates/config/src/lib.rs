@@ -9,6 +9,7 @@
 mod file;
 mod map_file;
 mod nearest;
+mod places;
 mod policy;
 mod reading;
 pub mod reference;
@@ -115,6 +116,7 @@ pub fn parse(text: &Text<'_>, sets: &[String]) -> Result<Loaded, Report> {
     let data_dir = text.base_dir.join(&file.data_dir);
     let mut reading = Reading { tree: &tree, sources: &sources, base_dir: text.base_dir, data_dir, mistakes };
     let settings = file.meant(&mut reading);
+    places::check(&file, &settings, &mut reading);
     policy::check(&settings, &mut reading);
     let mistakes = reading.mistakes;
     if mistakes.is_empty() { Ok(Loaded { file, settings }) } else { Err(report(mistakes)) }

@@ -40,6 +40,25 @@ impl ServerKey {
         looked.map_err(|error| bad_file(path, "cannot be read", Some(error)))?
     }
 
+    /// Whether the file, if it is there, would be taken. Nothing is made.
+    pub fn check(path: &Path, permissions: Permissions) -> Result<(), OpenError> {
+        if std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Ok(());
+        }
+        let at = path.to_owned();
+        let looked = keep::in_time(keep::read::STALL, move || Ok(Self::load_here(&at, permissions)));
+        looked.map_err(|error| bad_file(path, "cannot be read", Some(error)))?.map(drop)
+    }
+
+    fn load_here(path: &Path, permissions: Permissions) -> Result<Self, OpenError> {
+        // To open a pipe is to wait for somebody who writes.
+        if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            return Err(bad_file(path, "is no regular file", None));
+        }
+        let file = File::open(path).map_err(|error| bad_file(path, "cannot be opened", Some(error)))?;
+        Self::read(file, path, permissions)
+    }
+
     fn load_or_create_here(path: &Path, permissions: Permissions) -> Result<Self, OpenError> {
         // To open a pipe is to wait for somebody who writes.
         if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {

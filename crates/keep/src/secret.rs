@@ -134,12 +134,6 @@ impl Permissions {
         let line = octets.split(|octet| *octet == b'\n').next().unwrap_or_default();
         Ok(Zeroizing::new(line.strip_suffix(b"\r").unwrap_or(line).to_vec()))
     }
-
-    /// Whether a file, if it is there, may be used, without a look into it.
-    pub fn check_path(self, path: &Path) -> Result<(), SecretError> {
-        let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
-        self.check(&metadata).map_err(|exposed| SecretError::Exposed { path: path.to_owned(), exposed })
-    }
 }
 
 #[cfg(test)]
@@ -156,7 +150,6 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             let read = Permissions::Owner.read_line(&path);
             assert_eq!(read.as_ref().is_err_and(SecretError::is_exposure), mode & 0o077 != 0, "{mode:o}");
-            assert_eq!(Permissions::Owner.check_path(&path).is_err(), mode & 0o077 != 0, "{mode:o}");
             assert_eq!(Permissions::Any.read_line(&path).unwrap().as_slice(), b"one");
         }
     }
@@ -173,6 +166,5 @@ mod tests {
             assert!(Permissions::Any.read(&path).is_ok());
         }
         assert!(Permissions::Owner.read(&dir.path().join("none")).is_err_and(|error| !error.is_exposure()));
-        assert!(Permissions::Owner.check_path(&dir.path().join("none")).is_ok());
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Answers for who is connected and on which socket; not for what is said there (see `serve`).
 
+pub mod certificate;
 pub mod cut;
 pub mod gate;
 pub mod link;
@@ -12,6 +13,7 @@ pub mod stream;
 pub mod tls;
 pub mod wire;
 
+pub use certificate::Certificate;
 pub use cut::Cut;
 pub use gate::{Gate, Pass, Refused};
 pub use link::Link;

@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::certificate::Certificate;
 use keep::secret::{Permissions, SecretError};
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
@@ -50,25 +51,68 @@ pub enum TlsError {
     },
 }
 
+/// A certificate with its key, ready to be shown.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// For the handshakes.
+    pub config: Arc<ServerConfig>,
+    /// What the certificate says of itself; `None`: it is written as none of those that we read.
+    pub certificate: Option<Certificate>,
+}
+
 /// Reads the chain and the key, and makes the rustls configuration that shows them.
-pub fn server_config(certificate: &Path, key: &Path, permissions: Permissions) -> Result<Arc<ServerConfig>, TlsError> {
-    let pem = |path: &Path, why: String| TlsError::Pem { path: path.to_path_buf(), why };
-    let read = |path: &Path| {
-        keep::read(path, PEM_OCTETS_MAX, keep::Accepts::RegularFile).map_err(|e| pem(path, e.to_string()))
-    };
-    let chain = CertificateDer::pem_slice_iter(&read(certificate)?)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|e| pem(certificate, e.to_string()))?;
-    if chain.is_empty() {
-        return Err(pem(certificate, "no CERTIFICATE in it".to_owned()));
+pub fn server_config(certificate: &Path, key: &Path, permissions: Permissions) -> Result<Shown, TlsError> {
+    pair(certificate, read_chain(certificate)?, key, read_key(key, permissions)?)
+}
+
+/// Everything that is wrong with the two files, not only the first of it.
+pub fn check(certificate: &Path, key: &Path, permissions: Permissions) -> Result<Shown, Vec<TlsError>> {
+    match (read_chain(certificate), read_key(key, permissions)) {
+        (Ok(chain), Ok(private)) => pair(certificate, chain, key, private).map_err(|error| vec![error]),
+        (chain, private) => Err(chain.err().into_iter().chain(private.err()).collect()),
     }
+}
+
+fn pem(path: &Path, why: impl Into<String>) -> TlsError {
+    TlsError::Pem { path: path.to_path_buf(), why: why.into() }
+}
+
+fn read_chain(certificate: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let octets = keep::read(certificate, PEM_OCTETS_MAX, keep::Accepts::RegularFile);
+    let octets = octets.map_err(|error| pem(certificate, error.to_string()))?;
+    let chain = CertificateDer::pem_slice_iter(&octets).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(|error| pem(certificate, error.to_string()))?;
+    if chain.is_empty() { Err(pem(certificate, "no CERTIFICATE in it")) } else { Ok(chain) }
+}
+
+fn read_key(key: &Path, permissions: Permissions) -> Result<PrivateKeyDer<'static>, TlsError> {
     let octets = permissions.read(key)?;
-    let private = PrivateKeyDer::from_pem_slice(&octets).map_err(|e| pem(key, e.to_string()))?;
-    showing(chain, private).map_err(|error| TlsError::Pair {
+    PrivateKeyDer::from_pem_slice(&octets).map_err(|error| {
+        // PKCS #8 says so in its first line, the older forms in a header below it (RFC 1421 §4.6.1.1).
+        if octets.windows(9).any(|part| part == b"ENCRYPTED") {
+            let what = "the key is encrypted, and nobody is there to type its passphrase";
+            return pem(key, format!("{what}; write it without one: openssl pkey -in {} -out NEW", key.display()));
+        }
+        match error {
+            rustls_pki_types::pem::Error::NoItemsFound => pem(key, "no PRIVATE KEY in it"),
+            error => pem(key, error.to_string()),
+        }
+    })
+}
+
+fn pair(
+    certificate: &Path,
+    chain: Vec<CertificateDer<'static>>,
+    key: &Path,
+    private: PrivateKeyDer<'static>,
+) -> Result<Shown, TlsError> {
+    let leaf = chain.first().and_then(Certificate::of);
+    let config = showing(chain, private).map_err(|error| TlsError::Pair {
         certificate: certificate.to_path_buf(),
         key: key.to_path_buf(),
         error,
-    })
+    })?;
+    Ok(Shown { config, certificate: leaf })
 }
 
 fn showing(
@@ -124,5 +168,43 @@ mod tests {
         std::fs::write(&cert, "nothing").unwrap();
         let error = server_config(&cert, &key, Permissions::Owner).unwrap_err().to_string();
         assert!(error.contains("c.pem") && error.contains("no CERTIFICATE"), "{error}");
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_a_pair_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["a", "b"] {
+            let (certificate, key) = (at(&format!("{name}.crt")), at(&format!("{name}.key")));
+            ensure_self_signed(&certificate, &key, &[format!("{name}.test")]).unwrap();
+        }
+        write_file(
+            &at("encrypted"),
+            0o600,
+            b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        )
+        .unwrap();
+        let old = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+        write_file(&at("old"), 0o600, old).unwrap();
+        write_file(&at("open"), 0o644, &std::fs::read(at("a.key")).unwrap()).unwrap();
+        let told = |certificate: &str, key: &str| {
+            let errors = check(&at(certificate), &at(key), Permissions::Owner).unwrap_err();
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        for (certificate, key, expected) in [
+            ("none", "none", &["none: No such", "none: No such"][..]),
+            ("a.key", "a.crt", &["a.key: no CERTIFICATE", "a.crt: mode 0644"]),
+            ("a.crt", "b.key", &["a.crt with key"]),
+            ("a.crt", "encrypted", &["encrypted: the key is encrypted"]),
+            ("a.crt", "old", &["old: the key is encrypted"]),
+            ("a.crt", "open", &["open: mode 0644"]),
+            (".", "a.key", &["regular"]),
+        ] {
+            let errors = told(certificate, key);
+            assert_eq!(errors.len(), expected.len(), "{errors:?}");
+            assert!(errors.iter().zip(expected).all(|(error, part)| error.contains(part)), "{errors:?}");
+        }
+        let certificate = check(&at("a.crt"), &at("a.key"), Permissions::Owner).unwrap().certificate.unwrap();
+        assert!(certificate.is_for("a.test") && !certificate.is_for("b.test"));
     }
 }

@@ -1,6 +1,7 @@
 //! Which kinds of file there are, and how an operator names one: `TYPE:FILE`.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Whose file it is, and so how it is read.
@@ -128,9 +129,26 @@ impl fmt::Display for Spec {
     }
 }
 
+/// The Berkeley DB file that a name means, as Postfix and sendmail take it: `FILE.db` of `FILE`, and `FILE.db` itself.
+pub fn database_of(name: &Path) -> PathBuf {
+    if name.extension().is_some_and(|it| it == "db") { name.to_owned() } else { name.with_added_extension("db") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_means_one_database() {
+        for (name, file) in [
+            ("/x/relay", "/x/relay.db"),
+            ("/x/relay.db", "/x/relay.db"),
+            ("/x/a.b", "/x/a.b.db"),
+            ("/x.db/a", "/x.db/a.db"),
+        ] {
+            assert_eq!(database_of(Path::new(name)), Path::new(file));
+        }
+    }
 
     #[test]
     fn every_kind_is_written_as_it_is_read() {

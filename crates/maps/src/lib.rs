@@ -41,7 +41,7 @@ mod wrappers;
 
 pub use action::{Action, Reply};
 pub use found::Found;
-pub use kind::{Kind, Spec};
+pub use kind::{Kind, Spec, database_of};
 pub use mistake::{Mistake, Warning};
 pub use relay::{ClientPattern, RelayEntry, RelayWhat};
 pub use sendmail::route::Route;

@@ -1,8 +1,8 @@
 //! A server's life as a process: log, server, admin socket, signals, end.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use tokio::net::UnixListener;
@@ -31,10 +31,24 @@ pub struct Source {
 /// What a reload touches; one at a time.
 struct Life {
     server: Mutex<Server>,
+    in_force: RwLock<InForce>,
     logger: Arc<Logger>,
     source: Source,
     /// Turns true at the end; a reload that waits for a file is given up then.
     stopping: watch::Sender<bool>,
+}
+
+/// The configuration in force, as it is written.
+#[derive(Clone)]
+struct InForce {
+    file: config::File,
+    loaded_at: SystemTime,
+}
+
+impl InForce {
+    fn now(file: config::File) -> Self {
+        Self { file, loaded_at: SystemTime::now() }
+    }
 }
 
 /// How long all of the end may take, whatever hangs: sessions and deliveries have their own times in it, and the disk some more.
@@ -58,9 +72,23 @@ impl Life {
         let before = server.border().site.load_full();
         // A log that does not open must not leave half a reload behind, nor may a refused reload leave a new log.
         self.apply_log(&loaded.settings.log).await?;
-        let Err(error) = server.reload(loaded.settings).await else { return Ok(()) };
+        let Err(error) = server.reload(loaded.settings).await else {
+            *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = InForce::now(loaded.file);
+            return Ok(());
+        };
         let restored = self.apply_log(&before.settings.log).await;
         Err(restored.err().map_or_else(|| error.to_string(), |log| format!("{error}\n{log}")))
+    }
+
+    /// For `sekisho config show --running`.
+    fn configuration(&self) -> wire::Configuration {
+        let InForce { file, loaded_at } = self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone();
+        wire::Configuration {
+            file: self.source.file.display().to_string(),
+            loaded_at: wire::system_time(loaded_at),
+            // Texts, numbers and lists of those: nothing in it can fail.
+            configuration: serde_json::to_value(file).unwrap_or_default(),
+        }
     }
 
     async fn apply_log(&self, log: &config::Log) -> Result<(), String> {
@@ -72,7 +100,7 @@ impl Life {
 
 /// Serves until SIGTERM or SIGINT. `ready` is called once everything listens.
 pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Result<()>) -> Result<()> {
-    let settings = loaded.settings;
+    let Loaded { file, settings } = loaded;
     let logger = Arc::new(Logger::start(&settings.log).context("log")?);
     let socket = settings.admin.socket.clone();
     let mut signals = Signals::new()?;
@@ -87,7 +115,8 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
     };
     let border = Arc::clone(started.server.border());
     let (stopping, _) = watch::channel(false);
-    let life = Arc::new(Life { server: Mutex::new(started.server), logger: Arc::clone(&logger), source, stopping });
+    let (server, in_force) = (Mutex::new(started.server), RwLock::new(InForce::now(file)));
+    let life = Arc::new(Life { server, in_force, logger: Arc::clone(&logger), source, stopping });
     let (end_admin, admin) = admin_api(started.admin, &border, &life);
     ready()?;
     signals.attend(&life).await;
@@ -131,6 +160,7 @@ type AdminTask = (oneshot::Sender<()>, JoinHandle<()>);
 fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> AdminTask {
     let (for_pop, for_never, for_reload) = (Arc::clone(border), Arc::clone(border), Arc::clone(life));
     let (for_list, for_cut) = (Arc::clone(border), Arc::clone(border));
+    let for_configuration = Arc::clone(life);
     let backend = Backend {
         directory: Arc::clone(&border.sources.directory),
         server: Some(admin::Server {
@@ -138,6 +168,7 @@ fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> 
             guess_key: border.sources.guess_key,
             spool: Arc::clone(&border.spool),
             pop: Box::new(move || for_pop.site.load().settings.relay.pop.clone()),
+            configuration: Box::new(move || for_configuration.configuration()),
             sessions: Box::new(move || for_list.sessions.all().iter().map(|open| session(open)).collect()),
             cut: Box::new(move |which| cut(&for_cut, which)),
             never: Box::new(move |address| for_never.site.load().terms.policy.relay.never().why(address)),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use config::{Permissions, Settings};
+use config::Permissions;
 use keep::secret::{self, SecretError};
 use secrecy::{ExposeSecret as _, SecretSlice};
 use subtle::ConstantTimeEq as _;
@@ -51,21 +51,6 @@ pub fn allowed(permissions: Permissions) -> secret::Permissions {
         Permissions::Owner => secret::Permissions::Owner,
         Permissions::Any => secret::Permissions::Any,
     }
-}
-
-/// Every file with a secret that would not be read, since others have a right to it. A file that is missing is none: it may
-/// come before the start.
-pub fn exposed(settings: &Settings) -> Vec<SecretError> {
-    let mut files = vec![(settings.directory.key.as_path(), settings.directory.permissions)];
-    files.extend(settings.tls.iter().map(|tls| (tls.key.as_path(), tls.permissions)));
-    if let config::Remote::Smarthost(smarthost) = &settings.delivery.remote {
-        files.extend(smarthost.login.iter().map(|login| (login.password_file.as_path(), login.permissions)));
-    }
-    for listener in &settings.listeners {
-        files.extend(listener.secret_file.iter().map(|file| (file.as_path(), listener.permissions)));
-    }
-    let checked = files.into_iter().map(|(path, permissions)| allowed(permissions).check_path(path));
-    checked.filter_map(Result::err).collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::accept::{Door, Socket};
 use crate::aside::aside;
 use crate::background::Background;
 use crate::border::Border;
+use crate::certificate;
 use crate::deliver;
 use crate::open::{directory_settings, forget_nobodys, open};
 use crate::rights;
@@ -90,6 +91,7 @@ impl Server {
         let opened = self.bind(&site).await?;
         self.background.start(&self.border, &site).await?;
         tokio::spawn(rights::follow(Arc::clone(&self.border), self.stop.subscribe()));
+        tokio::spawn(certificate::follow(Arc::clone(&self.border), self.stop.subscribe()));
         self.open_doors(&site, opened);
         self.watches.follow(&site.terms).await;
         Ok(())
@@ -122,6 +124,7 @@ impl Server {
         self.watches.follow(&site.terms).await;
         forget_nobodys(&site.terms.policy.relay, &self.border.sources.state).await;
         tokio::spawn(rights::follow_configuration(Arc::clone(&self.border)));
+        certificate::tell(&site);
         info!(file = &*site.settings.file, "reloaded");
         Ok(())
     }

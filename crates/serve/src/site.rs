@@ -11,8 +11,8 @@ use tracing::warn;
 use crate::secrets::{self, SharedSecret, SharedSecretError};
 use config::{self, AuthOffer, Protocol, Settings, Tls, TlsOffer};
 use judge::{Terms, TermsError};
-use listen::tls::{self, TlsError};
-use listen::{Address, Gate};
+use listen::tls::{self, Shown, TlsError};
+use listen::{Address, Certificate, Gate};
 
 /// One configuration, ready to be served.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Site {
     pub terms: Arc<Terms>,
     /// The listeners, by the order of the settings.
     pub listeners: Vec<Arc<ListenerSite>>,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Shown>,
 }
 
 /// One listener of a site.
@@ -85,7 +85,7 @@ impl Site {
                 settings: listener.clone(),
                 smtp: Arc::new(smtp_config(&settings, listener)),
                 pop3: Arc::new(pop3_config(&settings, listener)),
-                tls: tls.clone().filter(|_| wanted),
+                tls: tls.as_ref().filter(|_| wanted).map(|shown| Arc::clone(&shown.config)),
                 secret: secret(listener, before)?,
                 gate: before
                     .and_then(|site| site.named(&listener.name))
@@ -107,6 +107,11 @@ impl Site {
         })
     }
 
+    /// What the certificate that is shown says of itself.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.tls.as_ref().and_then(|shown| shown.certificate.as_ref())
+    }
+
     /// The listener of a name.
     pub fn named(&self, name: &str) -> Option<&Arc<ListenerSite>> {
         self.listeners.iter().find(|listener| &*listener.settings.name == name)
@@ -114,7 +119,7 @@ impl Site {
 }
 
 /// The certificate with its key. A key that others may read by now is not taken by a reload: the one in force stays.
-fn tls_config(settings: &Settings, before: Option<&Site>) -> Result<Option<Arc<rustls::ServerConfig>>, SiteError> {
+fn tls_config(settings: &Settings, before: Option<&Site>) -> Result<Option<Shown>, SiteError> {
     let Some(Tls { certificate, key, permissions }) = &settings.tls else { return Ok(None) };
     match (
         tls::server_config(certificate, key, secrets::allowed(*permissions)),
@@ -123,7 +128,7 @@ fn tls_config(settings: &Settings, before: Option<&Site>) -> Result<Option<Arc<r
         (Ok(read), _) => Ok(Some(read)),
         (Err(TlsError::Secret(error)), Some(in_force)) if error.is_exposure() => {
             warn!(cause = ?error.to_string(), note = "the one in force stays", "secret exposed");
-            Ok(Some(Arc::clone(in_force)))
+            Ok(Some(in_force.clone()))
         }
         (Err(error), _) => Err(error.into()),
     }

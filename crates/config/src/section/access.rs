@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename = "Access", deny_unknown_fields)]
 pub struct WrittenAccess {
     /// The map as `TYPE:FILE`: `access`, `cidr`, `pcre`, `regexp`, `hash`, `btree` as Postfix reads them, `sendmail-access`, `deny`.
-    /// Required.
+    /// Where `FILE` is not there, its database `FILE.db` is read; a name that ends in `.db` is the database itself. Required.
     pub map: String,
     /// What is looked up. Default none, which is for `sendmail-access` and `deny`, whose entries say it themselves; all others need it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

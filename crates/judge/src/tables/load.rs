@@ -144,7 +144,7 @@ fn domain_of(domain: &str, line: ConfigLine) -> MapDomain {
 
 /// The database of a source.
 pub fn compiled(source: &Path) -> PathBuf {
-    source.with_added_extension("db")
+    maps::database_of(source)
 }
 
 /// Reads one file: its source, or, for an indexed table without one, its database.
@@ -154,7 +154,12 @@ pub fn read(kind: Kind, path: &Path) -> Result<Table, Vec<String>> {
 
 fn read_map(kind: Kind, path: &Path) -> Result<Table, Unread> {
     let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    // The name is the database's own; a text may be called so, too.
+    let is_database = has_database(kind) && compiled(path) == path;
     match read_file(path) {
+        Ok(octets) if is_database && bdb::Reader::new(&octets).is_ok() => {
+            read_database(kind, path, &octets).map_err(Unread::Mistakes)
+        }
         Ok(octets) => {
             let parsed = Table::parse_octets(kind, &path.display().to_string(), &octets);
             parsed.map_err(|mistakes| Unread::Mistakes(told(&mistakes)))

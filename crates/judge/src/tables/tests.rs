@@ -111,10 +111,16 @@ fn a_compiled_table_is_read_where_its_source_is_not() {
     let options = bdb::Options { terminated: true, ..bdb::Kind::Hash.into() };
     let image = bdb::write(options, &[("bad.example", "REJECT go away")]);
     fs::write(dir.path().join("senders.db"), image.unwrap()).unwrap();
-    let tables = Tables::load(&settings(dir.path(), "[[access]]\nmap = \"hash:senders\"\nat = \"sender\"\n")).unwrap();
-    let from = ReversePath::Mailbox(smtp::Mailbox::parse("x@bad.example").unwrap());
-    let hits = tables.entries(&Subjects { reverse_path: Some(&from), client: None, ..client("192.0.2.1") });
-    assert_eq!(hits.len(), 1);
+    // One name means one file, here and where `relay.export` writes it.
+    for name in ["senders", "senders.db"] {
+        let text = format!("[[access]]\nmap = \"hash:{name}\"\nat = \"sender\"\n[relay]\nexport = \"hash:{name}\"\n");
+        let settings = settings(dir.path(), &text);
+        let tables = Tables::load(&settings).unwrap();
+        let from = ReversePath::Mailbox(smtp::Mailbox::parse("x@bad.example").unwrap());
+        let hits = tables.entries(&Subjects { reverse_path: Some(&from), client: None, ..client("192.0.2.1") });
+        assert_eq!(hits.len(), 1, "{name}");
+        assert_eq!(settings.relay.export.unwrap().path, dir.path().join("senders.db"));
+    }
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub enum Command {
     ///
     /// The certificate is read again too. A configuration with a mistake, or one that changes what is only read at the
     /// start (hostname, data_dir, admin, directory, state, relay.export, spool, dns, the routes and bounds of delivery, the counting of
-    /// failed logins), is refused with its keys named, and nothing changes.
+    /// failed logins), is refused with its keys named, and nothing changes. --set is refused: the server keeps its own.
     Reload,
     /// Check and show the configuration
     #[command(subcommand)]
@@ -82,7 +82,8 @@ pub enum Command {
     /// The report goes to standard error, a line for each setting with its place. What would let strangers relay is not
     /// taken, only named. With --json configuration and report are one object.
     Import(Import),
-    /// Look at a Postfix or sendmail beside Sekisho: which mail never reaches it, and where an earlier permit goes around it
+    /// Look at a Postfix or sendmail beside Sekisho (which mail never reaches it, where an earlier permit goes around it), or at
+    /// sekisho.toml (who relays without a login, what goes in the clear, who else may ask)
     ///
     /// Ends with 1 if it finds a danger, 2 if it cannot read the file.
     Doctor(Doctor),
@@ -122,10 +123,17 @@ pub struct Init {
 /// `sekisho config`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Config {
-    /// Say what is wrong with the configuration
+    /// Say what is wrong with the configuration and with the files that it names
+    ///
+    /// Finds what serve would refuse, without starting anything: keys and certificates, passwords' files, maps, two listeners at
+    /// one place. Exit codes: 0 it is good, perhaps with warnings; 2 the server would not start with it.
     Check,
     /// Print the configuration with every default in its place
-    Show,
+    Show {
+        /// Print what is in force in the running server, with its --set and without changes that wait for a reload
+        #[arg(long)]
+        running: bool,
+    },
     /// Print what every key means
     Reference,
     /// Print the JSON Schema, for editors

@@ -20,6 +20,16 @@ pub(super) fn settings(global: &Global) -> Result<Settings, Fault> {
     Ok(config::read(path, &global.set)?.settings)
 }
 
+/// Refuses `--set` where it could change nothing, and would be believed to.
+pub(super) fn without_sets(global: &Global, why: &str) -> Result<(), Fault> {
+    match global.set.first() {
+        None => Ok(()),
+        Some(set) => {
+            Err(Fault::new(Exit::Usage, anyhow::anyhow!("--set {set} has no effect here: {why}; change the file")))
+        }
+    }
+}
+
 /// To the running server; without one, exit code 75.
 pub(super) async fn server(global: &Global) -> Result<Client, Fault> {
     Ok(Client::connect(&settings(global)?.admin.socket).await?)

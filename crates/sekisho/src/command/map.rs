@@ -156,6 +156,10 @@ fn build(map: &Spec, global: &Global) -> Result<(), Fault> {
     let pairs: Vec<(&str, &str)> = table.pairs().collect();
     let options = bdb::Options { terminated, ..kind.into() };
     let compiled = tables::compiled(source);
+    if compiled == source {
+        let why = anyhow::anyhow!("{}: this names the database; name its source, without .db", map.path);
+        return Err(Fault::new(Exit::Usage, why));
+    }
     let of_file = |error: bdb::BdbError| Fault::new(Exit::No, anyhow::anyhow!("{}: {error}", compiled.display()));
     let image = bdb::write(options, &pairs).map_err(of_file)?;
     replace(&compiled, &image, Some(source)).map_err(|error| Fault::new(Exit::Temporary, error))?;

@@ -1,13 +1,23 @@
 //! `sekisho serve`, `demo`, `reload`.
 
-use super::{args::Demo, client, fault::Fault, global::Global, table};
+use super::{
+    args::Demo,
+    client,
+    fault::{Exit, Fault},
+    global::Global,
+    table,
+};
 use crate::demo;
 use crate::run::{self, Source};
 use admin::client::Method;
+use anyhow::anyhow;
 
 pub(super) fn serve(global: &Global) -> Result<(), Fault> {
     let file = global.config.clone().unwrap_or_else(|| config::DEFAULT_FILE.into());
     let loaded = config::read(&file, &global.set)?;
+    if let Some(why) = serve::check::idle(&loaded.settings) {
+        return Err(Fault::new(Exit::Usage, anyhow!(why)));
+    }
     let source = Source { file, sets: global.set.clone() };
     Ok(in_runtime(run::serve(loaded, source, || Ok(())))?)
 }
@@ -33,6 +43,7 @@ pub(super) fn in_runtime<T>(served: impl Future<Output = anyhow::Result<T>>) -> 
 }
 
 pub(super) async fn reload(global: &Global) -> Result<(), Fault> {
+    client::without_sets(global, "the running server reads its file again, with each --set that it was started with")?;
     let mut client = client::server(global).await?;
     client.tell(Method::POST, "/v1/reload", None::<&()>).await?;
     table::show(global.form(), &serde_json::json!({ "ok": true }), |_| "The new configuration is in force.".to_owned())

@@ -5,6 +5,7 @@ mod access;
 mod asking;
 mod auth_policy;
 mod clients;
+mod config;
 mod dns;
 mod dovecot;
 mod dovecot_auth;

@@ -1,6 +1,7 @@
 //! Puts a file in the place of another, whole, while others have that open.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -42,6 +43,43 @@ pub fn replace(path: &Path, image: &[u8], source: Option<&Path>) -> Result<(), E
     let mode = before.as_ref().map_or_else(of_source, mode_of);
     let owner = before.as_ref().or(source.as_ref()).map(|like| Owner { uid: like.uid(), gid: like.gid() });
     Ok(NewFile { path, octets: image, mode, owner }.replace()?)
+}
+
+/// A file as it was written, so that it is seen when somebody removes it, writes into it or puts another in its place. Its
+/// permissions are the operator's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    device: u64,
+    inode: u64,
+    octets: u64,
+    content: u64,
+}
+
+impl Mark {
+    /// Of what was just written; `None`: it is gone already.
+    pub(super) fn written(path: &Path, image: &[u8]) -> Option<Self> {
+        Some(Self { content: hash(image), ..Self::place(path)? })
+    }
+
+    /// Whether the file is still that one. What cannot be read is not.
+    pub(super) fn holds(self, path: &Path) -> bool {
+        let is_place = Self::place(path).is_some_and(|now| Self { content: self.content, ..now } == self);
+        let read = || keep::read(path, self.octets, keep::Accepts::RegularFile);
+        is_place && read().is_ok_and(|octets| hash(&octets) == self.content)
+    }
+
+    /// Of the name itself: a link in its place is somebody else's, wherever it leads.
+    fn place(path: &Path) -> Option<Self> {
+        let at = fs::symlink_metadata(path).ok()?;
+        Some(Self { device: at.dev(), inode: at.ino(), octets: at.len(), content: 0 })
+    }
+}
+
+/// Against accidents, not against those who may write the file: they may make grants in it anyway.
+fn hash(octets: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(octets);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 pub use file::ExportError;
+use file::Mark;
 pub use file::replace;
 
 /// Between two writes at least.
@@ -29,6 +30,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_FACTOR: u32 = 10;
 /// Before a write that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
+/// Between two looks at whether the file is still as it was written. Others are promised that it is within a minute.
+const LOOK: Duration = Duration::from_secs(20);
 /// As good as never: something else happens before.
 const LONG: Duration = Duration::from_hours(24);
 
@@ -61,9 +64,15 @@ pub struct Exporter {
 impl Exporter {
     /// Writes the file, and keeps it from now on. An error: the file cannot be written at all.
     pub async fn start(target: Target, state: Arc<State>) -> Result<Self, ExportError> {
+        Self::start_looking(target, state, LOOK).await
+    }
+
+    /// The same, with so long between two looks at the file.
+    async fn start_looking(target: Target, state: Arc<State>, look: Duration) -> Result<Self, ExportError> {
         let (stop, stopped) = watch::channel(false);
         let (tell, written) = watch::channel(Written { changes: 0, is_good: false });
-        let mut keeper = Keeper { target, changes: state.changes(), state, tell, stopped, is_known: true };
+        let changes = state.changes();
+        let mut keeper = Keeper { target, changes, state, tell, stopped, is_known: true, look };
         let first = keeper.write().await?;
         info!(path = %keeper.target.path.display(), entries = first.entries, "export begun");
         Ok(Self { written, stop, task: tokio::spawn(keeper.run(first)) })
@@ -88,6 +97,8 @@ struct Wrote {
     entries: usize,
     took: Duration,
     next_expiry: Option<SystemTime>,
+    /// How the file lay there then.
+    mark: Option<Mark>,
 }
 
 struct Keeper {
@@ -98,6 +109,8 @@ struct Keeper {
     stopped: watch::Receiver<bool>,
     /// The evidence could be asked for at the last write.
     is_known: bool,
+    /// Between two looks at the file.
+    look: Duration,
 }
 
 impl Keeper {
@@ -108,6 +121,7 @@ impl Keeper {
                 Ok(wrote) => (PAUSE_MIN.max(wrote.took * PAUSE_FACTOR), until(wrote.next_expiry)),
                 Err(_) => (RETRY, Duration::ZERO),
             };
+            let mark = last.as_ref().ok().and_then(|wrote| wrote.mark);
             let mut stopped = self.stopped.clone();
             tokio::select! {
                 _ = stopped.wait_for(|is| *is) => break,
@@ -118,6 +132,9 @@ impl Keeper {
                 // An engine that is gone changes nothing any more.
                 Ok(()) = self.changes.changed() => {}
                 () = sleep(due.saturating_sub(pause)) => {}
+                () = touched(&self.target, mark, self.look) => {
+                    warn!(path = %self.target.path.display(), note = "it was removed or changed by somebody else; it is written anew", "export damaged");
+                }
             }
             let failed_before = last.is_err();
             last = self.write().await;
@@ -160,6 +177,21 @@ impl Keeper {
     }
 }
 
+/// Returns when the file is no longer the one that was written: another stands there or none, or somebody wrote into it.
+/// Without a mark there is nothing to compare.
+async fn touched(target: &Target, mark: Option<Mark>, look: Duration) {
+    let Some(mark) = mark else { return std::future::pending().await };
+    loop {
+        sleep(look).await;
+        let path = target.path.clone();
+        // A look that breaks off or hangs says nothing.
+        let holds = tokio::task::spawn_blocking(move || mark.holds(&path)).await;
+        if holds.is_ok_and(|holds| !holds) {
+            return;
+        }
+    }
+}
+
 /// From now until then; an instant more, so that it is over then.
 fn until(then: Option<SystemTime>) -> Duration {
     let left = then.map(|then| then.duration_since(SystemTime::now()).unwrap_or_default());
@@ -172,10 +204,11 @@ fn put(target: &Target, grants: &[PopEvidence]) -> Result<Wrote, ExportError> {
     let image =
         bdb::write(target.kind, &entries).map_err(|error| ExportError::Image { path: target.path.clone(), error })?;
     file::replace(&target.path, &image, None)?;
+    let mark = Mark::written(&target.path, &image);
     let took = began.elapsed();
     debug!(entries = entries.len(), ?took, "exported");
     let next_expiry = grants.iter().map(PopEvidence::expires_at).min();
-    Ok(Wrote { entries: entries.len(), took, next_expiry })
+    Ok(Wrote { entries: entries.len(), took, next_expiry, mark })
 }
 
 /// What DRAC's own database has: the address as text, and the second of expiry since 1970. Postfix takes an all-numeric

@@ -112,3 +112,33 @@ async fn a_file_that_cannot_be_written_is_told_at_the_start_and_later_by_its_hea
     let image = std::fs::read(dir.path().join("none/relay.db")).unwrap();
     assert_eq!(Reader::new(&image).unwrap().iter().count(), 1);
 }
+
+#[tokio::test]
+async fn a_file_that_somebody_removed_or_damaged_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = Arc::new(State::open(dir.path().join("state")).unwrap());
+    state.record(login("192.0.2.7"), LIFE).await.unwrap();
+    let path = dir.path().join("relay.db");
+    let target = Target { kind: Kind::Hash, path: path.clone() };
+    let look = Duration::from_millis(20);
+    let exporter = Exporter::start_looking(target, Arc::clone(&state), look).await.unwrap();
+    let image = std::fs::read(&path).unwrap();
+    let mut written = exporter.written();
+    written.mark_unchanged();
+    let damages: [&dyn Fn(); 5] = [
+        &|| std::fs::remove_file(&path).unwrap(),
+        &|| std::fs::write(&path, b"").unwrap(),
+        &|| std::fs::write(&path, vec![0xff; image.len()]).unwrap(),
+        &|| std::fs::write(&path, &image[..image.len() / 2]).unwrap(),
+        // Another program's whole file is none of ours either.
+        &|| {
+            std::fs::write(dir.path().join("other"), bdb::write(Kind::Btree, &[("10.0.0.1", "1")]).unwrap()).unwrap();
+            std::fs::rename(dir.path().join("other"), &path).unwrap();
+        },
+    ];
+    for damage in damages {
+        damage();
+        tokio::time::timeout(Duration::from_mins(1), written.changed()).await.expect("another write").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), image);
+    }
+}

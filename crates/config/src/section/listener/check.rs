@@ -86,16 +86,10 @@ fn mta_interface(listener: &Listener, path: &str, reading: &mut Reading<'_>) {
     }
 }
 
-/// Whether it has its name and its addresses for itself.
+/// Whether it has its name for itself.
 pub(super) fn others(listener: &Listener, others: &[Listener], path: &str, reading: &mut Reading<'_>) {
     if others.iter().any(|other| other.name == listener.name) {
         let message = format!("there are two listeners `{}`", listener.name);
         reading.wrong(&format!("{path}.name"), message, "each name once");
-    }
-    for (at, addr) in listener.bind.iter().enumerate() {
-        if others.iter().flat_map(|other| &other.bind).chain(&listener.bind[..at]).any(|other| other == addr) {
-            let message = format!("two listeners at {addr}");
-            reading.wrong(&format!("{path}.bind[{at}]"), message, "each address and port once");
-        }
     }
 }

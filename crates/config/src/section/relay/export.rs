@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub struct Export {
     /// A hash, not a btree.
     pub hash: bool,
-    /// The file.
+    /// The file itself: the name that is written, with the `.db` that belongs to it.
     pub path: PathBuf,
 }
 
@@ -22,5 +22,5 @@ pub(super) fn meant(text: &str, reading: &mut Reading<'_>) -> Option<Export> {
             return None;
         }
     };
-    Some(Export { hash, path: reading.below(path) })
+    Some(Export { hash, path: maps::database_of(&reading.below(path)) })
 }

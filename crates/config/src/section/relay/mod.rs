@@ -39,8 +39,9 @@ pub struct WrittenRelay {
     /// DRAC: other POP servers tell of logins at theirs.
     pub drac: WrittenDrac,
     /// Berkeley DB file of the addresses that have a grant now, for mail servers that can do nothing but read one: `"btree:FILE"`
-    /// or `"hash:FILE"`. The weakest way: a file cannot fail closed. It is written anew at the start and emptied at the
-    /// end. Default none.
+    /// or `"hash:FILE"`. As in `[[access]]` and in Postfix, the database of `FILE` is `FILE.db`; a name that ends in `.db` is the
+    /// database itself. The weakest way: a file cannot fail closed. It is written anew at the start, within a minute when
+    /// somebody removed or damaged it, and emptied at the end. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub export: Option<String>,
 }
