@@ -230,3 +230,38 @@ fn the_exit_code_tells() {
     assert_eq!(told[0]["severity"], "danger");
     assert_eq!(run("# nothing\n").status.code(), Some(2));
 }
+
+#[test]
+fn our_own_configuration_is_looked_at() {
+    use Severity::{Danger, Note, Warning};
+    let head = "hostname = \"mail.example.test\"\ndata_dir = \"data\"\n";
+    let mx = "[[listener]]\nname = \"mx\"\nprotocol = \"smtp\"\nbind = [\"0.0.0.0:25\"]\n";
+    let listener = |name: &str, protocol: &str, bind: &str, more: &str| {
+        format!("[[listener]]\nname = \"{name}\"\nprotocol = \"{protocol}\"\nbind = [\"{bind}\"]\n{more}\n")
+    };
+    for (text, severity, line, part) in [
+        (format!("{mx}[relay]\nnetworks = [\"0.0.0.0/0\"]\n"), Danger, 9, "0.0.0.0/0"),
+        (String::new(), Danger, 1, "no [[listener]]"),
+        (format!("{mx}[tls]\ncertificate = \"none\"\nkey = \"none\"\n"), Danger, 1, "none: No such file"),
+        (mx.to_owned(), Warning, 5, "no TLS: mail from other servers"),
+        (listener("s", "submission", "0.0.0.0:587", ""), Warning, 5, "no TLS: hardly a program"),
+        (listener("pop", "pop3", "0.0.0.0:110", "auth = \"always\""), Danger, 5, "passwords without TLS"),
+        (listener("p", "policy", "127.0.0.1:10031", ""), Warning, 5, "every user and program of this host"),
+        (listener("p", "policy", "127.0.0.1:10031", ""), Note, 5, "only takes away"),
+        (listener("p", "policy", "192.0.2.1:10031", "peers = [\"192.0.2.2\"]"), Warning, 5, "believes what hosts"),
+        (listener("p", "policy", "unix:p", "socket_mode = \"0666\""), Warning, 5, "everybody on this host"),
+        (format!("{mx}[relay]\nnetworks = [\"192.0.2.0/28\"]\n"), Note, 9, "every host of 192.0.2.0/28"),
+        (format!("{mx}[relay]\nexport = \"hash:relay\"\n"), Warning, 9, "cannot fail closed"),
+        (format!("{mx}[relay.drac]\nloopback = true\n"), Warning, 9, "127.0.0.1 may get a grant"),
+        (format!("{mx}[relay.drac]\nudp_from_others = true\n"), Warning, 9, "forges a source address"),
+        (format!("{mx}[delivery]\nremote = \"sink\"\n"), Warning, 9, "mail to others is not sent"),
+        (format!("{mx}[admin]\nmode = \"0660\"\n"), Note, 9, "a group may rule the server"),
+    ] {
+        let findings = found(&[("sekisho.toml", &format!("{head}\n{text}"))]);
+        let is = |it: &&Finding| it.severity == severity && it.at.line == line && it.what.contains(part);
+        assert!(findings.iter().any(|it| is(&it)), "{text}\n{}", shown(&findings));
+    }
+    // A mail server in the folder is what was asked about.
+    let beside = found(&[("sekisho.toml", head), ("main.cf", "myhostname = mail.example.test\n")]);
+    assert!(beside.iter().all(|it| it.at.file.ends_with("main.cf")), "{}", shown(&beside));
+}

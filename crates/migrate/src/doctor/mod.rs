@@ -1,6 +1,7 @@
 //! Looks at the configuration of a Postfix or sendmail that uses Sekisho: which mail never reaches the guard, and where an
-//! earlier permit goes around it. It reads, and changes nothing.
+//! earlier permit goes around it; and at our own. It reads, and changes nothing.
 
+mod own;
 mod postfix;
 mod sendmail;
 
@@ -70,10 +71,12 @@ impl Findings {
     }
 }
 
-/// Examines a `main.cf`, `sendmail.mc`, `sendmail.cf` or a folder of them; the worst first.
+/// Examines a `main.cf`, `sendmail.mc`, `sendmail.cf`, our own `sekisho.toml`, or a folder of one of them; the worst first.
 pub fn examine(path: &Path) -> Result<Vec<Finding>, ImportError> {
     let mut findings = Findings::default();
-    if is_sendmail(path) {
+    if is_own(path) {
+        own::examine(path, &mut findings)?;
+    } else if is_sendmail(path) {
         sendmail::examine(path, &mut findings)?;
     } else {
         postfix::examine(path, &mut findings)?;
@@ -81,6 +84,15 @@ pub fn examine(path: &Path) -> Result<Vec<Finding>, ImportError> {
     let mut findings = findings.0;
     findings.sort_by(|a, b| (a.severity, &a.at).cmp(&(b.severity, &b.at)));
     Ok(findings)
+}
+
+/// Mail servers come first in a folder of several: theirs is what is looked at beside ours.
+fn is_own(path: &Path) -> bool {
+    if path.is_dir() {
+        let others = ["main.cf", "sendmail.mc", "sendmail.cf"];
+        return path.join(own::FILE).exists() && !others.iter().any(|other| path.join(other).exists());
+    }
+    path.extension().is_some_and(|it| it == "toml")
 }
 
 fn is_sendmail(path: &Path) -> bool {

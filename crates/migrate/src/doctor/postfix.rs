@@ -5,23 +5,13 @@ use crate::import::{
     ImportError, Spot,
     postfix::{
         self,
-        main_cf::{MainCf, split_list},
+        main_cf::{MAIL_RESTRICTIONS, MainCf, split_list},
         master_cf::{self, Service},
     },
 };
 use guard::policy::check_network;
 use std::path::{Path, PathBuf};
 
-/// The lists in which a guard can be asked.
-const LISTS: [&str; 7] = [
-    "smtpd_client_restrictions",
-    "smtpd_helo_restrictions",
-    "smtpd_sender_restrictions",
-    "smtpd_relay_restrictions",
-    "smtpd_recipient_restrictions",
-    "smtpd_data_restrictions",
-    "smtpd_end_of_data_restrictions",
-];
 /// What stops mail for others.
 const STOPS: [&str; 4] = ["reject_unauth_destination", "defer_unauth_destination", "reject", "defer"];
 
@@ -100,7 +90,7 @@ fn smtpds<'a>(main: &MainCf, services: &'a [Service]) -> Vec<Smtpd<'a>> {
 
 /// Every endpoint that one smtpd asks and that could be a guard.
 fn asked(main: &MainCf) -> Vec<String> {
-    let mut all: Vec<String> = LISTS
+    let mut all: Vec<String> = MAIL_RESTRICTIONS
         .iter()
         .flat_map(|list| {
             let steps = split_list(&main.value(list));
@@ -146,7 +136,7 @@ impl Postfix<'_> {
     fn smtpd(&mut self, smtpd: &Smtpd<'_>) {
         let mut reached = has_milter(&smtpd.main);
         let relay = split_list(&smtpd.main.value("smtpd_relay_restrictions"));
-        for list in LISTS {
+        for list in MAIL_RESTRICTIONS {
             let steps = split_list(&smtpd.main.value(list));
             let Some(guard) = self.guard_in(&steps) else { continue };
             reached = true;
@@ -315,8 +305,9 @@ impl Postfix<'_> {
 
     /// `mynetworks` that are wider than any relay network may be.
     fn networks(&mut self, smtpds: &[Smtpd<'_>]) {
-        let permits =
-            smtpds.iter().any(|it| LISTS.iter().any(|list| it.main.value(list).contains("permit_mynetworks")));
+        let permits = smtpds
+            .iter()
+            .any(|it| MAIL_RESTRICTIONS.iter().any(|list| it.main.value(list).contains("permit_mynetworks")));
         let at = Spot::new(&self.file, self.main.line("mynetworks"));
         for word in split_list(&self.main.value("mynetworks")) {
             let net = word.replace(['[', ']'], "");
@@ -343,13 +334,14 @@ impl Postfix<'_> {
     /// What happens while the guard is away.
     fn away(&mut self, smtpds: &[Smtpd<'_>]) {
         for smtpd in smtpds {
-            let uses_policy = LISTS.iter().any(|list| smtpd.main.value(list).contains("check_policy_service"));
+            let uses_policy =
+                MAIL_RESTRICTIONS.iter().any(|list| smtpd.main.value(list).contains("check_policy_service"));
             let action = smtpd.main.value("smtpd_policy_service_default_action");
             if uses_policy && !is_deferring(&action) {
                 let at = self.at(smtpd, "smtpd_policy_service_default_action");
                 self.default_action(&at, "smtpd_policy_service_default_action", &action);
             }
-            for list in LISTS {
+            for list in MAIL_RESTRICTIONS {
                 for word in split_list(&smtpd.main.value(list)).iter().filter(|it| it.starts_with('{')) {
                     let Some((_, action)) = word.split_once("default_action") else { continue };
                     let action = action.trim_start_matches([' ', '=', '{']).trim_end_matches(['}', ' ']);

@@ -85,6 +85,9 @@ fn options(making: &mut Making, at: &Spot, arguments: &[String]) {
                 }) {
                     let how = "it is only for mail servers that read it; those that ask us fail closed, a file cannot";
                     making.differs(at, &what, how);
+                    if Path::new(file).extension().is_none_or(|it| it != "db") {
+                        making.differs(at, &what, &format!("the file is {file}.db: name it so where it is read"));
+                    }
                 }
             }
         }

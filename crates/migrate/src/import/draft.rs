@@ -1,10 +1,12 @@
 //! The configuration while it is made. Its judge is the configuration's own reader: what that refuses is never written.
 
 use super::note::{Note, Outcome, Spot};
-use config::{self, Text};
-use std::{fmt, path::Path};
+use config::{self, Settings, Text};
+use std::{fmt, path::Path, sync::Arc};
 use toml::Value;
 
+/// Rounds in which what a start refuses is left out; each leaves one piece out.
+const ROUNDS_MAX: usize = 1_000;
 /// Sections in the order in which they are written; those of one level before what is below them.
 const ORDER: [&str; 13] = [
     "",
@@ -83,18 +85,100 @@ impl Draft {
         value.and_then(|(_, value)| value.as_array().cloned()).unwrap_or_default()
     }
 
+    /// Whether a list has something in it.
+    pub(super) fn lists(&self, section: &str, key: &str) -> bool {
+        !self.list(section, key).is_empty()
+    }
+
     /// How many `[[section]]` there are.
     pub(super) fn count(&self, section: &str) -> usize {
         self.sections.iter().filter(|it| it.name == section && it.repeated).count()
     }
 
+    /// Whether there is such a section.
+    pub(super) fn has(&self, section: &str) -> bool {
+        self.sections.iter().any(|it| it.name == section)
+    }
+
+    /// Whether a listener speaks this protocol, or offers logins otherwise.
+    pub(super) fn offers_login(&self) -> bool {
+        let of = |section: &Section, key: &str| {
+            let found = section.keys.iter().find(|(known, _)| *known == key);
+            found.and_then(|(_, value)| value.as_str().map(str::to_owned)).unwrap_or_default()
+        };
+        let mut listeners = self.sections.iter().filter(|it| it.name == "listener");
+        listeners.any(|it| of(it, "protocol").starts_with("submission") || matches!(&*of(it, "auth"), "tls" | "always"))
+    }
+
     /// What the configuration's reader has against it, first mistake first.
     pub(super) fn mistakes(&self) -> Vec<String> {
+        self.read().map_or_else(|mistakes| mistakes, |_| Vec::new())
+    }
+
+    fn read(&self) -> Result<Settings, Vec<String>> {
         let text = self.to_string();
         let parsed = config::parse(&Text { name: "sekisho.toml", text: &text, base_dir: Path::new("/") }, &[]);
-        let Err(report) = parsed else { return Vec::new() };
-        report.mistakes().map(|(_, it)| it.hint.iter().fold(it.message.clone(), |all, it| all + "; " + it)).collect()
+        parsed.map(|loaded| loaded.settings).map_err(|report| {
+            let told = |it: &config::Mistake| it.hint.iter().fold(it.message.clone(), |all, it| all + "; " + it);
+            report.mistakes().map(|(_, it)| told(it)).collect()
+        })
     }
+
+    /// The same, and what a start would have against it: files are read.
+    pub(super) fn refusals(&self) -> Vec<String> {
+        self.read().map_or_else(|mistakes| mistakes, |settings| serve::check::check(&Arc::new(settings)).refusals)
+    }
+
+    /// The same of a change alone: faults of the rest, or of this machine, are none of it.
+    fn refusals_of(change: impl FnOnce(&mut Self)) -> Vec<String> {
+        let mut alone = Self::default();
+        alone.push("listener", stand_in());
+        let before = alone.refusals();
+        change(&mut alone);
+        alone.refusals().into_iter().filter(|refusal| !before.contains(refusal)).collect()
+    }
+
+    /// The pieces that it could do without: each key, and each `[[section]]` whole.
+    fn pieces(&self) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        for (index, section) in self.sections.iter().enumerate() {
+            // A certificate without its key is none.
+            if section.repeated || section.name == "tls" {
+                pieces.push(Piece { section: index, key: None });
+            } else {
+                let keys = section.keys.iter().filter(|(key, _)| *key != "hostname");
+                pieces.extend(keys.map(|(key, _)| Piece { section: index, key: Some(*key) }));
+            }
+        }
+        pieces
+    }
+
+    /// What it is without a piece, and what that was.
+    fn without(&self, piece: &Piece) -> (Self, String) {
+        let mut less = self.clone();
+        let section = &mut less.sections[piece.section];
+        let name = section.name;
+        let gone = match piece.key {
+            None => less.sections.remove(piece.section).keys,
+            Some(key) => section.keys.extract_if(.., |(known, _)| *known == key).collect(),
+        };
+        less.sections.retain(|it| it.repeated || !it.keys.is_empty());
+        let gone: Vec<String> = gone.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        (less, format!("[{name}] {}", gone.join(", ")))
+    }
+}
+
+/// A part of a draft.
+struct Piece {
+    section: usize,
+    /// `None`: the whole section.
+    key: Option<&'static str>,
+}
+
+/// A listener that harms nobody, where there must be one.
+pub(super) fn stand_in() -> Vec<(&'static str, Value)> {
+    let bind = Value::Array(vec![Value::from("127.0.0.1:25")]);
+    vec![("name", Value::from("smtp")), ("protocol", Value::from("smtp")), ("bind", bind)]
 }
 
 impl fmt::Display for Draft {
@@ -172,6 +256,45 @@ impl Making {
                 self.not_taken(at, taking.what, mistake);
                 false
             }
+        }
+    }
+
+    /// Whether a start would take a change alone.
+    pub(super) fn fits(&self, change: impl FnOnce(&mut Draft)) -> bool {
+        Draft::refusals_of(change).is_empty()
+    }
+
+    /// The same as `offer` for a change that names files: those are read as a start would read them.
+    pub(super) fn offer_files(&mut self, at: &Spot, taking: Change<'_>, change: impl Fn(&mut Draft)) -> bool {
+        match Draft::refusals_of(&change).first() {
+            None => self.offer(at, taking, change),
+            Some(refusal) => {
+                self.not_taken(at, taking.what, refusal);
+                false
+            }
+        }
+    }
+
+    /// What fits each for itself may not fit together, or not with this machine: it is left out and named, until a start would
+    /// take the rest. What no piece is to blame for stays.
+    pub(super) fn settle(&mut self, at: &Spot) {
+        if self.draft.count("listener") == 0 {
+            self.draft.push("listener", stand_in());
+            let how =
+                "none that it has can be taken; port 25 of 127.0.0.1 stands for them: give [[listener]] its `bind`";
+            self.differs(at, "where it listens", how);
+        }
+        for _ in 0..ROUNDS_MAX {
+            let refusals = self.draft.refusals();
+            let Some(first) = refusals.first() else { return };
+            let (pieces, mistakes) = (self.draft.pieces(), self.draft.mistakes());
+            // What was put in last gives way, and nothing that the rest needs.
+            let found = pieces.iter().rev().map(|piece| self.draft.without(piece)).find(|(less, _)| {
+                less.mistakes().iter().all(|it| mistakes.contains(it)) && !less.refusals().contains(first)
+            });
+            let Some((less, what)) = found else { return };
+            self.draft = less;
+            self.not_taken(at, &what, first);
         }
     }
 

@@ -5,6 +5,7 @@ mod drac;
 mod draft;
 mod hosts;
 mod note;
+mod pair;
 pub mod postfix;
 mod read;
 pub mod sendmail;
@@ -68,6 +69,8 @@ pub fn import(source: Source, path: &Path) -> Result<Imported, ImportError> {
         Source::Drac => drac::import(path, &mut making)?,
         Source::Hosts => hosts::import(path, &mut making)?,
     }
+    let first = making.notes.first().map_or_else(|| Spot::new(&path.display().to_string(), 1), |note| note.at.clone());
+    making.settle(&Spot { line: 1, ..first });
     if let Some(mistake) = making.draft.mistakes().first() {
         return Err(ImportError::NotThat { path: path.to_owned(), why: format!("what it became is wrong: {mistake}") });
     }

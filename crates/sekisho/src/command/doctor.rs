@@ -1,4 +1,4 @@
-//! `sekisho doctor`: whether a Postfix or sendmail beside Sekisho really asks it.
+//! `sekisho doctor`: whether a Postfix or sendmail beside Sekisho really asks it, and what our own configuration leaves open.
 
 use super::{
     fault::{Exit, Fault},
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// `sekisho doctor`
 #[derive(Debug, Clone, Args)]
 pub struct Doctor {
-    /// main.cf (master.cf is read with it), sendmail.mc, sendmail.cf, or a folder of them
+    /// main.cf (master.cf is read with it), sendmail.mc, sendmail.cf, sekisho.toml, or a folder of one of them
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub path: PathBuf,
 }

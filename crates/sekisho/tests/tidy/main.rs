@@ -61,7 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "witness",
         ],
     ),
-    ("migrate", &["smtp", "guard", "drac", "maps", "config", "judge"]),
+    ("migrate", &["smtp", "guard", "drac", "maps", "config", "judge", "serve"]),
     ("admin", &["sasl", "guard", "state", "directory", "spool", "listen", "config"]),
     (
         "sekisho",

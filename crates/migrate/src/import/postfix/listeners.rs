@@ -2,11 +2,11 @@
 
 use super::{
     Taking,
-    main_cf::{MainCf, split_list},
+    main_cf::{MainCf, Written, split_list},
     master_cf::Service,
 };
 use crate::import::Spot;
-use crate::import::draft::Change;
+use crate::import::draft::{Change, Draft};
 use std::net::IpAddr;
 use toml::Value;
 
@@ -105,11 +105,18 @@ impl Taking<'_> {
         let main = self.main.with(&service.overrides);
         let bind: Vec<Value> =
             addresses.iter().map(|it| Value::from(std::net::SocketAddr::new(*it, port).to_string())).collect();
-        let mut keys = keys(&main, port);
+        let mut keys = keys(&main, port, &self.making.draft);
+        if asks_login(service) && keys.contains(&("protocol", Value::from("smtp"))) {
+            keys.retain(|(key, _)| *key != "auth");
+            keys.extend([("auth", Value::from("tls")), ("auth_required", Value::from(true))]);
+        }
         keys.insert(0, ("name", Value::from(self.free_name(&keys, port))));
         keys.insert(2, ("bind", Value::Array(bind)));
-        self.making.offer(&at, Change { what: &what, key: "[[listener]]" }, |draft| draft.push("listener", keys));
-        self.service_notes(&at, service, &main);
+        let is_taken =
+            self.making.offer(&at, Change { what: &what, key: "[[listener]]" }, |draft| draft.push("listener", keys));
+        if is_taken {
+            self.service_notes(&at, service, &main);
+        }
     }
 
     /// `smtp`, `submission`, `submissions`, and for more of them the port behind.
@@ -126,6 +133,14 @@ impl Taking<'_> {
     }
 
     fn service_notes(&mut self, at: &Spot, service: &Service, main: &MainCf) {
+        if main.value("smtpd_tls_security_level") == "encrypt" && !self.making.draft.has("tls") {
+            let what = format!("{} smtpd_tls_security_level=encrypt", service.name);
+            self.making.not_taken(
+                at,
+                &what,
+                "there is no certificate; with [tls] give the listener tls = \"required\"",
+            );
+        }
         if service.command == "postscreen" {
             self.making.differs(at, "postscreen", "its tests are not made; greet_pause_ms makes the client wait");
         }
@@ -138,9 +153,8 @@ impl Taking<'_> {
         }
         for (name, written) in &service.overrides {
             let what = format!("{} -o {name}={}", service.name, written.text);
-            let asks_login = written.text.contains("permit_sasl_authenticated") && written.text.contains("reject");
-            if name.ends_with("_restrictions") && asks_login {
-                self.making.taken(at, &what, "auth_required, which submission has by default");
+            if name.ends_with("_restrictions") && asks_login_by(written) {
+                self.making.taken(at, &what, "auth_required of [[listener]], which submission has by default");
             } else if name.ends_with("_restrictions") && !written.text.is_empty() {
                 self.making.not_taken(at, &what, "who may relay and what is refused is the same at every listener");
             } else if !READ.contains(&name.as_str())
@@ -153,13 +167,22 @@ impl Taking<'_> {
     }
 }
 
+/// Whether only who has logged in may send there.
+fn asks_login(service: &Service) -> bool {
+    service.overrides.iter().any(|(name, written)| name.ends_with("_restrictions") && asks_login_by(written))
+}
+
+fn asks_login_by(written: &Written) -> bool {
+    written.text.contains("permit_sasl_authenticated") && written.text.contains("reject")
+}
+
 /// The loopback or the unspecified address of both kinds.
 fn both(v4: [u8; 4], v6: [u8; 16]) -> [IpAddr; 2] {
     [IpAddr::from(v4), IpAddr::from(v6)]
 }
 
 /// What a service's settings make of a listener.
-fn keys(main: &MainCf, port: u16) -> Vec<(&'static str, Value)> {
+fn keys(main: &MainCf, port: u16, draft: &Draft) -> Vec<(&'static str, Value)> {
     let login = main.is_yes("smtpd_sasl_auth_enable");
     let wrapped = main.is_yes("smtpd_tls_wrappermode");
     let protocol = match port {
@@ -173,7 +196,7 @@ fn keys(main: &MainCf, port: u16) -> Vec<(&'static str, Value)> {
         keys.push(("auth", Value::from("tls")));
     }
     let level = main.value("smtpd_tls_security_level");
-    let has_tls = !main.value("smtpd_tls_cert_file").is_empty();
+    let has_tls = draft.has("tls");
     match level.as_str() {
         "encrypt" if protocol != "submissions" && has_tls => keys.push(("tls", Value::from("required"))),
         "none" if protocol != "submissions" => keys.push(("tls", Value::from("off"))),

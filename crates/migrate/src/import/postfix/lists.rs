@@ -1,6 +1,7 @@
 //! `smtpd_*_restrictions`: what of them has a counterpart.
 
 use super::Taking;
+use super::main_cf::{ETRN_RESTRICTIONS, MAIL_RESTRICTIONS};
 use crate::import::{
     Spot,
     draft::{Change, Draft},
@@ -10,20 +11,8 @@ use judge::tables::Tables;
 use std::path::Path;
 use toml::Value;
 
-/// The lists, in the order in which Postfix asks them.
-const LISTS: [&str; 8] = [
-    "smtpd_client_restrictions",
-    "smtpd_helo_restrictions",
-    "smtpd_sender_restrictions",
-    "smtpd_relay_restrictions",
-    "smtpd_recipient_restrictions",
-    "smtpd_data_restrictions",
-    "smtpd_end_of_data_restrictions",
-    "smtpd_etrn_restrictions",
-];
-
 /// What we do always.
-const ALWAYS: [&str; 10] = [
+const ALWAYS: [&str; 9] = [
     "reject_unauth_destination",
     "defer_unauth_destination",
     "reject_unlisted_recipient",
@@ -33,7 +22,6 @@ const ALWAYS: [&str; 10] = [
     "reject_unauth_pipelining",
     "reject_non_fqdn_recipient",
     "reject_non_fqdn_sender",
-    "reject",
 ];
 
 /// One restriction, where it stands and what stood before it.
@@ -50,7 +38,7 @@ struct Step<'a> {
 
 impl Taking<'_> {
     pub(super) fn lists(&mut self) {
-        for list in LISTS {
+        for list in MAIL_RESTRICTIONS.into_iter().chain([ETRN_RESTRICTIONS]) {
             let Some((at, words)) = self.take_list(list) else { continue };
             let (mut behind_permit, mut may_relay) = (false, list.contains("relay") || list.contains("recipient"));
             for (index, word) in words.iter().enumerate() {
@@ -68,10 +56,30 @@ impl Taking<'_> {
         let at = &step.at;
         match step.word {
             word if ALWAYS.contains(&word) => self.making.taken(at, &what, "nothing to write: always so"),
-            "permit_mynetworks" => self.making.taken(at, &what, "relay.networks"),
-            "permit_sasl_authenticated" => self.making.taken(at, &what, "auth of [[listener]]"),
+            "permit_mynetworks" if self.making.draft.lists("relay", "networks") => {
+                self.making.taken(at, &what, "relay.networks");
+            }
+            "permit_mynetworks" => {
+                let how =
+                    "no network of mynetworks is taken, so nobody may relay by address: name who may in relay.networks";
+                self.making.differs(at, &what, how);
+            }
+            "permit_sasl_authenticated" if self.making.draft.offers_login() => {
+                self.making.taken(at, &what, "auth of [[listener]]");
+            }
+            "permit_sasl_authenticated" => {
+                let how =
+                    "no service offers a login (smtpd_sasl_auth_enable), so none is written: auth of [[listener]]";
+                self.making.differs(at, &what, how);
+            }
             "permit" if step.may_relay => {
                 self.making.not_taken(at, &what, "DANGER: it lets everybody relay who comes so far");
+            }
+            "permit" => self.making.taken(at, &what, "nothing to write: what nothing refuses is taken"),
+            "reject" | "defer" => {
+                let how = "it refuses whoever came so far; here everybody may send to our own domains: `peers` of \
+                           [[listener]] says who may connect";
+                self.making.differs(at, &what, how);
             }
             "permit_mx_backup"
             | "permit_inet_interfaces"

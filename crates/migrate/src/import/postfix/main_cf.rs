@@ -3,6 +3,19 @@
 use super::expand;
 use std::collections::BTreeMap;
 
+/// The lists that a mail passes, in the order in which Postfix asks them.
+pub const MAIL_RESTRICTIONS: [&str; 7] = [
+    "smtpd_client_restrictions",
+    "smtpd_helo_restrictions",
+    "smtpd_sender_restrictions",
+    "smtpd_relay_restrictions",
+    "smtpd_recipient_restrictions",
+    "smtpd_data_restrictions",
+    "smtpd_end_of_data_restrictions",
+];
+/// The list of a command that sends no mail.
+pub const ETRN_RESTRICTIONS: &str = "smtpd_etrn_restrictions";
+
 /// A value as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -18,6 +31,8 @@ pub struct MainCf {
     values: BTreeMap<String, Written>,
     /// Lines that are no setting.
     pub unread: Vec<u32>,
+    /// What `$config_directory` is; blank: where Postfix is usually installed.
+    folder: String,
 }
 
 /// Logical lines with the number of the first: a line that begins with a blank continues the one before; comments and
@@ -51,6 +66,12 @@ impl MainCf {
             }
         }
         main
+    }
+
+    /// The same, read in this folder.
+    #[must_use]
+    pub fn in_folder(self, folder: &str) -> Self {
+        Self { folder: folder.to_owned(), ..self }
     }
 
     /// The same with other values for some names, as `-o` gives them to a service.
@@ -95,6 +116,7 @@ impl MainCf {
     pub(super) fn default_of(&self, name: &str) -> String {
         let fixed = match name {
             "mydomain" => return self.own_domain(),
+            "config_directory" if !self.folder.is_empty() => return self.folder.clone(),
             "myhostname" => "localhost.localdomain",
             "myorigin" => "$myhostname",
             "mydestination" => "$myhostname, localhost.$mydomain, localhost",

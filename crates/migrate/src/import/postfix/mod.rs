@@ -13,6 +13,7 @@ mod simple;
 use super::{
     ImportError, Spot,
     draft::{Change, Making},
+    pair::{Pair, pair},
     read,
 };
 use main_cf::{MainCf, Written};
@@ -49,12 +50,14 @@ pub(super) fn import(path: &Path, making: &mut Making) -> Result<(), ImportError
 /// `main.cf`, its path and its folder.
 pub(crate) fn read_main(path: &Path) -> Result<(MainCf, PathBuf, PathBuf), ImportError> {
     let file = if path.is_dir() { path.join("main.cf") } else { path.to_owned() };
-    let main = MainCf::parse(&read::text(&file)?);
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+    // As `postfix -c` has it: the folder that is read is the folder of the configuration.
+    let absolute = std::path::absolute(&dir).unwrap_or_else(|_| dir.clone());
+    let main = MainCf::parse(&read::text(&file)?).in_folder(&absolute.display().to_string());
     if main.written().is_empty() {
         let why = "there is no NAME = VALUE in it: it is no main.cf".to_owned();
         return Err(ImportError::NotThat { path: file, why });
     }
-    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
     Ok((main, file, dir))
 }
 
@@ -137,14 +140,8 @@ impl Taking<'_> {
         }
         // Postfix's default: the key stands with the certificate.
         let key = key.filter(|key| !key.starts_with('$')).unwrap_or_else(|| certificate.clone());
-        self.making.offer(
-            &at,
-            Change { what: "smtpd_tls_cert_file, smtpd_tls_key_file", key: "tls.certificate, tls.key" },
-            |draft| {
-                draft.set("tls", "certificate", certificate);
-                draft.set("tls", "key", key);
-            },
-        );
+        let what = "smtpd_tls_cert_file, smtpd_tls_key_file";
+        pair(self.making, &at, what, &Pair { certificate, key });
     }
 
     /// What nobody has answered for.

@@ -103,11 +103,11 @@ impl<'t> Reader<'t> {
     fn call(&mut self, line: u32, name: &str, args: Vec<String>) {
         match (name, args.as_slice()) {
             ("define", [key, value]) => {
-                self.defined.insert(key.clone(), value.clone());
+                self.defined.insert(unquoted(key), unquoted(value));
             }
             // What is defined unless it is there: ifdef(`X', `', `define(`X', `…')').
             ("ifdef", [key, there, otherwise @ ..]) => {
-                let text = if self.defined.contains_key(key) { Some(there) } else { otherwise.first() };
+                let text = if self.defined.contains_key(&unquoted(key)) { Some(there) } else { otherwise.first() };
                 if let Some(text) = text.filter(|text| text.contains('(')) {
                     let mut inner = Reader {
                         file: self.file,
@@ -127,7 +127,7 @@ impl<'t> Reader<'t> {
             ("MAILER" | "FEATURE" | "OSTYPE" | "DOMAIN", _) => self.raw = false,
             _ => {}
         }
-        self.say(line, name, args);
+        self.say(line, name, args.iter().map(|arg| unquoted(arg)).collect());
     }
 
     /// The arguments in parentheses, at the beginning of what is left.
@@ -186,6 +186,23 @@ fn words_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.split(move |sign| !is_of_word(sign))
         .filter(|word| !word.is_empty())
         .map(move |word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
+}
+
+/// A text without the quotes that are left in it: each time that m4 reads it again it takes one pair off, so that a comma
+/// within them divides nothing (``Port=587, Name=MSA''). A quote without its other half stays.
+fn unquoted(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, quoted)) = rest.find('`').map(|at| rest.split_at(at)) {
+        out.push_str(before);
+        let end = quote_end(quoted);
+        match quoted[1..end].strip_suffix('\'') {
+            Some(inside) if inside.contains('`') => out.push_str(&unquoted(inside)),
+            Some(inside) => out.push_str(inside),
+            None => return out + quoted,
+        }
+        rest = &quoted[end..];
+    }
+    out + rest
 }
 
 /// Where a quoted text ends that begins here; quotes nest.

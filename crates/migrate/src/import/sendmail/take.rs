@@ -4,7 +4,10 @@ use super::{Reading, Said, host};
 use crate::import::{
     Spot,
     draft::{Change, Draft, Making},
+    pair::{Pair, pair},
 };
+use judge::tables;
+use maps::{ClientPattern, Kind, RelayWhat};
 use std::path::{Path, PathBuf};
 use toml::Value;
 
@@ -24,6 +27,9 @@ enum Unit {
     SecsOf(i64),
     HoursOf(i64),
 }
+
+/// Entries of one file that are taken one by one.
+const ENTRIES_MAX: usize = 1_000;
 
 /// Features that hold here always.
 const ALWAYS: [&str; 6] = [
@@ -134,15 +140,8 @@ impl Taking<'_> {
         }
         let (certificate, key) = (self.defined("confSERVER_CERT").cloned(), self.defined("confSERVER_KEY").cloned());
         if let (Some(certificate), Some(key)) = (certificate, key) {
-            let put = |draft: &mut Draft| {
-                draft.set("tls", "certificate", certificate.arg(1));
-                draft.set("tls", "key", key.arg(1));
-            };
-            self.making.offer(
-                &certificate.at,
-                Change { what: "confSERVER_CERT, confSERVER_KEY", key: "tls.certificate, tls.key" },
-                put,
-            );
+            let files = Pair { certificate: certificate.arg(1).to_owned(), key: key.arg(1).to_owned() };
+            pair(self.making, &certificate.at, "confSERVER_CERT, confSERVER_KEY", &files);
         }
     }
 
@@ -157,7 +156,8 @@ impl Taking<'_> {
         if !self.is_cf && self.feature("no_default_msa").is_none() {
             options.push(unwritten("Name=MSA, Port=587, M=E"));
         }
-        let pause = self.feature("greet_pause").map(|said| said.arg(1).parse::<i64>().unwrap_or(5_000));
+        let pause =
+            self.feature("greet_pause").map(|said| said.arg(1).parse::<i64>().unwrap_or(5_000).clamp(0, 60_000));
         for (index, said) in options.iter().enumerate() {
             let what = format!("DAEMON_OPTIONS {}", said.arg(0));
             let (protocol, mut keys) = match host::listener(said.arg(0)) {
@@ -218,6 +218,13 @@ impl Taking<'_> {
             "mailertable" => {
                 self.map(said, "mailertable", &path_of(said.arg(1), "/etc/mail/mailertable"));
             }
+            "greet_pause" if !self.making.draft.to_string().contains("greet_pause_ms") => {
+                self.making.not_taken(
+                    &said.at,
+                    &what,
+                    "no listener for mail from outside is taken; greet_pause_ms of [[listener]]",
+                );
+            }
             "greet_pause" => self.making.taken(&said.at, &what, "greet_pause_ms of [[listener]]"),
             name if ALWAYS.contains(&name) => self.making.taken(&said.at, &what, "nothing to write: always so"),
             name if OPEN.contains(&name) => {
@@ -234,13 +241,52 @@ impl Taking<'_> {
         if !self.is_here(said, file) {
             return;
         }
-        let (refusing, giving) = (map.clone(), map);
         let what = "FEATURE access_db";
-        self.making.offer(&said.at, Change { what, key: "[[access]]" }, |draft| {
-            draft.push("access", vec![("map", Value::from(refusing))]);
+        self.making.offer_files(&said.at, Change { what, key: "[[access]]" }, |draft| {
+            draft.push("access", vec![("map", Value::from(map.as_str()))]);
         });
-        let put = |draft: &mut Draft| draft.add("relay", "maps", &giving);
-        self.making.offer(&said.at, Change { what: "the RELAY entries of access_db", key: "relay.maps" }, put);
+        let put = |draft: &mut Draft| draft.add("relay", "maps", &map);
+        let taking = Change { what: "the RELAY entries of access_db", key: "relay.maps" };
+        if self.making.fits(put) {
+            self.making.offer(&said.at, taking, put);
+        } else {
+            self.entries(said, Kind::SendmailAccess, &self.found(file));
+        }
+    }
+
+    /// Each entry of a file that as a whole cannot be taken: what would let strangers relay is left out and named.
+    fn entries(&mut self, said: &Said, kind: Kind, file: &Path) {
+        let name = file.display().to_string();
+        let table = match tables::read(kind, file) {
+            Ok(table) => table,
+            Err(mistakes) => {
+                let first = mistakes.first().map_or("it cannot be read", String::as_str);
+                return self.making.not_taken(&said.at, &format!("the entries of {name}"), first);
+            }
+        };
+        let is_names = kind == Kind::LocalHostNames;
+        let names =
+            table.keys().filter(|_| is_names).map(|(domain, line)| (line, RelayWhat::Domain(domain.to_owned())));
+        let entries = table.relay_entries().map(|entry| (entry.line, entry.what.clone()));
+        let all: Vec<(u32, RelayWhat)> = if is_names { names.collect() } else { entries.collect() };
+        for (line, what) in all.into_iter().take(ENTRIES_MAX) {
+            let at = Spot::new(&name, line);
+            match what {
+                RelayWhat::Client(client) => {
+                    let (text, key) =
+                        (client.to_string(), if matches!(client, ClientPattern::Net(_)) { "ip" } else { "name" });
+                    let put = |draft: &mut Draft| draft.push("relay.clients", vec![(key, Value::from(text.as_str()))]);
+                    let what = format!("RELAY of {text}");
+                    self.making.offer(&at, Change { what: &what, key: "[[relay.clients]]" }, put);
+                }
+                RelayWhat::Domain(domain) => {
+                    let put =
+                        |draft: &mut Draft| draft.push("domains.relay", vec![("domain", Value::from(domain.as_str()))]);
+                    let what = format!("mail for {domain}");
+                    self.making.offer(&at, Change { what: &what, key: "[[domains.relay]]" }, put);
+                }
+            }
+        }
     }
 
     /// One more of `domains.maps`.
@@ -250,8 +296,18 @@ impl Taking<'_> {
         }
         let map = format!("{kind}:{}", self.found(file).display());
         let what = if said.name == "FEATURE" { format!("FEATURE {}", said.arg(0)) } else { said.name.clone() };
-        self.making
-            .offer(&said.at, Change { what: &what, key: "domains.maps" }, |draft| draft.add("domains", "maps", &map));
+        let put = |draft: &mut Draft| draft.add("domains", "maps", &map);
+        let by_entry = match kind {
+            "local-host-names" => Some(Kind::LocalHostNames),
+            "relay-domains" => Some(Kind::RelayDomains),
+            _ => None,
+        };
+        match by_entry.filter(|_| !self.making.fits(put)) {
+            Some(kind) => self.entries(said, kind, &self.found(file)),
+            None => {
+                self.making.offer_files(&said.at, Change { what: &what, key: "domains.maps" }, put);
+            }
+        }
     }
 
     /// Where a file lies: as it is named, or beside the one that names it, where a copy is read elsewhere.
