@@ -1,37 +1,27 @@
 //! A small map with a bound, for answers that strangers make us look up.
 //!
-//! Two halves, young and old: what is asked moves to the young half; when that is full the old one is dropped and the
-//! halves change places. What is asked again within that time stays, what was asked once goes. Sharded, so that two
-//! cores seldom wait for each other; no lock is held over an await.
+//! What is asked again stays, what was asked once goes ([`BoundedMap`]). Sharded, so that two cores seldom wait for each other;
+//! no lock is held over an await.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, PoisonError};
+
+use keep::BoundedMap;
 
 const SHARDS: usize = 16;
 
 /// A bounded map from `K` to `V`; `V` should be cheap to clone.
 pub(crate) struct Cache<K, V> {
-    shards: Vec<Mutex<Halves<K, V>>>,
-    half_entries_max: usize,
+    shards: Vec<Mutex<BoundedMap<K, V>>>,
     hasher: RandomState,
-}
-
-struct Halves<K, V> {
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
 }
 
 impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     /// At most `entries_max` entries, rounded up to a multiple of 32.
     pub(crate) fn new(entries_max: usize) -> Self {
-        let empty = || Mutex::new(Halves { young: HashMap::new(), old: HashMap::new() });
-        Self {
-            shards: std::iter::repeat_with(empty).take(SHARDS).collect(),
-            half_entries_max: entries_max.div_ceil(2 * SHARDS).max(1),
-            hasher: RandomState::new(),
-        }
+        let empty = || Mutex::new(BoundedMap::new(entries_max.div_ceil(SHARDS)));
+        Self { shards: std::iter::repeat_with(empty).take(SHARDS).collect(), hasher: RandomState::new() }
     }
 
     pub(crate) fn find<Q>(&self, key: &Q) -> Option<V>
@@ -39,40 +29,20 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let mut halves = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(value) = halves.young.get(key) {
-            return Some(value.clone());
-        }
-        let (key, value) = halves.old.remove_entry(key)?;
-        let found = value.clone();
-        self.put(&mut halves, key, value);
-        Some(found)
+        self.shard(key).lock().unwrap_or_else(PoisonError::into_inner).get_mut(key).cloned()
     }
 
     pub(crate) fn insert(&self, key: K, value: V) {
-        let mut halves = self.shard(&key).lock().unwrap_or_else(PoisonError::into_inner);
-        halves.old.remove(&key);
-        self.put(&mut halves, key, value);
+        self.shard(&key).lock().unwrap_or_else(PoisonError::into_inner).insert(key, value);
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        let count = |shard: &Mutex<Halves<K, V>>| {
-            let halves = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            halves.young.len() + halves.old.len()
-        };
+        let count = |shard: &Mutex<BoundedMap<K, V>>| shard.lock().unwrap_or_else(PoisonError::into_inner).len();
         self.shards.iter().map(count).sum()
     }
 
-    fn put(&self, halves: &mut Halves<K, V>, key: K, value: V) {
-        if halves.young.len() >= self.half_entries_max && !halves.young.contains_key(&key) {
-            let young = std::mem::take(&mut halves.young);
-            halves.old = young;
-        }
-        halves.young.insert(key, value);
-    }
-
-    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> &Mutex<Halves<K, V>> {
+    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> &Mutex<BoundedMap<K, V>> {
         let number = (self.hasher.hash_one(key) >> 32) as usize % SHARDS;
         &self.shards[number]
     }
@@ -82,6 +52,7 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::HashMap;
 
     #[test]
     fn what_is_asked_again_outlives_a_flood() {

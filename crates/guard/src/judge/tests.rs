@@ -20,6 +20,8 @@ use crate::policy::{DracSenders, Entry, PopSpec, RelayPolicy, RelayPolicySpec};
 
 mod drac;
 mod mail;
+mod pop;
+mod recipient;
 mod rules;
 mod scopes;
 
@@ -306,71 +308,6 @@ fn t04_no_text_of_the_envelope_gives_a_grant() {
     }
 }
 
-/// Tricks towards our own domains: refused whatever alias or catch-all would take them, unless a mailbox is named so.
-#[test]
-fn t08_routes_in_the_local_part_are_neither_local_nor_relayed() {
-    let tricks = ["b%elsewhere.example", "elsewhere.example!b", "\"b@elsewhere.example\"", "\"@a:b\"", "\"x::y\""];
-    for local in tricks {
-        for (domain, hosting) in [
-            ("example.test", Hosting::Alias),
-            ("example.test", Hosting::UnknownUser),
-            ("relay.example", Hosting::NotHosted),
-            ("[192.0.2.25]", Hosting::Alias),
-        ] {
-            let world = World { to: format!("<{local}@{domain}>"), hosting: Fact::Known(hosting), ..pop_user() };
-            assert_eq!(rule(&policy(), &world).reason(), Some("routing-refused"), "{local}@{domain}");
-        }
-        let exact =
-            World { to: format!("<{local}@example.test>"), hosting: Fact::Known(Hosting::Mailbox), ..stranger() };
-        assert!(rule(&policy(), &exact).is_hosted(), "{local}");
-        let foreign = World { to: format!("<{local}@elsewhere.example>"), ..stranger() };
-        assert_eq!(rule(&policy(), &foreign).reason(), Some("relay-denied"), "{local}");
-    }
-}
-
-#[test]
-fn a_source_route_is_judged_by_its_last_mailbox() {
-    let foreign = World { to: "<@example.test,@x.example:b@elsewhere.example>".to_owned(), ..stranger() };
-    let ruling = rule(&policy(), &foreign);
-    assert_eq!(ruling.reason(), Some("relay-denied"));
-    assert!(ruling.trace.contains("asked=source-route found=yes"));
-    let ours = World {
-        to: "<@elsewhere.example:b@example.test>".to_owned(),
-        hosting: Fact::Known(Hosting::Mailbox),
-        ..stranger()
-    };
-    assert!(rule(&policy(), &ours).is_hosted());
-}
-
-#[test]
-fn literals_are_ours_only_if_listed() {
-    let policy = policy();
-    let to = |text: &str, hosting| World { to: text.to_owned(), hosting: Fact::Known(hosting), ..stranger() };
-    let Outcome::Accept(Recipient::Hosted(hosted)) =
-        rule(&policy, &to("<postmaster@[192.0.2.25]>", Hosting::Mailbox)).outcome
-    else {
-        panic!("an own literal is hosted")
-    };
-    assert_eq!(hosted.mailbox().unwrap().to_string(), "postmaster@example.test");
-    assert_eq!(hosted.path().to_string(), "<postmaster@[192.0.2.25]>");
-    let mapped = to("<alice@[IPv6:::ffff:192.0.2.25]>", Hosting::Mailbox);
-    assert!(rule(&policy, &mapped).is_hosted());
-    assert_eq!(rule(&policy, &to("<b@[192.0.2.25]>", Hosting::UnknownUser)).reason(), Some("unknown-user"));
-    assert_eq!(rule(&policy, &to("<b@[192.0.2.25]>", Hosting::NotHosted)).reason(), Some("literal-refused"));
-    for foreign in ["<b@[192.0.2.26]>", "<b@[127.0.0.1]>", "<b@[IPv6:2001:db8::25]>"] {
-        let ruling = rule(&policy, &to(foreign, Hosting::Mailbox));
-        assert_eq!(ruling.reason(), Some("relay-denied"), "{foreign}");
-        assert_eq!(ruling.needs, ["name", "pop"], "the directory is not asked about {foreign}");
-    }
-}
-
-#[test]
-fn bare_postmaster_is_the_default_domain_s() {
-    let world = World { to: "<postmaster>".to_owned(), hosting: Fact::Known(Hosting::Alias), ..stranger() };
-    let Outcome::Accept(Recipient::Hosted(hosted)) = rule(&policy(), &world).outcome else { panic!() };
-    assert_eq!(hosted.mailbox().unwrap().to_string(), "postmaster@example.test");
-}
-
 #[test]
 fn unknown_is_temporary_and_never_a_grant() {
     let fault = Fault::TimedOut("test");
@@ -399,25 +336,6 @@ fn a_fault_of_one_authority_does_not_take_what_another_gives() {
 }
 
 #[test]
-fn pop_grants_are_bound() {
-    let policy = policy();
-    let with = |change: &dyn Fn(&mut World)| {
-        let mut world = pop_user();
-        change(&mut world);
-        rule(&policy, &world).reason()
-    };
-    assert_eq!(with(&|w| w.from = "<>"), Some("null-sender-not-granted"));
-    assert_eq!(with(&|w| w.owners = Fact::Known(vec!["bob@example.test".to_owned()])), Some("sender-not-granted"));
-    assert_eq!(with(&|w| w.owners = Fact::Known(Vec::new())), Some("sender-not-granted"));
-    assert_eq!(with(&|w| w.client = "192.0.2.8"), Some("relay-denied"), "evidence of another address");
-    assert_eq!(with(&|w| w.charge = Fact::Known(Charged::Exceeded)), Some("grant-exhausted"));
-    let end = noon() + Duration::from_mins(30);
-    assert_eq!(with(&|w| w.now = end), Some("relay-denied"), "expired to the instant");
-    assert_eq!(with(&|w| w.now = end - Duration::from_nanos(1)), None);
-    assert_eq!(with(&|w| w.now = noon() - Duration::from_hours(2)), Some("relay-denied"), "the clock was set back");
-}
-
-#[test]
 fn a_refused_mail_is_not_charged() {
     let foreign = World { owners: Fact::Known(Vec::new()), ..pop_user() };
     assert!(!rule(&policy(), &foreign).needs.contains(&"charge"));
@@ -433,67 +351,6 @@ fn only_the_first_recipient_is_charged_as_a_message() {
             panic!()
         };
         assert_eq!((*counted, *recipients, subject.to_string().as_str()), (messages, 1, "alice@example.test"));
-    }
-}
-
-/// The next user behind the same address has no use of the grant with a reverse-path of his own.
-#[test]
-fn t20_the_next_nat_user_does_not_inherit_the_grant() {
-    let bob =
-        World { from: "<bob@example.test>", owners: Fact::Known(vec!["bob@example.test".to_owned()]), ..pop_user() };
-    assert_eq!(rule(&policy(), &bob).reason(), Some("sender-not-granted"));
-}
-
-#[test]
-fn at_a_shared_address_each_mail_must_fit_one_account() {
-    let shared = vec![evidence("alice@example.test", "192.0.2.7"), evidence("bob@example.test", "192.0.2.7")];
-    for (owner, right) in [("alice@example.test", true), ("bob@example.test", true), ("carol@example.test", false)] {
-        let world =
-            World { pop: Fact::Known(shared.clone()), owners: Fact::Known(vec![owner.to_owned()]), ..stranger() };
-        let ruling = rule(&policy(), &world);
-        assert_eq!(ruling.right().and_then(Right::login), right.then_some(owner));
-    }
-}
-
-#[test]
-fn ipv6_evidence_is_for_the_address_unless_configured() {
-    let other = World {
-        client: "2001:db8::2",
-        pop: Fact::Known(vec![evidence("alice@example.test", "2001:db8::1")]),
-        ..stranger()
-    };
-    assert_eq!(rule(&policy(), &other).reason(), Some("relay-denied"));
-    let pop = Some(PopSpec { ipv6_prefix_bits: 64, drac_senders: DracSenders::Hosted, line: line(1) });
-    let wide = of(RelayPolicy::new(RelayPolicySpec { pop, ..RelayPolicySpec::default() }).unwrap());
-    let key = wide.relay.pop_key(ip("2001:db8::1")).to_string();
-    let same = World { pop: Fact::Known(vec![evidence("alice@example.test", &key)]), ..other };
-    assert_eq!(rule(&wide, &same).right().unwrap().code(), "pop");
-}
-
-/// Whoever comes through a gateway has its address: neither a network around it, nor its name, nor a login from there says who
-/// sends.
-#[test]
-fn t01_a_gateway_has_no_right() {
-    let relaying = |client, world: &World| {
-        let world = World { client, ..world.clone() };
-        rule(&policy(), &world).right().map(super::super::authority::Right::code)
-    };
-    assert_eq!(relaying("198.51.100.2", &stranger()), Some("network"));
-    for gateway in ["198.51.100.1", "::ffff:198.51.100.1"] {
-        assert_eq!(relaying(gateway, &stranger()), None, "{gateway}");
-    }
-    let name = ConfirmedName::attest_forward_confirmed(Domain::parse("mx.partner.example").unwrap());
-    let named = World { name: Fact::Known(Some(name)), ..stranger() };
-    assert_eq!(relaying("203.0.113.8", &named), Some("client-map"));
-    assert_eq!(relaying("203.0.113.9", &named), None);
-    let logged_in = |addr| World { pop: Fact::Known(vec![evidence("alice@example.test", addr)]), ..stranger() };
-    assert_eq!(relaying("203.0.113.8", &logged_in("203.0.113.8")), Some("pop"));
-    for addr in ["203.0.113.9", "2001:db8:9::1"] {
-        assert_eq!(
-            relaying(addr, &logged_in(addr)),
-            None,
-            "{addr}: evidence that is older than what is known of the network"
-        );
     }
 }
 

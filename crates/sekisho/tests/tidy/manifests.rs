@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use crate::sources::root;
+use crate::{MAY_USE, dependencies};
 
 #[test]
 fn every_dependency_of_the_workspace_has_a_crate_that_asks_for_it() {
@@ -21,6 +22,20 @@ fn every_dependency_of_the_workspace_has_a_crate_that_asks_for_it() {
     let offered = workspace["workspace"]["dependencies"].as_table().expect("the dependencies are a table");
     let unused: Vec<&String> = offered.keys().filter(|name| !asked.contains(*name)).collect();
     assert!(unused.is_empty(), "no crate asks for {unused:?}");
+}
+
+/// `ARCHITECTURE.md` says of each crate what it is built on.
+#[test]
+fn the_page_names_what_each_crate_uses() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the page is there");
+    let names: Vec<&str> = MAY_USE.iter().map(|(name, _)| *name).collect();
+    let row = |name: &&str| {
+        let used = dependencies(name);
+        let ours: Vec<&str> = names.iter().copied().filter(|it| used.iter().any(|used| used == it)).collect();
+        format!("{:<11}{}", format!("{name}:"), ours.join(" ")).trim_end().to_owned()
+    };
+    let rows: Vec<String> = names.iter().map(row).collect();
+    assert!(page.contains(&format!("```text\n{}\n```", rows.join("\n"))), "it should be:\n{}", rows.join("\n"));
 }
 
 /// All dependencies of a manifest: on every platform, and for its tests too.

@@ -3,13 +3,12 @@
 //!
 //! Bounded in number and time. What is forgotten too early is charged again, never permitted.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use guard::Effects;
+use keep::BoundedMap;
 use mta::policy::Request;
 use tokio::sync::{Mutex as Turn, MutexGuard};
 
@@ -36,18 +35,22 @@ pub struct Asker<'a> {
     pub mode: RelayMode,
 }
 
-/// Messages in two ages, of which the older is given up whole.
+/// Messages by number and time: what is not asked about is given up.
 pub struct Messages {
     ages: Mutex<Ages>,
     hashers: [RandomState; 2],
 }
 
-#[derive(Default)]
 struct Ages {
-    young: HashMap<Key, Arc<Turn<Message>>>,
-    old: HashMap<Key, Arc<Turn<Message>>>,
-    /// When the young ones began to be gathered.
+    kept: BoundedMap<Key, Arc<Turn<Message>>>,
+    /// When its turn came last.
     since: Option<Instant>,
+}
+
+impl Default for Ages {
+    fn default() -> Self {
+        Self { kept: BoundedMap::new(MESSAGES_MAX), since: None }
+    }
 }
 
 /// What is known of one message.
@@ -117,38 +120,35 @@ impl Ages {
     fn entry(&mut self, key: Key, now: Instant) -> Arc<Turn<Message>> {
         self.find(key, now).unwrap_or_else(|| {
             let message = Arc::default();
-            self.young.insert(key, Arc::clone(&message));
+            self.kept.insert(key, Arc::clone(&message));
             message
         })
     }
 
     fn find(&mut self, key: Key, now: Instant) -> Option<Arc<Turn<Message>>> {
         self.turn(now);
-        if let Some(message) = self.young.get(&key) {
-            return Some(Arc::clone(message));
-        }
-        let message = self.old.remove(&key)?;
-        self.young.insert(key, Arc::clone(&message));
-        Some(message)
+        self.kept.get_mut(&key).cloned()
     }
 
-    /// The young ones become the old when their time is over or there are too many of them.
+    /// The turn comes when its time is over or there are too many of them.
     fn turn(&mut self, now: Instant) {
         let since = *self.since.get_or_insert(now);
-        let late = now.saturating_duration_since(since) >= KEPT;
-        if late || self.young.len() >= MESSAGES_MAX / 2 {
-            // Nobody asked for twice the time.
-            let both = now.saturating_duration_since(since) >= 2 * KEPT;
-            self.old = if both { HashMap::new() } else { mem::take(&mut self.young) };
-            self.young = HashMap::new();
-            self.since = Some(now);
+        let waited = now.saturating_duration_since(since);
+        // Nobody asked for twice the time.
+        if waited >= 2 * KEPT {
+            self.kept.clear();
+        } else if waited >= KEPT || self.kept.is_full() {
+            self.kept.turn(|_| 0);
+        } else {
+            return;
         }
+        self.since = Some(now);
     }
 
     /// Forgets a message of which there is nothing to remember, unless another question waits for it.
     fn forget(&mut self, key: Key, message: &Arc<Turn<Message>>) {
-        if Arc::strong_count(message) <= 2 && self.young.get(&key).is_some_and(|kept| Arc::ptr_eq(kept, message)) {
-            self.young.remove(&key);
+        if Arc::strong_count(message) <= 2 && self.kept.get_mut(&key).is_some_and(|kept| Arc::ptr_eq(kept, message)) {
+            self.kept.remove(&key);
         }
     }
 }
