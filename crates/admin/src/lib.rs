@@ -51,6 +51,8 @@ pub struct Server {
     pub never: Box<dyn Fn(std::net::IpAddr) -> Option<guard::never_granted::Never> + Send + Sync>,
     /// For `sekisho reload`.
     pub reload: Reload,
+    /// The server in numbers; the queue is filled in here.
+    pub status: Box<dyn Fn(wire::QueueStatus) -> wire::Status + Send + Sync>,
     /// The configuration in force.
     pub configuration: Box<dyn Fn() -> wire::Configuration + Send + Sync>,
     /// Who is connected.
@@ -73,6 +75,7 @@ pub fn router(backend: Backend) -> Router {
         .route("/openapi.json", get(openapi_json))
         .route("/v1/reload", post(reload))
         .route("/v1/configuration", get(configuration))
+        .route("/v1/status", get(status))
         .route("/v1/accounts", get(accounts::list).post(accounts::add))
         .route("/v1/accounts/{login}", get(accounts::show).delete(accounts::delete))
         .route("/v1/accounts/{login}/password", put(accounts::password))
@@ -108,6 +111,13 @@ async fn configuration(State(backend): Shared) -> Result<Json<wire::Configuratio
     Ok(Json((backend.server()?.configuration)()))
 }
 
+/// The running server: since when, where it listens, what it holds.
+#[utoipa::path(get, path = "/v1/status", tag = "server", responses((status = 200, body = wire::Status)))]
+async fn status(State(backend): Shared) -> Result<Json<wire::Status>, ApiError> {
+    let server = backend.server()?;
+    Ok(Json((server.status)(queue::status(&server.spool))))
+}
+
 async fn openapi_json() -> Json<utoipa::openapi::OpenApi> {
     Json(openapi())
 }
@@ -123,6 +133,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     paths(
         reload,
         configuration,
+        status,
         accounts::list,
         accounts::add,
         accounts::show,

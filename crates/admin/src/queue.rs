@@ -65,6 +65,18 @@ pub(super) async fn stats(State(backend): Shared) -> Result<Json<wire::QueueStat
     }))
 }
 
+/// The same for `/v1/status`.
+pub(super) fn status(spool: &spool::Spool) -> wire::QueueStatus {
+    let stats = spool.stats(now());
+    wire::QueueStatus {
+        messages: stats.messages,
+        active: stats.active,
+        deferred: stats.deferred,
+        held: stats.held,
+        oldest_arrived_at: stats.oldest_arrived_at_unix_micros.map(|micros| wire::time(micros / MICROS)),
+    }
+}
+
 /// One message.
 #[utoipa::path(get, path = "/v1/queue/{id}", tag = "queue", params(("id" = String, Path)), responses(
     (status = 200, body = wire::Message), (status = 404, body = wire::Problem),

@@ -45,6 +45,80 @@ pub struct Configuration {
     pub configuration: serde_json::Value,
 }
 
+/// The running server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// The program's version.
+    pub version: String,
+    /// When it was started.
+    pub started_at: String,
+    /// Seconds since.
+    pub uptime_secs: u64,
+    /// The configuration's file.
+    pub file: String,
+    /// When that was read.
+    pub loaded_at: String,
+    /// Where it listens.
+    pub listeners: Vec<ListenerStatus>,
+    /// Files that the process may have open; null is not known.
+    pub open_files_max: Option<u64>,
+    /// Files that it has open, each connection among them; null is not known.
+    pub open_files: Option<u64>,
+    /// Sessions at our own listeners.
+    pub sessions: u64,
+    /// Those in which somebody has logged in.
+    pub sessions_logged_in: u64,
+    /// The queue.
+    pub queue: QueueStatus,
+    /// This machine's default gateways, which are never granted.
+    pub gateways: Vec<String>,
+    /// Its own addresses, which are neither.
+    pub own_addresses: Vec<String>,
+    /// The certificate that is shown; null is none.
+    pub certificate: Option<CertificateStatus>,
+}
+
+/// A listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ListenerStatus {
+    /// Its name.
+    pub name: String,
+    /// What is spoken.
+    pub protocol: String,
+    /// `ADDRESS:PORT` or `unix:PATH`.
+    pub bind: Vec<String>,
+    /// Connections now.
+    pub connections: u64,
+    /// Connections that it may have.
+    pub connections_max: u64,
+}
+
+/// Messages by state; one may be in several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct QueueStatus {
+    /// All of them.
+    pub messages: u64,
+    /// In an attempt now.
+    pub active: u64,
+    /// Deferred at least once.
+    pub deferred: u64,
+    /// Held, or with a recipient that is.
+    pub held: u64,
+    /// When the oldest arrived.
+    pub oldest_arrived_at: Option<String>,
+}
+
+/// A certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CertificateStatus {
+    /// From then on it holds.
+    pub not_before: String,
+    /// Until then.
+    pub not_after: String,
+    /// What is wrong with it.
+    pub warnings: Vec<String>,
+}
+
 /// A session at one of our own listeners.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Session {

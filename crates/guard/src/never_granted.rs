@@ -156,6 +156,16 @@ impl NeverGranted {
         }
     }
 
+    /// The default gateways.
+    pub fn gateways(&self) -> &[IpAddr] {
+        &self.gateways
+    }
+
+    /// The addresses of this machine's interfaces, without loopback.
+    pub fn own(&self) -> &[IpAddr] {
+        &self.own
+    }
+
     /// Whether the address is a gateway's: what it is in is no proof of whose mail comes from there, however narrow.
     pub fn is_gateway(&self, address: IpAddr) -> bool {
         forms(address).any(|form| self.gateways.binary_search(&form).is_ok())

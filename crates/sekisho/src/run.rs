@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 use crate::log::Logger;
+use crate::status::{Process, status};
 use admin::{self, Backend, WhichSessions, wire};
 use config::{self, Loaded, Settings};
 use serve::Server;
@@ -34,6 +35,7 @@ struct Life {
     in_force: RwLock<InForce>,
     logger: Arc<Logger>,
     source: Source,
+    started: SystemTime,
     /// Turns true at the end; a reload that waits for a file is given up then.
     stopping: watch::Sender<bool>,
 }
@@ -69,6 +71,9 @@ impl Life {
         let source = self.source.clone();
         let read = aside("configuration", move || config::read(&source.file, &source.sets)).await;
         let loaded = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        if let Some(why) = serve::check::idle(&loaded.settings) {
+            return Err(why);
+        }
         let before = server.border().site.load_full();
         // A log that does not open must not leave half a reload behind, nor may a refused reload leave a new log.
         self.apply_log(&loaded.settings.log).await?;
@@ -91,6 +96,12 @@ impl Life {
         }
     }
 
+    /// For `sekisho status`.
+    fn process(&self) -> Process {
+        let loaded = self.in_force.read().unwrap_or_else(PoisonError::into_inner).loaded_at;
+        Process { started: self.started, file: self.source.file.display().to_string(), loaded }
+    }
+
     async fn apply_log(&self, log: &config::Log) -> Result<(), String> {
         let (logger, log) = (Arc::clone(&self.logger), log.clone());
         let applied = aside("log", move || logger.apply(&log)).await.and_then(|applied| applied);
@@ -101,6 +112,7 @@ impl Life {
 /// Serves until SIGTERM or SIGINT. `ready` is called once everything listens.
 pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Result<()>) -> Result<()> {
     let Loaded { file, settings } = loaded;
+    let started_at = SystemTime::now();
     let logger = Arc::new(Logger::start(&settings.log).context("log")?);
     let socket = settings.admin.socket.clone();
     let mut signals = Signals::new()?;
@@ -116,7 +128,7 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
     let border = Arc::clone(started.server.border());
     let (stopping, _) = watch::channel(false);
     let (server, in_force) = (Mutex::new(started.server), RwLock::new(InForce::now(file)));
-    let life = Arc::new(Life { server, in_force, logger: Arc::clone(&logger), source, stopping });
+    let life = Arc::new(Life { server, in_force, logger: Arc::clone(&logger), source, started: started_at, stopping });
     let (end_admin, admin) = admin_api(started.admin, &border, &life);
     ready()?;
     signals.attend(&life).await;
@@ -160,7 +172,7 @@ type AdminTask = (oneshot::Sender<()>, JoinHandle<()>);
 fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> AdminTask {
     let (for_pop, for_never, for_reload) = (Arc::clone(border), Arc::clone(border), Arc::clone(life));
     let (for_list, for_cut) = (Arc::clone(border), Arc::clone(border));
-    let for_configuration = Arc::clone(life);
+    let (for_configuration, for_process, for_status) = (Arc::clone(life), Arc::clone(life), Arc::clone(border));
     let backend = Backend {
         directory: Arc::clone(&border.sources.directory),
         server: Some(admin::Server {
@@ -168,6 +180,7 @@ fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> 
             guess_key: border.sources.guess_key,
             spool: Arc::clone(&border.spool),
             pop: Box::new(move || for_pop.site.load().settings.relay.pop.clone()),
+            status: Box::new(move |queue| status(&for_status, &for_process.process(), queue)),
             configuration: Box::new(move || for_configuration.configuration()),
             sessions: Box::new(move || for_list.sessions.all().iter().map(|open| session(open)).collect()),
             cut: Box::new(move |which| cut(&for_cut, which)),

@@ -65,7 +65,7 @@ impl Fault {
 }
 
 /// As the log and the admin API write times.
-fn at(time: SystemTime) -> String {
+pub fn at(time: SystemTime) -> String {
     Timestamp::try_from(time).map_or_else(
         |_| "a time out of all calendars".to_owned(),
         |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),

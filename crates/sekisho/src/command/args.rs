@@ -35,6 +35,8 @@ pub enum Command {
     /// start (hostname, data_dir, admin, directory, state, relay.export, spool, dns, the routes and bounds of delivery, the counting of
     /// failed logins), is refused with its keys named, and nothing changes. --set is refused: the server keeps its own.
     Reload,
+    /// Show the running server: since when, listeners, sessions, queue, open files, certificate
+    Status,
     /// Check and show the configuration
     #[command(subcommand)]
     Config(Config),

@@ -20,6 +20,7 @@ mod queue;
 mod secret;
 mod server;
 mod session;
+mod status;
 mod table;
 mod ucspi;
 mod user;
@@ -48,6 +49,7 @@ fn run(line: Sekisho) -> Result<(), Fault> {
         Command::Drac(command) => drac::run(&command),
         Command::Dracd(args) => dracd::run(&args),
         Command::Docs(command) => docs::run(&command),
+        Command::Status => client::block_on(status::run(global)),
         Command::Reload => client::block_on(server::reload(global)),
         Command::User(command) => client::block_on(user::run(command, global)),
         Command::Domain(command) => client::block_on(names::domain(command, global)),

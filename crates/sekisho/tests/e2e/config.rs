@@ -35,6 +35,29 @@ fn what_is_in_force_is_shown() {
     assert!(!toml.contains(secret.trim()), "{toml}");
 }
 
+#[test]
+fn the_status_is_that_of_the_running_server() {
+    let demo = Demo::start();
+    let session = demo.submission(&demo.account("alice"));
+    let status: Value = serde_json::from_str(&demo.ruled(&["status", "--json"])).unwrap();
+    assert_eq!((&status["sessions"], &status["sessions_logged_in"]), (&1.into(), &1.into()), "{status}");
+    assert_eq!((&status["queue"]["messages"], &status["certificate"]["warnings"]), (&0.into(), &Value::Array(vec![])));
+    let open = |key: &str| status[key].as_u64().unwrap();
+    assert!(open("open_files") > 10 && open("open_files") < open("open_files_max"), "{status}");
+    let listeners = status["listeners"].as_array().unwrap();
+    let submission = listeners.iter().find(|it| it["name"] == "submission").unwrap();
+    assert_eq!((&submission["connections"], &submission["connections_max"]), (&1.into(), &60_000.into()));
+    let text = demo.ruled(&["status"]);
+    for part in ["version ", "started ", "1, 1 logged in", "0 messages", "until 4096", "submission "] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    drop(session);
+    // Without a server there is nothing to tell: exit code 75.
+    let mut demo = demo;
+    assert!(demo.stop());
+    assert_eq!(demo.sekisho(&["status"]).status.code(), Some(75));
+}
+
 /// The whole command: all that is wrong at once, exit code 2, and the server does not start either.
 #[test]
 fn what_serve_refuses_is_found_by_check() {

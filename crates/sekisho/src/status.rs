@@ -1,0 +1,68 @@
+//! The running server in numbers, for `sekisho status`.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use admin::wire::{self, CertificateStatus, ListenerStatus, QueueStatus, Status};
+use listen::open_files;
+use serve::border::Border;
+use serve::certificate;
+use serve::site::{ListenerSite, Site};
+
+/// What only the process knows.
+pub struct Process {
+    /// When it was started.
+    pub started: SystemTime,
+    /// The configuration's file.
+    pub file: String,
+    /// When that was read.
+    pub loaded: SystemTime,
+}
+
+/// All of it, now.
+pub fn status(border: &Border, process: &Process, queue: QueueStatus) -> Status {
+    let site = border.site.load_full();
+    let sessions = border.sessions.all();
+    let never = site.terms.policy.relay.never();
+    let logged_in = sessions.iter().filter(|open| open.now().login.is_some()).count();
+    let texts = |addresses: &[std::net::IpAddr]| addresses.iter().map(ToString::to_string).collect();
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: wire::system_time(process.started),
+        // A clock that was put back is no negative time.
+        uptime_secs: process.started.elapsed().map_or(0, |since| since.as_secs()),
+        file: process.file.clone(),
+        loaded_at: wire::system_time(process.loaded),
+        listeners: site.listeners.iter().map(listener).collect(),
+        open_files_max: open_files::limit(),
+        open_files: open_files::used(),
+        sessions: sessions.len() as u64,
+        sessions_logged_in: logged_in as u64,
+        queue,
+        gateways: texts(never.gateways()),
+        own_addresses: texts(never.own()),
+        certificate: certificate_of(&site),
+    }
+}
+
+fn listener(site: &Arc<ListenerSite>) -> ListenerStatus {
+    let set = &site.settings;
+    let unix = set.unix.iter().map(|path| format!("unix:{}", path.display()));
+    ListenerStatus {
+        name: set.name.to_string(),
+        protocol: set.protocol.name().to_owned(),
+        bind: set.bind.iter().map(ToString::to_string).chain(unix).collect(),
+        connections: site.gate.held() as u64,
+        connections_max: set.connections_max as u64,
+    }
+}
+
+fn certificate_of(site: &Site) -> Option<CertificateStatus> {
+    let shown = site.certificate()?;
+    let faults = certificate::faults(shown, &site.settings.hostname, SystemTime::now());
+    Some(CertificateStatus {
+        not_before: certificate::at(shown.not_before),
+        not_after: certificate::at(shown.not_after),
+        warnings: faults.iter().map(|fault| fault.told(&site.settings)).collect(),
+    })
+}
