@@ -5,6 +5,8 @@ use config::{self, Settings, Text};
 use std::{fmt, path::Path, sync::Arc};
 use toml::Value;
 
+/// Pieces of which it is tried what a start says without them.
+const PIECES_MAX: usize = 500;
 /// Rounds in which what a start refuses is left out; each leaves one piece out.
 const ROUNDS_MAX: usize = 1_000;
 /// Sections in the order in which they are written; those of one level before what is below them.
@@ -138,16 +140,19 @@ impl Draft {
         alone.refusals().into_iter().filter(|refusal| !before.contains(refusal)).collect()
     }
 
-    /// The pieces that it could do without: each key, and each `[[section]]` whole.
+    /// The pieces that it could do without: each key and each entry of its list, and each `[[section]]` whole.
     fn pieces(&self) -> Vec<Piece> {
         let mut pieces = Vec::new();
-        for (index, section) in self.sections.iter().enumerate() {
+        for (section, it) in self.sections.iter().enumerate() {
             // A certificate without its key is none.
-            if section.repeated || section.name == "tls" {
-                pieces.push(Piece { section: index, key: None });
-            } else {
-                let keys = section.keys.iter().filter(|(key, _)| *key != "hostname");
-                pieces.extend(keys.map(|(key, _)| Piece { section: index, key: Some(*key) }));
+            if it.repeated || it.name == "tls" {
+                pieces.push(Piece { section, key: None, entry: None });
+                continue;
+            }
+            for (key, value) in it.keys.iter().filter(|(key, _)| *key != "hostname") {
+                pieces.push(Piece { section, key: Some(*key), entry: None });
+                let entries = 0..value.as_array().map_or(0, Vec::len);
+                pieces.extend(entries.map(|entry| Piece { section, key: Some(*key), entry: Some(entry) }));
             }
         }
         pieces
@@ -158,13 +163,36 @@ impl Draft {
         let mut less = self.clone();
         let section = &mut less.sections[piece.section];
         let name = section.name;
-        let gone = match piece.key {
-            None => less.sections.remove(piece.section).keys,
-            Some(key) => section.keys.extract_if(.., |(known, _)| *known == key).collect(),
-        };
+        let mut gone = Vec::new();
+        match piece.key {
+            None => gone = less.sections.remove(piece.section).keys,
+            Some(key) => {
+                let Some(at) = section.keys.iter().position(|(known, _)| *known == key) else {
+                    return (less, key.to_owned());
+                };
+                match (&mut section.keys[at].1, piece.entry) {
+                    (Value::Array(list), Some(entry)) if list.len() > 1 => gone.push((key, list.remove(entry))),
+                    _ => gone.push(section.keys.remove(at)),
+                }
+            }
+        }
         less.sections.retain(|it| it.repeated || !it.keys.is_empty());
         let gone: Vec<String> = gone.iter().map(|(key, value)| format!("{key} = {value}")).collect();
         (less, format!("[{name}] {}", gone.join(", ")))
+    }
+
+    /// Whether a refusal names what a piece says: an address, a name, the file of a map.
+    fn is_named(&self, piece: &Piece, refusal: &str) -> bool {
+        let keys = self.sections[piece.section].keys.iter().filter(|(key, _)| piece.key.is_none_or(|it| it == *key));
+        let texts = keys.flat_map(|(_, value)| match (value, piece.entry) {
+            (Value::Array(list), Some(entry)) => list.get(entry..=entry).unwrap_or_default(),
+            (Value::Array(list), None) => list.as_slice(),
+            (value, _) => std::slice::from_ref(value),
+        });
+        let is_in = |text: &str| !text.is_empty() && refusal.contains(text);
+        texts
+            .filter_map(Value::as_str)
+            .any(|text| is_in(text) || text.split_once(':').is_some_and(|(_, file)| is_in(file)))
     }
 }
 
@@ -173,6 +201,8 @@ struct Piece {
     section: usize,
     /// `None`: the whole section.
     key: Option<&'static str>,
+    /// One of its list.
+    entry: Option<usize>,
 }
 
 /// A listener that harms nobody, where there must be one.
@@ -284,12 +314,18 @@ impl Making {
                 "none that it has can be taken; port 25 of 127.0.0.1 stands for them: give [[listener]] its `bind`";
             self.differs(at, "where it listens", how);
         }
+        // What is so without any of it is not to be helped here.
+        let mut nothing = Draft::default();
+        nothing.push("listener", stand_in());
+        let of_machine = nothing.refusals();
         for _ in 0..ROUNDS_MAX {
             let refusals = self.draft.refusals();
-            let Some(first) = refusals.first() else { return };
-            let (pieces, mistakes) = (self.draft.pieces(), self.draft.mistakes());
-            // What was put in last gives way, and nothing that the rest needs.
-            let found = pieces.iter().rev().map(|piece| self.draft.without(piece)).find(|(less, _)| {
+            let Some(first) = refusals.iter().find(|refusal| !of_machine.contains(refusal)) else { return };
+            let (mut pieces, mistakes) = (self.draft.pieces(), self.draft.mistakes());
+            // What the refusal names, then what was put in last; nothing that the rest needs.
+            pieces.reverse();
+            pieces.sort_by_key(|piece| !self.draft.is_named(piece, first));
+            let found = pieces.iter().take(PIECES_MAX).map(|piece| self.draft.without(piece)).find(|(less, _)| {
                 less.mistakes().iter().all(|it| mistakes.contains(it)) && !less.refusals().contains(first)
             });
             let Some((less, what)) = found else { return };
@@ -316,5 +352,36 @@ impl Making {
         if taken {
             self.taken(at, what, key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_start_would_refuse_is_left_out_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = dir.path().join("good");
+        std::fs::write(&good, "branch.example\n").unwrap();
+        let mut making = Making::default();
+        let map = |file: &str| format!("relay-domains:{}", dir.path().join(file).display());
+        making.draft.add("domains", "maps", &map("none"));
+        making.draft.add("domains", "maps", &map("good"));
+        making.draft.set("tls", "certificate", "/nonexistent/c.pem");
+        making.draft.set("tls", "key", "/nonexistent/k.pem");
+        making.draft.set("limits", "hops", 40);
+        making.settle(&Spot::new("main.cf", 1));
+        let text = making.draft.to_string();
+        assert!(text.contains(&map("good")) && text.contains("hops = 40"), "{text}");
+        assert!(!text.contains("none") && !text.contains("c.pem"), "{text}");
+        // There must be a listener, and each that went is named.
+        assert!(text.contains("127.0.0.1:25"), "{text}");
+        let notes: Vec<String> = making.notes.iter().map(ToString::to_string).collect();
+        assert_eq!(notes.len(), 3, "{notes:?}");
+        assert!(
+            notes.iter().any(|note| note.contains("[domains] maps = ") && note.contains("none: No such file")),
+            "{notes:?}"
+        );
     }
 }

@@ -245,12 +245,21 @@ impl Taking<'_> {
         self.making.offer_files(&said.at, Change { what, key: "[[access]]" }, |draft| {
             draft.push("access", vec![("map", Value::from(map.as_str()))]);
         });
+        self.odd_entries(Kind::SendmailAccess, &self.found(file));
         let put = |draft: &mut Draft| draft.add("relay", "maps", &map);
         let taking = Change { what: "the RELAY entries of access_db", key: "relay.maps" };
         if self.making.fits(put) {
             self.making.offer(&said.at, taking, put);
         } else {
             self.entries(said, Kind::SendmailAccess, &self.found(file));
+        }
+    }
+
+    /// What of a file has no effect, here or with sendmail, though the file is taken.
+    fn odd_entries(&mut self, kind: Kind, file: &Path) {
+        let Ok(table) = tables::read(kind, file) else { return };
+        for odd in table.warnings().iter().take(ENTRIES_MAX) {
+            self.making.not_taken(&Spot::new(&odd.file, odd.line), "the entry", &odd.what);
         }
     }
 
