@@ -90,7 +90,11 @@ impl Own<'_> {
         if *auth == AuthOffer::Always {
             let what = format!("listener {name} takes passwords without TLS");
             let todo = "auth = \"tls\"; devices without TLS log in by CRAM-MD5 or APOP with a password of their own";
-            if no_tls { self.findings.danger(at, what, todo) } else { self.findings.warning(at, what, todo) }
+            if no_tls {
+                self.findings.danger(at, what, todo);
+            } else {
+                self.findings.warning(at, what, todo);
+            }
         } else if no_tls && *protocol == Protocol::Smtp {
             let what = format!("listener {name} has no TLS: mail from other servers comes in the clear");
             self.findings.warning(at, what, "give [tls] a certificate; tls = \"offered\" is the default then");
@@ -120,9 +124,9 @@ impl Own<'_> {
             let what = format!("listener {name} believes what hosts of its `peers` tell of clients");
             let todo = "only mail servers of yours may be in `peers`, and nobody between them and here";
             if *protocol == Protocol::Dracd {
-                self.findings.note(at, what, todo)
+                self.findings.note(at, what, todo);
             } else {
-                self.findings.warning(at, what, todo)
+                self.findings.warning(at, what, todo);
             }
         }
         let asks = matches!(protocol, Protocol::Policy | Protocol::Milter | Protocol::Socketmap);

@@ -290,7 +290,7 @@ impl Making {
     }
 
     /// Whether a start would take a change alone.
-    pub(super) fn fits(&self, change: impl FnOnce(&mut Draft)) -> bool {
+    pub(super) fn fits(change: impl FnOnce(&mut Draft)) -> bool {
         Draft::refusals_of(change).is_empty()
     }
 

@@ -35,6 +35,7 @@ pub(super) fn pair(making: &mut Making, at: &Spot, what: &str, pair: &Pair) {
 fn for_a_group(key: &Path) -> bool {
     std::fs::metadata(key).is_ok_and(|about| {
         let mode = about.permissions().mode();
-        mode & 0o070 != 0 && mode & 0o007 == 0
+        let [group, others] = [0o070, 0o007].map(|bits| mode & bits);
+        group != 0 && others == 0
     })
 }

@@ -82,7 +82,7 @@ impl<'t> Reader<'t> {
         if is_call {
             self.advance(end);
             let args = self.arguments();
-            self.call(line, word, args);
+            self.call(line, word, &args);
         } else if RAW.contains(&word) {
             self.skip_line();
             self.raw = true;
@@ -100,8 +100,8 @@ impl<'t> Reader<'t> {
         self.said.push(Said { at: Spot::new(self.file, line), name: name.to_owned(), args });
     }
 
-    fn call(&mut self, line: u32, name: &str, args: Vec<String>) {
-        match (name, args.as_slice()) {
+    fn call(&mut self, line: u32, name: &str, args: &[String]) {
+        match (name, args) {
             ("define", [key, value]) => {
                 self.defined.insert(unquoted(key), unquoted(value));
             }

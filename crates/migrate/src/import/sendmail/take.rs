@@ -248,7 +248,7 @@ impl Taking<'_> {
         self.odd_entries(Kind::SendmailAccess, &self.found(file));
         let put = |draft: &mut Draft| draft.add("relay", "maps", &map);
         let taking = Change { what: "the RELAY entries of access_db", key: "relay.maps" };
-        if self.making.fits(put) {
+        if Making::fits(put) {
             self.making.offer(&said.at, taking, put);
         } else {
             self.entries(said, Kind::SendmailAccess, &self.found(file));
@@ -311,7 +311,7 @@ impl Taking<'_> {
             "relay-domains" => Some(Kind::RelayDomains),
             _ => None,
         };
-        match by_entry.filter(|_| !self.making.fits(put)) {
+        match by_entry.filter(|_| !Making::fits(put)) {
             Some(kind) => self.entries(said, kind, &self.found(file)),
             None => {
                 self.making.offer_files(&said.at, Change { what: &what, key: "domains.maps" }, put);
