@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 use crate::log::Logger;
-use admin::{self, Backend, WhichSessions, wire};
+use admin::{self, Backend, Retrier, WhichSessions, wire};
 use config::{self, Loaded, Settings};
 use serve::Server;
 use serve::aside::aside;
@@ -86,9 +86,10 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
         }
     };
     let border = Arc::clone(started.server.border());
+    let retrier = started.server.retrier();
     let (stopping, _) = watch::channel(false);
     let life = Arc::new(Life { server: Mutex::new(started.server), logger: Arc::clone(&logger), source, stopping });
-    let (end_admin, admin) = admin_api(started.admin, &border, &life);
+    let (end_admin, admin) = admin_api(started.admin, &border, Some(retrier), &life);
     ready()?;
     signals.attend(&life).await;
     info!("stopping");
@@ -128,7 +129,7 @@ async fn end(life: Arc<Life>, admin: JoinHandle<()>, socket: PathBuf) {
 
 type AdminTask = (oneshot::Sender<()>, JoinHandle<()>);
 
-fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> AdminTask {
+fn admin_api(listener: UnixListener, border: &Arc<Border>, retrier: Option<Retrier>, life: &Arc<Life>) -> AdminTask {
     let (for_pop, for_never, for_reload) = (Arc::clone(border), Arc::clone(border), Arc::clone(life));
     let (for_list, for_cut) = (Arc::clone(border), Arc::clone(border));
     let backend = Backend {
@@ -137,6 +138,7 @@ fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> 
             state: Arc::clone(&border.sources.state),
             guess_key: border.sources.guess_key,
             spool: Arc::clone(&border.spool),
+            retrier,
             pop: Box::new(move || for_pop.site.load().settings.relay.pop.clone()),
             sessions: Box::new(move || for_list.sessions.all().iter().map(|open| session(open)).collect()),
             cut: Box::new(move |which| cut(&for_cut, which)),

@@ -70,6 +70,8 @@ fn config(settings: &Settings, dns: Option<&Arc<dns::Resolver>>) -> Result<Confi
             messages_per_connection: delivery.messages_per_connection as usize,
             connect: delivery.connect_timeout,
             reply: delivery.reply_timeout,
+            host_rest: delivery.rest,
+            host_rest_max: delivery.rest_max,
             ..Limits::default()
         },
     })

@@ -41,6 +41,29 @@ fn t51_reports_go_to_proved_senders_only() {
     assert_eq!((demo.outside().len(), reports(&demo.outside())), (5, 0));
 }
 
+/// A retry is an attempt at once, whatever rests, and says what came of it; a host that is back takes all that waited for it.
+#[test]
+fn a_retry_says_what_came_of_it() {
+    let place = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let relay = format!("domains.relay=[{{domain=\"inside.test\",next_hop=\"{place}\"}}]");
+    let demo = Demo::start_with(&[&relay, "delivery.rest_secs=3600", "delivery.rest_max_secs=3600"]);
+    for to in ["one@inside.test", "two@inside.test"] {
+        assert!(demo.dial("smtp").greeted().mail(STRANGER, to, TEXT).starts_with("250"));
+    }
+    demo.logged(&["deferred", "inside.test", "no connection"]);
+    let told = demo.ruled(&["queue", "retry", "--destination", "inside.test"]);
+    assert!(told.starts_with("retry: 2") && told.contains("deferred") && told.contains("no connection"), "{told}");
+    let inside = Outside::on(std::net::TcpListener::bind(place).unwrap());
+    let listed: serde_json::Value = serde_json::from_str(&demo.ruled(&["queue", "list", "--json"])).unwrap();
+    let first = listed[0]["id"].as_str().unwrap().to_owned();
+    let told = demo.ruled(&["queue", "retry", &first]);
+    assert!(told.starts_with("retry: 1") && told.contains("delivered"), "{told}");
+    demo.until_drained();
+    assert_eq!(inside.taken().len(), 2, "the other one went with it");
+    assert!(!demo.sekisho(&["queue", "retry", &first]).status.success(), "it is gone");
+    assert!(demo.ruled(&["queue", "retry", "--all"]).starts_with("retry: 0"));
+}
+
 /// T54: an alias's mail goes as mail to its target would.
 #[test]
 fn t54_aliases_into_relay_domains_go_to_the_next_hop() {
