@@ -10,6 +10,7 @@
 //! | `judging` | drives a case through the guard |
 //! | `gather`, `facts`, `client_name` | what the guard must know, looked up at once with one deadline |
 //! | `harvest` | how many recipients that nobody is a client may try |
+//! | `files` | work on mailboxes, which may hang |
 //! | `reserve`, `quota` | what it wants counted |
 //! | `report`, `reply`, `records` | what is told of a decision, and to whom |
 //! | `tables` | access maps |
@@ -24,6 +25,7 @@ pub mod case;
 pub mod client_name;
 pub mod evidence;
 pub mod facts;
+pub mod files;
 pub mod gateways;
 mod gather;
 mod harvest;
@@ -41,6 +43,7 @@ pub mod terms;
 
 pub use bench::Judge;
 pub use case::{Case, Connected, Login, Told};
+pub use files::Files;
 pub use judging::Decision;
 pub use reserve::Places;
 pub use session::{SessionId, SessionIds};
