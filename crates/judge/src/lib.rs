@@ -11,6 +11,7 @@
 //! | `gather`, `facts`, `client_name` | what the guard must know, looked up at once with one deadline |
 //! | `harvest` | how many recipients that nobody is a client may try |
 //! | `files` | work on mailboxes, which may hang |
+//! | `forwards` | how much aliases send on for strangers |
 //! | `reserve`, `quota` | what it wants counted |
 //! | `report`, `reply`, `records` | what is told of a decision, and to whom |
 //! | `tables` | access maps |
@@ -26,6 +27,7 @@ pub mod client_name;
 pub mod evidence;
 pub mod facts;
 pub mod files;
+mod forwards;
 pub mod gateways;
 mod gather;
 mod harvest;

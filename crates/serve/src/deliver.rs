@@ -153,7 +153,7 @@ async fn mailbox(border: &Border, login: &str) -> Result<Option<Mailbox>, Unavai
 }
 
 /// The Maildir of a login and its quota; `None`: no such account.
-async fn find(
+pub(crate) async fn find(
     directory: &Directory,
     settings: &Settings,
     login: &str,

@@ -101,6 +101,9 @@ impl Shared {
             return settled;
         }
         index.forget_fresh(id);
+        if let Some(envelope) = envelope {
+            index.line_up(id, envelope);
+        }
         if !was_dirty {
             self.post(|inbox| inbox.dirty.push(id));
         }

@@ -571,6 +571,29 @@ fn settings_that_contradict_each_other_do_not_open() {
 }
 
 #[tokio::test]
+async fn what_strangers_have_waiting_has_a_share_for_each_destination() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = small_config(dir.path());
+    config.held.percent = 0;
+    let (spool, _) = Spool::open(config).unwrap();
+    let has_share = |name: &str| spool.has_share(&format!("maildir:{name}@example.test"));
+    accept(&spool, "x@y", b"mail").await;
+    let job = spool.next(ARRIVED).await.unwrap();
+    assert!(has_share("bob"), "not tried yet");
+    job.settle(vec![(0, deferred("away"))]);
+    assert!(!has_share("bob") && has_share("carol"));
+    drop(job);
+    let own =
+        Envelope { origin: Origin::Account(sender(Some("a"), "auth")), ..envelope("a@b", &["carol@example.test"]) };
+    let own = spool.incoming().commit(own, Vec::new()).await.unwrap();
+    spool.next(ARRIVED).await.unwrap().settle(vec![(0, deferred("away"))]);
+    assert!(has_share("carol"), "not a stranger's");
+    spool.delete(own).await.unwrap();
+    spool.try_next(ARRIVED + 6 * MINUTE).await.unwrap().settle(vec![(0, delivered())]);
+    assert!(has_share("bob") && spool.is_empty());
+}
+
+#[tokio::test]
 async fn what_was_not_tried_counts_no_attempt_and_can_be_hastened() {
     let dir = tempfile::tempdir().unwrap();
     let (spool, _) = open(dir.path());
