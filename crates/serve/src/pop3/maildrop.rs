@@ -70,7 +70,7 @@ impl OpenMaildrop {
             let listing = entries.map(|entry| (entry.octets, maildrop.unique_id(entry))).collect();
             Ok((maildrop, listing))
         });
-        let (maildrop, listing) = opened.await.map_err(stalled)?.map_err(|error| refusal(&error))?;
+        let (maildrop, listing) = opened.await.map_err(|error| stalled(&error))?.map_err(|error| refusal(&error))?;
         Ok((Self { files, maildrop: Arc::new(maildrop), ahead: VecDeque::new() }, listing))
     }
 
@@ -87,7 +87,7 @@ impl OpenMaildrop {
             let ahead = if first.rest.is_none() { read_ahead(&maildrop, number + 1) } else { VecDeque::new() };
             Ok((first, ahead))
         });
-        let (first, ahead) = read.await.map_err(stalled)?.map_err(|error| refusal(&error))?;
+        let (first, ahead) = read.await.map_err(|error| stalled(&error))?.map_err(|error| refusal(&error))?;
         self.ahead = ahead;
         Ok(first)
     }
@@ -144,7 +144,7 @@ fn refusal(error: &MaildropError) -> Reply {
     }
 }
 
-fn stalled(error: io::Error) -> Reply {
+fn stalled(error: &io::Error) -> Reply {
     warn!(%error, "maildrop unavailable");
     replies::maildrop_unavailable()
 }

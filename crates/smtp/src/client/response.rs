@@ -195,13 +195,15 @@ fn readable(text: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(text) {
         Ok(text) => text.into(),
         Err(error) if error.error_len().is_none() => String::from_utf8_lossy(&text[..error.valid_up_to()]),
-        Err(_) if text.iter().any(|octet| (0x80..0xa0).contains(octet)) => text.iter().map(escaped).collect(),
+        Err(_) if text.iter().any(|octet| (0x80..0xa0).contains(octet)) => {
+            text.iter().map(|&octet| escaped(octet)).collect()
+        }
         Err(_) => text.iter().map(|&octet| char::from(octet)).collect(),
     }
 }
 
-fn escaped(octet: &u8) -> String {
-    if octet.is_ascii() { char::from(*octet).to_string() } else { format!("\\x{octet:02x}") }
+fn escaped(octet: u8) -> String {
+    if octet.is_ascii() { char::from(octet).to_string() } else { format!("\\x{octet:02x}") }
 }
 
 /// A line ends with LF; the CR before it is left out by some servers, which harms nobody here.
