@@ -14,6 +14,7 @@ mod sessions;
 mod socket;
 pub mod wire;
 
+pub use delivery::Retrier;
 pub use error::ApiError;
 pub use sessions::Which as WhichSessions;
 pub use socket::{BindError, bind, serve};
@@ -45,6 +46,8 @@ pub struct Server {
     pub guess_key: [u8; 32],
     /// The queue.
     pub spool: Arc<spool::Spool>,
+    /// Tries mail at once; `None` where nothing delivers it.
+    pub retrier: Option<Retrier>,
     /// `[relay.pop]` as it is now: it says how long a grant lasts.
     pub pop: Box<dyn Fn() -> config::Pop + Send + Sync>,
     /// Why an address may not be granted, as the configuration and the network are now.
@@ -91,6 +94,7 @@ pub fn router(backend: Backend) -> Router {
         .route("/v1/queue", get(queue::list))
         .route("/v1/queue/stats", get(queue::stats))
         .route("/v1/queue/{id}", get(queue::show).delete(queue::delete))
+        .route("/v1/queue/retry", post(queue::retry))
         .route("/v1/queue/{id}/{action}", post(queue::act))
         .with_state(Arc::new(backend))
 }
@@ -160,6 +164,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         queue::show,
         queue::delete,
         queue::act,
+        queue::retry,
     )
 )]
 struct Description;

@@ -6,9 +6,10 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
+use delivery::Wanted;
 use serde::Deserialize;
 use spool::{Filter, Listed, Origin, QueueId, RecipientState, UnixMicros};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Most messages in one answer; the next page begins behind the last id.
 const PAGE_MAX: usize = 10_000;
@@ -103,11 +104,9 @@ pub(super) enum Action {
     Hold,
     /// Let it go, and its recipients that are held.
     Release,
-    /// Try it now.
-    Retry,
 }
 
-/// Holds a message, releases it, or tries it now.
+/// Holds a message, or releases it.
 #[utoipa::path(
     post, path = "/v1/queue/{id}/{action}", tag = "queue", params(("id" = String, Path), ("action" = Action, Path)),
     responses((status = 204), (status = 404, body = wire::Problem))
@@ -121,9 +120,56 @@ pub(super) async fn act(
     let found = match action {
         Action::Hold => spool.hold(id).await?,
         Action::Release => spool.release(id, now()).await?,
-        Action::Retry => spool.retry(id, now()).await?,
     };
     if found { Ok(StatusCode::NO_CONTENT) } else { Err(not_queued(&text)) }
+}
+
+/// What is tried.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WhichToTry {
+    /// This message.
+    id: Option<String>,
+    /// Whatever goes there: a domain, or a destination as messages show it.
+    destination: Option<String>,
+    /// Whatever waits.
+    #[serde(default)]
+    all: bool,
+}
+
+/// How long the answer waits for the outcome.
+const RETRY_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Tries messages now, whatever they wait for, and tells what came of it within 20 seconds.
+#[utoipa::path(post, path = "/v1/queue/retry", tag = "queue", params(WhichToTry), responses(
+    (status = 200, body = wire::Retried), (status = 400, body = wire::Problem), (status = 404, body = wire::Problem),
+))]
+pub(super) async fn retry(
+    State(backend): Shared,
+    Query(which): Query<WhichToTry>,
+) -> Result<Json<wire::Retried>, ApiError> {
+    let wanted = match (&which.id, &which.destination, which.all) {
+        (Some(text), None, false) => Wanted::Message(id(text)?),
+        (None, Some(name), false) => Wanted::Destination(name.clone()),
+        (None, None, true) => Wanted::All,
+        _ => return Err(ApiError::invalid("one of id, destination and all=true".to_owned())),
+    };
+    let retrier = backend.server()?.retrier.as_ref().ok_or_else(ApiError::not_running)?;
+    let retried = retrier.retry(&wanted, RETRY_PATIENCE).await;
+    let retried = retried.ok_or_else(|| not_queued(which.id.as_deref().unwrap_or("-")))?;
+    let told = retried.told.into_iter().map(|it| wire::Attempt {
+        id: it.queue_id.to_string(),
+        forward_path: it.forward_path,
+        outcome: it.kind.to_string(),
+        relay: it.relay,
+        reply: it.reply,
+    });
+    Ok(Json(wire::Retried {
+        messages: retried.messages as u64,
+        held: retried.held as u64,
+        pending: retried.pending as u64,
+        attempts: told.collect(),
+    }))
 }
 
 fn id(text: &str) -> Result<QueueId, ApiError> {

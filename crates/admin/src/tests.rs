@@ -35,6 +35,7 @@ impl Api {
             state: Arc::new(state::State::open_with(dir.path().join("state"), config).expect("opens")),
             guess_key: [7; 32],
             spool: spool.clone(),
+            retrier: None,
             pop: Box::new(pop),
             status: Box::new(|_| unreachable!("no test here asks for it")),
             configuration: Box::new(|| wire::Configuration {

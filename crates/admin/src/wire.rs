@@ -361,6 +361,34 @@ pub struct Message {
     pub recipients: Vec<MessageRecipient>,
 }
 
+/// What came of trying messages at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Retried {
+    /// Messages tried, or about to be.
+    pub messages: u64,
+    /// Messages that are held, and were not: they are to be released.
+    pub held: u64,
+    /// Recipients whose attempt had not ended when this was answered.
+    pub pending: u64,
+    /// The attempts that had, 1,000 at most.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One attempt for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Attempt {
+    /// The message.
+    pub id: String,
+    /// The forward-path.
+    pub forward_path: String,
+    /// `delivered`, `deferred`, `bounced`, `held`, `dropped`.
+    pub outcome: String,
+    /// Where.
+    pub relay: String,
+    /// What was said there.
+    pub reply: String,
+}
+
 /// A recipient of a message in the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MessageRecipient {

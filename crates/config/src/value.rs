@@ -25,7 +25,7 @@ pub(crate) struct Unreadable {
     pub(crate) hint: Cow<'static, str>,
 }
 
-fn unreadable<T>(message: String, hint: &'static str) -> Result<T, Unreadable> {
+pub(crate) fn unreadable<T>(message: String, hint: &'static str) -> Result<T, Unreadable> {
     Err(Unreadable { message, hint: hint.into() })
 }
 

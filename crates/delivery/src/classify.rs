@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Relayed { reports: bool },
     /// Later. `after`: when, if we know better than the schedule.
     Deferred { after: Option<Duration> },
+    /// Not tried: the hosts are known to be away, and are asked again after that. The words are those of the last attempt.
+    Postponed { after: Duration },
     /// Never.
     Failed,
     /// Never, since the host has no such recipient.

@@ -12,6 +12,7 @@ use crate::fate::{Fate, FateKind};
 use crate::job::Ticket;
 use crate::notify::{self, News};
 use crate::shared::Shared;
+use crate::watched::Told;
 
 /// What one verdict leads to for one message.
 struct Decision {
@@ -48,7 +49,9 @@ pub(crate) async fn conclude(shared: &Shared, ticket: &Ticket, verdicts: Vec<(us
     }
     let outcomes = decisions.iter().map(|decision| (decision.recipient, outcome(decision))).collect();
     ticket.job.settle(outcomes);
-    for decision in &decisions {
+    // What was not tried has no news.
+    let is_news = |it: &&Decision| it.fate != FateKind::Deferred || !matches!(it.verdict.kind, Kind::Postponed { .. });
+    for decision in decisions.iter().filter(is_news) {
         tell(shared, &ticket.job, decision);
     }
 }
@@ -60,10 +63,12 @@ fn decide(shared: &Shared, job: &Job, recipient: usize, verdict: Verdict) -> Dec
         Kind::Delivered => (FateKind::Delivered, Some(Action::Delivered)),
         Kind::Relayed { reports: true } => (FateKind::Delivered, None),
         Kind::Relayed { reports: false } => (FateKind::Delivered, Some(Action::Relayed)),
-        Kind::Deferred { .. } if !job.last_attempt => {
+        Kind::Deferred { .. } | Kind::Postponed { .. } if !job.last_attempt => {
             (FateKind::Deferred, (may_tell && shared.is_notice_due(job, recipient)).then_some(Action::Delayed))
         }
-        Kind::Deferred { .. } | Kind::Failed | Kind::NoRecipient => (failure(&job.envelope), Some(Action::Failed)),
+        Kind::Deferred { .. } | Kind::Postponed { .. } | Kind::Failed | Kind::NoRecipient => {
+            (failure(&job.envelope), Some(Action::Failed))
+        }
     };
     let action = action.filter(|action| may_tell && action.is_wanted(asked));
     Decision { recipient, verdict, fate, action, untold: false }
@@ -86,6 +91,7 @@ fn outcome(decision: &Decision) -> Outcome {
         (FateKind::Delivered, _) => Outcome::Delivered { note: decision.verdict.relay.to_string() },
         (FateKind::Deferred, _) if decision.untold => Outcome::Kept { reason: reply() },
         (FateKind::Deferred, Kind::Deferred { after }) => Outcome::Deferred { reason: reply(), retry_hint: after },
+        (FateKind::Deferred, Kind::Postponed { after }) => Outcome::Postponed { reason: reply(), after },
         (FateKind::Deferred, _) => Outcome::Deferred { reason: reply(), retry_hint: None },
         (FateKind::Held, _) => Outcome::Held { reason: reply() },
         (FateKind::Bounced | FateKind::Dropped, _) => Outcome::Failed { reply: reply() },
@@ -100,10 +106,19 @@ fn tell(shared: &Shared, job: &Job, decision: &Decision) {
     let Some(recipient) = job.envelope.recipients.get(decision.recipient) else { return };
     let age = unix_micros().saturating_sub(job.envelope.arrived_at_unix_micros);
     if decision.fate == FateKind::Dropped {
-        tracing::info!(queue_id = %job.id, forward_path = %recipient.forward_path, reply = ?reply(&decision.verdict),
+        tracing::info!(queue_id = %job.id, forward_path = %recipient.forward_path, reply = ?self::reply(&decision.verdict),
             note = "undeliverable, and nobody to be told", "mail dropped");
     }
     let response: &Response = &decision.verdict.response;
+    let reply = response.to_string();
+    shared.watched.tell(|| Told {
+        queue_id: job.id,
+        recipient: decision.recipient,
+        forward_path: recipient.forward_path.clone(),
+        kind: decision.fate,
+        relay: decision.verdict.relay.to_string(),
+        reply: reply.clone(),
+    });
     (shared.on_fate)(&Fate {
         queue_id: job.id,
         session: &job.envelope.session,
@@ -115,7 +130,7 @@ fn tell(shared: &Shared, job: &Job, decision: &Decision) {
             _ => None,
         },
         relay: &decision.verdict.relay,
-        reply: &response.to_string(),
+        reply: &reply,
         delay: Duration::from_micros(age),
     });
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dns::Exchange;
-use smtp::client::{ClientError, Protocol, Response};
+use smtp::client::{Protocol, Response};
 
 use crate::classify::Verdict;
 use crate::config::{Mx, Own, RemoteRoute, Smarthost, Tls};
@@ -48,7 +48,10 @@ async fn open_lmtp(shared: &Shared, server: &str) -> Result<Link, Unreached> {
     } else {
         let found = tokio::net::lookup_host(server).await;
         let found = found.map_err(|error| failed_name(server, &error.to_string()))?;
-        (server.rsplit_once(':').map_or(server, |(host, _)| host).to_owned(), found.map(Address::Tcp).collect())
+        (
+            server.rsplit_once(':').map_or(server, |(host, _)| host).to_owned(),
+            mx::alternating(found, SocketAddr::is_ipv6).into_iter().map(Address::Tcp).collect(),
+        )
     };
     let mut search = Search::new(shared, None, &[]);
     for address in addresses {
@@ -72,8 +75,9 @@ async fn open_smarthost(shared: &Shared, host: &Smarthost, tried: &[Arc<str>]) -
     // The system's resolver: a smarthost may well stand in the hosts file only.
     let found = tokio::net::lookup_host((host.host.as_str(), host.port)).await;
     let found = found.map_err(|error| failed_name(&host.host, &error.to_string()))?;
+    let found = mx::alternating(found, SocketAddr::is_ipv6);
     let mut search = Search::new(shared, host.credentials.as_ref(), tried);
-    for address in found.take(shared.config.limits.hosts_per_attempt) {
+    for address in found.into_iter().take(shared.config.limits.hosts_per_attempt) {
         let endpoint = Endpoint {
             name: host.host.clone(),
             address: Address::Tcp(address),
@@ -99,7 +103,11 @@ async fn open_domain(mut search: Search<'_>, mx: &Mx, domain: &str) -> Result<Li
         let address = literal(domain).ok_or_else(|| failed_name(domain, "not an address"))?;
         return search.attempt(&mx.endpoint(domain, address)).await.ok_or_else(|| search.unreached(domain));
     };
-    for (at, exchange) in exchanges.iter().take(shared.config.limits.hosts_per_attempt).enumerate() {
+    let mut left = shared.config.limits.hosts_per_attempt;
+    for (at, exchange) in exchanges.iter().take(left.saturating_mul(3)).enumerate() {
+        if left == 0 {
+            break;
+        }
         let addresses = match mx::addresses(&mx.resolver, &exchange.host).await {
             Ok(addresses) => addresses,
             Err(error) => {
@@ -112,6 +120,8 @@ async fn open_domain(mut search: Search<'_>, mx: &Mx, domain: &str) -> Result<Li
             let better = exchanges[..at].iter().any(|earlier| earlier.preference < exchange.preference);
             return Err(if better { search.unreached(domain) } else { looped(domain) });
         }
+        // A name without an address, or that cannot be found out, takes no host's place.
+        left -= usize::from(!addresses.is_empty());
         for address in addresses {
             if let Some(link) = search.attempt(&mx.endpoint(&exchange.host, address)).await {
                 return Ok(link);
@@ -178,11 +188,10 @@ impl<'a> Search<'a> {
             return None;
         }
         self.reached_for = true;
-        let mut result = Link::open(endpoint, &self.shared.link, self.credentials).await;
-        if endpoint.tls == Tls::Opportunistic && is_about_tls(&result) {
-            let clear = Endpoint { tls: Tls::Never, ..endpoint.clone() };
-            result = Link::open(&clear, &self.shared.link, self.credentials).await;
-        }
+        let result = match endpoint.tls {
+            Tls::Opportunistic => self.open_as_may_be(endpoint).await,
+            _ => self.open(endpoint).await,
+        };
         match result {
             Ok(link) => Some(link),
             Err(error) => {
@@ -190,6 +199,25 @@ impl<'a> Search<'a> {
                 self.last = Some((endpoint.relay(), error.response()));
                 None
             }
+        }
+    }
+
+    async fn open(&self, endpoint: &Endpoint) -> Result<Link, LinkError> {
+        Link::open(endpoint, &self.shared.link, self.credentials).await
+    }
+
+    async fn open_as_may_be(&self, endpoint: &Endpoint) -> Result<Link, LinkError> {
+        let relay = endpoint.relay();
+        let clear = Endpoint { tls: Tls::Never, ..endpoint.clone() };
+        if self.shared.is_tls_given_up(&relay) {
+            return self.open(&clear).await;
+        }
+        match self.open(endpoint).await {
+            Err(error) if error.is_about_tls() => {
+                self.shared.give_up_tls(&relay, &error);
+                self.open(&clear).await
+            }
+            other => other,
         }
     }
 
@@ -217,14 +245,6 @@ impl<'a> Search<'a> {
             None => unreached(&destination.into(), MxError::NoSuchDomain(destination.to_owned()).response()),
         }
     }
-}
-
-fn is_about_tls(result: &Result<Link, LinkError>) -> bool {
-    // Octets behind the 220 may be an attack on the TLS session; in clear there is none to attack.
-    matches!(
-        result,
-        Err(LinkError::Handshake(_) | LinkError::NoTls(_) | LinkError::Client(ClientError::BytesBehindStartTls))
-    )
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use spool::QueueId;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -46,7 +47,12 @@ struct State {
     /// Of the workers, those that wait with an open connection.
     idle: usize,
     rest: Option<Rest>,
+    /// Who waits since its hosts did not answer, and which recipients: they go as soon as one does.
+    found_away: HashMap<QueueId, Vec<usize>>,
 }
+
+/// Messages that are remembered so for one destination; others go when their time comes.
+const FOUND_AWAY_MAX: usize = 50_000;
 
 /// A host that could not be reached is left alone.
 #[derive(Debug, Clone)]
@@ -97,6 +103,12 @@ impl Destinations {
         queue
     }
 
+    /// Ends the rest of a destination, if it has one.
+    pub(crate) fn wake(&self, destination: &Destination) {
+        let queue = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(destination).map(Arc::clone);
+        queue.iter().for_each(|queue| queue.wake());
+    }
+
     /// Destinations known, and messages waiting for them.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,15 +124,16 @@ impl Queue {
     fn is_forgettable(&self) -> bool {
         let state = self.state();
         let rests = state.rest.as_ref().is_some_and(|rest| rest.until > Instant::now());
-        state.workers == 0 && state.parts.is_empty() && !rests
+        state.workers == 0 && state.parts.is_empty() && state.found_away.is_empty() && !rests
     }
 
     /// Queues a part, if of waiting and carried ones there are fewer than `parts_max`. After [`Queued::WantsWorker`] the caller starts one: it is counted already.
     pub(crate) fn push(&self, part: Part, workers_max: usize, parts_max: usize) -> Queued {
         let mut state = self.state();
         let now = Instant::now();
-        if let Some(rest) = state.rest.as_ref().filter(|rest| rest.until > now) {
-            return Queued::Rests(part, Box::new(rest.verdict.clone()), rest.until - now);
+        if let Some(rest) = state.rest.clone().filter(|rest| rest.until > now) {
+            state.found_away(&part);
+            return Queued::Rests(part, Box::new(rest.verdict), rest.until - now);
         }
         let carried = state.workers.saturating_sub(state.idle);
         if state.parts.len() + carried >= parts_max.max(1) {
@@ -183,7 +196,9 @@ impl Queue {
             None => limits.host_rest,
         };
         state.rest = Some(Rest { until: now + length, length, verdict: verdict.clone() });
-        Resting { parts: state.parts.drain(..).collect(), length }
+        let parts: Vec<Part> = state.parts.drain(..).collect();
+        parts.iter().for_each(|part| state.found_away(part));
+        Resting { parts, length }
     }
 
     /// Gives what waits, without a rest: an answer for good needs no host.
@@ -191,9 +206,38 @@ impl Queue {
         self.state().parts.drain(..).collect()
     }
 
-    /// A host was reached.
-    pub(crate) fn reached(&self) {
-        self.state().rest = None;
+    /// This one waits for the hosts to come back.
+    pub(crate) fn found_away(&self, part: &Part) {
+        self.state().found_away(part);
+    }
+
+    /// A host was reached. Gives who waited for that.
+    pub(crate) fn reached(&self) -> Vec<(QueueId, Vec<usize>)> {
+        let mut state = self.state();
+        state.rest = None;
+        std::mem::take(&mut state.found_away).into_iter().collect()
+    }
+
+    /// The operator wants it tried, whatever rests. What it was told to rest for so far is not forgotten.
+    pub(crate) fn wake(&self) {
+        if let Some(rest) = &mut self.state().rest {
+            rest.until = Instant::now();
+        }
+    }
+}
+
+impl State {
+    fn found_away(&mut self, part: &Part) {
+        let id = part.ticket.job.id;
+        if self.found_away.len() >= FOUND_AWAY_MAX && !self.found_away.contains_key(&id) {
+            return;
+        }
+        let known = self.found_away.entry(id).or_default();
+        for recipient in &part.recipients {
+            if !known.contains(recipient) {
+                known.push(*recipient);
+            }
+        }
     }
 }
 

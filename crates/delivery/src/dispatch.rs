@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use spool::{Job, Spool, Target};
+use spool::{Job, Spool};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::clock::unix_micros;
-use crate::config::{Config, Lookups, RemoteRoute};
+use crate::config::{Config, Lookups};
 use crate::destination::Destination;
 use crate::fate::OnFate;
 use crate::job::{Part, Ticket};
-use crate::local::{self, LocalPart, LocalTarget};
+use crate::local::{self, LocalPart};
 use crate::remote;
+use crate::retry::Retrier;
 use crate::shared::{Shared, report_panic};
 use crate::sweep::Sweeper;
+use crate::way::{Way, way};
 
 /// Why delivery does not start.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +70,11 @@ impl Delivery {
             destinations,
             waiting,
         }
+    }
+
+    /// For the operator's "now".
+    pub fn retrier(&self) -> Retrier {
+        Retrier::new(&self.shared)
     }
 
     /// Takes nothing more, lets transactions and batches on their way end within `grace`, then cuts them off: what is
@@ -128,21 +135,5 @@ async fn dispatch(shared: &Arc<Shared>, local: &mpsc::Sender<LocalPart>, ticket:
         let queue = shared.destinations.queue(&destination);
         let part = Part { ticket: Arc::clone(&ticket), recipients };
         remote::enqueue(shared, queue, part).await;
-    }
-}
-
-enum Way {
-    Local(LocalTarget),
-    Remote(Destination),
-}
-
-fn way(route: &RemoteRoute, target: &Target) -> Way {
-    match (target, route) {
-        (Target::Maildir { account }, _) => Way::Local(LocalTarget::Account(account.clone())),
-        (Target::NextHop { server }, _) => Way::Remote(Destination::NextHop(server.clone())),
-        (Target::Lmtp { server }, _) => Way::Remote(Destination::Lmtp(server.clone())),
-        (Target::Remote { .. }, RemoteRoute::Sink(path)) => Way::Local(LocalTarget::Sink(path.clone())),
-        (Target::Remote { .. }, RemoteRoute::Smarthost(_)) => Way::Remote(Destination::Smarthost),
-        (Target::Remote { host }, RemoteRoute::Mx(_)) => Way::Remote(Destination::Domain(host.to_ascii_lowercase())),
     }
 }

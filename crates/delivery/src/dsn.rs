@@ -196,7 +196,7 @@ impl Notice<'_> {
              メールサーバー {hostname} からのお知らせです。あなたのメールは、{japanese}\r\n\r\n"
         );
         for entry in self.entries {
-            let _ = write!(out, "<{}>\r\n    {}: {}\r\n", entry.forward_path, entry.relay, diagnostic(entry.reply));
+            let _ = write!(out, "<{}>\r\n    {}: {}\r\n", entry.forward_path, entry.relay, quoted(entry.reply));
         }
     }
 
@@ -217,7 +217,7 @@ impl Notice<'_> {
             let [class, subject, detail] = entry.status;
             field("Status", &format!("{class}.{subject}.{detail}"), out);
             field("Remote-MTA", &format!("dns; {}", printable(entry.relay)), out);
-            field("Diagnostic-Code", &format!("smtp; {}", diagnostic(entry.reply)), out);
+            field("Diagnostic-Code", &format!("smtp; {}", escaped(&quoted(entry.reply))), out);
             field("Last-Attempt-Date", &rfc5322(self.now), out);
         }
     }
@@ -242,11 +242,43 @@ fn decoded(xtext: &str) -> String {
     String::from_utf8_lossy(&octets).into_owned()
 }
 
-/// Most characters of a peer's words that are quoted; the line stays below 998 octets.
+/// Most octets of a peer's words that are quoted; the line stays below 998.
 const DIAGNOSTIC_MAX: usize = 600;
 
-fn diagnostic(reply: &Response) -> String {
-    printable(&reply.to_string())
+/// In a part of UTF-8: nothing in it ends the line, or turns the direction of what follows.
+fn quoted(reply: &Response) -> String {
+    let mut text = String::new();
+    for character in reply.to_string().chars() {
+        if text.len() + character.len_utf8() > DIAGNOSTIC_MAX {
+            break;
+        }
+        text.push(if is_harmless(character) { character } else { '?' });
+    }
+    text
+}
+
+/// Control and format characters are not.
+fn is_harmless(character: char) -> bool {
+    let hidden = matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    !character.is_control() && !hidden
+}
+
+/// In a part of ASCII: what is beyond stands as `\x{5B9B}`, the way RFC 6533 §3 writes addresses there.
+fn escaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        let length = plain.len();
+        if character.is_ascii() {
+            plain.push(character);
+        } else {
+            let _ = write!(plain, "\\x{{{:X}}}", u32::from(character));
+        }
+        if plain.len() > DIAGNOSTIC_MAX {
+            plain.truncate(length);
+            break;
+        }
+    }
+    plain
 }
 
 /// Nothing in it ends the line or leaves ASCII.
@@ -401,5 +433,15 @@ mod tests {
     fn the_header_ends_at_the_first_empty_line() {
         assert_eq!(header_of(b"A: b\r\n\r\nbody\r\n\r\n"), b"A: b\r\n");
         assert_eq!(header_of(b"A: b\r\n"), b"A: b\r\n");
+    }
+
+    #[test]
+    fn words_beyond_ascii_are_kept() {
+        let text = "Postfach voll, \u{5b9b}\u{5148}\u{4e0d}\u{660e} \u{202e}x\u{7}".to_owned();
+        let reply = Response { code: 550, enhanced: None, text };
+        assert_eq!(quoted(&reply), "550 Postfach voll, 宛先不明 ?x?");
+        assert_eq!(escaped("550 宛先不明"), "550 \\x{5B9B}\\x{5148}\\x{4E0D}\\x{660E}");
+        let long = Response { code: 550, enhanced: None, text: "宛".repeat(3_000) };
+        assert!((590..=600).contains(&quoted(&long).len()) && escaped(&quoted(&long)).len() <= DIAGNOSTIC_MAX);
     }
 }

@@ -10,6 +10,7 @@
 //! * `dispatch`, `job`, `conclude`, `notify`: from the spool and back; `local`, `writers`: into Maildirs, in batches;
 //!   `sweep`: what was left there; `remote`, `destination`, `courier`: to other hosts, over kept connections. `shared` is
 //!   what all of these have.
+//! * `retry`, `watched`: trying at once what the operator names, and saying what came of it; `way`: by which way.
 //! * `mx`, `tls`, `link`: which host, how protected, as whom, the wire.
 //! * `classify`, `dsn`: what a failure means and who is told; pure.
 
@@ -28,9 +29,12 @@ mod local;
 pub mod mx;
 mod notify;
 mod remote;
+mod retry;
 mod shared;
 mod sweep;
 mod tls;
+mod watched;
+mod way;
 mod writers;
 
 pub use config::{
@@ -39,3 +43,5 @@ pub use config::{
 };
 pub use dispatch::{Delivery, StartError, Stats};
 pub use fate::{Fate, FateKind, OnFate};
+pub use retry::{Retried, Retrier, Wanted};
+pub use watched::Told;

@@ -3,6 +3,7 @@
 //! What DNS could not tell is [`MxError::Unknown`] and the mail waits; only an answer that says so fails it. The asking is
 //! done by the program's resolver; [`order`] judges a list against ourselves.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 
 use dns::{Answer, Exchange, Failure, Resolver};
@@ -51,16 +52,40 @@ impl MxError {
 /// The hosts for a domain, best first, none of them us. The implicit MX (RFC 5321 §5.1) is the domain itself.
 pub async fn exchanges(dns: &Resolver, domain: &str, own: &Own) -> Result<Vec<Exchange>, MxError> {
     match dns.exchanges(domain).await {
-        Answer::Found(list) => order(domain, list, own),
+        Answer::Found(list) => order(domain, list, own).map(shuffled),
         Answer::None => Ok(vec![Exchange { preference: 0, host: domain.to_owned() }]),
         Answer::Failed(failure) => Err(unknown(format!("{domain} MX"), &failure)),
     }
 }
 
-/// The addresses of a host, IPv6 first; empty if it has none.
+/// Hosts of one preference in an order of chance, so that each has its share (RFC 5321 §5.1) and none that is dead stands before
+/// the others for ever.
+fn shuffled(mut list: Vec<Exchange>) -> Vec<Exchange> {
+    let chance = RandomState::new();
+    list.sort_by_cached_key(|exchange| (exchange.preference, chance.hash_one(&exchange.host)));
+    list
+}
+
+/// In turns of one family and the other, beginning with that of the first: a network without one of them, or a host with many
+/// dead addresses of it, leaves the other in reach.
+pub(crate) fn alternating<T>(addresses: impl IntoIterator<Item = T>, is_v6: impl Fn(&T) -> bool) -> Vec<T> {
+    let mut addresses = addresses.into_iter().peekable();
+    let first = addresses.peek().is_some_and(&is_v6);
+    let (first, second): (Vec<T>, Vec<T>) = addresses.partition(|address| is_v6(address) == first);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut turns = Vec::with_capacity(first.len() + second.len());
+    while first.len() + second.len() > 0 {
+        turns.extend(first.next());
+        turns.extend(second.next());
+    }
+    turns
+}
+
+/// The addresses of a host, IPv6 and IPv4 in turns; empty if it has none.
 pub async fn addresses(dns: &Resolver, host: &str) -> Result<Vec<IpAddr>, MxError> {
     match dns.addresses(host).await {
-        Answer::Found(mut known) => {
+        Answer::Found(known) => {
+            let mut known = alternating(known, IpAddr::is_ipv6);
             known.truncate(ADDRESSES_MAX);
             Ok(known)
         }
@@ -107,6 +132,25 @@ mod tests {
         assert_eq!(order(&[(10, "us.example"), (20, "b")]), Err(MxError::Loop("d.example".into())));
         assert_eq!(order(&[(0, "")]), Err(MxError::NullMx("d.example".into())));
         assert_eq!(order(&[(0, ""), (10, "a")]), Ok(list(&[(10, "a")])));
+    }
+
+    #[test]
+    fn families_take_turns_and_equal_hosts_change_places() {
+        let turns = |text: &str| {
+            let addresses = text.split(' ').map(|one| one.parse::<IpAddr>().unwrap());
+            alternating(addresses, IpAddr::is_ipv6).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            turns("2001:db8::1 2001:db8::2 2001:db8::3 192.0.2.1 192.0.2.2"),
+            "2001:db8::1 192.0.2.1 2001:db8::2 192.0.2.2 2001:db8::3"
+        );
+        assert_eq!(turns("192.0.2.1 192.0.2.2 2001:db8::1"), "192.0.2.1 2001:db8::1 192.0.2.2");
+        assert_eq!(turns("2001:db8::1 2001:db8::2"), "2001:db8::1 2001:db8::2");
+        assert!(alternating(Vec::new(), IpAddr::is_ipv6).is_empty());
+        let hosts = list(&[(10, "a"), (20, "b"), (20, "c"), (30, "d")]);
+        let seen: std::collections::BTreeSet<String> =
+            (0..100).map(|_| shuffled(hosts.clone()).into_iter().map(|exchange| exchange.host).collect()).collect();
+        assert_eq!(seen, ["abcd".to_owned(), "acbd".to_owned()].into());
     }
 
     #[test]

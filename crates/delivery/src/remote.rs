@@ -8,12 +8,13 @@ use smtp::{Notify, Ret};
 use spool::{Envelope, Recipient};
 
 use crate::classify::{Kind, Verdict};
+use crate::clock::unix_micros;
 use crate::conclude::conclude;
 use crate::courier::{self, Unreached};
 use crate::destination::{Queue, Queued, Resting};
 use crate::dsn::header_of;
 use crate::job::Part;
-use crate::link::Link;
+use crate::link::{Link, LinkError};
 use crate::shared::Shared;
 
 /// Hosts that are tried for one message when connections break under it.
@@ -34,7 +35,7 @@ pub(crate) async fn enqueue(shared: &Arc<Shared>, queue: Arc<Queue>, part: Part)
             conclude(shared, &part.ticket, part.all(&verdict)).await;
         }
         Queued::Rests(part, verdict, left) => {
-            let verdict = Verdict { kind: Kind::Deferred { after: Some(left) }, ..*verdict };
+            let verdict = Verdict { kind: Kind::Postponed { after: left }, ..*verdict };
             conclude(shared, &part.ticket, part.all(&verdict)).await;
         }
     }
@@ -158,7 +159,7 @@ impl Worker<'_> {
             let fresh = self.kept.is_none();
             let mut open = match self.kept.take() {
                 Some(open) => open,
-                None => match self.connect(&tried).await {
+                None => match self.connect(part, &tried).await {
                     Ok(open) => open,
                     Err(verdict) => return told.unwrap_or_else(|| vec![verdict; transaction.to.len()]),
                 },
@@ -168,6 +169,7 @@ impl Worker<'_> {
                 tracing::debug!(queue_id = %part.ticket.job.id, relay = %open.link.relay, %error, "connection lost");
             }
             let broke = broke_early(&report);
+            let in_clear = broke && error.as_ref().is_some_and(|error| self.blame_tls(&open.link, error));
             let reports = open.link.capabilities().dsn;
             let relay = Arc::clone(&open.link.relay);
             let verdicts = report.fates.into_iter().map(|fate| Verdict::of_fate(&relay, fate, reports)).collect();
@@ -176,12 +178,21 @@ impl Worker<'_> {
                 return verdicts;
             }
             // A kept connection may have been closed while it was idle: the same host is tried anew.
-            if fresh {
+            if fresh && !in_clear {
                 tried.push(relay);
             }
             told = Some(verdicts);
         }
         told.unwrap_or_default()
+    }
+
+    /// Opportunistic TLS that stalls or breaks under the message is done without, at the next try.
+    fn blame_tls(&self, link: &Link, error: &LinkError) -> bool {
+        let is_blamed = link.blames_tls(error);
+        if is_blamed {
+            self.shared.give_up_tls(&link.relay, error);
+        }
+        is_blamed
     }
 
     /// Keeps a connection for the next transaction, unless it has had its share.
@@ -194,23 +205,29 @@ impl Worker<'_> {
     }
 
     /// A new connection. Where there is none, all that waits for this destination shares the verdict.
-    async fn connect(&self, tried: &[Arc<str>]) -> Result<Kept, Verdict> {
+    async fn connect(&self, part: &Part, tried: &[Arc<str>]) -> Result<Kept, Verdict> {
         let Ok(slot) = Arc::clone(&self.shared.connections).acquire_owned().await else {
             return Err(busy(Response::local(451, [4, 3, 2], "shutting down")));
         };
         match courier::open(self.shared, &self.queue.destination, tried).await {
             Ok(link) => {
-                self.queue.reached();
+                // Those that found no host there go now, and do not wait for their own time.
+                let waiting = self.queue.reached();
+                if !waiting.is_empty() {
+                    let messages = self.shared.spool.hasten(&waiting, unix_micros());
+                    tracing::info!(destination = ?self.queue.destination, messages, "destination recovered");
+                }
                 Ok(Kept { link, _slot: slot })
             }
-            Err(unreached) => Err(self.share(unreached, tried).await),
+            Err(unreached) => Err(self.share(part, unreached, tried).await),
         }
     }
 
     /// Ends the attempt of all that waits, where that is what the failure means; gives the verdict for the part at hand.
-    async fn share(&self, unreached: Unreached, tried: &[Arc<str>]) -> Verdict {
+    async fn share(&self, part: &Part, unreached: Unreached, tried: &[Arc<str>]) -> Verdict {
         let mut verdict = unreached.verdict;
         let waiting = if unreached.rests && tried.is_empty() {
+            self.queue.found_away(part);
             let Resting { parts, length } = self.queue.rest(&verdict, &self.shared.config.limits);
             tracing::info!(destination = ?self.queue.destination, rest_secs = length.as_secs(), reply = ?verdict.response.to_string(), "destination unreached");
             parts

@@ -3,18 +3,27 @@
 use std::future::Future;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use keep::BoundedMap;
 use spool::Spool;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 
 use crate::clock::unix_micros;
 use crate::config::{Config, Lookups};
 use crate::destination::Destinations;
 use crate::fate::OnFate;
 use crate::job::Told;
-use crate::link::LinkSettings;
+use crate::link::{LinkError, LinkSettings};
 use crate::tls;
+use crate::watched::Watched;
+
+/// How long a host is spoken to in clear whose TLS broke: about as long as somebody needs to see to it.
+const CLEAR_SPAN: Duration = Duration::from_hours(1);
+/// Such hosts remembered; one that is forgotten breaks once more.
+const CLEAR_MAX: usize = 1_000;
 
 /// What all parts of delivery share.
 pub(crate) struct Shared {
@@ -25,11 +34,14 @@ pub(crate) struct Shared {
     pub(crate) link: LinkSettings,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) told: Told,
+    pub(crate) watched: Watched,
     pub(crate) started_unix_micros: u64,
     pub(crate) destinations: Destinations,
     pub(crate) in_flight: Arc<Semaphore>,
     /// Workers of all destinations, each with a connection or about to have one.
     pub(crate) couriers: AtomicUsize,
+    /// Hosts whose TLS broke, by the name of [`Endpoint::relay`](crate::link::Endpoint::relay): spoken to in clear until then.
+    clear: Mutex<BoundedMap<Arc<str>, Instant>>,
     workers: Mutex<JoinSet<()>>,
     stop: watch::Sender<bool>,
 }
@@ -55,14 +67,29 @@ impl Shared {
             link,
             connections: Arc::new(Semaphore::new(config.limits.connections.max(1))),
             told: Told::default(),
+            watched: Watched::default(),
             started_unix_micros: unix_micros(),
             destinations: Destinations::default(),
             in_flight: Arc::new(Semaphore::new(config.limits.in_flight.max(1))),
             couriers: AtomicUsize::new(0),
+            clear: Mutex::new(BoundedMap::new(CLEAR_MAX)),
             workers: Mutex::new(JoinSet::new()),
             stop: watch::Sender::new(false),
             config,
         })
+    }
+
+    /// Opportunistic TLS broke at this host: it is spoken to in clear for a while.
+    pub(crate) fn give_up_tls(&self, relay: &Arc<str>, error: &LinkError) {
+        tracing::info!(relay = %relay, %error, span_secs = CLEAR_SPAN.as_secs(), "tls abandoned");
+        let mut clear = self.clear.lock().unwrap_or_else(PoisonError::into_inner);
+        clear.insert(Arc::clone(relay), Instant::now() + CLEAR_SPAN);
+    }
+
+    /// Whether that is so now.
+    pub(crate) fn is_tls_given_up(&self, relay: &str) -> bool {
+        let mut clear = self.clear.lock().unwrap_or_else(PoisonError::into_inner);
+        clear.get_mut(relay).is_some_and(|until| *until > Instant::now())
     }
 
     /// Whether nothing new is begun.

@@ -2,14 +2,13 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use common::name_server::NameServer;
 use common::name_server::Record::{A, Mx};
 use common::sink::{self, Offer};
 use common::{Station, account, envelope, mx, network, remote, smarthost};
-use delivery::{FateKind, RemoteRoute, Tls};
+use delivery::{FateKind, RemoteRoute, Tls, Wanted};
 use spool::{Origin, Target};
 
 const MESSAGE: &str = "Subject: x\r\n\r\n.dot\r\nend\r\n";
@@ -99,12 +98,42 @@ async fn opportunistic_tls_is_used_or_done_without() {
     }
 }
 
+/// Whatever stalls or breaks once STARTTLS was said: the next try is in clear, and the one after that at once.
+#[tokio::test]
+async fn opportunistic_tls_that_stalls_or_breaks_is_done_without() {
+    let offers = [
+        Offer::StalledTls,
+        Offer::MuteTls,
+        Offer::FragileTls("EHLO"),
+        Offer::FragileTls("MAIL"),
+        Offer::FragileTls("DATA"),
+    ];
+    for offer in offers {
+        let (address, log) = sink::serve("127.0.0.1:0", offer, |_| None).await;
+        let one_second = |config: &mut delivery::Config| config.limits.reply = Duration::from_secs(1);
+        let mut station = Station::start(|_| smarthost(address, Tls::Opportunistic), one_second);
+        for connections in [2, 2] {
+            station.post(remote(account(), &["a@one.example"]), MESSAGE).await;
+            let fate = station.fate().await;
+            assert_eq!(fate.kind, FateKind::Delivered, "{fate:?}");
+            assert_eq!(log.connections(), connections);
+        }
+        assert!(log.received().iter().all(|received| !received.tls));
+        let mut station = Station::start(|_| smarthost(address, Tls::Required), one_second);
+        station.post(remote(account(), &["a@one.example"]), MESSAGE).await;
+        assert_eq!(station.fate().await.kind, FateKind::Deferred, "policy demands it");
+        assert_eq!(log.received().len(), 2);
+    }
+}
+
 #[tokio::test]
 async fn mx_hosts_are_tried_in_order_and_dns_decides_what_is_final() {
     let (address, log) = sink::serve("127.0.0.2:0", Offer::Clear, |_| None).await;
     let away = "127.0.0.3".parse().unwrap();
     let here = "127.0.0.2".parse().unwrap();
     let zone = vec![
+        ("d_d.example.", Mx(10, "mx_1.example")),
+        ("mx_1.example.", A(here)),
         ("d.example.", Mx(20, "good.example")),
         ("d.example.", Mx(10, "away.example")),
         ("d.example.", Mx(30, "mx.example.test")),
@@ -121,6 +150,7 @@ async fn mx_hosts_are_tried_in_order_and_dns_decides_what_is_final() {
     let table = [
         ("d.example", FateKind::Delivered, "queued"),
         ("implicit.example", FateKind::Delivered, "queued"),
+        ("d_d.example", FateKind::Delivered, "queued"),
         ("[127.0.0.2]", FateKind::Delivered, "queued"),
         ("null.example", FateKind::Bounced, "556 5.1.10"),
         ("loop.example", FateKind::Bounced, "554 5.4.6"),
@@ -140,7 +170,7 @@ async fn mx_hosts_are_tried_in_order_and_dns_decides_what_is_final() {
         assert_eq!(fate.kind, kind, "{domain} {fate:?}");
         assert!(fate.reply.contains(reply), "{domain} {fate:?}");
     }
-    assert_eq!(log.received().len(), 3);
+    assert_eq!(log.received().len(), 4);
 }
 
 #[tokio::test]
@@ -335,14 +365,53 @@ async fn lmtp_over_a_unix_socket() {
     assert!(log.received()[0].commands[0].starts_with("LHLO mx.example.test"));
 }
 
+/// A place where nobody listens, until somebody does.
+fn closed() -> std::net::SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Those that come while it rests are not tried, and no attempt is counted. Once it answers, all go.
 #[tokio::test]
-async fn a_host_that_is_away_rests() {
-    let mut station = Station::start(|_| smarthost(([127, 0, 0, 1], 1).into(), Tls::Never), |_| {});
-    for _ in 0..3 {
-        station.post(remote(account(), &["a@one.example"]), MESSAGE).await;
-        let fate = station.fate().await;
-        assert_eq!(fate.kind, FateKind::Deferred, "{fate:?}");
-        assert!(fate.reply.contains("4.4.1 no connection"), "{fate:?}");
-    }
-    let _ = Arc::strong_count(&station.spool);
+async fn a_host_that_is_away_rests_and_takes_all_when_it_is_back() {
+    let address = closed();
+    let mut station = Station::start(
+        |_| smarthost(address, Tls::Never),
+        |config| config.limits.host_rest = Duration::from_secs(3_600),
+    );
+    let first = station.post(remote(account(), &["a@one.example"]), MESSAGE).await;
+    let fate = station.fate().await;
+    assert_eq!((fate.queue_id, fate.kind), (first, FateKind::Deferred), "{fate:?}");
+    assert!(fate.reply.contains("4.4.1 no connection"), "{fate:?}");
+    let second = station.post(remote(account(), &["b@one.example", "c@two.example"]), MESSAGE).await;
+    let waiting = loop {
+        let listed = station.spool.show(second).await.unwrap();
+        if listed.recipients.iter().all(|one| one.reason.is_some()) && !listed.active {
+            break listed;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(waiting.recipients.iter().all(|one| one.attempts == 0), "{waiting:?}");
+    assert!(waiting.recipients[0].reason.as_ref().unwrap().contains("no connection"), "{waiting:?}");
+
+    // It is tried, whatever rests, and what came of it is told.
+    let retrier = station.delivery.retrier();
+    let retried = retrier.retry(&Wanted::Message(first), common::PATIENCE).await.unwrap();
+    assert_eq!((retried.messages, retried.told.len(), retried.told[0].kind), (1, 1, FateKind::Deferred));
+    assert_eq!(station.fate().await.queue_id, first);
+    assert_eq!(station.spool.show(first).await.unwrap().recipients[0].attempts, 2);
+    let (_, log) = sink::serve(&address.to_string(), Offer::Clear, |_| None).await;
+    station.spool.hold(first).await.unwrap();
+    let retried = retrier.retry(&Wanted::Message(first), common::PATIENCE).await.unwrap();
+    assert_eq!((retried.messages, retried.held), (0, 1));
+    station.spool.release(first, u64::MAX).await.unwrap();
+    let retried = retrier.retry(&Wanted::Destination("TWO.example".into()), common::PATIENCE).await.unwrap();
+    assert_eq!(
+        (retried.messages, retried.told[0].kind, retried.told[0].forward_path.as_str()),
+        (1, FateKind::Delivered, "c@two.example")
+    );
+    let fates = station.fates(3).await;
+    assert!(fates.iter().all(|fate| fate.kind == FateKind::Delivered), "{fates:?}");
+    assert_eq!(log.received().len(), 3);
+    assert!(retrier.retry(&Wanted::Message(first), common::PATIENCE).await.is_none());
+    assert_eq!(retrier.retry(&Wanted::All, common::PATIENCE).await.unwrap().messages, 0);
 }

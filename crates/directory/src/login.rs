@@ -247,6 +247,11 @@ impl Directory {
         Ok(EndedRights { logins, mark: RightsMark(revision) })
     }
 
+    /// Whether a login, an account's or a device's, has expired by the clock. One that is not there has not.
+    pub async fn has_expired(&self, login: &str) -> Result<bool> {
+        Ok(self.row(login).await?.is_some_and(|row| has_expired(&row)))
+    }
+
     /// When rights of a login ended last, if they did within three months.
     pub async fn rights_ended_at(&self, login: &str) -> Result<Option<SystemTime>> {
         let Some(login) = name::login(login, &self.settings.load().default_domain) else { return Ok(None) };
@@ -373,9 +378,15 @@ fn identity(row: &LoginRow) -> Identity {
     }
 }
 
+fn is_over(expires_at: Option<u64>) -> bool {
+    expires_at.is_some_and(|expires_at| expires_at <= crate::unix_secs())
+}
+
+fn has_expired(row: &LoginRow) -> bool {
+    is_over(row.expires_at) || row.device.as_ref().is_some_and(|it| is_over(it.device.limits.expires_at))
+}
+
 fn may_log_in(row: &LoginRow, client_ip: IpAddr) -> std::result::Result<(), Why> {
-    let now = crate::unix_secs();
-    let is_over = |expires_at: Option<u64>| expires_at.is_some_and(|expires_at| expires_at <= now);
     if row.locked {
         return Err(Why::Locked);
     }

@@ -8,7 +8,7 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use smtp::Domain;
 
 use crate::answer::Answer;
-use crate::resolver::{Resolver, absolute, address};
+use crate::resolver::{Absolute, Resolver, address};
 
 /// PTR names tried for one address: more are no honest host's.
 const NAMES_MAX: usize = 4;
@@ -25,7 +25,7 @@ impl Resolver {
         let family = if ip.is_ipv4() { RecordType::A } else { RecordType::AAAA };
         let mut outcome = Answer::None;
         for name in names.iter().take(NAMES_MAX).filter_map(domain) {
-            match self.look_up(absolute(name.as_str()), family, deadline).await {
+            match self.look_up(Absolute(name.as_str()), family, deadline).await {
                 Answer::Found(records) if records.iter().filter_map(address).any(|found| found == ip) => {
                     return Answer::Found(name);
                 }

@@ -9,7 +9,8 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::rr::{IntoName, RData, RecordType};
+use hickory_resolver::proto::ProtoError;
+use hickory_resolver::proto::rr::{IntoName, Name, RData, RecordType};
 
 use crate::answer::{Answer, Exchange, Failure};
 use crate::cache::{Answers, Known, Question};
@@ -66,13 +67,13 @@ impl Resolver {
 
     /// The hosts that take mail for a domain, as they stand in DNS.
     pub async fn exchanges(&self, domain: &str) -> Answer<Vec<Exchange>> {
-        self.look_up(absolute(domain), RecordType::MX, self.deadline()).await.map(|records| list(&records, exchange))
+        self.look_up(Absolute(domain), RecordType::MX, self.deadline()).await.map(|records| list(&records, exchange))
     }
 
     /// The addresses of a host, IPv6 first. One family unknown and the other known: what is known.
     pub async fn addresses(&self, host: &str) -> Answer<Vec<IpAddr>> {
         let deadline = self.deadline();
-        let ask = |kind| self.look_up(absolute(host), kind, deadline);
+        let ask = |kind| self.look_up(Absolute(host), kind, deadline);
         let (v6, v4) = tokio::join!(ask(RecordType::AAAA), ask(RecordType::A));
         let listed = |records: Arc<[RData]>| list(&records, address);
         match (v6.map(listed), v4.map(listed)) {
@@ -156,9 +157,23 @@ fn config(servers: &[SocketAddr]) -> ResolverConfig {
     ResolverConfig::from_parts(None, Vec::new(), name_servers.collect())
 }
 
-/// The dot keeps the search list of the machine out.
-pub(crate) fn absolute(name: &str) -> String {
-    format!("{name}.")
+/// A name of DNS as it stands: from the root, so that the search list of the machine stays out, and with whatever its labels are
+/// made of (RFC 2181 §11: hosts with underscores are many). Only what is not ASCII is translated.
+pub(crate) struct Absolute<'a>(pub(crate) &'a str);
+
+impl IntoName for Absolute<'_> {
+    fn into_name(self) -> Result<Name, ProtoError> {
+        let name = self.0.strip_suffix('.').unwrap_or(self.0);
+        if name.is_ascii() && !name.is_empty() {
+            Name::from_labels(name.split('.').map(str::as_bytes))
+        } else {
+            Name::from_utf8(format!("{name}."))
+        }
+    }
+
+    fn to_ip(&self) -> Option<IpAddr> {
+        None
+    }
 }
 
 fn list<T>(records: &[RData], pick: impl Fn(&RData) -> Option<T>) -> Vec<T> {
@@ -181,5 +196,27 @@ pub(crate) fn address(data: &RData) -> Option<IpAddr> {
         RData::A(address) => Some(IpAddr::V4(address.0)),
         RData::AAAA(address) => Some(IpAddr::V6(address.0).to_canonical()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_label_is_asked_for_as_it_stands() {
+        for (text, asked) in [
+            ("mx_1.d.example", "mx_1.d.example."),
+            ("_dmarc.d.example.", "_dmarc.d.example."),
+            ("a_", "a_."),
+            ("-a.b-.example", "-a.b-.example."),
+            ("bücher.example", "xn--bcher-kva.example."),
+        ] {
+            assert_eq!(Absolute(text).into_name().unwrap().to_ascii(), asked);
+        }
+        for text in ["a..b", ".", &"a".repeat(64), &"a.".repeat(200)] {
+            let name = Absolute(text).into_name();
+            assert!(name.is_err() || text == ".", "{text}: {name:?}");
+        }
     }
 }

@@ -121,7 +121,7 @@ fn login(case: &Case) -> Option<&str> {
 }
 
 /// An IPv4 address, or the first address of an IPv6 /64.
-fn client(case: &Case) -> IpAddr {
+pub(super) fn client(case: &Case) -> IpAddr {
     guard::cut_ipv6(case.client().unwrap_or(NOWHERE), 64)
 }
 

@@ -10,6 +10,8 @@
 //! | `judging` | drives a case through the guard |
 //! | `gather`, `facts`, `client_name` | what the guard must know, looked up at once with one deadline |
 //! | `harvest` | how many recipients that nobody is a client may try |
+//! | `files` | work on mailboxes, which may hang |
+//! | `forwards` | how much aliases send on for strangers |
 //! | `reserve`, `quota` | what it wants counted |
 //! | `report`, `reply`, `records` | what is told of a decision, and to whom |
 //! | `tables` | access maps |
@@ -24,6 +26,8 @@ pub mod case;
 pub mod client_name;
 pub mod evidence;
 pub mod facts;
+pub mod files;
+mod forwards;
 pub mod gateways;
 mod gather;
 mod harvest;
@@ -41,6 +45,7 @@ pub mod terms;
 
 pub use bench::Judge;
 pub use case::{Case, Connected, Login, Told};
+pub use files::Files;
 pub use judging::Decision;
 pub use reserve::Places;
 pub use session::{SessionId, SessionIds};

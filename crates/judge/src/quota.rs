@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use guard::{Charged, Fact, QuotaCharge};
 use maildir::quota::{self, Quota, Usage};
@@ -11,6 +12,9 @@ use tracing::warn;
 use super::bench::Judge;
 use super::session::SessionId;
 use config::Local;
+
+/// How long a client waits for it at RCPT.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A mailbox with a bound.
 struct Bound {
@@ -26,8 +30,13 @@ pub(super) async fn charge(judge: Judge<'_>, session: SessionId, room: &QuotaCha
         return Fact::Known(Charged::Within);
     }
     let more = Usage { octets: room.octets.unwrap_or(1), messages: 1 };
-    let counted = tokio::task::spawn_blocking(move || bounds.iter().all(|bound| bound.is_exceeded(more, session)));
-    Fact::Known(if counted.await.unwrap_or(false) { Charged::Exceeded } else { Charged::Within })
+    let count = move || bounds.iter().all(|bound| bound.is_exceeded(more, session));
+    let counted = judge.sources.files.within(PATIENCE, count).await;
+    let is_exceeded = counted.unwrap_or_else(|error| {
+        warn!(session = %session, %error, "quota unknown");
+        false
+    });
+    Fact::Known(if is_exceeded { Charged::Exceeded } else { Charged::Within })
 }
 
 /// The mailboxes behind a recipient, if each of them has a bound; else there is room in one.

@@ -21,6 +21,11 @@ const HOUR: Duration = Duration::from_hours(1);
 pub struct Places(Option<Reservation>);
 
 impl Places {
+    /// What was reserved by somebody else.
+    pub(super) fn of(reservation: Reservation) -> Self {
+        Self(Some(reservation))
+    }
+
     /// Takes others into these, so that all have one fate.
     pub fn join(&mut self, others: Self) {
         match (&mut self.0, others.0) {

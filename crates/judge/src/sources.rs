@@ -5,6 +5,7 @@ use std::sync::Arc;
 use directory::Directory;
 use state::State;
 
+use super::files::Files;
 use super::records::Records;
 use super::session::SessionIds;
 
@@ -18,6 +19,8 @@ pub struct Sources {
     pub dns: Option<Arc<dns::Resolver>>,
     /// Who follows decisions.
     pub records: Records,
+    /// Work on mailboxes.
+    pub files: Files,
     /// Counts the sessions.
     pub sessions: SessionIds,
     /// By which an unknown login gets a salt of its own, the same at each try (SCRAM).

@@ -47,6 +47,7 @@ impl Bench {
             state: Arc::new(State::open(dir.path().join("state")).unwrap()),
             dns: Some(Arc::new(dns::Resolver::new(&asked).unwrap())),
             records: Records::default(),
+            files: crate::Files::default(),
             sessions: SessionIds::default(),
             decoy_key: [1; 32],
             guess_key: [2; 32],

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -223,6 +224,7 @@ fn copy(head: &[u8], body: &mut dyn Read, tmp: &mut Tmp) -> Result<LfWriter, Del
     let mut piece = vec![0; PIECE_OCTETS];
     let mut out = Vec::with_capacity(PIECE_OCTETS + head.len());
     lines.push(head, &mut out);
+    let mut last = None;
     loop {
         let octets = match body.read(&mut piece) {
             Ok(octets) => octets,
@@ -232,9 +234,14 @@ fn copy(head: &[u8], body: &mut dyn Read, tmp: &mut Tmp) -> Result<LfWriter, Del
         lines.push(&piece[..octets], &mut out);
         if octets == 0 {
             lines.finish(&mut out);
+            // A last line without its end would be told shorter than a POP3 server, who must end it, sends it.
+            if out.last().or(last.as_ref()).is_some_and(|&octet| octet != b'\n') {
+                lines.push(b"\n", &mut out);
+            }
         }
         if octets == 0 || out.len() >= PIECE_OCTETS {
             tmp.file.write_all(&out).map_err(|error| DeliverError::new("writing", &tmp.scratch, error))?;
+            last = out.last().copied().or(last);
             out.clear();
         }
         if octets == 0 {
@@ -245,7 +252,7 @@ fn copy(head: &[u8], body: &mut dyn Read, tmp: &mut Tmp) -> Result<LfWriter, Del
 
 /// One look through each mailbox for all that may be there already.
 fn find_earlier(fates: &mut [Fate]) {
-    let mut seen: HashMap<PathBuf, io::Result<HashSet<String>>> = HashMap::new();
+    let mut seen: HashMap<PathBuf, io::Result<HashSet<Vec<u8>>>> = HashMap::new();
     for fate in fates {
         let Fate::Open(tmp) = fate else { continue };
         if tmp.attempt == Attempt::First {
@@ -253,28 +260,25 @@ fn find_earlier(fates: &mut [Fate]) {
         }
         let names = seen.entry(tmp.maildir.clone()).or_insert_with(|| uniques(&tmp.maildir));
         match names {
-            Ok(names) if names.contains(unique_of(&tmp.base)) => *fate = Fate::Before,
+            Ok(names) if names.contains(unique_of(tmp.base.as_bytes())) => *fate = Fate::Before,
             Ok(_) => {}
             Err(error) => *fate = Fate::Failed(DeliverError::new("listing", &tmp.maildir, again(error))),
         }
     }
 }
 
-fn uniques(maildir: &Path) -> io::Result<HashSet<String>> {
+fn uniques(maildir: &Path) -> io::Result<HashSet<Vec<u8>>> {
     let mut names = HashSet::new();
     // `new` first: what a reader moves to `cur` meanwhile is then seen at least once.
     for part in ["new", "cur"] {
         for entry in fs::read_dir(maildir.join(part))? {
-            let name = entry?.file_name();
-            if let Some(name) = name.to_str() {
-                names.insert(unique_of(name).to_owned());
-            }
+            names.insert(unique_of(entry?.file_name().as_bytes()).to_owned());
         }
     }
     Ok(names)
 }
 
-fn unique_of(file_name: &str) -> &str {
+fn unique_of(file_name: &[u8]) -> &[u8] {
     MessageName::parse(file_name).map_or(file_name, |name| name.unique())
 }
 

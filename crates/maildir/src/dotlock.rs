@@ -1,5 +1,6 @@
 //! Dovecot's dot-lock: a file `<path>.lock`, made exclusively, that says `pid:host`.
 
+use crate::{durable, plain};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use std::fs::{self, File, OpenOptions};
@@ -50,6 +51,9 @@ impl Dotlock {
             if Instant::now() >= until {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
+            if durable::put_aside_other(&lock_path)? {
+                continue;
+            }
             std::thread::sleep(PAUSE);
         }
     }
@@ -69,13 +73,14 @@ impl Drop for Dotlock {
 
 fn is_stale(lock_path: &Path) -> io::Result<bool> {
     let mut text = String::new();
-    let modified = match File::open(lock_path) {
+    let modified = match plain::open(lock_path) {
         Ok(file) => {
             let modified = file.metadata()?.modified()?;
             let _ = file.take(512).read_to_string(&mut text);
             modified
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        // What is no regular file is nobody's lock, and is put aside.
+        Err(error) if error.kind() == io::ErrorKind::NotFound || plain::is_no_file(&error) => return Ok(false),
         Err(error) => return Err(error),
     };
     if let Some((pid, host)) = text.split_once(':')

@@ -16,6 +16,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// From this many files on one file system, `syncfs` takes the place of a sync for each. Every single sync waits for a
 /// cache flush of the disk; `syncfs` waits for two however many files there are, but also for what neighbours wrote.
@@ -57,6 +58,17 @@ pub(crate) fn sync_dirs(dirs: &[PathBuf]) -> Vec<io::Result<()>> {
 /// Makes one file's contents durable.
 pub(crate) fn sync_file(file: &File) -> io::Result<()> {
     file.sync_data()
+}
+
+/// Gives another name to what is no regular file, so that one can stand there. False when there was nothing of the kind.
+pub(crate) fn put_aside_other(path: &Path) -> io::Result<bool> {
+    if fs::symlink_metadata(path).map_or(true, |data| data.is_file()) {
+        return Ok(false);
+    }
+    let micros = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_micros());
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".aside-{micros}"));
+    fs::rename(path, aside).map(|()| true)
 }
 
 /// Gives a file its final name; durable only after [`sync_dirs`].

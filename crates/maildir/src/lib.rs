@@ -6,6 +6,10 @@
 //!
 //! Messages are stored with LF line ends, as Dovecot's own delivery agent does by default; `,S=` in a file name is the
 //! stored size and `,W=` the size with CRLF line ends (RFC 1939 §11 wants the latter).
+//!
+//! Others write there, too: folders, pipes, links, files that nobody may read, names in any encoding, names that tell the wrong
+//! size. Nothing of it makes us wait or turns the mailbox away: `plain` opens regular files only, and a maildrop is what can be
+//! read of the mailbox.
 
 pub mod create;
 pub mod deliver;
@@ -17,10 +21,15 @@ pub mod uidlist;
 
 mod dotlock;
 mod durable;
+mod error;
+mod listing;
+mod plain;
+mod sizes;
 mod sweep;
 
 pub use create::{create, exists};
 pub use deliver::{Attempt, DeliverError, Delivered, Delivery, DeliveryKey, Order, Tmp};
-pub use maildrop::{Entry, Maildrop, MaildropError};
+pub use error::MaildropError;
+pub use maildrop::{Entry, Maildrop};
 pub use quota::{Quota, Usage};
 pub use sweep::sweep_tmp;

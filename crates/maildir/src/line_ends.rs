@@ -52,7 +52,7 @@ impl LfWriter {
 /// Counts the octets that a stored text, LF or CRLF, has with CRLF line ends, over any split of it.
 #[derive(Debug, Default)]
 pub struct CrlfCount {
-    after_cr: bool,
+    last: Option<u8>,
     octets: u64,
 }
 
@@ -61,14 +61,20 @@ impl CrlfCount {
     pub fn push(&mut self, piece: &[u8]) {
         self.octets += piece.len() as u64;
         for &octet in piece {
-            self.octets += u64::from(octet == b'\n' && !self.after_cr);
-            self.after_cr = octet == b'\r';
+            self.octets += u64::from(octet == b'\n' && self.last != Some(b'\r'));
+            self.last = Some(octet);
         }
     }
 
     /// Octets with CRLF line ends.
     pub fn octets(&self) -> u64 {
         self.octets
+    }
+
+    /// As [`Self::octets`], with the end of the last line, which a POP3 server adds where it is not there.
+    pub fn sent_octets(&self) -> u64 {
+        let is_ended = self.last.is_none_or(|octet| octet == b'\n');
+        self.octets + if is_ended { 0 } else { 2 }
     }
 }
 

@@ -1,86 +1,28 @@
 //! A mailbox as a POP3 maildrop: locked, listed, read, its deletions done at the end (RFC 1939 §3).
 
-use crate::dotlock::Dotlock;
-use crate::line_ends::CrlfCount;
+use crate::error::MaildropError;
+use crate::listing::{self, Found, Row};
 use crate::name::{self, MessageName};
-use crate::uidlist::{Record, UIDLIST_OCTETS_MAX, Uidlist};
-use crate::{durable, quota};
-use std::collections::HashMap;
+use crate::sizes::Sizes;
+use crate::{plain, quota};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 /// The lock that a session holds. It is never deleted: deleting would let two sessions lock two files of one name.
 const SESSION_LOCK: &str = "sekisho-pop3.lock";
-/// How long to wait for whoever is writing the uidlist.
-const UIDLIST_PATIENCE: Duration = Duration::from_secs(10);
-/// Lines of files that are gone, beyond those of files that are there, before the uidlist is written anew.
-const GONE_LINES_MAX: usize = 64;
-
-/// Why a maildrop cannot be had, or a message of it.
-#[derive(Debug, thiserror::Error)]
-pub enum MaildropError {
-    /// Another session has it (`[IN-USE]`, RFC 2449 §8.1.2), or its uidlist is locked for too long.
-    #[error("{maildir}: in use")]
-    InUse {
-        /// The mailbox.
-        maildir: PathBuf,
-    },
-    /// There is no such Maildir.
-    #[error("{maildir}: no such Maildir")]
-    Missing {
-        /// The mailbox.
-        maildir: PathBuf,
-    },
-    /// Somebody else deleted the message since the list was made.
-    #[error("{maildir}: message {uid} is gone")]
-    Gone {
-        /// The mailbox.
-        maildir: PathBuf,
-        /// Its UID.
-        uid: u32,
-    },
-    /// Anything else that the disk refused.
-    #[error("{path}: {op} failed")]
-    Io {
-        /// What was being worked on.
-        path: PathBuf,
-        /// What was tried.
-        op: &'static str,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-}
 
 /// One message of a maildrop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Octets with CRLF line ends: what LIST and STAT tell.
+    /// Octets with CRLF line ends: what LIST and STAT tell and RETR sends.
     pub octets: u64,
     /// Its UID, ascending.
     pub uid: u32,
     /// A unique-id brought along from another server (the uidlist's `P` field); it wins over the UID.
     pub foreign_unique_id: Option<Box<str>>,
-    file_name: String,
-    part: Part,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    New,
-    Cur,
-}
-
-impl Part {
-    fn name(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Cur => "cur",
-        }
-    }
+    file: Found,
 }
 
 /// A maildrop that this session alone may use; dropped without [`Self::commit`] nothing is deleted.
@@ -94,11 +36,12 @@ pub struct Maildrop {
 
 impl Maildrop {
     /// Locks the maildrop and lists it, in the order of UIDs. Messages that have no UID yet get one, durably, since
-    /// a client will know them by it.
+    /// a client will know them by it. What is no message, or cannot be read now, is left out and keeps nobody from the rest.
     pub fn open(maildir: &Path) -> Result<Self, MaildropError> {
         let lock = lock(maildir)?;
-        let (validity, entries) = list(maildir)?;
-        Ok(Self { maildir: maildir.to_path_buf(), validity, entries, _lock: lock })
+        let listed = listing::list(maildir)?;
+        let entries = measure(maildir, listed.rows);
+        Ok(Self { maildir: maildir.to_path_buf(), validity: listed.validity, entries, _lock: lock })
     }
 
     /// All messages; message number `n` of POP3 is at `n - 1`.
@@ -124,12 +67,12 @@ impl Maildrop {
     pub fn message(&self, index: usize) -> Result<File, MaildropError> {
         let entry = self.entries.get(index).ok_or_else(|| self.gone(0))?;
         let path = self.path(entry);
-        match File::open(&path) {
+        match plain::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            other => return other.map_err(|error| io_error("opening", &path, error)),
+            other => return other.map_err(|error| MaildropError::io("opening", &path, error)),
         }
         let path = self.find(entry)?;
-        File::open(&path).map_err(|error| io_error("opening", &path, error))
+        plain::open(&path).map_err(|error| MaildropError::io("opening", &path, error))
     }
 
     /// Deletes the messages at these indices and lets the maildrop go. What another client deleted already is fine.
@@ -163,20 +106,20 @@ impl Maildrop {
             path = self.find(entry)?;
             result = fs::remove_file(&path);
         }
-        result.map_err(|error| io_error("deleting", &path, error))?;
-        let stored = MessageName::parse(&entry.file_name).and_then(|name| name.stored_octets);
+        result.map_err(|error| MaildropError::io("deleting", &path, error))?;
+        let stored = MessageName::parse(entry.file.name()).and_then(|name| name.stored_octets);
         Ok(stored.unwrap_or(entry.octets))
     }
 
     fn path(&self, entry: &Entry) -> PathBuf {
-        self.maildir.join(entry.part.name()).join(&entry.file_name)
+        entry.file.path(&self.maildir)
     }
 
     fn find(&self, entry: &Entry) -> Result<PathBuf, MaildropError> {
-        let base = name::base(&entry.file_name);
-        let found = scan(&self.maildir)?.into_iter().rfind(|found| name::base(&found.file_name) == base);
+        let base = name::base(entry.file.name());
+        let found = listing::scan(&self.maildir)?.files.into_iter().rfind(|found| name::base(found.name()) == base);
         let found = found.ok_or_else(|| self.gone(entry.uid))?;
-        Ok(self.maildir.join(found.part.name()).join(found.file_name))
+        Ok(found.path(&self.maildir))
     }
 
     fn gone(&self, uid: u32) -> MaildropError {
@@ -184,285 +127,59 @@ impl Maildrop {
     }
 }
 
-/// A lock of the open file, so that it also holds between two sessions of one process, and ends with the process.
+/// A lock of the open file, so that it also holds between two sessions of one process, and ends with the process. Where no file can
+/// be locked (something else has its name, the disk is full), the directory itself is.
 fn lock(maildir: &Path) -> Result<File, MaildropError> {
     let path = maildir.join(SESSION_LOCK);
-    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let opened = plain::with(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600), &path);
+    let opened = opened.or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Err(error),
+        _ => File::open(maildir),
+    });
     let file = opened.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => MaildropError::Missing { maildir: maildir.to_path_buf() },
-        _ => io_error("opening", &path, error),
+        _ => MaildropError::io("opening", &path, error),
     })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(MaildropError::InUse { maildir: maildir.to_path_buf() }),
-        Err(TryLockError::Error(error)) => Err(io_error("locking", &path, error)),
+        Err(TryLockError::Error(error)) => Err(MaildropError::io("locking", &path, error)),
     }
 }
 
-/// A file of `new` or `cur`.
-struct Found {
-    file_name: String,
-    part: Part,
-}
-
-/// All messages on disk. `new` first: what moves to `cur` meanwhile is seen twice rather than never.
-fn scan(maildir: &Path) -> Result<Vec<Found>, MaildropError> {
-    let mut found = Vec::new();
-    for part in [Part::New, Part::Cur] {
-        let dir = maildir.join(part.name());
-        let failed = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => MaildropError::Missing { maildir: maildir.to_path_buf() },
-            _ => io_error("listing", &dir, error),
-        };
-        for entry in fs::read_dir(&dir).map_err(failed)? {
-            let Ok(file_name) = entry.map_err(failed)?.file_name().into_string() else { continue };
-            // A name that the uidlist cannot hold cannot be told apart by it.
-            if MessageName::parse(&file_name).is_some() && !file_name.contains('\n') {
-                found.push(Found { file_name, part });
+/// The messages that can be sent, with their sizes.
+fn measure(maildir: &Path, rows: Vec<Row>) -> Vec<Entry> {
+    let mut sizes = Sizes::of(maildir);
+    let mut entries = Vec::with_capacity(rows.len());
+    let (mut left_out, mut example) = (0_u64, None);
+    for Row { uid, foreign_unique_id, file } in rows {
+        let Some(name) = MessageName::parse(file.name()) else { continue };
+        let path = file.path(maildir);
+        match sizes.octets(&path, name) {
+            Ok(octets) => entries.push(Entry { octets, uid, foreign_unique_id, file }),
+            Err(error) => {
+                left_out += 1;
+                example = example.or(Some((path, error)));
             }
         }
     }
-    Ok(found)
-}
-
-/// Files and uidlist put together.
-struct Joined<'a> {
-    known: Vec<(Record<'a>, Found)>,
-    /// Files that have no UID yet.
-    fresh: Vec<Found>,
-    /// Lines whose file was not seen.
-    gone_lines: usize,
-}
-
-fn join<'a>(list: Option<&Uidlist<'a>>, found: Vec<Found>) -> Joined<'a> {
-    let mut files: Vec<Option<Found>> = found.into_iter().map(Some).collect();
-    let matches = match_records(list, &files);
-    let mut known = Vec::with_capacity(matches.known.len());
-    for (record, index) in matches.known {
-        known.extend(files[index].take().map(|file| (record, file)));
+    sizes.keep();
+    if let Some((path, error)) = example {
+        tracing::warn!(maildir = %maildir.display(), left_out, path = %path.display(), %error, "messages omitted");
     }
-    let fresh = matches.fresh.into_iter().filter_map(|index| files[index].take()).collect();
-    Joined { known, fresh, gone_lines: matches.gone_lines }
-}
-
-/// As [`Joined`], by index into the files.
-struct Matches<'a> {
-    known: Vec<(Record<'a>, usize)>,
-    fresh: Vec<usize>,
-    gone_lines: usize,
-}
-
-fn match_records<'a>(list: Option<&Uidlist<'a>>, files: &[Option<Found>]) -> Matches<'a> {
-    let mut by_base: HashMap<&str, usize> = HashMap::with_capacity(files.len());
-    for (index, file) in files.iter().enumerate() {
-        by_base.extend(file.as_ref().map(|file| (name::base(&file.file_name), index)));
-    }
-    let records = list.map_or(&[][..], |list| &list.records);
-    let mut known = Vec::with_capacity(by_base.len());
-    for record in records {
-        known.extend(by_base.remove(name::base(record.file_name)).map(|index| (*record, index)));
-    }
-    let gone_lines = records.len() - known.len();
-    Matches { known, fresh: by_base.into_values().collect(), gone_lines }
-}
-
-impl Joined<'_> {
-    /// Whether the uidlist says all that is needed, so that nobody has to be locked out.
-    fn is_complete(&self) -> bool {
-        self.fresh.is_empty() && self.is_known_well()
-    }
-
-    /// Whether the lines that are there may stay as they are.
-    fn is_known_well(&self) -> bool {
-        self.gone_lines <= self.known.len() + GONE_LINES_MAX
-            && self.known.iter().all(|(record, file)| told_octets(record, file).is_some())
-    }
-}
-
-/// The size with CRLF line ends, as the file's name or the uidlist tell it.
-fn told_octets(record: &Record<'_>, file: &Found) -> Option<u64> {
-    let named = MessageName::parse(&file.file_name).and_then(|name| name.crlf_octets);
-    named.or_else(|| record.crlf_octets())
-}
-
-fn list(maildir: &Path) -> Result<(u32, Vec<Entry>), MaildropError> {
-    let path = maildir.join("dovecot-uidlist");
-    let text = read_uidlist(&path)?;
-    let list = parse_uidlist(&path, &text);
-    let joined = join(list.as_ref(), scan(maildir)?);
-    match list {
-        Some(list) if joined.is_complete() => {
-            let entries = joined.known.into_iter().filter_map(|(record, file)| {
-                let octets = told_octets(&record, &file)?;
-                Some(entry(record.uid, record.fields, octets, file))
-            });
-            Ok((list.validity, entries.collect()))
-        }
-        None if joined.fresh.is_empty() => Ok((unix_secs(), Vec::new())),
-        _ => list_locked(maildir, &path),
-    }
-}
-
-/// Gives UIDs to what has none, with the uidlist locked as Dovecot locks it.
-fn list_locked(maildir: &Path, path: &Path) -> Result<(u32, Vec<Entry>), MaildropError> {
-    let _lock = Dotlock::take(path, UIDLIST_PATIENCE).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => MaildropError::InUse { maildir: maildir.to_path_buf() },
-        _ => io_error("locking", path, error),
-    })?;
-    let text = read_uidlist(path)?;
-    let mut list = parse_uidlist(path, &text).unwrap_or_else(|| Uidlist::new(unix_secs()));
-    // Twice: a directory that changes while it is read may hide a file, and a line dropped for that is a unique-id lost.
-    let mut found = scan(maildir)?;
-    found.extend(scan(maildir)?);
-    let mut joined = join(Some(&list), found);
-    let must_rewrite = !list.appendable || !joined.is_known_well();
-    joined.fresh.sort_by(|a, b| arrival(&a.file_name).cmp(&arrival(&b.file_name)));
-    let mut rows = Vec::with_capacity(joined.known.len() + joined.fresh.len());
-    for (record, file) in joined.known {
-        rows.push(Row::new(maildir, record, file)?);
-    }
-    let known = rows.len();
-    for file in joined.fresh {
-        rows.push(Row::new(maildir, Record { uid: list.next_uid, fields: "", file_name: "" }, file)?);
-        list.next_uid = list.next_uid.checked_add(1).ok_or_else(|| exhausted(path))?;
-    }
-    if must_rewrite {
-        rewrite(path, &list, &rows)?;
-    } else {
-        append(path, &rows[known..])?;
-    }
-    Ok((list.validity, rows.into_iter().filter_map(Row::into_entry).collect()))
-}
-
-/// A line of the uidlist to be, with its file.
-struct Row {
-    uid: u32,
-    fields: String,
-    file: Found,
-    /// `None` when the file vanished before it was counted: it keeps its UID and is not listed.
-    octets: Option<u64>,
-}
-
-impl Row {
-    fn new(maildir: &Path, record: Record<'_>, file: Found) -> Result<Self, MaildropError> {
-        if let Some(octets) = told_octets(&record, &file) {
-            return Ok(Self { uid: record.uid, fields: record.fields.to_owned(), file, octets: Some(octets) });
-        }
-        let octets = count_octets(&maildir.join(file.part.name()).join(&file.file_name))?;
-        let mut fields: Vec<String> =
-            record.fields.split(' ').filter(|f| !f.is_empty() && !f.starts_with('W')).map(str::to_owned).collect();
-        fields.extend(octets.map(|octets| format!("W{octets}")));
-        Ok(Self { uid: record.uid, fields: fields.join(" "), file, octets })
-    }
-
-    fn write(&self, out: &mut String) {
-        Record { uid: self.uid, fields: &self.fields, file_name: &self.file.file_name }.write(out);
-    }
-
-    fn into_entry(self) -> Option<Entry> {
-        Some(entry(self.uid, &self.fields, self.octets?, self.file))
-    }
-}
-
-fn entry(uid: u32, fields: &str, octets: u64, file: Found) -> Entry {
-    let foreign = Record { uid, fields, file_name: "" }.field('P').filter(|id| is_unique_id(id)).map(Into::into);
-    Entry { octets, uid, foreign_unique_id: foreign, file_name: file.file_name, part: file.part }
-}
-
-/// RFC 1939 §7: one to 70 characters from 0x21 to 0x7E.
-fn is_unique_id(text: &str) -> bool {
-    (1..=70).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_graphic())
-}
-
-/// Octets with CRLF line ends, read from the message itself.
-fn count_octets(path: &Path) -> Result<Option<u64>, MaildropError> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io_error("opening", path, error)),
-    };
-    let (mut count, mut piece) = (CrlfCount::default(), vec![0; 32 * 1024]);
-    loop {
-        match file.read(&mut piece) {
-            Ok(0) => return Ok(Some(count.octets())),
-            Ok(octets) => count.push(&piece[..octets]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(io_error("reading", path, error)),
-        }
-    }
-}
-
-/// What new messages are ordered by: seconds, microseconds, name. Dovecot does the same.
-fn arrival(file_name: &str) -> (u64, u64, &str) {
-    let (secs, rest) = file_name.split_once('.').unwrap_or((file_name, ""));
-    let micros = rest.strip_prefix('M').map_or("", |m| &m[..m.bytes().take_while(u8::is_ascii_digit).count()]);
-    (secs.parse().unwrap_or(0), micros.parse().unwrap_or(0), file_name)
-}
-
-fn read_uidlist(path: &Path) -> Result<String, MaildropError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
-        Err(error) => return Err(io_error("opening", path, error)),
-    };
-    let mut octets = Vec::new();
-    file.take(UIDLIST_OCTETS_MAX + 1).read_to_end(&mut octets).map_err(|error| io_error("reading", path, error))?;
-    if octets.len() as u64 > UIDLIST_OCTETS_MAX {
-        return Err(io_error("reading", path, io::ErrorKind::FileTooLarge.into()));
-    }
-    // A file name that is no UTF-8 matches no message; its line is as good as one of a file that is gone.
-    Ok(String::from_utf8(octets).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
-}
-
-/// A broken list gives `None`: all messages get new UIDs under a new validity, so that no client mistakes one for another.
-fn parse_uidlist<'a>(path: &Path, text: &'a str) -> Option<Uidlist<'a>> {
-    if text.is_empty() {
-        return None;
-    }
-    Uidlist::parse(text)
-        .inspect_err(
-            |error| tracing::warn!(path = %path.display(), %error, note = "clients will fetch all again", "uidlist recreated"),
-        )
-        .ok()
-}
-
-fn append(path: &Path, rows: &[Row]) -> Result<(), MaildropError> {
-    let mut text = String::new();
-    for row in rows {
-        row.write(&mut text);
-    }
-    let mut file = OpenOptions::new().append(true).open(path).map_err(|error| io_error("opening", path, error))?;
-    file.write_all(text.as_bytes()).map_err(|error| io_error("writing", path, error))?;
-    durable::sync_file(&file).map_err(|error| io_error("syncing", path, error))
-}
-
-fn rewrite(path: &Path, list: &Uidlist<'_>, rows: &[Row]) -> Result<(), MaildropError> {
-    let mut text = list.header();
-    for row in rows {
-        row.write(&mut text);
-    }
-    // Written beside as `dovecot-uidlist.tmp`: the name that Dovecot uses for the same thing under the same lock.
-    let list = keep::NewFile { path, octets: text.as_bytes(), mode: 0o600, owner: None };
-    list.replace().map_err(|error| io_error(error.op, &error.path, error.source))
-}
-
-fn exhausted(path: &Path) -> MaildropError {
-    io_error("giving a UID from", path, io::ErrorKind::StorageFull.into())
-}
-
-fn io_error(op: &'static str, path: &Path, source: io::Error) -> MaildropError {
-    MaildropError::Io { path: path.to_path_buf(), op, source }
-}
-
-/// Never 0, as a UID validity must not be.
-fn unix_secs() -> u32 {
-    let secs = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_secs());
-    u32::try_from(secs).unwrap_or(u32::MAX).max(1)
+    entries
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::durable;
+    use nix::sys::stat::Mode;
+    use std::ffi::OsStr;
+    use std::io::Read as _;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::time::{Duration, SystemTime};
 
     fn maildir() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -479,7 +196,10 @@ mod tests {
     }
 
     fn told(drop: &Maildrop) -> Vec<(u32, u64, &str)> {
-        drop.entries().iter().map(|entry| (entry.uid, entry.octets, entry.file_name.as_str())).collect()
+        drop.entries()
+            .iter()
+            .map(|entry| (entry.uid, entry.octets, std::str::from_utf8(entry.file.name()).unwrap()))
+            .collect()
     }
 
     #[test]
@@ -502,26 +222,31 @@ mod tests {
         let expected = vec![(1, 3, "10.M9.h,S=2,W=3:2,S"), (2, 3, "20.M5.h"), (3, 5, "20.M10.h")];
         assert_eq!(told(&drop_1), expected);
         let validity = drop_1.validity();
-        assert_eq!(uidlist(&dir), format!("3 V{validity} N4\n1 :10.M9.h,S=2,W=3:2,S\n2 W3 :20.M5.h\n3 W5 :20.M10.h\n"));
+        assert_eq!(uidlist(&dir), format!("3 V{validity} N4\n1 :10.M9.h,S=2,W=3:2,S\n2 :20.M5.h\n3 :20.M10.h\n"));
         drop(drop_1);
-        put(&dir, "new/5.M1.h,W=9", "late\n");
+        put(&dir, "new/5.M1.h,S=5,W=6", "late\n");
         durable::rename(&dir.path().join("new/20.M5.h"), &dir.path().join("cur/20.M5.h:2,RS")).unwrap();
         let drop_2 = Maildrop::open(dir.path()).unwrap();
         let uids: Vec<u32> = drop_2.entries().iter().map(|entry| entry.uid).collect();
         assert_eq!((uids, drop_2.validity()), (vec![1, 2, 3, 4], validity));
-        assert!(uidlist(&dir).ends_with("3 W5 :20.M10.h\n4 :5.M1.h,W=9\n"));
+        assert!(uidlist(&dir).ends_with("3 :20.M10.h\n4 :5.M1.h,S=5,W=6\n"));
         assert!(!dir.path().join("dovecot-uidlist.lock").exists());
     }
 
     #[test]
-    fn sizes_of_older_messages_are_counted_once_and_other_fields_kept() {
+    fn a_size_that_the_uidlist_tells_is_counted_and_other_fields_are_kept() {
         let dir = maildir();
-        put(&dir, "dovecot-uidlist", "3 V7 N30 Gabc\n5 Pold.1 :1.h:2,\n9 :gone\n");
+        let text = "3 V7 N30 Gabc\n5 Pold.1 W9 :1.h:2,\n9 :gone\n";
+        put(&dir, "dovecot-uidlist", text);
         put(&dir, "cur/1.h:2,S", "a\nb\n");
+        let then = SystemTime::now() - Duration::from_mins(1);
+        File::options().write(true).open(dir.path().join("cur/1.h:2,S")).unwrap().set_modified(then).unwrap();
         let drop = Maildrop::open(dir.path()).unwrap();
         assert_eq!(told(&drop), [(5, 6, "1.h:2,S")]);
         assert_eq!(drop.unique_id(&drop.entries()[0]), "old.1");
-        assert_eq!(uidlist(&dir), "3 V7 N30 Gabc\n5 Pold.1 W6 :1.h:2,S\n");
+        assert_eq!(uidlist(&dir), text);
+        let kept = fs::read_to_string(dir.path().join("sekisho-sizes")).unwrap();
+        assert!(kept.starts_with("sekisho-sizes 1\n4 ") && kept.ends_with(" 6 1.h\n"), "{kept}");
     }
 
     #[test]
@@ -578,5 +303,73 @@ mod tests {
         put(&dir, "cur/a\nb", "x");
         assert!(Maildrop::open(dir.path()).unwrap().entries().is_empty());
         assert!(!dir.path().join("dovecot-uidlist").exists());
+    }
+    /// Everything that a name can be, of the right name and of a lying one.
+    fn litter(dir: &Path) {
+        for part in ["new", "cur"] {
+            let at = |name: &str| dir.join(part).join(name);
+            fs::create_dir(at("1.folder,S=2,W=3")).unwrap();
+            fs::write(at("1.folder,S=2,W=3").join("in"), "it").unwrap();
+            nix::unistd::mkfifo(&at("2.pipe:2,S"), Mode::S_IRWXU).unwrap();
+            symlink("/etc/passwd", at("3.link")).unwrap();
+            symlink("nowhere", at("4.dangling,S=2,W=3")).unwrap();
+            symlink(".", at("5.loop")).unwrap();
+            drop(std::os::unix::net::UnixListener::bind(at("6.socket")).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_mailbox_with_everything_in_it_gives_the_messages() {
+        let dir = maildir();
+        litter(dir.path());
+        put(&dir, "new/10.h,S=999,W=999", "a\nb");
+        put(&dir, "cur/11.h,W=2:2,S", "a\n");
+        fs::write(dir.path().join("new").join(OsStr::from_bytes(b"12.caf\xe9 \x83\x81")), "c\n").unwrap();
+        put(&dir, "new/13.secret,S=2,W=3", "d\n");
+        fs::set_permissions(dir.path().join("new/13.secret,S=2,W=3"), fs::Permissions::from_mode(0)).unwrap();
+        let is_root = nix::unistd::Uid::effective().is_root();
+        for _ in 0..2 {
+            let drop = Maildrop::open(dir.path()).unwrap();
+            let seen: Vec<_> = drop.entries().iter().map(|entry| (entry.uid, entry.octets)).collect();
+            // Nobody keeps root from reading.
+            let expected = if is_root { vec![(1, 6), (2, 3), (3, 3), (4, 3)] } else { vec![(1, 6), (2, 3), (3, 3)] };
+            assert_eq!(seen, expected);
+            let mut text = String::new();
+            drop.message(2).unwrap().read_to_string(&mut text).unwrap();
+            assert_eq!(text, "c\n");
+        }
+        let drop = Maildrop::open(dir.path()).unwrap();
+        drop.commit(&[0, 1, 2, 3]).unwrap();
+        assert!(
+            fs::symlink_metadata(dir.path().join("new/3.link")).is_ok()
+                && dir.path().join("new/1.folder,S=2,W=3").exists()
+        );
+        assert!(Maildrop::open(dir.path()).unwrap().entries().is_empty());
+    }
+
+    #[test]
+    fn whatever_has_the_name_of_one_of_our_files() {
+        type Put = fn(&Path);
+        let pipe: Put = |path| nix::unistd::mkfifo(path, Mode::S_IRWXU).unwrap();
+        let folder: Put = |path| fs::create_dir_all(path.join("in")).unwrap();
+        let link: Put = |path| symlink("cur/target", path).unwrap();
+        let nonsense: Put = |path| fs::write(path, b"\xff\0\n\n\n").unwrap();
+        for name in ["dovecot-uidlist", SESSION_LOCK, "sekisho-sizes", "maildirsize"] {
+            for put_there in [pipe, folder, link, nonsense] {
+                let dir = maildir();
+                put(&dir, "new/1.h", "a\n");
+                put(&dir, "cur/.target", "as it was");
+                put_there(&dir.path().join(name));
+                let drop_1 = Maildrop::open(dir.path()).unwrap();
+                assert_eq!(told(&drop_1), [(1, 3, "1.h")], "{name}");
+                assert!(matches!(Maildrop::open(dir.path()), Err(MaildropError::InUse { .. })), "{name}");
+                drop(drop_1);
+                let drop_2 = Maildrop::open(dir.path()).unwrap();
+                assert_eq!(told(&drop_2), [(1, 3, "1.h")], "{name}");
+                drop_2.commit(&[0]).unwrap();
+                assert!(Maildrop::open(dir.path()).unwrap().entries().is_empty(), "{name}");
+                assert_eq!(fs::read_to_string(dir.path().join("cur/.target")).unwrap(), "as it was", "{name}");
+            }
+        }
     }
 }

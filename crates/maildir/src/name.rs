@@ -1,4 +1,5 @@
-//! File names of messages: `<unique>[,S=<octets>][,W=<octets>][:2,<flags>]`, as Dovecot writes and reads them.
+//! File names of messages: `<unique>[,S=<octets>][,W=<octets>][:2,<flags>]`, as Dovecot writes and reads them. They are octets:
+//! others name files in whatever encoding they like.
 
 use std::fmt::Write as _;
 
@@ -9,7 +10,7 @@ const HOST_OCTETS_MAX: usize = 100;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageName<'a> {
     /// The name without its flags: what a unique-id is bound to, and what stays when a client changes flags.
-    pub base: &'a str,
+    pub base: &'a [u8],
     /// Octets as stored (`,S=`).
     pub stored_octets: Option<u64>,
     /// Octets with CRLF line ends (`,W=`).
@@ -18,31 +19,35 @@ pub struct MessageName<'a> {
 
 impl<'a> MessageName<'a> {
     /// Takes a file name apart. `None` for what is no message: hidden files and empty names.
-    pub fn parse(file_name: &'a str) -> Option<Self> {
+    pub fn parse(file_name: &'a [u8]) -> Option<Self> {
         let base = base(file_name);
-        if base.is_empty() || base.starts_with('.') {
+        if base.is_empty() || base.starts_with(b".") {
             return None;
         }
-        Some(Self { base, stored_octets: field(base, "S="), crlf_octets: field(base, "W=") })
+        Some(Self { base, stored_octets: field(base, b"S="), crlf_octets: field(base, b"W=") })
     }
 
     /// The part before the first comma: what tells one delivery from all others.
-    pub fn unique(&self) -> &'a str {
-        self.base.split(',').next().unwrap_or(self.base)
+    pub fn unique(&self) -> &'a [u8] {
+        before(self.base, b',')
     }
 }
 
 /// The name without its flags (`:2,S` and the like).
-pub fn base(file_name: &str) -> &str {
-    file_name.split(':').next().unwrap_or(file_name)
+pub fn base(file_name: &[u8]) -> &[u8] {
+    before(file_name, b':')
 }
 
-fn field(base: &str, key: &str) -> Option<u64> {
-    let digits = base.split(',').skip(1).find_map(|part| part.strip_prefix(key))?;
-    if digits.is_empty() || digits.len() > 15 || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
+fn before(text: &[u8], end: u8) -> &[u8] {
+    text.split(|&octet| octet == end).next().unwrap_or(text)
+}
+
+fn field(base: &[u8], key: &[u8]) -> Option<u64> {
+    let digits = base.split(|&octet| octet == b',').skip(1).find_map(|part| part.strip_prefix(key))?;
+    if digits.is_empty() || digits.len() > 15 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    digits.parse().ok()
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Appends `text` so that it may stand in a file name's unique part; what may not is written `\ooo`, as Maildir asks.
@@ -73,8 +78,10 @@ mod tests {
             ("", None),
             (":2,S", None),
         ] {
-            let parsed = MessageName::parse(name);
+            let parsed = MessageName::parse(name.as_bytes());
             let seen = parsed.map(|n| (n.base, n.unique(), n.stored_octets, n.crlf_octets));
+            let expected =
+                expected.map(|(base, unique, s, w): (&str, &str, _, _)| (base.as_bytes(), unique.as_bytes(), s, w));
             assert_eq!(seen, expected, "{name}");
         }
     }

@@ -3,12 +3,13 @@
 //! First line the limits (`1000S,10C`), then one line `octets messages` per change, to be summed. It is only a cache of
 //! what the file names say: it is recounted when it grew, when it is of other limits, or before mail is refused for it.
 
-use crate::durable;
 use crate::name::MessageName;
+use crate::{durable, plain};
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -78,7 +79,7 @@ pub fn usage(maildir: &Path, quota: Quota) -> io::Result<Usage> {
 
 /// Adds a change to `maildirsize` if there is one.
 pub(crate) fn add(maildir: &Path, octets: i64, messages: i64) -> io::Result<()> {
-    match OpenOptions::new().append(true).open(maildir.join("maildirsize")) {
+    match plain::append(&maildir.join("maildirsize")) {
         Ok(mut file) => file.write_all(format!("{octets} {messages}\n").as_bytes()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
@@ -93,15 +94,15 @@ struct Known {
 
 fn current(maildir: &Path, quota: Quota) -> io::Result<Known> {
     let mut text = String::new();
-    let modified = match File::open(maildir.join("maildirsize")) {
+    let modified = match plain::open(&maildir.join("maildirsize")) {
         Ok(file) => {
             let modified = file.metadata()?.modified()?;
             // What is no text is no maildirsize: the sum of nothing has the wrong limits and is counted anew.
             let _ = file.take(FILE_OCTETS_MAX + 1).read_to_string(&mut text);
             modified
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => SystemTime::UNIX_EPOCH,
-        Err(error) => return Err(error),
+        // Whatever else may be there: the files are counted.
+        Err(_) => SystemTime::UNIX_EPOCH,
     };
     match sum(&text, quota) {
         Some(usage) if text.len() as u64 <= FILE_OCTETS_MAX => {
@@ -133,10 +134,15 @@ fn recount(maildir: &Path, quota: Quota) -> io::Result<Usage> {
     for entry in fs::read_dir(maildir)? {
         let entry = entry?;
         if entry.file_name().as_encoded_bytes().starts_with(b".") && entry.file_type()?.is_dir() {
-            count_folder(&entry.path(), &mut usage)?;
+            // A folder that cannot be read keeps nobody's mail out.
+            if let Err(error) = count_folder(&entry.path(), &mut usage) {
+                tracing::debug!(folder = %entry.path().display(), %error, "folder uncounted");
+            }
         }
     }
-    write_anew(maildir, quota, usage)?;
+    if let Err(error) = write_anew(maildir, quota, usage) {
+        tracing::debug!(maildir = %maildir.display(), %error, "maildirsize unkept");
+    }
     Ok(usage)
 }
 
@@ -150,7 +156,10 @@ fn count_folder(folder: &Path, usage: &mut Usage) -> io::Result<()> {
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name();
-            let Some(name) = name.to_str().and_then(MessageName::parse) else { continue };
+            let Some(name) = MessageName::parse(name.as_bytes()) else { continue };
+            if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                continue;
+            }
             // A file that vanished since is not counted.
             let Some(octets) = name.stored_octets.or_else(|| entry.metadata().ok().map(|data| data.len())) else {
                 continue;
@@ -164,7 +173,7 @@ fn count_folder(folder: &Path, usage: &mut Usage) -> io::Result<()> {
 
 fn write_anew(maildir: &Path, quota: Quota, usage: Usage) -> io::Result<()> {
     let tmp = maildir.join("tmp").join(format!("maildirsize.{}.{:?}", std::process::id(), std::thread::current().id()));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&tmp)?;
+    let mut file = plain::with(OpenOptions::new().write(true).create(true).truncate(true).mode(0o600), &tmp)?;
     file.write_all(format!("{}\n{} {}\n", quota.definition(), usage.octets, usage.messages).as_bytes())?;
     // Not synced: a cache that a crash may lose is counted again.
     durable::rename(&tmp, &maildir.join("maildirsize"))
@@ -211,6 +220,23 @@ mod tests {
             fs::write(dir.path().join("maildirsize"), text).unwrap();
             assert_eq!(usage(dir.path(), TEN).unwrap(), Usage::default(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_no_message_takes_no_room_and_what_is_no_file_is_not_waited_for() {
+        let dir = maildir();
+        fs::create_dir(dir.path().join("new/1.folder,S=99")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", dir.path().join("cur/2.link,S=99")).unwrap();
+        fs::create_dir(dir.path().join(".Odd")).unwrap();
+        fs::write(dir.path().join(".Odd/new"), "a file").unwrap();
+        fs::write(dir.path().join("cur/3.a,S=4"), "xxxx").unwrap();
+        nix::unistd::mkfifo(&dir.path().join("maildirsize"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(add(dir.path(), 1, 1).is_err());
+        assert_eq!(usage(dir.path(), TEN).unwrap(), Usage { octets: 4, messages: 1 });
+        fs::remove_file(dir.path().join("maildirsize")).unwrap();
+        fs::create_dir_all(dir.path().join("maildirsize/in")).unwrap();
+        assert!(has_room(dir.path(), TEN, Usage { octets: 6, messages: 1 }).unwrap());
+        assert!(!has_room(dir.path(), TEN, Usage { octets: 7, messages: 1 }).unwrap());
     }
 
     #[test]

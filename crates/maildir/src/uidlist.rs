@@ -1,4 +1,5 @@
-//! `dovecot-uidlist`, version 3: which file has which unique-id. Read and written as Dovecot 2.x does.
+//! `dovecot-uidlist`, version 3: which file has which unique-id. Read and written as Dovecot 2.x does: text, but for the file
+//! names, which are octets.
 //!
 //! ```text
 //! 3 V1275660208 N25022 G3085f01b7f11094c501100008c4a11c1
@@ -54,18 +55,13 @@ pub struct Record<'a> {
     /// Extension fields as they stand, separated by blanks: `W` and `S` sizes, `P` POP3 unique-id, `O` order, `G` GUID.
     pub fields: &'a str,
     /// The file's name when the line was written; its flags may have changed since.
-    pub file_name: &'a str,
+    pub file_name: &'a [u8],
 }
 
 impl<'a> Record<'a> {
     /// The value of the extension field `key`.
     pub fn field(&self, key: char) -> Option<&'a str> {
         self.fields.split(' ').find_map(|field| field.strip_prefix(key))
-    }
-
-    /// Octets with CRLF line ends, when the list knows them.
-    pub fn crlf_octets(&self) -> Option<u64> {
-        self.field('W')?.parse().ok()
     }
 }
 
@@ -76,10 +72,10 @@ impl<'a> Uidlist<'a> {
     }
 
     /// Takes a uidlist apart. A last line without its line feed is still being written and is not read.
-    pub fn parse(text: &'a str) -> Result<Self, Broken> {
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let mut lines = whole.split('\n');
-        let header = lines.next().unwrap_or_default();
+    pub fn parse(text: &'a [u8]) -> Result<Self, Broken> {
+        let whole = text.iter().rposition(|&octet| octet == b'\n').map_or(&text[..0], |end| &text[..end]);
+        let mut lines = whole.split(|&octet| octet == b'\n');
+        let header = std::str::from_utf8(lines.next().unwrap_or_default()).map_err(|_| Broken::Header)?;
         let mut list = match header.split_once(' ') {
             Some(("3", fields)) => Self::header_v3(fields),
             Some(("1", fields)) => Self::header_v1(fields),
@@ -142,34 +138,43 @@ impl<'a> Uidlist<'a> {
 }
 
 impl<'a> Record<'a> {
-    fn parse_v3(line: &'a str) -> Option<Self> {
-        let (uid, rest) = line.split_once(' ')?;
-        let uid = parse_uid(uid)?;
-        let (fields, file_name) = match rest.strip_prefix(':') {
-            Some(file_name) => ("", file_name),
-            None => rest.split_once(" :")?,
+    fn parse_v3(line: &'a [u8]) -> Option<Self> {
+        let (uid, rest) = split_at_blank(line)?;
+        let (fields, file_name) = match rest.strip_prefix(b":") {
+            Some(file_name) => (&rest[..0], file_name),
+            None => {
+                let end = rest.windows(2).position(|pair| pair == b" :")?;
+                (&rest[..end], &rest[end + 2..])
+            }
         };
-        (!file_name.is_empty()).then_some(Self { uid, fields: fields.trim_matches(' '), file_name })
+        let fields = std::str::from_utf8(fields).ok()?.trim_matches(' ');
+        (!file_name.is_empty()).then_some(Self { uid: parse_uid(uid)?, fields, file_name })
     }
 
-    fn parse_v1(line: &'a str) -> Option<Self> {
-        let (uid, file_name) = line.split_once(' ')?;
-        let uid = parse_uid(uid)?;
-        (!file_name.is_empty()).then_some(Self { uid, fields: "", file_name })
+    fn parse_v1(line: &'a [u8]) -> Option<Self> {
+        let (uid, file_name) = split_at_blank(line)?;
+        (!file_name.is_empty()).then_some(Self { uid: parse_uid(uid)?, fields: "", file_name })
     }
 
     /// Appends the line, with its line feed.
-    pub fn write(&self, out: &mut String) {
+    pub fn write(&self, out: &mut Vec<u8>) {
         let blank = if self.fields.is_empty() { "" } else { " " };
-        let _ = writeln!(out, "{} {}{blank}:{}", self.uid, self.fields, self.file_name);
+        out.extend_from_slice(format!("{} {}{blank}:", self.uid, self.fields).as_bytes());
+        out.extend_from_slice(self.file_name);
+        out.push(b'\n');
     }
 }
 
-fn parse_uid(digits: &str) -> Option<u32> {
-    if !digits.bytes().all(|octet| octet.is_ascii_digit()) {
+fn split_at_blank(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = line.iter().position(|&octet| octet == b' ')?;
+    Some((&line[..end], &line[end + 1..]))
+}
+
+fn parse_uid(digits: &[u8]) -> Option<u32> {
+    if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    digits.parse().ok().filter(|&uid| uid != 0)
+    std::str::from_utf8(digits).ok()?.parse().ok().filter(|&uid| uid != 0)
 }
 
 #[cfg(test)]
@@ -182,39 +187,50 @@ mod tests {
         25017 W2481 Pold:uid.7 :1276533073.M242911P3632.mail:2,F\n";
 
     fn print(list: &Uidlist<'_>) -> String {
-        let mut text = list.header();
+        let mut text = list.header().into_bytes();
         for record in &list.records {
             record.write(&mut text);
         }
-        text
+        String::from_utf8(text).unwrap()
     }
 
     #[test]
     fn reads_and_writes_what_dovecot_wrote() {
-        let list = Uidlist::parse(OF_DOVECOT).unwrap();
+        let list = Uidlist::parse(OF_DOVECOT.as_bytes()).unwrap();
         assert_eq!((list.validity, list.next_uid, list.appendable), (1_275_660_208, 25022, true));
-        assert_eq!(list.records[1].crlf_octets(), Some(2481));
+        assert_eq!(list.records[1].field('W'), Some("2481"));
         assert_eq!(list.records[1].field('P'), Some("old:uid.7"));
-        assert_eq!(list.records[1].file_name, "1276533073.M242911P3632.mail:2,F");
+        assert_eq!(list.records[1].file_name, b"1276533073.M242911P3632.mail:2,F");
         assert_eq!(print(&list), OF_DOVECOT);
     }
 
     #[test]
     fn a_torn_last_line_is_not_read_nor_appended_to() {
-        let list = Uidlist::parse(&OF_DOVECOT[..OF_DOVECOT.len() - 3]).unwrap();
+        let list = Uidlist::parse(&OF_DOVECOT.as_bytes()[..OF_DOVECOT.len() - 3]).unwrap();
         assert_eq!((list.records.len(), list.next_uid, list.appendable), (1, 25022, false));
     }
 
     #[test]
     fn appended_uids_raise_the_next_one() {
-        let list = Uidlist::parse("3 V1 N2\n7 :a\n").unwrap();
+        let list = Uidlist::parse(b"3 V1 N2\n7 :a\n").unwrap();
         assert_eq!(list.next_uid, 8);
     }
 
     #[test]
+    fn a_file_name_is_octets() {
+        let text = b"3 V1 N9\n7 W5 :caf\xe9:2,S\n";
+        let list = Uidlist::parse(text).unwrap();
+        assert_eq!((list.records[0].field('W'), list.records[0].file_name), (Some("5"), &b"caf\xe9:2,S"[..]));
+        let mut again = list.header().into_bytes();
+        list.records[0].write(&mut again);
+        assert_eq!(again, text);
+        assert_eq!(Uidlist::parse(b"3 V1 N9\n7 W\xe9 :a\n"), Err(Broken::Line { line: 2 }));
+    }
+
+    #[test]
     fn version_1_is_read_and_not_appended_to() {
-        let list = Uidlist::parse("1 100 6\n5 a b:2,S\n").unwrap();
-        assert_eq!((list.validity, list.records[0].file_name, list.appendable), (100, "a b:2,S", false));
+        let list = Uidlist::parse(b"1 100 6\n5 a b:2,S\n").unwrap();
+        assert_eq!((list.validity, list.records[0].file_name, list.appendable), (100, &b"a b:2,S"[..], false));
     }
 
     #[test]
@@ -235,7 +251,7 @@ mod tests {
             ("3 V1 N2\n2 :a\n1 :b\n", Broken::Order { line: 3 }),
             ("3 V1 N2\n4294967295 :a\n", Broken::Order { line: 2 }),
         ] {
-            assert_eq!(Uidlist::parse(text).unwrap_err(), broken, "{text:?}");
+            assert_eq!(Uidlist::parse(text.as_bytes()).unwrap_err(), broken, "{text:?}");
         }
     }
 
@@ -247,17 +263,17 @@ mod tests {
         ) {
             let records: Vec<_> = uids
                 .iter()
-                .map(|&uid| Record { uid, fields: fields.trim(), file_name: &file_name })
+                .map(|&uid| Record { uid, fields: fields.trim(), file_name: file_name.as_bytes() })
                 .collect();
             let next_uid = uids.last().map_or(1, |last| last + 1);
             let list = Uidlist { validity, next_uid, header_rest: vec!["Gabc"], records, appendable: true };
             let text = print(&list);
-            prop_assert_eq!(Uidlist::parse(&text).unwrap(), list);
+            prop_assert_eq!(Uidlist::parse(text.as_bytes()).unwrap(), list);
         }
 
         #[test]
         fn no_text_panics(text in "[31 VN0-9:\n]{0,60}") {
-            let _ = Uidlist::parse(&text);
+            let _ = Uidlist::parse(text.as_bytes());
         }
     }
 }

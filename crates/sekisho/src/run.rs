@@ -13,7 +13,7 @@ use tracing::{error, info};
 
 use crate::log::Logger;
 use crate::status::{Process, status};
-use admin::{self, Backend, WhichSessions, wire};
+use admin::{self, Backend, Retrier, WhichSessions, wire};
 use config::{self, Loaded, Settings};
 use serve::Server;
 use serve::aside::aside;
@@ -126,10 +126,11 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
         }
     };
     let border = Arc::clone(started.server.border());
+    let retrier = started.server.retrier();
     let (stopping, _) = watch::channel(false);
     let (server, in_force) = (Mutex::new(started.server), RwLock::new(InForce::now(file)));
     let life = Arc::new(Life { server, in_force, logger: Arc::clone(&logger), source, started: started_at, stopping });
-    let (end_admin, admin) = admin_api(started.admin, &border, &life);
+    let (end_admin, admin) = admin_api(started.admin, &border, Some(retrier), &life);
     ready()?;
     signals.attend(&life).await;
     info!("stopping");
@@ -169,7 +170,7 @@ async fn end(life: Arc<Life>, admin: JoinHandle<()>, socket: PathBuf) {
 
 type AdminTask = (oneshot::Sender<()>, JoinHandle<()>);
 
-fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> AdminTask {
+fn admin_api(listener: UnixListener, border: &Arc<Border>, retrier: Option<Retrier>, life: &Arc<Life>) -> AdminTask {
     let (for_pop, for_never, for_reload) = (Arc::clone(border), Arc::clone(border), Arc::clone(life));
     let (for_list, for_cut) = (Arc::clone(border), Arc::clone(border));
     let (for_configuration, for_process, for_status) = (Arc::clone(life), Arc::clone(life), Arc::clone(border));
@@ -179,6 +180,7 @@ fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> 
             state: Arc::clone(&border.sources.state),
             guess_key: border.sources.guess_key,
             spool: Arc::clone(&border.spool),
+            retrier,
             pop: Box::new(move || for_pop.site.load().settings.relay.pop.clone()),
             status: Box::new(move |queue| status(&for_status, &for_process.process(), queue)),
             configuration: Box::new(move || for_configuration.configuration()),

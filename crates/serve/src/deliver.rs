@@ -70,6 +70,8 @@ fn config(settings: &Settings, dns: Option<&Arc<dns::Resolver>>) -> Result<Confi
             messages_per_connection: delivery.messages_per_connection as usize,
             connect: delivery.connect_timeout,
             reply: delivery.reply_timeout,
+            host_rest: delivery.rest,
+            host_rest_max: delivery.rest_max,
             ..Limits::default()
         },
     })
@@ -136,20 +138,23 @@ fn lookups(border: &Arc<Border>) -> Lookups {
     }
 }
 
+/// How long delivery waits for a mailbox to be looked at.
+const MAKE_WAIT: Duration = Duration::from_secs(30);
+
 async fn mailbox(border: &Border, login: &str) -> Result<Option<Mailbox>, Unavailable> {
     let Some((path, octets)) = find(&border.sources.directory, &border.site.load().settings, login).await? else {
         return Ok(None);
     };
     let at = path.clone();
-    let made = tokio::task::spawn_blocking(move || ensure_maildir(&at)).await;
-    if let Err(error) = made.unwrap_or_else(|_| Err(io::Error::other("making it ended by a panic"))) {
+    let made = border.sources.files.within(MAKE_WAIT, move || ensure_maildir(&at)).await;
+    if let Err(error) = made.and_then(|made| made) {
         return Err(Unavailable(format!("mailbox {}: {error}", path.display())));
     }
     Ok(Some(Mailbox { path, quota: maildir::Quota { octets, messages: None } }))
 }
 
 /// The Maildir of a login and its quota; `None`: no such account.
-async fn find(
+pub(crate) async fn find(
     directory: &Directory,
     settings: &Settings,
     login: &str,

@@ -61,6 +61,7 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
         dns: resolver(&settings.dns),
         directory: Arc::new(directory),
         state: Arc::new(state),
+        files: judge::Files::default(),
         sessions: SessionIds::default(),
         decoy_key: *key.derive("sasl-decoy"),
         guess_key,

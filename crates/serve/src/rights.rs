@@ -2,13 +2,15 @@
 //! held. Nothing of this is what keeps
 //! mail from being relayed (each command asks anew); it is that nobody goes on sitting in a session that may do nothing.
 
+use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use directory::RightsMark;
-use guard::{AddressRight, Manner};
+use guard::{AddressRight, Manner, Reason};
 use judge::{Case, Connected, Judge};
-use spool::Filter;
+use spool::{Envelope, Filter, Origin};
 use state::Revoke;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -23,13 +25,14 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Follows changes of logins until the server stops.
 pub(crate) async fn follow(border: Arc<Border>, mut stop: watch::Receiver<bool>) {
     let mut changes = border.sources.directory.login_changes();
-    let mut mark = None;
+    let (mut mark, mut expired) = (None, HashSet::new());
     loop {
         if mark.is_none() || changes.has_changed().unwrap_or(false) {
             changes.mark_unchanged();
             mark = ended(&border, mark).await.or(mark);
         }
         cut_the_ended(&border).await;
+        hold_of_the_expired(&border, &mut expired).await;
         tokio::select! {
             heard = changes.changed() => {
                 if heard.is_err() {
@@ -43,6 +46,10 @@ pub(crate) async fn follow(border: Arc<Border>, mut stop: watch::Receiver<bool>)
     }
 }
 
+/// The rights that the configuration gives by a client's address, as the queue knows them ([`guard::Right::code`]).
+const BY_CONFIGURATION: [&str; 2] = ["network", "client-map"];
+/// Messages looked at in one turn.
+const PAGE: usize = 1_000;
 /// Why mail is held whose sender has lost the right by which it came.
 const RIGHT_ENDED: &str = "right-ended";
 
@@ -78,6 +85,23 @@ async fn ended(border: &Border, after: Option<RightsMark>) -> Option<RightsMark>
     Some(found.mark)
 }
 
+/// What logins have queued that the clock has ended. Once: what the operator releases then goes.
+async fn hold_of_the_expired(border: &Border, known: &mut HashSet<Arc<str>>) {
+    let mut expired = HashSet::new();
+    for login in border.spool.logins() {
+        match border.sources.directory.has_expired(&login).await {
+            Ok(true) => expired.insert(login),
+            // Not known is asked again.
+            Err(_) if known.contains(&login) => expired.insert(login),
+            Ok(false) | Err(_) => false,
+        };
+    }
+    for login in expired.difference(known) {
+        hold(border, login).await;
+    }
+    *known = expired;
+}
+
 /// While no server ran: only what was queued before the change came by the right that it ended.
 async fn hold_if_older(border: &Border, login: &str) {
     let Ok(Some(ended_at)) = border.sources.directory.rights_ended_at(login).await else { return };
@@ -110,6 +134,53 @@ pub(crate) async fn follow_configuration(border: Arc<Border>) {
         let mut case = Case::new(connected, Manner::OWN);
         if !matches!(judge.address_right(&mut case).await, Ok(AddressRight::AnySender)) {
             cut(&open, "configuration");
+        }
+    }
+    for grant in BY_CONFIGURATION {
+        hold_of_clients(&border, &judge, grant).await;
+    }
+}
+
+/// What clients have queued that the configuration let relay, and lets no more.
+async fn hold_of_clients(border: &Border, judge: &Judge<'_>, grant: &str) {
+    let mut over = HashSet::new();
+    for client in clients_of(border, grant).await {
+        let listener = Arc::from("configuration");
+        let connected = Connected { client: Some(client), session: border.sources.sessions.next(), listener };
+        match judge.address_right(&mut Case::new(connected, Manner::OWN)).await {
+            // What cannot be found out now takes nothing back.
+            Ok(AddressRight::AnySender) | Err(Reason::AuthorityUnavailable) => {}
+            Ok(_) | Err(_) => {
+                over.insert(client);
+            }
+        }
+    }
+    if over.is_empty() {
+        return;
+    }
+    let is_over = |envelope: &Envelope| match &envelope.origin {
+        Origin::Account(sender) => sender.client.is_some_and(|client| over.contains(&client)),
+        Origin::Outside | Origin::Bounce => false,
+    };
+    match border.spool.hold_of_grant(grant, RIGHT_ENDED, is_over).await {
+        Ok(messages) => info!(grant, messages, reason = RIGHT_ENDED, "mail held"),
+        Err(error) => warn!(grant, %error, "hold failed"),
+    }
+}
+
+/// The clients of all mail in the queue that came by this right.
+async fn clients_of(border: &Border, grant: &str) -> HashSet<IpAddr> {
+    let mut filter = Filter { account: Some(grant.to_owned()), limit: PAGE, held: Some(false), ..Filter::default() };
+    let mut clients = HashSet::new();
+    loop {
+        let page = border.spool.list(&filter).await;
+        clients.extend(page.iter().filter_map(|listed| match &listed.origin {
+            Origin::Account(sender) => sender.client,
+            Origin::Outside | Origin::Bounce => None,
+        }));
+        filter.after = page.last().map(|listed| listed.id);
+        if page.len() < PAGE {
+            return clients;
         }
     }
 }

@@ -86,6 +86,11 @@ impl Server {
         }
     }
 
+    /// Tries mail at once.
+    pub fn retrier(&self) -> delivery::Retrier {
+        self.delivery.retrier()
+    }
+
     async fn open(&mut self) -> Result<(), StartError> {
         let site = self.border.site.load_full();
         let opened = self.bind(&site).await?;

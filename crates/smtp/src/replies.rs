@@ -242,6 +242,16 @@ pub fn mailbox_full(path: &dyn Display, id: &dyn Display) -> Reply {
     Reply::new(552, Enhanced(5, 2, 2), format!("{path}: the mailbox is full [{id}]"))
 }
 
+/// An alias has sent on as much as it may for strangers, or for this client.
+pub fn forwards_limited(path: &dyn Display, id: &dyn Display) -> Reply {
+    Reply::new(450, Enhanced(4, 7, 1), format!("{path}: too much mail is sent on from here; try again later [{id}]"))
+}
+
+/// The server that it goes to does not take its mail, and as much as may waits for it.
+pub fn destination_crowded(path: &dyn Display, id: &dyn Display) -> Reply {
+    Reply::new(450, Enhanced(4, 4, 5), format!("{path}: too much mail waits for its server; try again later [{id}]"))
+}
+
 /// Whether the client may relay, or whether the recipient exists, cannot be found out now. Never a relay.
 pub fn authority_unavailable(path: &dyn Display, id: &dyn Display) -> Reply {
     Reply::new(451, Enhanced(4, 3, 0), format!("{path}: cannot be decided now, try again later [{id}]"))
@@ -289,6 +299,8 @@ mod tests {
             ("sender_not_yours", sender_not_yours(&path, &"7kq2m4xd")),
             ("unknown_user", unknown_user(&path, &"7kq2m4xd")),
             ("mailbox_full", mailbox_full(&path, &"7kq2m4xd")),
+            ("forwards_limited", forwards_limited(&path, &"7kq2m4xd")),
+            ("destination_crowded", destination_crowded(&path, &"7kq2m4xd")),
             ("authority_unavailable", authority_unavailable(&path, &"7kq2m4xd")),
             ("grant_exhausted", grant_exhausted(&path, &"7kq2m4xd")),
             ("recipients_guessed", recipients_guessed(&path)),

@@ -127,6 +127,11 @@ impl Entry {
         }
     }
 
+    /// What it takes on the disk, roughly.
+    pub(crate) fn disk_octets(&self) -> u64 {
+        self.message_octets.max(u64::from(self.position.octets)).max(self.file_octets().unwrap_or(0))
+    }
+
     pub(crate) fn has_file(&self) -> bool {
         matches!(self.body, BodyIn::File { .. })
     }

@@ -9,6 +9,8 @@ use crate::shared::Done;
 use crate::state::State;
 use crate::{AcceptError, Envelope, QueueId, Spool, UnixMicros};
 
+/// Messages changed before the lock is let go for a moment.
+const PAGE: usize = 256;
 /// Why a message is held that the operator holds.
 const OPERATOR: &str = "operator";
 
@@ -65,6 +67,33 @@ impl Spool {
     /// Makes a message due at `now`, whatever its back-off; a held one stays held.
     pub async fn retry(&self, id: QueueId, now: UnixMicros) -> Result<bool, AcceptError> {
         self.change(id, |entry| make_due(entry, now)).await
+    }
+
+    /// Makes these recipients due at `now`, whatever their back-off, without waiting for the disk: what a crash forgets waits as it
+    /// did before. A held message stays held, and who waits no more is left alone. Gives how many messages there were.
+    pub fn hasten(&self, recipients: &[(QueueId, Vec<usize>)], now: UnixMicros) -> usize {
+        let mut hastened = 0;
+        for page in recipients.chunks(PAGE) {
+            let mut index = self.shared.index();
+            for (id, of_it) in page {
+                let changed = index.update(*id, |entry| {
+                    let all = entry.recipients.all_mut();
+                    for &n in of_it {
+                        if let Some(recipient) = all.get_mut(n).filter(|recipient| recipient.is_waiting()) {
+                            recipient.due = now;
+                        }
+                    }
+                    std::mem::replace(&mut entry.dirty, true)
+                });
+                let Some(was_dirty) = changed else { continue };
+                hastened += 1;
+                if !was_dirty {
+                    self.shared.post(|inbox| inbox.dirty.push(*id));
+                }
+            }
+        }
+        self.shared.due_bell.notify_one();
+        hastened
     }
 
     /// Takes a message out for good, without a word to anybody. Durable. An attempt under way is not stopped.

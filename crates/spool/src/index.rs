@@ -9,6 +9,7 @@ use crate::entry::{Entry, Fresh, LeaseNow, OriginKey};
 use crate::held::{Book, HeldMail, HeldRecipient};
 use crate::schedule::{Backoff, Schedule, micros};
 use crate::segment::{Position, Segment};
+use crate::waiting::Lines;
 use crate::{Envelope, QueueId, UnixMicros};
 
 /// Most different reasons shared between messages; more are kept one by one.
@@ -47,6 +48,8 @@ pub(crate) struct Index {
     pub(crate) origins: HashMap<OriginKey, u64>,
     /// What is held by itself.
     pub(crate) held: Book,
+    /// Strangers' mail that waits.
+    pub(crate) waiting: Lines,
     /// When that was looked at last.
     pub(crate) tended_at: Option<i64>,
     /// Messages whose due times were changed by a clock that was set: their states are to be written.
@@ -67,6 +70,7 @@ impl Index {
             segments: VecDeque::new(),
             origins: HashMap::new(),
             held: Book::default(),
+            waiting: Lines::default(),
             tended_at: None,
             clamped: Vec::new(),
             began: Instant::now(),
@@ -146,6 +150,7 @@ impl Index {
         self.unschedule(id, &mut entry);
         self.drop_fresh(&mut entry);
         self.held.forget(id);
+        self.waiting.forget(id);
         entry.position.segment.subtract(entry.position.octets);
         if let Some(count) = self.origins.get_mut(&entry.origin) {
             *count -= 1;
@@ -169,12 +174,21 @@ impl Index {
     pub(crate) fn shelve(&mut self, id: QueueId, held: Vec<HeldRecipient>, age: u64) {
         let since = self.moment_before(age);
         if let Some(entry) = self.entries.get(&id) {
-            let octets =
-                entry.message_octets.max(u64::from(entry.position.octets)).max(entry.file_octets().unwrap_or(0));
+            let octets = entry.disk_octets();
             let kept = entry.hold.is_some();
             self.held.add(id, HeldMail { octets, since }, held);
             self.held.set_kept(id, kept);
         }
+    }
+
+    /// Counts what of a stranger's message waits, once it was tried.
+    pub(crate) fn line_up(&mut self, id: QueueId, envelope: &Envelope) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        let octets = entry.disk_octets();
+        let recipients = entry.recipients.all().iter().enumerate();
+        let waiting: Vec<usize> =
+            recipients.filter(|(_, it)| it.is_waiting() && it.reason.is_some()).map(|(n, _)| n).collect();
+        self.waiting.set(id, octets, envelope, &waiting);
     }
 
     /// What is counted of a message's recipients goes by what it has become.

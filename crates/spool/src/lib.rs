@@ -40,6 +40,7 @@ mod space;
 mod spool;
 mod state;
 mod tend;
+mod waiting;
 mod writer;
 
 pub mod fuzzing;

@@ -40,6 +40,13 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+    /// It was not tried, since its host is known to be away: no attempt is counted, and nothing is given up.
+    Postponed {
+        /// Why, as an attempt told it.
+        reason: String,
+        /// When it is looked at again; at least 1 s, at most the longest step.
+        after: Duration,
+    },
     /// As deferred, but never given up: what would end it, a notice, could not be sent.
     Kept {
         /// Shown to the operator.
@@ -94,6 +101,9 @@ impl Shared {
             return settled;
         }
         index.forget_fresh(id);
+        if let Some(envelope) = envelope {
+            index.line_up(id, envelope);
+        }
         if !was_dirty {
             self.post(|inbox| inbox.dirty.push(id));
         }
@@ -112,7 +122,10 @@ impl Outcome {
     fn reason(&self) -> Option<&str> {
         match self {
             Self::Delivered { .. } => None,
-            Self::Deferred { reason, .. } | Self::Held { reason } | Self::Kept { reason } => Some(reason),
+            Self::Deferred { reason, .. }
+            | Self::Postponed { reason, .. }
+            | Self::Held { reason }
+            | Self::Kept { reason } => Some(reason),
             Self::Failed { reply } => Some(reply),
         }
     }
@@ -148,7 +161,9 @@ impl Entry {
         let Some(recipient) = self.recipients.all_mut().get_mut(n).filter(|recipient| recipient.is_waiting()) else {
             return false;
         };
-        recipient.attempts = recipient.attempts.saturating_add(1);
+        if !matches!(outcome, Outcome::Postponed { .. }) {
+            recipient.attempts = recipient.attempts.saturating_add(1);
+        }
         match outcome {
             Outcome::Delivered { .. } => recipient.state = State::Delivered,
             Outcome::Failed { .. } => recipient.state = State::Failed,
@@ -156,6 +171,9 @@ impl Entry {
             Outcome::Deferred { retry_hint, .. } => {
                 let wait = moment.backoff.wait(recipient.attempts, *retry_hint);
                 recipient.due = moment.now.saturating_add(micros(wait));
+            }
+            Outcome::Postponed { after, .. } => {
+                recipient.due = moment.now.saturating_add(micros(moment.backoff.wait(1, Some(*after))));
             }
             Outcome::Kept { .. } => {
                 let wait = moment.backoff.wait(recipient.attempts, None);

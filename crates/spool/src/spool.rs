@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::entry::OriginKey;
 use crate::id::unix_micros_now;
 use crate::index::Take;
 use crate::job::Job;
@@ -47,6 +48,41 @@ impl Spool {
     /// by dropping what is held of strangers.
     pub async fn room(&self, octets: u64) -> Result<(), AcceptError> {
         self.shared.make_room(octets).await
+    }
+
+    /// Whether strangers' mail for a destination ([`crate::Target::destination`]) may be taken: what waits for it has not its share
+    /// ([`crate::HeldLimits::percent`]) of the disk. Cheap.
+    pub fn has_share(&self, destination: &str) -> bool {
+        if self.shared.index().waiting.is_empty() {
+            return true;
+        }
+        let room_octets = self.shared.room_octets();
+        let share = room_octets / 100 * u64::from(self.shared.config.held.percent);
+        let mut index = self.shared.index();
+        let octets = index.waiting.octets(destination);
+        let now = index.moment();
+        if octets <= share {
+            return true;
+        }
+        if index.waiting.alarm(destination, now) {
+            tracing::warn!(
+                destination,
+                octets,
+                share,
+                note = "strangers' mail for it is deferred",
+                "destination crowded"
+            );
+        }
+        false
+    }
+
+    /// The logins that have mail in the queue.
+    pub fn logins(&self) -> Vec<Arc<str>> {
+        let of_login = |origin: &OriginKey| match origin {
+            OriginKey::Account(login) => Some(Arc::clone(login)),
+            OriginKey::Outside | OriginKey::Bounce | OriginKey::Grant(_) => None,
+        };
+        self.shared.index().origins.keys().filter_map(of_login).collect()
     }
 
     /// How long ago mail was accepted last: a short time means that it is pouring in.

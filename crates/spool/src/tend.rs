@@ -92,7 +92,7 @@ impl Shared {
     }
 
     /// Used by the spool and free for it, in octets.
-    fn room_octets(&self) -> u64 {
+    pub(crate) fn room_octets(&self) -> u64 {
         self.space.room_octets(|| self.index().segments_octets())
     }
 

@@ -130,7 +130,7 @@ impl World {
             match outcome {
                 Outcome::Delivered { .. } | Outcome::Failed { .. } => mail.waiting[*n] = false,
                 Outcome::Held { .. } => (mail.waiting[*n], mail.shelved[*n]) = (false, true),
-                Outcome::Deferred { .. } | Outcome::Kept { .. } => (),
+                Outcome::Deferred { .. } | Outcome::Postponed { .. } | Outcome::Kept { .. } => (),
             }
             told.push((*n, outcome));
         }

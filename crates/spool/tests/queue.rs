@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::str::FromStr as _;
 use std::time::Duration;
 
 use common::*;
@@ -567,4 +568,53 @@ fn settings_that_contradict_each_other_do_not_open() {
     let mut config = small_config(dir.path());
     config.segment_octets = 1000;
     assert!(Spool::open(config).is_err());
+}
+
+#[tokio::test]
+async fn what_strangers_have_waiting_has_a_share_for_each_destination() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = small_config(dir.path());
+    config.held.percent = 0;
+    let (spool, _) = Spool::open(config).unwrap();
+    let has_share = |name: &str| spool.has_share(&format!("maildir:{name}@example.test"));
+    accept(&spool, "x@y", b"mail").await;
+    let job = spool.next(ARRIVED).await.unwrap();
+    assert!(has_share("bob"), "not tried yet");
+    job.settle(vec![(0, deferred("away"))]);
+    assert!(!has_share("bob") && has_share("carol"));
+    drop(job);
+    let own =
+        Envelope { origin: Origin::Account(sender(Some("a"), "auth")), ..envelope("a@b", &["carol@example.test"]) };
+    let own = spool.incoming().commit(own, Vec::new()).await.unwrap();
+    spool.next(ARRIVED).await.unwrap().settle(vec![(0, deferred("away"))]);
+    assert!(has_share("carol"), "not a stranger's");
+    spool.delete(own).await.unwrap();
+    spool.try_next(ARRIVED + 6 * MINUTE).await.unwrap().settle(vec![(0, delivered())]);
+    assert!(has_share("bob") && spool.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_not_tried_counts_no_attempt_and_can_be_hastened() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    let id = spool.incoming().commit(envelope("a@b", &["x@y", "p@q"]), Vec::new()).await.unwrap();
+    let job = spool.next(ARRIVED).await.unwrap();
+    let postponed = Outcome::Postponed { reason: "away".into(), after: Duration::from_secs(120) };
+    job.settle(vec![(0, postponed), (1, deferred("busy"))]);
+    drop(job);
+    let listed = spool.show(id).await.unwrap();
+    let seen: Vec<_> = listed.recipients.iter().map(|it| (it.attempts, it.reason.as_deref())).collect();
+    assert_eq!(seen, [(0, Some("away")), (1, Some("busy"))]);
+    assert!(spool.try_next(ARRIVED + MINUTE).await.is_none());
+    assert_eq!(
+        spool.hasten(&[(id, vec![1, 7]), (QueueId::from_str("0000000000z").unwrap(), vec![0])], ARRIVED + MINUTE),
+        1
+    );
+    let job = spool.try_next(ARRIVED + MINUTE).await.unwrap();
+    assert_eq!((job.due.clone(), job.attempt), (vec![1], 2));
+    job.settle(vec![(1, delivered())]);
+    drop(job);
+    spool.hold(id).await.unwrap();
+    spool.hasten(&[(id, vec![0])], ARRIVED);
+    assert!(spool.try_next(ARRIVED + 9 * MINUTE).await.is_none(), "held it stays");
 }

@@ -84,11 +84,15 @@ pub enum RateKey<'a> {
     UnknownForDomain(&'a str),
     /// That it was told of a subscriber that it tries too many.
     UnknownTold(IpAddr),
+    /// Strangers' messages that an alias sends outside.
+    ForwardsOf(&'a str),
+    /// Messages that aliases send outside for a subscriber.
+    ForwardsFrom(IpAddr),
 }
 
 impl RateKey<'_> {
     /// How many kinds there are.
-    pub(crate) const KINDS: usize = 9;
+    pub(crate) const KINDS: usize = 11;
 
     /// The kind's number, from 0.
     pub(crate) fn kind(self) -> usize {
@@ -102,6 +106,8 @@ impl RateKey<'_> {
             Self::UnknownFromNetwork(_) => 6,
             Self::UnknownForDomain(_) => 7,
             Self::UnknownTold(_) => 8,
+            Self::ForwardsOf(_) => 9,
+            Self::ForwardsFrom(_) => 10,
         }
     }
 }

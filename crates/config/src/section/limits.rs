@@ -60,6 +60,13 @@ pub struct WrittenLimits {
     /// The same for a login, wherever it comes from. 1 to 1,000,000. Default 400.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub unknown_recipients_per_login: u32,
+    /// Messages of strangers that one alias may send on to other hosts in an hour; with more, it is answered with 450. 1 to 1,000,000.
+    /// Default 1,000.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub forwards_per_alias: u32,
+    /// The same for all that aliases send on for one client, an IPv4 address or an IPv6 /64. 1 to 1,000,000. Default 200.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub forwards_per_client: u32,
     /// `Received:` headers that a message may have; with more it goes in a circle. 20 to 500. Default 100 (RFC 5321 §6.3).
     #[schemars(range(min = 20, max = 500))]
     pub hops: u32,
@@ -96,6 +103,8 @@ impl Default for WrittenLimits {
             unknown_recipients_per_network: 400,
             unknown_recipients_per_sender_domain: 400,
             unknown_recipients_per_login: 400,
+            forwards_per_alias: 1_000,
+            forwards_per_client: 200,
             hops: 100,
             header_octets: 1_048_576,
             body_chunk_octets: 65_536,
@@ -124,6 +133,8 @@ pub struct Limits {
     pub unknown_recipients_per_network: u32,
     pub unknown_recipients_per_sender_domain: u32,
     pub unknown_recipients_per_login: u32,
+    pub forwards_per_alias: u32,
+    pub forwards_per_client: u32,
     pub hops: usize,
     pub header_octets: u64,
     pub body_chunk_octets: usize,
@@ -156,6 +167,8 @@ impl WrittenLimits {
             unknown_recipients_per_network: self.unknown_recipients_per_network,
             unknown_recipients_per_sender_domain: self.unknown_recipients_per_sender_domain,
             unknown_recipients_per_login: self.unknown_recipients_per_login,
+            forwards_per_alias: self.forwards_per_alias,
+            forwards_per_client: self.forwards_per_client,
             hops: count(self.hops),
             header_octets: self.header_octets,
             body_chunk_octets: count(self.body_chunk_octets),

@@ -44,6 +44,8 @@ pub(crate) enum LinkError {
     Client(#[from] ClientError),
     #[error("TLS handshake failed: {0}")]
     Handshake(io::Error),
+    #[error("TLS broke after STARTTLS: {0}")]
+    BrokenTls(Box<LinkError>),
     #[error("TLS is required, but the host said: {0}")]
     NoTls(Response),
     #[error("TLS is required, but {0:?} cannot be proved by a certificate")]
@@ -67,8 +69,21 @@ impl LinkError {
             Self::Refused(_) => [4, 3, 2],
             Self::Login(_) => [4, 7, 8],
             Self::Body(_) => [4, 3, 0],
+            Self::BrokenTls(error) => return error.response(),
         };
         Response::local(451, status, self.to_string())
+    }
+
+    /// Whether clear text might do what TLS did not.
+    pub(crate) fn is_about_tls(&self) -> bool {
+        // Octets behind the 220 may be an attack on the TLS session; in clear there is none to attack.
+        let behind = matches!(self, Self::Client(ClientError::BytesBehindStartTls));
+        behind || matches!(self, Self::Handshake(_) | Self::NoTls(_) | Self::BrokenTls(_))
+    }
+
+    /// Whether the connection went, and not the message or a login.
+    fn is_loss(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::Io(_) | Self::Gone)
     }
 }
 
@@ -176,6 +191,11 @@ impl Link {
         Ok(link)
     }
 
+    /// Whether a loss under its first message may be the fault of a TLS that nobody demands.
+    pub(crate) fn blames_tls(&self, error: &LinkError) -> bool {
+        self.protection == Protection::Unproved && self.used <= 1 && error.is_loss()
+    }
+
     /// Whether another message may go over it.
     pub(crate) fn is_open(&self) -> bool {
         self.session.is_open()
@@ -252,10 +272,12 @@ impl Link {
         }
     }
 
-    /// A refused STARTTLS leaves the connection in clear.
+    /// A refused STARTTLS leaves the connection in clear. Whatever stalls or breaks once it was said is the fault of TLS, as far as
+    /// can be told: of the host's, or of something between.
     async fn try_tls(&mut self, endpoint: &Endpoint, settings: &LinkSettings) -> Result<(), LinkError> {
         match self.start_tls(endpoint, settings).await {
             Err(LinkError::NoTls(_)) if self.is_open() => Ok(()),
+            Err(error) if error.is_loss() => Err(LinkError::BrokenTls(Box::new(error))),
             other => other,
         }
     }
@@ -283,7 +305,8 @@ impl Link {
         let Stream::Tcp(tcp) = std::mem::replace(&mut self.stream, Stream::Nothing) else {
             return Err(LinkError::Gone);
         };
-        let shaken = timeout(HANDSHAKE, TlsConnector::from(Arc::clone(config)).connect(name, tcp)).await;
+        let shaken =
+            timeout(HANDSHAKE.min(self.reply), TlsConnector::from(Arc::clone(config)).connect(name, tcp)).await;
         let stream = shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(LinkError::Handshake)?;
         self.protection = if proved { Protection::Proved(exporter(&stream)) } else { Protection::Unproved };
         self.stream = Stream::Tls(Box::new(stream));

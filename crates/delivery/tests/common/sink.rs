@@ -17,6 +17,12 @@ pub enum Offer {
     Tls,
     /// It says 220 to STARTTLS and then nonsense.
     BrokenTls,
+    /// It says nothing to STARTTLS.
+    MuteTls,
+    /// It says 220 to STARTTLS and then nothing.
+    StalledTls,
+    /// Under TLS it goes at the command of this name.
+    FragileTls(&'static str),
 }
 
 /// What came in.
@@ -118,6 +124,11 @@ struct Host {
 async fn converse(stream: tokio::net::TcpStream, host: Host) {
     if let Some(stream) = plain(BufStream::new(stream), &host, false).await {
         let mut stream = stream.into_inner();
+        if host.offer == Offer::StalledTls {
+            let mut octets = [0; 4096];
+            while stream.read(&mut octets).await.is_ok_and(|count| count > 0) {}
+            return;
+        }
         if host.offer == Offer::BrokenTls {
             let _ = stream.write_all(b"no TLS here, sorry\r\n").await;
             return;
@@ -147,6 +158,11 @@ async fn plain<S: AsyncRead + AsyncWrite + Unpin>(
         }
         let line = line.trim_end().to_owned();
         received.commands.push(line.clone());
+        match host.offer {
+            Offer::FragileTls(verb) if tls && line.starts_with(verb) => return None,
+            Offer::MuteTls if line == "STARTTLS" => continue,
+            _ => {}
+        }
         let usual = match line.split([' ', ':']).next().unwrap() {
             "EHLO" | "LHLO" if host.offer != Offer::Clear && !tls => "250-sink\r\n250-STARTTLS\r\n250 PIPELINING",
             "EHLO" | "LHLO" => "250-sink\r\n250-PIPELINING\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 1000000",

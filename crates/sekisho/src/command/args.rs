@@ -375,8 +375,18 @@ pub enum Queue {
     Hold(Ids),
     /// Let held messages go
     Release(Ids),
-    /// Try messages now
-    Retry(Ids),
+    /// Try messages now, whatever they wait for, and say what came of it
+    Retry {
+        /// Queue ids
+        #[arg(value_name = "ID", required_unless_present_any = ["all", "destination"])]
+        ids: Vec<String>,
+        /// Whatever goes there: a domain, or a destination as `queue show` tells it
+        #[arg(long, value_name = "NAME", conflicts_with = "ids")]
+        destination: Option<String>,
+        /// Whatever waits
+        #[arg(long, conflicts_with_all = ["ids", "destination"])]
+        all: bool,
+    },
     /// Take messages out for good, without a word to anybody
     Delete(Ids),
     /// The queue in numbers

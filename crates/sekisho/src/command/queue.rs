@@ -31,7 +31,12 @@ pub(super) async fn run(command: Queue, global: &Global) -> Result<(), Fault> {
         }
         Queue::Hold(ids) => each(&mut client, ids, global, Some("hold")).await,
         Queue::Release(ids) => each(&mut client, ids, global, Some("release")).await,
-        Queue::Retry(ids) => each(&mut client, ids, global, Some("retry")).await,
+        Queue::Retry { ids, destination, all } => {
+            let each = ids.iter().map(|id| format!("id={}", percent(id)));
+            let named = destination.iter().map(|name| format!("destination={}", percent(name)));
+            let queries: Vec<String> = each.chain(named).chain(all.then(|| "all=true".to_owned())).collect();
+            retry(&mut client, &queries, global).await
+        }
         Queue::Delete(ids) => each(&mut client, ids, global, None).await,
         Queue::Stats => {
             let stats: wire::QueueStats = client.get("/v1/queue/stats").await?;
@@ -60,6 +65,41 @@ async fn each(client: &mut Client, ids: Ids, global: &Global, action: Option<&st
     }
     show(global.form(), &json!({ "count": count }), |_| format!("{}: {count}", action.unwrap_or("delete")))?;
     first_fault.map_or(Ok(()), |fault| Err(fault.into()))
+}
+
+/// Tries them one after the other; an unknown one is told after the others were tried.
+async fn retry(client: &mut Client, queries: &[String], global: &Global) -> Result<(), Fault> {
+    let (mut first_fault, mut all) = (None, wire::Retried { messages: 0, held: 0, pending: 0, attempts: Vec::new() });
+    for query in queries {
+        match client.ask::<wire::Retried>(Method::POST, &format!("/v1/queue/retry?{query}"), None::<&()>).await {
+            Ok(retried) => {
+                all.messages += retried.messages;
+                all.held += retried.held;
+                all.pending += retried.pending;
+                all.attempts.extend(retried.attempts);
+            }
+            Err(fault) => first_fault = first_fault.or(Some(fault)),
+        }
+    }
+    show(global.form(), &all, retried_text)?;
+    first_fault.map_or(Ok(()), |fault| Err(fault.into()))
+}
+
+fn retried_text(all: &wire::Retried) -> String {
+    let row = |it: &wire::Attempt| {
+        [it.id.clone(), it.forward_path.clone(), it.outcome.clone(), it.relay.clone(), printable(&it.reply)]
+    };
+    let mut lines = vec![format!("retry: {}", all.messages)];
+    if all.held > 0 {
+        lines.push(format!("held, and not tried: {} (queue release)", all.held));
+    }
+    if all.pending > 0 {
+        lines.push(format!("recipients still being tried: {}", all.pending));
+    }
+    if !all.attempts.is_empty() {
+        lines.push(format!("\n{}", table(["ID", "TO", "OUTCOME", "BY", "REPLY"], all.attempts.iter().map(row))));
+    }
+    lines.join("\n")
 }
 
 fn message_table(messages: &[wire::Message]) -> String {

@@ -119,6 +119,28 @@ fn an_over_quota_mailbox_is_refused_before_the_data() {
     }
     demo.logged(&["reason=mailbox-full"]);
     assert!(smtp.rcpt(STRANGER, "both@example.test").starts_with("250"), "a list is not closed by one of its members");
+    // All copies of one mail count together, by whatever name they come; with a size at RCPT, else when the mail is there.
+    run(Command::new("sh").args(["-c", &format!("{sekisho} user add emil@example.test --quota 20000 --no-password")]));
+    demo.ruled(&["alias", "add", "his@example.test", "emil@example.test"]);
+    smtp.say("RSET");
+    smtp.say(&format!("MAIL FROM:<{STRANGER}> SIZE=12000"));
+    assert!(smtp.say("RCPT TO:<emil@example.test>").starts_with("250"));
+    for to in ["emil@example.test", "his@example.test"] {
+        assert!(smtp.say(&format!("RCPT TO:<{to}>")).starts_with("552 5.2.2"), "{to}");
+    }
+    let mut to_two = |lines, to: &str| {
+        smtp.say("RSET");
+        smtp.say(&format!("MAIL FROM:<{STRANGER}>"));
+        assert!(smtp.say("RCPT TO:<emil@example.test>").starts_with("250"));
+        assert!(smtp.say(&format!("RCPT TO:<{to}>")).starts_with("250"), "{to}");
+        assert!(smtp.say("DATA").starts_with("354"));
+        smtp.say(&format!("{}.", body(lines)))
+    };
+    for to in ["his@example.test", "emil+x@example.test"] {
+        let answer = to_two(400, to);
+        assert!(answer.starts_with("552 5.2.2"), "{to}: {answer}");
+    }
+    assert!(to_two(400, "alice@example.test").starts_with("250"));
 }
 
 /// Paste them one after the other, as the demo tells.

@@ -21,7 +21,11 @@ pub(crate) struct Outside {
 
 impl Outside {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+    }
+
+    /// At a place that was chosen before.
+    pub(crate) fn on(listener: TcpListener) -> Self {
         let port = listener.local_addr().unwrap().port();
         let taken = Arc::new(Mutex::new(Vec::new()));
         let to = Arc::clone(&taken);

@@ -23,7 +23,8 @@ fn reports(mails: &[String]) -> usize {
 /// T51: a right to relay lets nobody have reports sent to whom they name.
 #[test]
 fn t51_reports_go_to_proved_senders_only() {
-    let demo = Demo::start_with(&["relay.networks=[\"127.0.0.9\"]"]);
+    let satellites = "relay.sender_domains=[\"127.0.0.9 branch.example\"]";
+    let demo = Demo::start_with(&["relay.networks=[\"127.0.0.9\"]", satellites]);
     let alice = demo.account("alice");
     demo.ruled(&["alias", "add", "team@example.test", "bob@example.test"]);
     let from_network = || Dialogue::connect(Ipv4Addr::new(127, 0, 0, 9), demo.port("smtp")).greeted();
@@ -39,6 +40,78 @@ fn t51_reports_go_to_proved_senders_only() {
         (reports(&demo.mailbox("alice")) == 2 && reports(&demo.mailbox("bob")) == 1).then_some(())
     });
     assert_eq!((demo.outside().len(), reports(&demo.outside())), (5, 0));
+    // A satellite of that network, as a domain that the configuration names for it.
+    asking_to_hear(&mut from_network(), "stock@branch.example");
+    demo.until("a report to the satellite", || (reports(&demo.outside()) == 1).then_some(()));
+}
+
+/// A retry is an attempt at once, whatever rests, and says what came of it; a host that is back takes all that waited for it.
+#[test]
+fn a_retry_says_what_came_of_it() {
+    let place = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let relay = format!("domains.relay=[{{domain=\"inside.test\",next_hop=\"{place}\"}}]");
+    let demo = Demo::start_with(&[&relay, "delivery.rest_secs=3600", "delivery.rest_max_secs=3600"]);
+    for to in ["one@inside.test", "two@inside.test"] {
+        assert!(demo.dial("smtp").greeted().mail(STRANGER, to, TEXT).starts_with("250"));
+    }
+    demo.logged(&["deferred", "inside.test", "no connection"]);
+    let told = demo.ruled(&["queue", "retry", "--destination", "inside.test"]);
+    assert!(told.starts_with("retry: 2") && told.contains("deferred") && told.contains("no connection"), "{told}");
+    let inside = Outside::on(std::net::TcpListener::bind(place).unwrap());
+    let listed: serde_json::Value = serde_json::from_str(&demo.ruled(&["queue", "list", "--json"])).unwrap();
+    let first = listed[0]["id"].as_str().unwrap().to_owned();
+    let told = demo.ruled(&["queue", "retry", &first]);
+    assert!(told.starts_with("retry: 1") && told.contains("delivered"), "{told}");
+    demo.until_drained();
+    assert_eq!(inside.taken().len(), 2, "the other one went with it");
+    assert!(!demo.sekisho(&["queue", "retry", &first]).status.success(), "it is gone");
+    assert!(demo.ruled(&["queue", "retry", "--all"]).starts_with("retry: 0"));
+}
+
+/// T46: what a network has queued is held when a reload takes the network away. What others have queued waits as before.
+#[test]
+fn t46_what_a_network_queued_is_held_when_it_is_taken_away() {
+    let place = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let smarthost = format!("delivery.smarthost={{host=\"127.0.0.1\",port={},tls=\"off\"}}", place.port());
+    let demo = Demo::start_with(&["delivery.remote=\"smarthost\"", &smarthost]);
+    let file = demo.facts["config"].as_str().unwrap().to_owned();
+    let plain = std::fs::read_to_string(&file).unwrap();
+    let reload_with = |networks: &str| {
+        let text = plain.replacen("[relay.pop]", &format!("[relay]\nnetworks = [{networks}]\n\n[relay.pop]"), 1);
+        std::fs::write(&file, text).unwrap();
+        demo.ruled(&["reload"]);
+    };
+    reload_with("\"127.0.0.8\", \"127.0.0.9\"");
+    for last in [8, 9] {
+        let mut smtp = Dialogue::connect(Ipv4Addr::new(127, 0, 0, last), demo.port("smtp")).greeted();
+        let said = smtp.mail(&format!("from{last}@branch.example"), "x@elsewhere.example", TEXT);
+        assert!(said.starts_with("250"), "{said}");
+    }
+    reload_with("\"127.0.0.8\"");
+    demo.logged(&["mail_held", "grant=network", "messages=1"]);
+    let listed: serde_json::Value = serde_json::from_str(&demo.ruled(&["queue", "list", "--json"])).unwrap();
+    for message in listed.as_array().unwrap() {
+        let is_of_9 = message["reverse_path"] == "from9@branch.example";
+        assert_eq!(message["hold"].as_str(), is_of_9.then_some("right-ended"), "{message}");
+    }
+}
+
+/// What aliases send on for strangers is limited, by the alias and by the client.
+#[test]
+fn strangers_cannot_have_aliases_send_without_end() {
+    let demo = Demo::start_with(&["limits.forwards_per_alias=2", "limits.forwards_per_client=4"]);
+    for name in ["one", "two", "three"] {
+        demo.ruled(&["alias", "add", &format!("{name}@example.test"), "far@elsewhere.example"]);
+    }
+    let sent = |to: &str| demo.dial("smtp").greeted().mail(STRANGER, &format!("{to}@example.test"), TEXT);
+    for (to, taken) in [("one", true), ("ONE", true), ("one", false), ("two", true), ("two", true), ("three", false)] {
+        let said = sent(to);
+        assert_eq!(said.starts_with("250"), taken, "{to}: {said}");
+        assert!(taken || said.starts_with("450 4.7.1"), "{said}");
+    }
+    assert!(sent("alice").starts_with("250"), "its own mailboxes are not meant");
+    demo.until_drained();
+    assert_eq!(demo.outside().len(), 4);
 }
 
 /// T54: an alias's mail goes as mail to its target would.

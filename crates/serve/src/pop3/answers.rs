@@ -137,7 +137,7 @@ impl Answers {
         let root = &self.client.site.settings.delivery.maildir_root;
         let maildir = root.join(&*proved.identity.maildir);
         self.record(proved).await;
-        match OpenMaildrop::open(maildir).await {
+        match OpenMaildrop::open(self.client.border.sources.files.clone(), maildir).await {
             Ok((maildrop, listing)) => {
                 self.maildrop = Some(maildrop);
                 Answer::Maildrop(Arc::new(listing))
@@ -168,6 +168,11 @@ impl Answers {
         let piece = maildrop.message(number).await?;
         self.sent += 1;
         Ok(piece)
+    }
+
+    /// The next part of a message.
+    pub(super) async fn read_on(&self, rest: std::fs::File) -> io::Result<Piece> {
+        Piece::read(&self.client.border.sources.files, rest).await
     }
 
     async fn commit(&mut self, deleted: Vec<u32>) -> Answer {

@@ -8,7 +8,6 @@ use pop3::{Answer, Input, Lines, Output, Question, Session, Wanted};
 use tokio::sync::watch;
 
 use super::answers::Answers;
-use super::maildrop::Piece;
 use listen::{Ends, Heard, Wire};
 
 /// How much of a list or of a message is in memory at a time, in octets.
@@ -121,7 +120,7 @@ impl Driver {
             if self.wire.unsent().len() >= PIECE_OCTETS {
                 self.wire.flush().await?;
             }
-            piece = Piece::read(rest).await?;
+            piece = self.answers.read_on(rest).await?;
         }
         writer.finish(self.wire.unsent());
         Ok(Answer::Sent)

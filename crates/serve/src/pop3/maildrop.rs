@@ -1,11 +1,14 @@
 //! The open maildrop of a session. The disk is touched on blocking threads only.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use judge::Files;
 use maildir::{Maildrop, MaildropError};
 use pop3::{Listing, Reply, replies};
 use tracing::warn;
@@ -18,8 +21,14 @@ const AHEAD_OCTETS: u64 = 64 * 1024;
 /// Messages read ahead at most.
 const AHEAD_MESSAGES: usize = 32;
 
+/// How long a client is kept waiting for a disk: to open a maildrop, of which the sizes of many messages may have to be counted, and
+/// for all else.
+const OPEN_WAIT: Duration = Duration::from_secs(60);
+const READ_WAIT: Duration = Duration::from_secs(30);
+
 /// A maildrop that this session alone has.
 pub(super) struct OpenMaildrop {
+    files: Files,
     maildrop: Arc<Maildrop>,
     /// Whole messages read ahead, with their numbers.
     ahead: VecDeque<(u32, Vec<u8>)>,
@@ -35,8 +44,8 @@ pub(super) struct Piece {
 
 impl Piece {
     /// Reads the next part.
-    pub(super) async fn read(file: File) -> io::Result<Self> {
-        blocking(move || Self::take(file, PIECE_OCTETS as u64)).await
+    pub(super) async fn read(files: &Files, file: File) -> io::Result<Self> {
+        files.within(READ_WAIT, move || Self::take(file, PIECE_OCTETS as u64)).await?
     }
 
     fn take(mut file: File, expected_octets: u64) -> io::Result<Self> {
@@ -50,8 +59,8 @@ impl Piece {
 
 impl OpenMaildrop {
     /// Locks and lists it.
-    pub(super) async fn open(maildir: PathBuf) -> Result<(Self, Listing), Reply> {
-        let opened = blocking(move || {
+    pub(super) async fn open(files: Files, maildir: PathBuf) -> Result<(Self, Listing), Reply> {
+        let opened = files.within(OPEN_WAIT, move || {
             let maildrop = match Maildrop::open(&maildir) {
                 // An account whose mailbox was not made yet has no mail.
                 Err(MaildropError::Missing { .. }) if maildir::create(&maildir).is_ok() => Maildrop::open(&maildir)?,
@@ -61,8 +70,8 @@ impl OpenMaildrop {
             let listing = entries.map(|entry| (entry.octets, maildrop.unique_id(entry))).collect();
             Ok((maildrop, listing))
         });
-        let (maildrop, listing) = opened.await.map_err(|error| refusal(&error))?;
-        Ok((Self { maildrop: Arc::new(maildrop), ahead: VecDeque::new() }, listing))
+        let (maildrop, listing) = opened.await.map_err(|error| stalled(&error))?.map_err(|error| refusal(&error))?;
+        Ok((Self { files, maildrop: Arc::new(maildrop), ahead: VecDeque::new() }, listing))
     }
 
     /// Opens message `number` (from 1) and reads its beginning, and what is likely to be asked for next.
@@ -73,12 +82,12 @@ impl OpenMaildrop {
             }
         }
         let maildrop = Arc::clone(&self.maildrop);
-        let read = blocking(move || {
+        let read = self.files.within(READ_WAIT, move || {
             let first = read_first(&maildrop, number)?;
             let ahead = if first.rest.is_none() { read_ahead(&maildrop, number + 1) } else { VecDeque::new() };
             Ok((first, ahead))
         });
-        let (first, ahead) = read.await.map_err(|error| refusal(&error))?;
+        let (first, ahead) = read.await.map_err(|error| stalled(&error))?.map_err(|error| refusal(&error))?;
         self.ahead = ahead;
         Ok(first)
     }
@@ -88,10 +97,12 @@ impl OpenMaildrop {
         let indices: Vec<usize> = deleted.into_iter().map(|number| (number as usize).saturating_sub(1)).collect();
         drop(self.ahead);
         let Ok(maildrop) = Arc::try_unwrap(self.maildrop) else { return Err(replies::not_all_deleted()) };
-        blocking(move || maildrop.commit(&indices)).await.map_err(|error| {
+        let failed = |error: &dyn Display| {
             warn!(%error, "deletion incomplete");
             replies::not_all_deleted()
-        })
+        };
+        let committed = self.files.within(OPEN_WAIT, move || maildrop.commit(&indices)).await;
+        committed.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }
 }
 
@@ -133,14 +144,7 @@ fn refusal(error: &MaildropError) -> Reply {
     }
 }
 
-/// Runs on a blocking thread. A panic there is a fault of ours and goes on here, where it ends the connection. Work that
-/// never began was cut off with the runtime, and the session with it: there is nothing to wait for.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => std::future::pending().await,
-        },
-    }
+fn stalled(error: &io::Error) -> Reply {
+    warn!(%error, "maildrop unavailable");
+    replies::maildrop_unavailable()
 }

@@ -30,7 +30,8 @@ impl Answers {
         }
         match refused {
             None => {
-                self.transaction = Some(Box::new(Transaction { smtputf8: params.smtputf8, ..Transaction::default() }));
+                let (smtputf8, declared_octets) = (params.smtputf8, params.size);
+                self.transaction = Some(Box::new(Transaction { smtputf8, declared_octets, ..Transaction::default() }));
                 Answer::Proceed
             }
             Some(reply) => {
@@ -51,16 +52,21 @@ impl Answers {
         if let Some(end) = self.login_ended() {
             return end;
         }
-        let Some(transaction) = &mut self.transaction else { return Answer::Refuse(replies::mail_first()) };
         match (decision.outcome, decision.refused) {
             (Outcome::Accept(recipient), _) => {
+                let mut places = decision.places;
+                match self.admit(&recipient).await {
+                    Ok(more) => places.join(more),
+                    Err(reply) => return Answer::Refuse(reply),
+                }
+                let Some(transaction) = &mut self.transaction else { return Answer::Refuse(replies::mail_first()) };
                 transaction.accepted(&recipient);
                 if let Recipient::Relayed(_, grant) = &recipient
                     && matches!(grant.right(), Right::Network(_) | Right::ClientMap(_))
                 {
                     self.client.listed.relays_by_configuration();
                 }
-                Answer::Recipient(Proof { recipient, places: decision.places })
+                Answer::Recipient(Proof { recipient, places })
             }
             (outcome, Some(reply)) => {
                 if outcome.refusal().is_some_and(|refusal| refusal.reason == Reason::TooManyUnknown) {

@@ -180,6 +180,7 @@ impl Answers {
         let fate = if effects.hold { Fate::Held } else { Fate::Queued };
         self.judge_message(envelope, octets).await?;
         let queued = self.queued_envelope(envelope, octets).await?;
+        self.has_room(&transaction, &queued).await?;
         if fate == Fate::Held {
             arriving.incoming.hold(HELD_BY_RULE);
         }

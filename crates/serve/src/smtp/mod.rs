@@ -2,6 +2,7 @@
 //!
 //! `driver` moves octets, `answers` answers the session's questions, `judge` asks the guard, `message` takes a message to the queue, `origin` says who brought it, `header` knows the header fields that we read and write.
 
+mod admit;
 mod answers;
 mod driver;
 pub mod header;

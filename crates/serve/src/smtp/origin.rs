@@ -23,7 +23,11 @@ pub(super) async fn of(client: &Client, case: &Case, envelope: &Envelope<Proof>)
     let directory = &client.border.sources.directory;
     let (login, grant, reverse_path) = match (right, case.proved()) {
         (Some(right), _) => {
-            let reverse_path = of_right(directory, right, &envelope.reverse_path).await;
+            let reverse_path = if is_satellites(client, right, &envelope.reverse_path) {
+                Ownership::Proved
+            } else {
+                of_right(directory, right, &envelope.reverse_path).await
+            };
             (right.login().map(str::to_owned), right.code(), reverse_path)
         }
         (None, Some(proved)) => {
@@ -34,6 +38,16 @@ pub(super) async fn of(client: &Client, case: &Case, envelope: &Envelope<Proof>)
     };
     let client = Some(case.client().unwrap_or(client.ip));
     Origin::Account(Sender { login, account_id: None, grant: grant.to_owned(), client, reverse_path })
+}
+
+/// Whether a network's client sends as a domain that the configuration says is its.
+fn is_satellites(client: &Client, right: &Right, reverse_path: &ReversePath) -> bool {
+    let (Right::Network(_) | Right::ClientMap(_), ReversePath::Mailbox(mailbox)) = (right, reverse_path) else {
+        return false;
+    };
+    let Some(domain) = mailbox.host.domain() else { return false };
+    let site = client.border.site.load();
+    site.settings.relay.sender_domains.iter().any(|it| it.net.contains(&client.ip) && it.domains.contains(domain))
 }
 
 /// A right with a login was given for a reverse-path of that login. A network's client may use any; it is believed where

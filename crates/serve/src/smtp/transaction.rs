@@ -1,5 +1,7 @@
 //! One mail transaction, and its message while that comes in.
 
+use std::collections::BTreeMap;
+
 use guard::Recipient;
 use judge::Places;
 use smtp::reply::Reply;
@@ -17,6 +19,16 @@ pub(super) struct Proof {
     pub(super) places: Places,
 }
 
+/// A recipient of ours, and the accounts that it leads to.
+#[derive(Debug)]
+pub(super) struct LocalRecipient {
+    pub(super) path: String,
+    /// Each with a copy.
+    pub(super) accounts: Vec<String>,
+    /// It leads to nothing but accounts.
+    pub(super) is_only_here: bool,
+}
+
 /// One mail transaction, from MAIL on.
 #[derive(Default)]
 pub(super) struct Transaction {
@@ -26,6 +38,12 @@ pub(super) struct Transaction {
     pub(super) first_recipient: Option<String>,
     /// How many are accepted.
     pub(super) recipients: usize,
+    /// `SIZE=`.
+    pub(super) declared_octets: Option<u64>,
+    /// Those of them that are ours.
+    pub(super) local: Vec<LocalRecipient>,
+    /// How many copies each account gets by them.
+    pub(super) copies: BTreeMap<String, u64>,
     pub(super) arriving: Option<Arriving>,
 }
 

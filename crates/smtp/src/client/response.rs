@@ -3,64 +3,54 @@
 //! A server is a stranger too: one that sends a line without end, or lines without end, must cost us
 //! no more than [`ResponseLimits`] allow.
 
+use std::borrow::Cow;
 use std::fmt;
 
-/// What one reply may cost us.
+/// What one reply may cost us. What is beyond the first three is cut off: a reply that says too much still says yes or no.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseLimits {
-    /// Longest reply line with its line end, in octets. RFC 5321 §4.5.3.1.5 says 512; many exceed it.
+    /// Octets of a line that are looked at. RFC 5321 §4.5.3.1.5 says 512; many exceed it.
     pub line_octets_max: usize,
-    /// Most lines of one reply.
+    /// Lines of one reply whose text is kept.
     pub lines_max: usize,
-    /// Most text kept of one reply, in octets; what is beyond is dropped, not an error.
+    /// Most text kept of one reply, in octets.
     pub text_octets_max: usize,
+    /// Octets of one reply that are waited for; a host that goes on says nothing.
+    pub reply_octets_max: usize,
 }
 
 impl Default for ResponseLimits {
     fn default() -> Self {
-        Self { line_octets_max: 4096, lines_max: 128, text_octets_max: 8192 }
+        Self { line_octets_max: 4096, lines_max: 128, text_octets_max: 8192, reply_octets_max: 1 << 20 }
     }
 }
 
 /// Why the input is no reply. The connection cannot be used any further.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseError {
-    /// A line outgrew [`ResponseLimits::line_octets_max`].
-    #[error("a reply line exceeds {max} octets")]
-    LineTooLong {
+    /// A reply outgrew [`ResponseLimits::reply_octets_max`].
+    #[error("a reply exceeds {max} octets")]
+    TooLong {
         /// The limit.
         max: usize,
     },
-    /// A reply outgrew [`ResponseLimits::lines_max`].
-    #[error("a reply exceeds {max} lines")]
-    TooManyLines {
-        /// The limit.
-        max: usize,
-    },
-    /// No three digits and a blank, hyphen or line end.
+    /// It does not begin with three digits and a blank, hyphen or line end.
     #[error("not a reply line: {line:?}")]
     NotAReply {
         /// The start of the line, made printable.
         line: String,
-    },
-    /// The lines of one reply have different codes (RFC 5321 §4.2.1).
-    #[error("one reply with the codes {first} and {then}")]
-    CodesDiffer {
-        /// Code of the first line.
-        first: u16,
-        /// Code of the differing line.
-        then: u16,
     },
 }
 
 /// One whole reply of the peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// Reply code, 200 to 599.
+    /// Reply code, 200 to 599: that of the last line, where they differ (RFC 5321 §4.2.1 forbids it, and hosts do it).
     pub code: u16,
-    /// Enhanced status code of the first line (RFC 2034), if it agrees with the class of the code.
+    /// Enhanced status code of the first line that has one of the class of the code (RFC 2034).
     pub enhanced: Option<[u16; 3]>,
-    /// Text without codes, lines joined by `\n`; control characters are blanks.
+    /// Text without codes, lines joined by `\n`; control characters are blanks. A line that is no UTF-8 is taken for ISO 8859-1,
+    /// and octets that are none either stand as `\x81`.
     pub text: String,
 }
 
@@ -101,8 +91,10 @@ pub struct ResponseReader {
     limits: ResponseLimits,
     buffer: Vec<u8>,
     read: usize,
-    /// Octets behind `read` that are known to have no line end.
-    scanned: usize,
+    /// The line being read, as far as it is looked at.
+    line: Vec<u8>,
+    /// Octets of the reply being read.
+    octets: usize,
     partial: Option<Partial>,
 }
 
@@ -115,97 +107,103 @@ struct Partial {
 impl ResponseReader {
     /// An empty reader.
     pub fn new(limits: ResponseLimits) -> Self {
-        Self { limits, buffer: Vec::new(), read: 0, scanned: 0, partial: None }
+        Self { limits, buffer: Vec::new(), read: 0, line: Vec::new(), octets: 0, partial: None }
     }
 
     /// Whether nothing is buffered, not even half a line or half a reply.
     pub fn is_empty(&self) -> bool {
-        self.read == self.buffer.len() && self.partial.is_none()
+        self.read == self.buffer.len() && self.octets == 0
     }
 
     /// Adds what the peer sent.
     pub fn push(&mut self, bytes: &[u8]) {
-        if self.read == self.buffer.len() {
-            self.buffer.clear();
-            self.read = 0;
-        }
+        self.buffer.drain(..self.read);
+        self.read = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
     /// The next whole reply, `None` when more octets are needed.
     pub fn next_response(&mut self) -> Result<Option<Response>, ResponseError> {
-        while let Some(end) = self.line_end()? {
-            let line = trim_line_end(&self.buffer[self.read..end]);
-            let line = Line::split(line)?;
-            join(&mut self.partial, self.limits, &line)?;
-            self.read = end;
-            self.scanned = 0;
+        while self.next_line()? {
+            let line = std::mem::take(&mut self.line);
+            let line = Line::split(trim_line_end(&line), self.partial.is_some())?;
+            join(&mut self.partial, self.limits, &line);
             if line.is_last {
-                self.compact();
+                self.octets = 0;
                 return Ok(self.partial.take().map(|partial| partial.response));
             }
         }
-        self.compact();
         Ok(None)
     }
 
-    /// End of the next line in the buffer, behind its LF.
-    fn line_end(&mut self) -> Result<Option<usize>, ResponseError> {
-        let max = self.limits.line_octets_max;
+    /// Reads on to the end of the line; false when that did not come yet.
+    fn next_line(&mut self) -> Result<bool, ResponseError> {
         let rest = &self.buffer[self.read..];
-        let found = rest[self.scanned..].iter().position(|&octet| octet == b'\n').map(|at| self.scanned + at + 1);
-        if found.unwrap_or(rest.len()) > max {
-            return Err(ResponseError::LineTooLong { max });
+        let end = rest.iter().position(|&octet| octet == b'\n');
+        let length = end.map_or(rest.len(), |end| end + 1);
+        let room = self.limits.line_octets_max.saturating_sub(self.line.len());
+        self.line.extend_from_slice(&rest[..length.min(room)]);
+        self.read += length;
+        self.octets += length;
+        let max = self.limits.reply_octets_max;
+        if self.octets > max {
+            return Err(ResponseError::TooLong { max });
         }
-        self.scanned = rest.len();
-        Ok(found.map(|length| self.read + length))
-    }
-
-    /// Gives read octets back once nothing or little is behind them.
-    fn compact(&mut self) {
-        if self.read == self.buffer.len() {
-            self.buffer.clear();
-            self.read = 0;
-        } else if self.read > self.limits.line_octets_max {
-            self.buffer.drain(..self.read);
-            self.read = 0;
-        }
+        Ok(end.is_some())
     }
 }
 
 /// Adds a line to the reply being read.
-fn join(partial: &mut Option<Partial>, limits: ResponseLimits, line: &Line<'_>) -> Result<(), ResponseError> {
+fn join(partial: &mut Option<Partial>, limits: ResponseLimits, line: &Line<'_>) {
     let Line { code, text, .. } = *line;
-    let Some(partial) = partial else {
-        let (enhanced, text) = split_enhanced(code, text);
-        let mut response = Response { code, enhanced, text: String::new() };
-        append(&mut response.text, text, limits.text_octets_max);
-        *partial = Some(Partial { response, lines: 1 });
-        return Ok(());
-    };
-    if partial.response.code != code {
-        return Err(ResponseError::CodesDiffer { first: partial.response.code, then: code });
+    let is_first = partial.is_none();
+    let partial = partial.get_or_insert_with(|| Partial {
+        response: Response { code: code.unwrap_or_default(), enhanced: None, text: String::new() },
+        lines: 0,
+    });
+    let response = &mut partial.response;
+    if let Some(code) = code {
+        response.code = code;
+        response.enhanced = response.enhanced.filter(|enhanced| enhanced[0] == code / 100);
     }
+    let (enhanced, rest) = split_enhanced(response.code, text);
+    // Said again on each line, it stands once.
+    let is_known = response.enhanced.is_some() && response.enhanced != enhanced;
+    let text = if is_known { text } else { rest };
+    response.enhanced = response.enhanced.or(enhanced);
     partial.lines += 1;
     if partial.lines > limits.lines_max {
-        return Err(ResponseError::TooManyLines { max: limits.lines_max });
+        return;
     }
-    let (enhanced, rest) = split_enhanced(code, text);
-    let text = if enhanced.is_some() && enhanced == partial.response.enhanced { rest } else { text };
-    if partial.response.text.len() < limits.text_octets_max {
-        partial.response.text.push('\n');
+    if !is_first && response.text.len() < limits.text_octets_max {
+        response.text.push('\n');
     }
-    append(&mut partial.response.text, text, limits.text_octets_max);
-    Ok(())
+    append(&mut response.text, text, limits.text_octets_max);
 }
 
 fn append(to: &mut String, text: &[u8], max: usize) {
-    for character in String::from_utf8_lossy(text).chars() {
+    for character in readable(text).chars() {
         if to.len() + character.len_utf8() > max {
             return;
         }
         to.push(if character.is_control() { ' ' } else { character });
     }
+}
+
+/// Hosts speak to their own customers: in UTF-8, or in what was there before it. A line cut in the midst of a character is UTF-8.
+fn readable(text: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(text) {
+        Ok(text) => text.into(),
+        Err(error) if error.error_len().is_none() => String::from_utf8_lossy(&text[..error.valid_up_to()]),
+        Err(_) if text.iter().any(|octet| (0x80..0xa0).contains(octet)) => {
+            text.iter().map(|&octet| escaped(octet)).collect()
+        }
+        Err(_) => text.iter().map(|&octet| char::from(octet)).collect(),
+    }
+}
+
+fn escaped(octet: u8) -> String {
+    if octet.is_ascii() { char::from(octet).to_string() } else { format!("\\x{octet:02x}") }
 }
 
 /// A line ends with LF; the CR before it is left out by some servers, which harms nobody here.
@@ -216,24 +214,33 @@ fn trim_line_end(line: &[u8]) -> &[u8] {
 
 /// One line of a reply.
 struct Line<'a> {
-    code: u16,
+    /// `None`: a line in the midst of a reply that has none.
+    code: Option<u16>,
     is_last: bool,
     text: &'a [u8],
 }
 
 impl<'a> Line<'a> {
-    fn split(line: &'a [u8]) -> Result<Self, ResponseError> {
-        let not_a_reply = || ResponseError::NotAReply { line: printable_start(line) };
-        let (digits, rest) = line.split_at_checked(3).ok_or_else(not_a_reply)?;
-        if !digits.iter().all(u8::is_ascii_digit) || !(b'2'..=b'5').contains(&digits[0]) {
-            return Err(not_a_reply());
+    /// `goes_on`: a reply has begun, so that what has no code is a line of its text.
+    fn split(line: &'a [u8], goes_on: bool) -> Result<Self, ResponseError> {
+        match Self::split_strictly(line) {
+            Some(split) => Ok(split),
+            None if goes_on => Ok(Self { code: None, is_last: false, text: line }),
+            None => Err(ResponseError::NotAReply { line: printable_start(line) }),
         }
-        let code = digits.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0'));
+    }
+
+    fn split_strictly(line: &'a [u8]) -> Option<Self> {
+        let (digits, rest) = line.split_at_checked(3)?;
+        if !digits.iter().all(u8::is_ascii_digit) || !(b'2'..=b'5').contains(&digits[0]) {
+            return None;
+        }
+        let code = Some(digits.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0')));
         match rest.split_first() {
-            None => Ok(Self { code, is_last: true, text: rest }),
-            Some((b' ', text)) => Ok(Self { code, is_last: true, text }),
-            Some((b'-', text)) => Ok(Self { code, is_last: false, text }),
-            Some(_) => Err(not_a_reply()),
+            None => Some(Self { code, is_last: true, text: rest }),
+            Some((b' ', text)) => Some(Self { code, is_last: true, text }),
+            Some((b'-', text)) => Some(Self { code, is_last: false, text }),
+            Some(_) => None,
         }
     }
 }
@@ -289,6 +296,12 @@ mod tests {
             ("550 4.1.1 class differs\r\n", &["550 4.1.1 class differs"]),
             ("250-a\r\n250-b\r\n250 c\r\n354 go\r\n", &["250 a b c", "354 go"]),
             ("220 \x1b[2Jhost\r\n", &["220  [2Jhost"]),
+            ("250-a\r\n251 b\r\n", &["251 a b"]),
+            ("250-2.0.0 ok\r\n550 5.7.1 but no\r\n250 c\r\n", &["550 5.7.1 ok but no", "250 c"]),
+            ("550-5.7.1 no\r\n450 later\r\n", &["450 no later"]),
+            ("550-no\r\nsee below\r\n550 x\r\n", &["550 no see below x"]),
+            ("550-no\r\n\r\n550x\r\n550\r\n", &["550 no 550x"]),
+            ("550 宛先がありません\r\n", &["550 宛先がありません"]),
             ("250 half", &[]),
             ("250-more\r\n", &[]),
         ];
@@ -312,15 +325,38 @@ mod tests {
         {
             assert!(matches!(read_all(input.as_bytes()), Err(ResponseError::NotAReply { .. })), "{input:?}");
         }
-        assert_eq!(read_all(b"250-a\r\n251 b\r\n"), Err(ResponseError::CodesDiffer { first: 250, then: 251 }));
     }
 
     #[test]
-    fn lines_and_their_number_are_bounded() {
-        assert_eq!(read_all(&[b'2'; 5000]), Err(ResponseError::LineTooLong { max: 4096 }));
-        assert_eq!(read_all(&b"250-x\r\n".repeat(200)), Err(ResponseError::TooManyLines { max: 128 }));
+    fn what_is_too_long_is_cut_and_costs_no_more() {
+        let long = format!("550 5.1.1 {}\r\n250 next\r\n", "x".repeat(100_000));
+        let got = read_all(long.as_bytes()).unwrap();
+        assert_eq!((got[0].code, got[0].enhanced, got[1].code), (550, Some([5, 1, 1]), 250));
+        assert!(got[0].text.len() <= 4096);
+        let many = "250-x\r\n".repeat(200) + "250 end\r\n250 next\r\n";
+        assert_eq!(read_all(many.as_bytes()).unwrap().iter().map(|one| one.code).collect::<Vec<_>>(), [250, 250]);
         let long = format!("250-{}\r\n", "x".repeat(1000)).repeat(20) + "250 end\r\n";
         assert!(read_all(long.as_bytes()).unwrap()[0].text.len() <= 8192);
+        let mut reader = ResponseReader::new(ResponseLimits::default());
+        for _ in 0..(1 << 20) / 4096 {
+            reader.push(&[b'2'; 4096]);
+            assert_eq!(reader.next_response(), Ok(None));
+            assert!(reader.buffer.len() + reader.line.len() <= 8192);
+        }
+        reader.push(b"2");
+        assert_eq!(reader.next_response(), Err(ResponseError::TooLong { max: 1 << 20 }));
+        assert_eq!(read_all(&b"250-x\r\n".repeat(200_000)), Err(ResponseError::TooLong { max: 1 << 20 }));
+    }
+
+    #[test]
+    fn text_of_any_encoding_stays_readable() {
+        for (text, expected) in [
+            (&b"550 Bo\xeete pleine\r\n"[..], "Boîte pleine"),
+            (b"550 \x88\xb6\x90\xe6 no\r\n", "\\x88\\xb6\\x90\\xe6 no"),
+            ("550 ü\x07\r\n".as_bytes(), "ü "),
+        ] {
+            assert_eq!(read_all(text).unwrap()[0].text, expected);
+        }
     }
 
     proptest! {

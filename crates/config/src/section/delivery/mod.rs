@@ -44,6 +44,13 @@ pub struct WrittenDelivery {
     /// Longest wait for a reply, in seconds. 10 to 3,600 (RFC 5321 §4.5.3.2: 300, 600 after the data). Default 300.
     #[schemars(range(min = 10, max = 3_600))]
     pub reply_timeout_secs: u32,
+    /// How long a destination is left alone after none of its hosts could be reached, in seconds; each failure after that
+    /// doubles it. Mail for it waits, and goes as soon as a host answers. 1 to 3,600. Default 60.
+    #[schemars(range(min = 1, max = 3_600))]
+    pub rest_secs: u32,
+    /// The longest such time, in seconds. 1 to 86,400. Default 1,800.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub rest_max_secs: u32,
 }
 
 impl Default for WrittenDelivery {
@@ -60,6 +67,8 @@ impl Default for WrittenDelivery {
             messages_per_connection: 100,
             connect_timeout_secs: 30,
             reply_timeout_secs: 300,
+            rest_secs: 60,
+            rest_max_secs: 1_800,
         }
     }
 }
@@ -90,6 +99,9 @@ pub struct Delivery {
     pub messages_per_connection: u32,
     pub connect_timeout: Duration,
     pub reply_timeout: Duration,
+    pub rest: Duration,
+    /// Never shorter than `rest`.
+    pub rest_max: Duration,
 }
 
 /// Who keeps the mailboxes.
@@ -126,6 +138,8 @@ impl WrittenDelivery {
             messages_per_connection: self.messages_per_connection,
             connect_timeout: secs(self.connect_timeout_secs),
             reply_timeout: secs(self.reply_timeout_secs),
+            rest: secs(self.rest_secs),
+            rest_max: secs(self.rest_max_secs.max(self.rest_secs)),
         }
     }
 
@@ -173,5 +187,7 @@ impl Delivery {
         restart.compare("delivery.messages_per_connection", old_messages, new_messages);
         restart.compare("delivery.connect_timeout_secs", &self.connect_timeout, &new.connect_timeout);
         restart.compare("delivery.reply_timeout_secs", &self.reply_timeout, &new.reply_timeout);
+        restart.compare("delivery.rest_secs", &self.rest, &new.rest);
+        restart.compare("delivery.rest_max_secs", &self.rest_max, &new.rest_max);
     }
 }

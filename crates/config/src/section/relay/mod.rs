@@ -14,11 +14,12 @@ use crate::map_file::{self, MapFile};
 use crate::reading::Reading;
 use crate::restart::Restart;
 use crate::source::Position;
-use crate::value;
+use crate::value::{self, Unreadable};
 use ipnet::IpNet;
 use maps::Kind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use smtp::Domain;
 
 /// `[relay]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +29,9 @@ pub struct WrittenRelay {
     /// (a public network wider than /24, or /48 in IPv6, or more than a private network) does not start. No network is
     /// trusted by default, loopback neither. Default `[]`.
     pub networks: Vec<String>,
+    /// Sender domains of relaying networks, each as `"NETWORK DOMAIN DOMAIN …"`: a satellite or a customer behind the network sends as
+    /// these domains, so that bounces go back there. A sender of another foreign domain gets none. Default `[]`.
+    pub sender_domains: Vec<String>,
     /// Single clients that may relay, each by address or by forward-confirmed name. Default `[]`.
     pub clients: Vec<WrittenClient>,
     /// Files of other mail servers that give relaying, as `TYPE:FILE`: `sendmail-access` (entries with `RELAY`), `relay-allow`,
@@ -51,6 +55,7 @@ pub struct WrittenRelay {
 #[expect(missing_docs, reason = "told at the keys of the same name above")]
 pub struct Relay {
     pub networks: Vec<Network>,
+    pub sender_domains: Vec<SenderDomains>,
     pub clients: Vec<Client>,
     pub maps: Vec<MapFile>,
     pub pop: Pop,
@@ -67,6 +72,27 @@ pub struct Network {
     pub place: Position,
 }
 
+/// One of `relay.sender_domains`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SenderDomains {
+    /// Where the senders are.
+    pub net: IpNet,
+    /// The domains that are theirs.
+    pub domains: Vec<Domain>,
+}
+
+impl SenderDomains {
+    fn read(text: &str) -> Result<Self, Unreadable> {
+        let mut words = text.split_ascii_whitespace();
+        let net = value::network(words.next().unwrap_or_default())?;
+        let domains = words.map(value::domain).collect::<Result<Vec<_>, _>>()?;
+        if domains.is_empty() {
+            return value::unreadable(format!("\"{text}\" names no domain"), "as in \"192.0.2.0/28 branch.example\"");
+        }
+        Ok(Self { net, domains })
+    }
+}
+
 /// What `relay.maps` may be.
 const KINDS: [Kind; 4] = [Kind::SendmailAccess, Kind::RelayAllow, Kind::IpAllow, Kind::NameAllow];
 
@@ -78,6 +104,10 @@ impl WrittenRelay {
             let place = reading.position(&path);
             networks.extend(reading.parsed(&path, value::network(text)).map(|net| Network { net, place }));
         }
+        let sender_domains = self.sender_domains.iter().enumerate().filter_map(|(index, text)| {
+            reading.parsed(&format!("relay.sender_domains[{index}]"), SenderDomains::read(text))
+        });
+        let sender_domains = sender_domains.collect();
         let clients = self.clients.iter().enumerate();
         let clients = clients.filter_map(|(index, it)| it.meant(&format!("relay.clients[{index}]"), reading)).collect();
         let pop = self.pop.meant(reading);
@@ -85,7 +115,7 @@ impl WrittenRelay {
         let drac = self.drac.meant(reading);
         let export = self.export.as_ref();
         let export = export.and_then(|text| export::meant(text, reading));
-        Relay { networks, clients, maps, pop, drac, export }
+        Relay { networks, sender_domains, clients, maps, pop, drac, export }
     }
 }
 

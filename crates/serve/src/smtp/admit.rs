@@ -1,0 +1,158 @@
+//! What a recipient of ours that was judged still takes: room in its mailboxes with all others of the mail, and, of a stranger's mail,
+//! a share of what waits for its server and of what aliases send on. Known here, it is refused before 250.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use guard::{HostedPath, Recipient};
+use judge::{Judge, Places};
+use maildir::quota::{self, Quota, Usage};
+use smtp::replies;
+use smtp::reply::Reply;
+use spool::Target;
+use tracing::{info, warn};
+
+use super::answers::Answers;
+use super::transaction::{LocalRecipient, Transaction};
+use crate::{deliver, route};
+
+/// How long a client waits for it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A mailbox with a bound, and what comes into it.
+struct Filling {
+    maildir: PathBuf,
+    octets_max: u64,
+    more: Usage,
+}
+
+impl Answers {
+    /// Whether there is room for the recipient; what is counted for it.
+    pub(super) async fn admit(&mut self, recipient: &Recipient) -> Result<Places, Reply> {
+        let Recipient::Hosted(hosted) = recipient else { return Ok(Places::default()) };
+        let directory = &self.client.border.sources.directory;
+        // What cannot be found out now is answered when the message is there.
+        let Ok(targets) = route::targets(directory, &self.client.site, hosted).await else {
+            return Ok(Places::default());
+        };
+        self.count_copies(hosted, &targets).await?;
+        if self.case.proved().is_some() {
+            return Ok(Places::default());
+        }
+        self.share(hosted, &targets)?;
+        let mailbox = hosted.mailbox().map(ToString::to_string).unwrap_or_default();
+        let is_forward =
+            |(path, target): &(String, Target)| matches!(target, Target::Remote { .. }) && *path != mailbox;
+        if !targets.iter().any(is_forward) {
+            return Ok(Places::default());
+        }
+        let terms = self.client.border.site.load().terms.clone();
+        let judge = Judge { sources: &self.client.border.sources, terms: &terms, policy: &terms.policy };
+        let places = judge.forwards(&self.case, &mailbox.to_ascii_lowercase()).await;
+        places.ok_or_else(|| replies::forwards_limited(&in_brackets(&mailbox), &self.client.session))
+    }
+
+    fn share(&self, hosted: &HostedPath, targets: &[(String, Target)]) -> Result<(), Reply> {
+        let spool = &self.client.border.spool;
+        let crowded = targets.iter().map(|(_, target)| target.destination()).find(|it| !spool.has_share(it));
+        let Some(destination) = crowded else { return Ok(()) };
+        let path = hosted.mailbox().map(ToString::to_string).unwrap_or_default();
+        info!(session = %self.client.session, forward_path = ?path, destination, "recipient deferred");
+        Err(replies::destination_crowded(&in_brackets(&path), &self.client.session))
+    }
+
+    /// With the size that was declared, each further copy of the mail must find room in a mailbox beside those before; the first
+    /// was judged alone.
+    async fn count_copies(&mut self, hosted: &HostedPath, targets: &[(String, Target)]) -> Result<(), Reply> {
+        let of_account = |(_, target): &(String, Target)| match target {
+            Target::Maildir { account } => Some(account.clone()),
+            Target::Remote { .. } | Target::NextHop { .. } | Target::Lmtp { .. } => None,
+        };
+        let accounts: Vec<String> = targets.iter().filter_map(of_account).collect();
+        let path = hosted.mailbox().map(ToString::to_string).unwrap_or_default();
+        let local = LocalRecipient { path, is_only_here: accounts.len() == targets.len(), accounts };
+        let Some(transaction) = &self.transaction else { return Ok(()) };
+        let mut copies: BTreeMap<String, u64> = BTreeMap::new();
+        for account in &local.accounts {
+            let before = transaction.copies.get(account).copied().unwrap_or_default();
+            *copies.entry(account.clone()).or_insert(before) += 1;
+        }
+        if let Some(octets) = transaction.declared_octets
+            && copies.values().any(|count| *count > 1)
+            && self.is_full(&local, &copies, octets).await
+        {
+            return Err(replies::mailbox_full(&in_brackets(&local.path), &self.client.session));
+        }
+        if let Some(transaction) = &mut self.transaction {
+            transaction.copies.append(&mut copies);
+            transaction.local.push(local);
+        }
+        Ok(())
+    }
+
+    /// The message is here, `octets` long: whether each of its recipients has a mailbox with room for all copies of it. Where nobody
+    /// may be told afterwards, the client is told now.
+    pub(super) async fn has_room(&self, transaction: &Transaction, envelope: &spool::Envelope) -> Result<(), Reply> {
+        if envelope.may_tell() || envelope.recipients.len() < 2 {
+            return Ok(());
+        }
+        for recipient in &transaction.local {
+            if self.is_full(recipient, &transaction.copies, envelope.message_octets).await {
+                let (path, octets) = (&recipient.path, envelope.message_octets);
+                info!(session = %self.client.session, forward_path = ?path, octets, "mailbox full");
+                return Err(replies::mailbox_full(&in_brackets(path), &self.client.session));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether none of its mailboxes can take all copies. What is not known has room: delivery asks again.
+    async fn is_full(&self, recipient: &LocalRecipient, copies: &BTreeMap<String, u64>, octets: u64) -> bool {
+        if !recipient.is_only_here {
+            return false;
+        }
+        let site = self.client.border.site.load_full();
+        let mut fillings = Vec::new();
+        for account in &recipient.accounts {
+            let found = deliver::find(&self.client.border.sources.directory, &site.settings, account).await;
+            let Ok(Some((maildir, Some(octets_max)))) = found else { return false };
+            let count = copies.get(account).copied().unwrap_or(1);
+            fillings.push(Filling {
+                maildir,
+                octets_max,
+                more: Usage { octets: octets.saturating_mul(count), messages: count },
+            });
+        }
+        if fillings.is_empty() {
+            return false;
+        }
+        let session = self.client.session;
+        let are_full = move || {
+            fillings.iter().all(|filling| {
+                filling.is_too_much().unwrap_or_else(|error| {
+                    warn!(session = %session, maildir = %filling.maildir.display(), %error, "quota unknown");
+                    false
+                })
+            })
+        };
+        self.client.border.sources.files.within(PATIENCE, are_full).await.unwrap_or(false)
+    }
+}
+
+fn in_brackets(path: &str) -> String {
+    format!("<{path}>")
+}
+
+impl Filling {
+    fn is_too_much(&self) -> io::Result<bool> {
+        let quota = Quota { octets: Some(self.octets_max), messages: None };
+        match quota::has_room(&self.maildir, quota, self.more) {
+            Ok(room) => Ok(!room),
+            // A mailbox that was not made yet holds nothing, and delivery makes it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(self.more.octets > self.octets_max),
+            Err(error) => Err(error),
+        }
+    }
+}
