@@ -76,12 +76,15 @@ pub(super) async fn add(
 pub(super) async fn show(State(backend): Shared, Path(login): Path<String>) -> Result<Json<wire::Account>, ApiError> {
     let found = backend.directory.account(&login).await?;
     let addresses = backend.directory.addresses(&login).await?;
-    Ok(Json(account(found, addresses)))
+    let over = backend.directory.aliases_over(&login).await?;
+    let over = over.into_iter().map(|it| wire::Alias { address: it.address, targets: it.targets });
+    Ok(Json(wire::Account { aliases: over.collect(), ..account(found, addresses) }))
 }
 
 /// Deletes an account with its addresses and devices. Its mailbox stays.
 #[utoipa::path(delete, path = "/v1/accounts/{login}", tag = "accounts", params(("login" = String, Path)), responses(
     (status = 204), (status = 404, body = wire::Problem),
+    (status = 409, description = "An alias or a catch-all leads to nobody without it.", body = wire::Problem),
 ))]
 pub(super) async fn delete(State(backend): Shared, Path(login): Path<String>) -> Result<StatusCode, ApiError> {
     backend.directory.delete_account(&login).await?;
@@ -247,6 +250,7 @@ fn account(account: Account, addresses: Vec<String>) -> wire::Account {
         scheme: account.scheme,
         devices: account.devices,
         addresses,
+        aliases: Vec::new(),
     }
 }
 

@@ -59,9 +59,9 @@ impl IntoResponse for ApiError {
 impl From<DirectoryError> for ApiError {
     fn from(error: DirectoryError) -> Self {
         let kind = match &error {
-            DirectoryError::NotFound { .. } => ProblemKind::NotFound,
+            DirectoryError::NotFound { .. } | DirectoryError::OtherKind(_) => ProblemKind::NotFound,
             DirectoryError::Exists { .. } => ProblemKind::Exists,
-            DirectoryError::InUse { .. } => ProblemKind::InUse,
+            DirectoryError::InUse { .. } | DirectoryError::Conflict(_) => ProblemKind::InUse,
             DirectoryError::Invalid { .. } | DirectoryError::Alias { .. } => ProblemKind::Invalid,
             DirectoryError::WrongPassword => ProblemKind::WrongPassword,
             DirectoryError::Unavailable { .. } | DirectoryError::Busy => ProblemKind::Temporary,

@@ -76,6 +76,9 @@ pub struct Account {
     /// Addresses of its own; only where one account is shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
+    /// Aliases over these addresses: its mail goes where they lead; only where one account is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<Alias>,
 }
 
 /// An account to be made.
@@ -202,6 +205,9 @@ pub struct Alias {
 pub struct AliasTargets {
     /// Accounts here, or addresses anywhere.
     pub targets: Vec<String>,
+    /// The address is an account's, which gets a copy of each mail. Without it such an alias is refused.
+    #[serde(default)]
+    pub keep_copy: bool,
 }
 
 /// Evidence of a POP login: while it lives, its address may relay as its account, or, when DRAC told of it, with the reverse-paths

@@ -55,7 +55,7 @@ use crate::watch::{Generations, Watch};
 pub use account::{Change, NewAccount, NewPassword};
 pub use alias::{Alias, Domain};
 pub use device::{DeviceSecret, SECRET_CHARACTERS};
-pub use error::{AliasFault, DirectoryError, OpenError};
+pub use error::{AliasFault, DirectoryError, OpenError, Way};
 pub use key::{KEY_OCTETS, ServerKey};
 pub use known::KnownLogin;
 pub use listed::{Account, Device, DeviceLimits, PasswordKind, RecipientScope};

@@ -173,7 +173,12 @@ async fn targets(border: &Border, address: &str) -> Result<Vec<spool::Target>, U
     let Ok(mailbox) = smtp::Mailbox::parse(address) else { return Ok(Vec::new()) };
     let site = border.site.load_full();
     let found = route::mailbox_targets(&border.sources.directory, &site, &mailbox).await;
-    let found = found.map_err(|error| Unavailable(error.to_string()))?;
+    let found = match found {
+        Ok(found) => found,
+        // An alias that leads to nobody: waiting helps nobody either.
+        Err(directory::DirectoryError::Alias { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(Unavailable(error.to_string())),
+    };
     if !found.is_empty() {
         return Ok(found.into_iter().map(|(_, target)| target).collect());
     }

@@ -281,6 +281,9 @@ pub enum Alias {
         /// Accounts here, or addresses anywhere
         #[arg(required = true)]
         targets: Vec<String>,
+        /// The address is an account's: let the account keep a copy of each mail
+        #[arg(long)]
+        keep_copy: bool,
     },
     /// List aliases
     List,

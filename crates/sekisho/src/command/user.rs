@@ -153,6 +153,7 @@ fn account_text(account: &wire::Account) -> String {
         ("made", account.created_at.clone()),
         ("addresses", account.addresses.join(" ")),
     ];
-    let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
+    let over = |it: &wire::Alias| ("alias", format!("{} leads to {}", it.address, it.targets.join(" ")));
+    let rows = rows.into_iter().chain(account.aliases.iter().map(over)).filter(|(_, value)| !value.is_empty());
     rows.map(|(name, value)| format!("{name:<10} {value}")).collect::<Vec<_>>().join("\n")
 }

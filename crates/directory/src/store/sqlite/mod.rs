@@ -2,11 +2,14 @@
 //! disk. Every statement is a constant; what callers name is bound, never pasted.
 
 mod account;
+mod address;
+mod alias;
 mod changes;
 mod device;
 mod fault;
 mod login;
 mod route;
+mod sound;
 mod value;
 
 use std::fs::OpenOptions;
