@@ -137,6 +137,14 @@ pub enum OpenError {
         #[source]
         source: Option<std::io::Error>,
     },
+    /// There is a database and no key file: a new key would not open what it holds.
+    #[error("server key {key}: missing, and the database {path} was made with one; restore that key file beside it")]
+    KeyMissing {
+        /// The database file.
+        path: PathBuf,
+        /// Where its key should be.
+        key: PathBuf,
+    },
     /// The database was made with another server key: its device secrets could not be read.
     #[error("directory {path}: made with another server key; give it the key file it was made with")]
     ForeignKey {
