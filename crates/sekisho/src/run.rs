@@ -133,6 +133,7 @@ fn admin_api(listener: UnixListener, border: &Arc<Border>, life: &Arc<Life>) -> 
     let (for_list, for_cut) = (Arc::clone(border), Arc::clone(border));
     let backend = Backend {
         directory: Arc::clone(&border.sources.directory),
+        audit: admin::audit::Audit::new(&border.site.load().settings.data_dir),
         server: Some(admin::Server {
             state: Arc::clone(&border.sources.state),
             guess_key: border.sources.guess_key,
