@@ -196,7 +196,16 @@ pub(super) async fn devices(
 ) -> Result<Json<Vec<wire::Device>>, ApiError> {
     let of = if login == "-" { None } else { Some(backend.directory.account(&login).await?.login) };
     let devices = backend.directory.devices(of.as_deref()).await?;
-    Ok(Json(devices.into_iter().map(device).collect()))
+    let mut uses = backend.directory.last_uses(of.as_deref()).await?;
+    let used = |it: Device| {
+        let last = uses.remove(it.login.as_str());
+        wire::Device {
+            last_used_at: last.as_ref().map(|last| wire::time(last.at)),
+            last_used_from: last.map(|last| last.from.to_string()),
+            ..device(it)
+        }
+    };
+    Ok(Json(devices.into_iter().map(used).collect()))
 }
 
 /// Makes a device and shows its secret, the only time.
@@ -264,6 +273,8 @@ fn device(device: Device) -> wire::Device {
         recipients: device.limits.recipients.as_str().to_owned(),
         expires_at: device.limits.expires_at.map(wire::time),
         revoked_at: device.revoked_at.map(wire::time),
+        last_used_at: None,
+        last_used_from: None,
         created_at: wire::time(device.created_at),
     }
 }

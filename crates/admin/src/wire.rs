@@ -138,6 +138,12 @@ pub struct Device {
     pub expires_at: Option<String>,
     /// When it was cut off.
     pub revoked_at: Option<String>,
+    /// When it logged in last; null: never, or not since this is remembered.
+    #[serde(default)]
+    pub last_used_at: Option<String>,
+    /// From which address.
+    #[serde(default)]
+    pub last_used_from: Option<String>,
     /// When it was made.
     pub created_at: String,
 }
@@ -218,6 +224,9 @@ pub struct Grant {
     pub address: String,
     /// Who logged in; none when DRAC told of it.
     pub login: Option<String>,
+    /// The device of that account that did, by its name; of several behind one address all, with blanks between.
+    #[serde(default)]
+    pub device: Option<String>,
     /// The server that told of it by DRAC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,

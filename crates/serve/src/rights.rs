@@ -30,6 +30,9 @@ pub(crate) async fn follow(border: Arc<Border>, mut stop: watch::Receiver<bool>)
             mark = ended(&border, mark).await.or(mark);
         }
         cut_the_ended(&border).await;
+        if let Err(error) = border.sources.directory.keep_uses().await {
+            warn!(%error, note = "when devices were used; tried again in a minute", "uses unwritten");
+        }
         tokio::select! {
             heard = changes.changed() => {
                 if heard.is_err() {

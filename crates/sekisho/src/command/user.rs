@@ -120,9 +120,13 @@ async fn list_devices(client: &mut Client, of: DeviceList, global: &Global) -> R
                 it.recipients.clone(),
                 or_blank(it.expires_at.as_ref()),
                 or_blank(it.revoked_at.as_ref()),
+                or_blank(it.last_used_at.as_ref()),
+                or_blank(it.last_used_from.as_ref()),
             ]
         };
-        table(["LOGIN", "ACCOUNT", "FROM", "PER HOUR", "MAY SEND TO", "EXPIRES", "REVOKED"], devices.iter().map(row))
+        let header =
+            ["LOGIN", "ACCOUNT", "FROM", "PER HOUR", "MAY SEND TO", "EXPIRES", "REVOKED", "LAST USED", "LAST FROM"];
+        table(header, devices.iter().map(row))
     })
 }
 

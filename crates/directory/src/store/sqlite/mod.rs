@@ -31,6 +31,7 @@ pub(crate) use self::changes::Changes;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "accounts", include_str!("../../../migrations/0001_accounts.sql")),
     (2, "login changes", include_str!("../../../migrations/0002_login_changes.sql")),
+    (3, "device use", include_str!("../../../migrations/0003_device_use.sql")),
 ];
 
 /// How long a statement may wait for another process's write before the answer is "unavailable".
