@@ -297,6 +297,12 @@ pub struct MessageRecipient {
     pub forward_path: String,
     /// `maildir:LOGIN`, `remote:HOST`, `smtp:SERVER`, `lmtp:SERVER`.
     pub target: String,
+    /// What the client gave, where an alias led here.
+    #[serde(default)]
+    pub given: Option<String>,
+    /// That alias; `@domain` is a catch-all.
+    #[serde(default)]
+    pub alias: Option<String>,
     /// `waiting`, `delivered`, `failed`, `expired`, `held`.
     pub state: String,
     /// Attempts made.

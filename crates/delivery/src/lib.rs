@@ -38,4 +38,4 @@ pub use config::{
     RemoteRoute, Smarthost, Tls, Unavailable,
 };
 pub use dispatch::{Delivery, StartError, Stats};
-pub use fate::{Fate, FateKind, OnFate};
+pub use fate::{Bracketed, Fate, FateKind, OnFate};

@@ -10,6 +10,7 @@ mod fault;
 mod login;
 mod route;
 mod sound;
+mod used;
 mod value;
 
 use std::fs::OpenOptions;
