@@ -154,6 +154,8 @@ async fn an_old_alias_that_leads_to_nobody_is_a_fault_for_good_and_can_be_mended
     }
     println!("three faults in {:?}", asked.elapsed());
     assert_eq!(ask(&directory, "taken@example.test").await.1, ["alice@example.test"]);
+    let last = conflict(directory.delete_account("alice").await);
+    assert!(last.contains("the alias taken@example.test leads"), "{last}");
     directory.remove_alias("a", None).await.unwrap();
     directory.remove_alias("b", None).await.unwrap();
     assert_eq!(ask(&directory, "a@example.test").await.0, Hosting::UnknownUser);

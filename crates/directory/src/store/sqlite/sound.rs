@@ -6,7 +6,7 @@ use super::fault::{Result, unavailable};
 use super::route;
 use super::value::json;
 use crate::Settings;
-use crate::error::DirectoryError;
+use crate::error::{AliasFault, DirectoryError};
 use crate::expand::{Domains, Expansion, Found};
 use crate::route::Resolution;
 
@@ -92,8 +92,8 @@ impl<'c> Sound<'c> {
     async fn leads(&mut self, leading: &Leading) -> Result<bool> {
         let followed = match leading {
             Leading::Alias(alias) if targets_of(self.connection, alias).await? == 0 => return Ok(false),
-            Leading::Alias(alias) => self.follow(alias).await,
-            Leading::CatchAll { taker, .. } => self.follow(taker).await,
+            Leading::Alias(alias) => self.reach(alias).await,
+            Leading::CatchAll { taker, .. } => self.reach(taker).await,
         };
         match followed {
             Ok(found) => Ok(found.hosting.is_found()),
@@ -102,20 +102,31 @@ impl<'c> Sound<'c> {
         }
     }
 
+    /// Where an address leads, of which no part may be broken.
     async fn follow(&mut self, address: &str) -> Result<Resolution> {
-        let bad = |fault| DirectoryError::Alias { address: address.to_owned(), fault };
-        let mut expansion = Expansion::new(&self.domains, self.settings, address.to_owned());
+        self.expand(address).await?.finish_strictly().map_err(bad(address))
+    }
+
+    /// Where an address leads, if it reaches anybody at all.
+    async fn reach(&mut self, address: &str) -> Result<Resolution> {
+        self.expand(address).await?.finish().map_err(bad(address))
+    }
+
+    async fn expand(&mut self, address: &str) -> Result<Expansion<'_>> {
+        let Self { connection, settings, domains } = self;
+        let mut expansion = Expansion::new(domains, settings, address.to_owned());
         while !expansion.is_done() {
             let wanted = expansion.wanted();
-            let found = if wanted.is_empty() {
-                Found::default()
-            } else {
-                route::routes(&mut *self.connection, &wanted).await?
-            };
-            expansion.take(&found).map_err(bad)?;
+            let found =
+                if wanted.is_empty() { Found::default() } else { route::routes(&mut **connection, &wanted).await? };
+            expansion.take(&found).map_err(bad(address))?;
         }
-        expansion.finish_strictly().map_err(bad)
+        Ok(expansion)
     }
+}
+
+fn bad(address: &str) -> impl Fn(AliasFault) -> DirectoryError {
+    move |fault| DirectoryError::Alias { address: address.to_owned(), fault }
 }
 
 /// How many addresses an alias leads to; 0: there is no such alias.
