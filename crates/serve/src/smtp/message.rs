@@ -316,9 +316,6 @@ impl Answers {
     fn log_taken(&self, envelope: &Envelope<Proof>, taken: &Taken) {
         let session = self.client.session;
         let (queue_id, octets) = (taken.id, taken.octets);
-        if !tracing::enabled!(tracing::Level::INFO) {
-            return;
-        }
         let reverse_path = envelope.reverse_path.to_string();
         if taken.fate == Fate::Discarded {
             let login = self.login();
