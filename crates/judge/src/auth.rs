@@ -242,15 +242,7 @@ impl Origin {
     }
 
     fn log(&self, way: &str, login: &str, why: impl std::fmt::Display) {
-        info!(
-            session = %self.session,
-            listener = &*self.listener,
-            client = %self.ip,
-            login = ?login,
-            way,
-            %why,
-            "login failed"
-        );
+        info!(session = %self.session, listener = &*self.listener, client = %self.ip, login = ?login, way, %why, "login failed");
     }
 
     /// A login by password, with throttle and log.
