@@ -76,12 +76,15 @@ pub(super) async fn add(
 pub(super) async fn show(State(backend): Shared, Path(login): Path<String>) -> Result<Json<wire::Account>, ApiError> {
     let found = backend.directory.account(&login).await?;
     let addresses = backend.directory.addresses(&login).await?;
-    Ok(Json(account(found, addresses)))
+    let over = backend.directory.aliases_over(&login).await?;
+    let over = over.into_iter().map(|it| wire::Alias { address: it.address, targets: it.targets });
+    Ok(Json(wire::Account { aliases: over.collect(), ..account(found, addresses) }))
 }
 
 /// Deletes an account with its addresses and devices. Its mailbox stays.
 #[utoipa::path(delete, path = "/v1/accounts/{login}", tag = "accounts", params(("login" = String, Path)), responses(
     (status = 204), (status = 404, body = wire::Problem),
+    (status = 409, description = "An alias or a catch-all leads to nobody without it.", body = wire::Problem),
 ))]
 pub(super) async fn delete(State(backend): Shared, Path(login): Path<String>) -> Result<StatusCode, ApiError> {
     backend.directory.delete_account(&login).await?;
@@ -193,7 +196,16 @@ pub(super) async fn devices(
 ) -> Result<Json<Vec<wire::Device>>, ApiError> {
     let of = if login == "-" { None } else { Some(backend.directory.account(&login).await?.login) };
     let devices = backend.directory.devices(of.as_deref()).await?;
-    Ok(Json(devices.into_iter().map(device).collect()))
+    let mut uses = backend.directory.last_uses(of.as_deref()).await?;
+    let used = |it: Device| {
+        let last = uses.remove(it.login.as_str());
+        wire::Device {
+            last_used_at: last.as_ref().map(|last| wire::time(last.at)),
+            last_used_from: last.map(|last| last.from.to_string()),
+            ..device(it)
+        }
+    };
+    Ok(Json(devices.into_iter().map(used).collect()))
 }
 
 /// Makes a device and shows its secret, the only time.
@@ -247,6 +259,7 @@ fn account(account: Account, addresses: Vec<String>) -> wire::Account {
         scheme: account.scheme,
         devices: account.devices,
         addresses,
+        aliases: Vec::new(),
     }
 }
 
@@ -260,6 +273,8 @@ fn device(device: Device) -> wire::Device {
         recipients: device.limits.recipients.as_str().to_owned(),
         expires_at: device.limits.expires_at.map(wire::time),
         revoked_at: device.revoked_at.map(wire::time),
+        last_used_at: None,
+        last_used_from: None,
         created_at: wire::time(device.created_at),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::wire::{Problem, ProblemKind};
 use axum::{
-    Json,
+    Extension, Json,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -16,6 +16,10 @@ pub struct ApiError {
     text: String,
 }
 
+/// Why an operation failed, for whoever keeps account of it: rides on the response.
+#[derive(Debug, Clone)]
+pub(super) struct Failure(pub(super) String);
+
 impl ApiError {
     pub(super) fn not_running() -> Self {
         Self { kind: ProblemKind::Temporary, text: "the server is not running".to_owned() }
@@ -24,6 +28,10 @@ impl ApiError {
     pub(super) fn throttled(wait: Duration) -> Self {
         let secs = wait.as_secs().max(1);
         Self { kind: ProblemKind::Temporary, text: format!("too many wrong passwords; try again in {secs} s") }
+    }
+
+    pub(super) fn temporary(text: String) -> Self {
+        Self { kind: ProblemKind::Temporary, text }
     }
 
     pub(super) fn not_found(text: String) -> Self {
@@ -52,16 +60,17 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status(), Json(Problem { kind: self.kind, error: self.text })).into_response()
+        let failure = Extension(Failure(self.text.clone()));
+        (self.status(), failure, Json(Problem { kind: self.kind, error: self.text })).into_response()
     }
 }
 
 impl From<DirectoryError> for ApiError {
     fn from(error: DirectoryError) -> Self {
         let kind = match &error {
-            DirectoryError::NotFound { .. } => ProblemKind::NotFound,
+            DirectoryError::NotFound { .. } | DirectoryError::OtherKind(_) => ProblemKind::NotFound,
             DirectoryError::Exists { .. } => ProblemKind::Exists,
-            DirectoryError::InUse { .. } => ProblemKind::InUse,
+            DirectoryError::InUse { .. } | DirectoryError::Conflict(_) => ProblemKind::InUse,
             DirectoryError::Invalid { .. } | DirectoryError::Alias { .. } => ProblemKind::Invalid,
             DirectoryError::WrongPassword => ProblemKind::WrongPassword,
             DirectoryError::Unavailable { .. } | DirectoryError::Busy => ProblemKind::Temporary,

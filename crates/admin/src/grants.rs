@@ -46,11 +46,13 @@ pub(super) async fn add(
     let addr = guard::cut_ipv6(address, pop.ipv6_prefix);
     let login = backend.directory.account(&new.login).await?.login;
     let lifetime = new.minutes.map_or(pop.lifetime, |minutes| Duration::from_secs(u64::from(minutes) * 60));
-    let evidence = PopLogin { addr, subject: Subject::Account(login.clone()), source: PopSource::Operator };
+    let evidence =
+        PopLogin { addr, subject: Subject::Account(login.clone()), source: PopSource::Operator, device: None };
     let recorded = server.state.record(evidence, lifetime).await?;
     let grant = wire::Grant {
         address: addr.to_string(),
         login: Some(login),
+        device: None,
         server: None,
         granted_at: wire::system_time(recorded.granted_at),
         expires_at: wire::system_time(recorded.expires_at),
@@ -104,6 +106,7 @@ fn grant(evidence: &PopEvidence) -> wire::Grant {
     wire::Grant {
         address: evidence.addr().to_string(),
         login: evidence.login().map(str::to_owned),
+        device: evidence.device().map(str::to_owned),
         server: match evidence.subject() {
             Subject::Server(server) => Some(server.to_string()),
             Subject::Account(_) => None,

@@ -5,6 +5,7 @@
 //! one code for both. `docs/openapi.json` is made from here.
 
 mod accounts;
+pub mod audit;
 pub mod client;
 mod error;
 mod grants;
@@ -34,6 +35,8 @@ pub type Reload = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>
 pub struct Backend {
     /// The accounts.
     pub directory: Arc<directory::Directory>,
+    /// Where changes are recorded.
+    pub audit: audit::Audit,
     /// The running server; `None` in a command that works on the directory alone.
     pub server: Option<Server>,
 }
@@ -74,6 +77,8 @@ type Shared = State<Arc<Backend>>;
 
 /// All routes.
 pub fn router(backend: Backend) -> Router {
+    let backend = Arc::new(backend);
+    let recorded = axum::middleware::from_fn_with_state(Arc::clone(&backend), audit::record);
     Router::new()
         .route("/openapi.json", get(openapi_json))
         .route("/v1/reload", post(reload))
@@ -96,7 +101,9 @@ pub fn router(backend: Backend) -> Router {
         .route("/v1/queue/{id}", get(queue::show).delete(queue::delete))
         .route("/v1/queue/retry", post(queue::retry))
         .route("/v1/queue/{id}/{action}", post(queue::act))
-        .with_state(Arc::new(backend))
+        .route("/v1/audit", get(audit::list))
+        .layer(recorded)
+        .with_state(backend)
 }
 
 /// Reads the configuration again.
@@ -138,6 +145,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         reload,
         configuration,
         status,
+        audit::list,
         accounts::list,
         accounts::add,
         accounts::show,

@@ -6,7 +6,6 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use directory::DirectoryError;
 
 /// Every domain that has accounts here.
 #[utoipa::path(get, path = "/v1/domains", tag = "names", responses((status = 200, body = [wire::Domain])))]
@@ -19,18 +18,15 @@ pub(super) async fn domains(State(backend): Shared) -> Result<Json<Vec<wire::Dom
 #[utoipa::path(
     put, path = "/v1/domains/{domain}", tag = "names", params(("domain" = String, Path)),
     request_body = wire::DomainChange,
-    responses((status = 204), (status = 400, body = wire::Problem), (status = 404, body = wire::Problem))
+    responses((status = 204), (status = 400, body = wire::Problem), (status = 404, body = wire::Problem),
+        (status = 409, description = "Nobody has the catch-all's address.", body = wire::Problem))
 )]
 pub(super) async fn put_domain(
     State(backend): Shared,
     Path(domain): Path<String>,
     Json(change): Json<wire::DomainChange>,
 ) -> Result<StatusCode, ApiError> {
-    match backend.directory.add_domain(&domain).await {
-        Ok(()) | Err(DirectoryError::Exists { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
-    backend.directory.set_catch_all(&domain, change.catch_all.as_deref()).await?;
+    backend.directory.put_domain(&domain, change.catch_all.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -50,24 +46,33 @@ pub(super) async fn aliases(State(backend): Shared) -> Result<Json<Vec<wire::Ali
     Ok(Json(aliases.into_iter().map(|it| wire::Alias { address: it.address, targets: it.targets }).collect()))
 }
 
-/// Lets an address lead to others.
+/// Lets an address lead to others. What leads to nobody or back to itself is refused, and so is what takes an account's mail
+/// away, unless it keeps a copy.
 #[utoipa::path(
     post, path = "/v1/aliases/{address}", tag = "names", params(("address" = String, Path)),
     request_body = wire::AliasTargets,
-    responses((status = 204), (status = 400, body = wire::Problem), (status = 404, body = wire::Problem))
+    responses((status = 204),
+        (status = 400, description = "It would lead to nobody, or back to itself.", body = wire::Problem),
+        (status = 404, body = wire::Problem),
+        (status = 409, description = "It would take an account's mail away.", body = wire::Problem))
 )]
 pub(super) async fn add_alias(
     State(backend): Shared,
     Path(address): Path<String>,
     Json(new): Json<wire::AliasTargets>,
 ) -> Result<StatusCode, ApiError> {
-    backend.directory.add_alias(&address, &new.targets).await?;
+    if new.keep_copy {
+        backend.directory.add_alias_keeping_copy(&address, &new.targets).await?;
+    } else {
+        backend.directory.add_alias(&address, &new.targets).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Removes an alias.
 #[utoipa::path(delete, path = "/v1/aliases/{address}", tag = "names", params(("address" = String, Path)), responses(
     (status = 204), (status = 404, body = wire::Problem),
+    (status = 409, description = "Another alias or a catch-all leads to nobody without it.", body = wire::Problem),
 ))]
 pub(super) async fn delete_alias(State(backend): Shared, Path(address): Path<String>) -> Result<StatusCode, ApiError> {
     backend.directory.remove_alias(&address, None).await?;

@@ -194,6 +194,8 @@ fn message(listed: Listed) -> wire::Message {
     let recipients = listed.recipients.into_iter().map(|it| wire::MessageRecipient {
         forward_path: it.forward_path,
         target: it.target.destination(),
+        given: it.via.as_ref().map(|via| via.given.clone()),
+        alias: it.via.map(|via| via.alias),
         state: state(it.state).to_owned(),
         attempts: it.attempts,
         due_at: wire::time(it.due_at_unix_micros / MICROS),

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::net::UnixListener;
 
-use super::{Backend, router};
+use super::{Backend, audit::Peer, router};
 use listen::socket;
 
 /// Why there is no admin socket.
@@ -40,5 +40,6 @@ pub async fn serve(
     backend: Backend,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    axum::serve(listener, router(backend)).with_graceful_shutdown(shutdown).await
+    let routes = router(backend).into_make_service_with_connect_info::<Peer>();
+    axum::serve(listener, routes).with_graceful_shutdown(shutdown).await
 }

@@ -17,7 +17,8 @@ fn never() -> guard::never_granted::NeverGranted {
 struct Api {
     routes: TowerToHyperService<Router>,
     spool: Arc<spool::Spool>,
-    _dir: TempDir,
+    directory: Arc<directory::Directory>,
+    dir: TempDir,
 }
 
 impl Api {
@@ -48,8 +49,10 @@ impl Api {
             never: Box::new(|address| never().why(address)),
             reload: Box::new(|| Box::pin(async { Err("t.toml:1:1: no".to_owned()) })),
         };
-        let backend = Backend { directory: Arc::new(directory), server: Some(server) };
-        Self { routes: TowerToHyperService::new(router(backend)), spool, _dir: dir }
+        let directory = Arc::new(directory);
+        let backend =
+            Backend { directory: Arc::clone(&directory), audit: audit::Audit::new(dir.path()), server: Some(server) };
+        Self { routes: TowerToHyperService::new(router(backend)), spool, directory, dir }
     }
 
     async fn ask(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
@@ -78,6 +81,7 @@ impl Api {
                 target: spool::Target::Remote { host: "out.example".to_owned() },
                 notify: 0,
                 orcpt: None,
+                via: None,
             }],
             origin: spool::Origin::Account(spool::Sender {
                 login: Some("alice@example.test".to_owned()),
@@ -235,4 +239,70 @@ async fn wrong_old_passwords_are_throttled() {
     assert_eq!(change("long enough").await, StatusCode::SERVICE_UNAVAILABLE);
     // An operator needs no old password, and is not held up.
     assert_eq!(api.ask(Method::PUT, path, json!({ "password": "operator's" })).await.0, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn every_change_is_recorded_with_who_and_what_and_without_secrets() {
+    let api = Api::new().await.with_alice().await;
+    let device = json!({ "name": "scanner", "networks": ["192.0.2.0/24"] });
+    let (_, made) = api.ask(Method::POST, "/v1/accounts/alice/devices", device).await;
+    api.ask(Method::PUT, "/v1/accounts/alice/password", json!({ "password": "a new secret", "old": "a wrong one" }))
+        .await;
+    api.ask(Method::POST, "/v1/reload", json!(null)).await;
+    api.ask(Method::POST, "/v1/accounts", json!({ "login": 7 })).await;
+    api.ask(Method::GET, "/v1/accounts", json!(null)).await;
+    let file = api.dir.path().join("audit.jsonl");
+    let kept = std::fs::read_to_string(&file).expect("the file");
+    for secret in ["long enough", "a new secret", "a wrong one", made["secret"].as_str().expect("a secret")] {
+        assert!(!kept.contains(secret), "{kept}");
+    }
+    let (_, listed) = api.ask(Method::GET, "/v1/audit", json!(null)).await;
+    let short = |it: &Value| format!("{} {} {}", it["change"], it["on"], it["done"]).replace('"', "");
+    let told: Vec<String> = listed["changes"].as_array().expect("a list").iter().map(short).collect();
+    let expected = [
+        "account add alice false",
+        "domain set example.test true",
+        "account add alice true",
+        "account add alice false",
+        "device add alice true",
+        "password set alice false",
+        "reload  false",
+        "account add  false",
+    ];
+    assert_eq!(told, expected);
+    let first = &listed["changes"][0];
+    assert_eq!(
+        (&first["error"], &first["who"]["pid"]),
+        (&json!("no such domain: example.test"), &json!(std::process::id()))
+    );
+    assert!(first["who"]["user"].is_string() && first["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{first}");
+    assert_eq!(listed["changes"][4]["with"], json!({ "name": "scanner", "networks": ["192.0.2.0/24"] }));
+
+    // A crash tore the last line: it is told, and what comes after stands alone.
+    let whole = kept.trim_end();
+    std::fs::write(&file, &whole[..whole.len() - 9]).expect("written");
+    assert_eq!(api.ask(Method::POST, "/v1/accounts/alice/lock", json!(null)).await.0, StatusCode::NO_CONTENT);
+    let (_, listed) = api.ask(Method::GET, "/v1/audit?count=2", json!(null)).await;
+    assert_eq!((&listed["unreadable"], &listed["changes"][1]["change"]), (&json!(1), &json!("account lock")));
+    let (_, none) = api.ask(Method::GET, "/v1/audit?hours=0&count=1", json!(null)).await;
+    assert!(none["changes"].as_array().is_some_and(|it| it.len() <= 1));
+}
+
+#[tokio::test]
+async fn a_change_over_the_socket_names_its_process() {
+    let api = Api::new().await;
+    let (directory, audit) = (Arc::clone(&api.directory), audit::Audit::new(api.dir.path()));
+    let path = api.dir.path().join("admin.sock");
+    let listener = bind(&path, 0o600).expect("bound");
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let backend = Backend { directory, audit: audit.clone(), server: None };
+    let served = tokio::spawn(serve(listener, backend, async { drop(ended.await) }));
+    let mut client = client::Client::connect(&path).await.expect("connected");
+    let added = client.tell(client::Method::PUT, "/v1/domains/example.test", Some(&json!({}))).await;
+    added.expect("added");
+    drop((client, end));
+    served.await.expect("ended").expect("well");
+    let kept = audit.read(audit::Which::default()).expect("read");
+    let who = &kept.changes[0].who;
+    assert_eq!((who.pid, kept.changes[0].done), (i32::try_from(std::process::id()).ok(), true));
 }

@@ -162,6 +162,9 @@ pub struct Account {
     /// Addresses of its own; only where one account is shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
+    /// Aliases over these addresses: its mail goes where they lead; only where one account is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<Alias>,
 }
 
 /// An account to be made.
@@ -221,6 +224,12 @@ pub struct Device {
     pub expires_at: Option<String>,
     /// When it was cut off.
     pub revoked_at: Option<String>,
+    /// When it logged in last; null: never, or not since this is remembered.
+    #[serde(default)]
+    pub last_used_at: Option<String>,
+    /// From which address.
+    #[serde(default)]
+    pub last_used_from: Option<String>,
     /// When it was made.
     pub created_at: String,
 }
@@ -288,6 +297,9 @@ pub struct Alias {
 pub struct AliasTargets {
     /// Accounts here, or addresses anywhere.
     pub targets: Vec<String>,
+    /// The address is an account's, which gets a copy of each mail. Without it such an alias is refused.
+    #[serde(default)]
+    pub keep_copy: bool,
 }
 
 /// Evidence of a POP login: while it lives, its address may relay as its account, or, when DRAC told of it, with the reverse-paths
@@ -298,6 +310,9 @@ pub struct Grant {
     pub address: String,
     /// Who logged in; none when DRAC told of it.
     pub login: Option<String>,
+    /// The device of that account that did, by its name; of several behind one address all, with blanks between.
+    #[serde(default)]
+    pub device: Option<String>,
     /// The server that told of it by DRAC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
@@ -396,6 +411,12 @@ pub struct MessageRecipient {
     pub forward_path: String,
     /// `maildir:LOGIN`, `remote:HOST`, `smtp:SERVER`, `lmtp:SERVER`.
     pub target: String,
+    /// What the client gave, where an alias led here.
+    #[serde(default)]
+    pub given: Option<String>,
+    /// That alias; `@domain` is a catch-all.
+    #[serde(default)]
+    pub alias: Option<String>,
     /// `waiting`, `delivered`, `failed`, `expired`, `held`.
     pub state: String,
     /// Attempts made.

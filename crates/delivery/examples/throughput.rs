@@ -69,7 +69,13 @@ fn envelope(number: usize, relay: bool, octets: usize) -> Envelope {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros();
     Envelope {
         reverse_path: "alice@example.test".into(),
-        recipients: vec![Recipient { forward_path: "b@elsewhere.example".into(), target, notify: 0, orcpt: None }],
+        recipients: vec![Recipient {
+            forward_path: "b@elsewhere.example".into(),
+            target,
+            notify: 0,
+            orcpt: None,
+            via: None,
+        }],
         origin: Origin::Outside,
         arrived_at_unix_micros: u64::try_from(now).unwrap(),
         session: "s".into(),

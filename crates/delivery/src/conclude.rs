@@ -8,7 +8,7 @@ use spool::{Envelope, Job, Origin, Outcome, Target};
 use crate::classify::{Kind, Verdict};
 use crate::clock::unix_micros;
 use crate::dsn::{self, Action};
-use crate::fate::{Fate, FateKind};
+use crate::fate::{Bracketed, Fate, FateKind};
 use crate::job::Ticket;
 use crate::notify::{self, News};
 use crate::shared::Shared;
@@ -106,7 +106,7 @@ fn tell(shared: &Shared, job: &Job, decision: &Decision) {
     let Some(recipient) = job.envelope.recipients.get(decision.recipient) else { return };
     let age = unix_micros().saturating_sub(job.envelope.arrived_at_unix_micros);
     if decision.fate == FateKind::Dropped {
-        tracing::info!(queue_id = %job.id, forward_path = %recipient.forward_path, reply = ?self::reply(&decision.verdict),
+        tracing::info!(queue_id = %job.id, forward_path = ?Bracketed(&recipient.forward_path), reply = ?self::reply(&decision.verdict),
             note = "undeliverable, and nobody to be told", "mail dropped");
     }
     let response: &Response = &decision.verdict.response;
@@ -124,6 +124,12 @@ fn tell(shared: &Shared, job: &Job, decision: &Decision) {
         session: &job.envelope.session,
         reverse_path: &job.envelope.reverse_path,
         forward_path: &recipient.forward_path,
+        to: match &recipient.target {
+            Target::Maildir { account } => account,
+            Target::Remote { .. } | Target::Lmtp { .. } | Target::NextHop { .. } => &recipient.forward_path,
+        },
+        given: recipient.via.as_ref().map_or(&recipient.forward_path, |via| &via.given),
+        alias: recipient.via.as_ref().map(|via| &*via.alias),
         kind: decision.fate,
         refuser: match (decision.verdict.kind, &recipient.target) {
             (Kind::NoRecipient, Target::NextHop { server }) => Some(server),

@@ -320,6 +320,7 @@ mod tests {
                 target: Target::Remote { host: "elsewhere.example".into() },
                 notify: 0,
                 orcpt: None,
+                via: None,
             }],
             origin,
             arrived_at_unix_micros: 0,

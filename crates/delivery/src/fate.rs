@@ -18,8 +18,14 @@ pub struct Fate<'a> {
     pub session: &'a str,
     /// Reverse-path as printed, without brackets.
     pub reverse_path: &'a str,
-    /// Forward-path likewise.
+    /// Forward-path likewise: what the next host is told.
     pub forward_path: &'a str,
+    /// The mailbox or address that it became, likewise.
+    pub to: &'a str,
+    /// What the client gave, likewise.
+    pub given: &'a str,
+    /// The alias that led there; `None`: none did.
+    pub alias: Option<&'a str>,
     /// What became of it.
     pub kind: FateKind,
     /// The next hop of a relay domain that says it has no such recipient.
@@ -30,6 +36,16 @@ pub struct Fate<'a> {
     pub reply: &'a str,
     /// Since it was accepted.
     pub delay: Duration,
+}
+
+/// A path in its angle brackets, as every log line has it; the null reverse-path is `<>`. A peer's text: it is escaped where the
+/// line is written.
+pub struct Bracketed<'a>(pub &'a str);
+
+impl fmt::Debug for Bracketed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}>", self.0)
+    }
 }
 
 /// What became of a recipient.

@@ -42,6 +42,6 @@ pub use config::{
     RemoteRoute, Smarthost, Tls, Unavailable,
 };
 pub use dispatch::{Delivery, StartError, Stats};
-pub use fate::{Fate, FateKind, OnFate};
+pub use fate::{Bracketed, Fate, FateKind, OnFate};
 pub use retry::{Retried, Retrier, Wanted};
 pub use watched::Told;

@@ -9,6 +9,7 @@ use crate::classify::{self, Verdict};
 use crate::clock::unix_micros;
 use crate::config::Unavailable;
 use crate::dsn::{Action, Entry, Notice, Original, header_of};
+use crate::fate::Bracketed;
 use crate::shared::Shared;
 
 /// Most octets of a header that go back.
@@ -38,7 +39,7 @@ pub(crate) async fn send(shared: &Shared, job: &Job, news: News<'_>) -> Result<(
     let sender = &job.envelope.reverse_path;
     let targets = (shared.lookups.targets)(sender).await?;
     if targets.is_empty() {
-        tracing::info!(queue_id = %job.id, reverse_path = %sender, note = "the sender does not exist", "notification dropped");
+        tracing::info!(queue_id = %job.id, reverse_path = ?Bracketed(sender), note = "the sender does not exist", "notification dropped");
         return Ok(());
     }
     let whole = action == Action::Failed
@@ -50,7 +51,7 @@ pub(crate) async fn send(shared: &Shared, job: &Job, news: News<'_>) -> Result<(
     let envelope = envelope(job, targets, message.len());
     let incoming = shared.spool.incoming();
     let id = incoming.commit(envelope, message).await?;
-    tracing::info!(queue_id = %job.id, notice = %id, reverse_path = %sender, action = ?action, "sender notified");
+    tracing::info!(queue_id = %job.id, notice = %id, reverse_path = ?Bracketed(sender), action = ?action, "sender notified");
     Ok(())
 }
 
@@ -92,6 +93,7 @@ fn envelope(job: &Job, targets: Vec<spool::Target>, octets: usize) -> Envelope {
         target,
         notify: crate::dsn::notify::NEVER,
         orcpt: None,
+        via: None,
     };
     Envelope {
         reverse_path: String::new(),

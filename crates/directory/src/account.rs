@@ -87,9 +87,10 @@ impl Directory {
         found.ok_or_else(|| DirectoryError::not_found("account", &login))
     }
 
-    /// Deletes an account with its addresses and devices; aliases lose it as a target. Its Maildir stays.
+    /// Deletes an account with its addresses and devices; aliases lose it as a target. One that leads nowhere else, or a
+    /// catch-all, must be changed first. Its Maildir stays.
     pub async fn delete_account(&self, login: &str) -> Result<()> {
-        let done = self.store.delete_account(&self.known_login(login)?).await;
+        let done = self.store.delete_account(&self.known_login(login)?, &self.settings()).await;
         self.account_changed().await;
         done
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::error::DirectoryError;
-use crate::store::AliasRow;
+use crate::store::{AliasRow, CatchAll, NewAliasRow, NewDomain, OwnCopy};
 use crate::{Directory, name};
 
 type Result<T> = std::result::Result<T, DirectoryError>;
@@ -47,23 +47,38 @@ impl Directory {
         Ok(domains)
     }
 
-    /// Gives what nobody else in the domain takes to an address, or to nobody.
+    /// Gives what nobody else in the domain takes to an address, or to nobody. The address must lead to somebody.
     pub async fn set_catch_all(&self, domain: &str, taker: Option<&str>) -> Result<()> {
-        let taker = self.target(taker).await?;
-        let done = self.store.set_catch_all(&name::domain(domain)?, taker.as_deref()).await;
+        self.catch_all(domain, taker, NewDomain::Missing).await
+    }
+
+    /// The same, and hosts the domain if it is not hosted yet: both or neither.
+    pub async fn put_domain(&self, domain: &str, taker: Option<&str>) -> Result<()> {
+        self.catch_all(domain, taker, NewDomain::Made).await
+    }
+
+    async fn catch_all(&self, domain: &str, taker: Option<&str>, new_domain: NewDomain) -> Result<()> {
+        let domain = name::domain(domain)?;
+        let taker = self.target(taker).await?.map(|taker| match name::split(&taker) {
+            // One of a domain that is only made now is looked up like all of ours.
+            Some((_, host)) if host == domain => taker.to_ascii_lowercase(),
+            _ => taker,
+        });
+        let taker = CatchAll { address: taker.as_deref(), new_domain };
+        let done = self.store.set_catch_all(&domain, taker, &self.settings()).await;
         self.routing_done(done)
     }
 
-    /// Gives an account one more address of a hosted domain.
+    /// Gives an account one more address of a hosted domain. One that an alias has is refused.
     pub async fn add_address(&self, login: &str, address: &str) -> Result<()> {
         let address = self.address(address)?.to_ascii_lowercase();
         let done = self.store.add_address(&self.known_login(login)?, &address).await;
         self.routing_done(done)
     }
 
-    /// Takes an address away; an account keeps the one that is its login.
+    /// Takes an address away; an account keeps the one that is its login, and an alias the only one that it leads to.
     pub async fn remove_address(&self, address: &str) -> Result<()> {
-        let done = self.store.remove_address(&self.address(address)?.to_ascii_lowercase()).await;
+        let done = self.store.remove_address(&self.address(address)?.to_ascii_lowercase(), &self.settings()).await;
         self.routing_done(done)
     }
 
@@ -73,26 +88,42 @@ impl Directory {
     }
 
     /// Lets an address of a hosted domain lead to others, here or elsewhere, besides those it leads to already. It comes
-    /// before a mailbox of the same name; naming itself as a target keeps a copy there.
+    /// before a mailbox of the same name: over an account's address it is refused, unless it leads to that account too.
+    /// What leads back to itself or to nobody is refused.
     pub async fn add_alias(&self, address: &str, targets: &[impl AsRef<str>]) -> Result<()> {
+        self.new_alias(address, targets, OwnCopy::AsNamed).await
+    }
+
+    /// The same over an account's address, of which the account keeps a copy of each mail.
+    pub async fn add_alias_keeping_copy(&self, address: &str, targets: &[impl AsRef<str>]) -> Result<()> {
+        self.new_alias(address, targets, OwnCopy::Kept).await
+    }
+
+    async fn new_alias(&self, address: &str, targets: &[impl AsRef<str>], copy: OwnCopy) -> Result<()> {
         let address = self.address(address)?.to_ascii_lowercase();
-        let mut named = Vec::with_capacity(targets.len());
+        let mut named = Vec::with_capacity(targets.len() + 1);
         for target in targets {
             named.extend(self.target(Some(target.as_ref())).await?);
         }
         if named.is_empty() {
             return Err(DirectoryError::invalid("alias", &address, "at least one target is wanted"));
         }
-        let done = self.store.add_alias(&address, &named).await;
+        let new = NewAliasRow { address: &address, targets: named, copy };
+        let done = self.store.add_alias(new, &self.settings()).await;
         self.routing_done(done)
     }
 
-    /// Takes one target from an alias, or the whole alias away.
+    /// Takes one target from an alias, or the whole alias away. What leads to it must lead to somebody still.
     pub async fn remove_alias(&self, address: &str, target: Option<&str>) -> Result<()> {
         let address = self.address(address)?.to_ascii_lowercase();
         let target = self.target(target).await?;
-        let done = self.store.remove_alias(&address, target.as_deref()).await;
+        let done = self.store.remove_alias(&address, target.as_deref(), &self.settings()).await;
         self.routing_done(done)
+    }
+
+    /// The aliases over the addresses of an account: its mail goes where they lead.
+    pub async fn aliases_over(&self, login: &str) -> Result<Vec<Alias>> {
+        Ok(grouped(self.store.aliases_over(&self.known_login(login)?).await?))
     }
 
     /// The aliases of one domain or of all, by address.

@@ -18,8 +18,9 @@ pub enum DirectoryError {
     /// More passwords wait for their check than the machine can do.
     #[error("directory: too many logins wait for their password check")]
     Busy,
-    /// An alias cannot be followed: the operator's mistake, so the sender is told to try again.
-    #[error("alias {address}: {fault}")]
+    /// An alias or catch-all cannot be followed: a mistake in the configuration that only the operator ends. Mail for it
+    /// is refused for good, so that its sender hears of it.
+    #[error("address {address}: {fault}")]
     Alias {
         /// The address that was asked.
         address: String,
@@ -42,6 +43,12 @@ pub enum DirectoryError {
         /// Which one.
         name: String,
     },
+    /// Mail would go somewhere else than the operator may think: what stands in the way, and what to do.
+    #[error("{0}")]
+    Conflict(String),
+    /// There is no such thing, but another thing of that name; what to do.
+    #[error("{0}")]
+    OtherKind(String),
     /// The domain still has accounts, addresses or aliases.
     #[error("domain {domain} is in use")]
     InUse {
@@ -66,7 +73,7 @@ pub enum DirectoryError {
 impl DirectoryError {
     /// Whether the same question may get an answer later: SMTP says 4xx, POP3 `[SYS/TEMP]`.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Busy | Self::Alias { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Busy)
     }
 
     pub(crate) fn unavailable(op: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -87,17 +94,33 @@ impl DirectoryError {
 }
 
 /// What is wrong with an alias.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AliasFault {
     /// It leads only to itself.
-    #[error("it leads back to itself and to no mailbox")]
-    Loop,
+    #[error("it is a loop: {0}")]
+    Loop(Way),
+    /// It leads to addresses that nobody has.
+    #[error("nobody has the address it leads to: {0}")]
+    DeadEnd(String),
     /// More than [`crate::ALIAS_DEPTH_MAX`] aliases one behind the other.
     #[error("more than 10 aliases one behind the other")]
     TooDeep,
     /// More than [`crate::ALIAS_WIDTH_MAX`] addresses in all.
     #[error("more than 1,000 addresses behind it")]
     TooWide,
+}
+
+/// Addresses, in the order in which they lead to each other. Printed, the list is cut off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way(pub Vec<String>);
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const NAMED_MAX: usize = 16;
+        let shown: Vec<&str> = self.0.iter().take(NAMED_MAX).map(String::as_str).collect();
+        f.write_str(&shown.join(" > "))?;
+        if self.0.len() > NAMED_MAX { write!(f, " > … ({} in all)", self.0.len()) } else { Ok(()) }
+    }
 }
 
 /// Why the directory does not open. Nothing was changed.
@@ -113,6 +136,14 @@ pub enum OpenError {
         /// The cause, when the system gave one.
         #[source]
         source: Option<std::io::Error>,
+    },
+    /// There is a database and no key file: a new key would not open what it holds.
+    #[error("server key {key}: missing, and the database {path} was made with one; restore that key file beside it")]
+    KeyMissing {
+        /// The database file.
+        path: PathBuf,
+        /// Where its key should be.
+        key: PathBuf,
     },
     /// The database was made with another server key: its device secrets could not be read.
     #[error("directory {path}: made with another server key; give it the key file it was made with")]

@@ -2,17 +2,19 @@
 //!
 //! The order for each name of a hosted domain: alias, mailbox, both again without the `+detail`, the postmaster's account,
 //! the catch-all. An alias that names itself means the mailbox of that name. Depth and width are bounded, an alias is
-//! followed once.
+//! followed once. What leads back to itself, or to nobody, is a fault that names the way.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::Settings;
-use crate::error::AliasFault;
+use crate::error::{AliasFault, Way};
 use crate::name;
 use crate::route::{ALIAS_DEPTH_MAX, ALIAS_WIDTH_MAX, Hosting, Resolution, Target};
 
 const POSTMASTER: &str = "postmaster";
+/// How many steps are taken to name a loop that is longer than an alias may be deep.
+const NAMED_DEPTH_MAX: usize = 100;
 
 /// The hosted domains, each with its catch-all address if it has one.
 #[derive(Debug, Default)]
@@ -56,23 +58,36 @@ pub(crate) struct Expansion<'a> {
     targets: Vec<Target>,
     target_names: HashSet<Arc<str>>,
     hosting: Option<Hosting>,
-    looped: bool,
+    asked: String,
+    /// What leads where and has no mailbox of its own: loops are found in it.
+    passed: HashMap<String, Vec<String>>,
+    /// Hosted addresses that nobody has.
+    dead: Vec<String>,
+    /// The alias that led to each name first.
+    led: HashMap<String, Arc<str>>,
+    /// The same for each target.
+    aliases: Vec<Option<Arc<str>>>,
 }
 
 impl<'a> Expansion<'a> {
     /// `address` is one of a hosted domain.
     pub(crate) fn new(domains: &'a Domains, settings: &'a Settings, address: String) -> Self {
+        let asked = domains.fold(address);
         Self {
             domains,
             settings,
-            level: vec![domains.fold(address)],
+            level: vec![asked.clone()],
             depth: 0,
             names: 0,
             followed: HashSet::new(),
             targets: Vec::new(),
             target_names: HashSet::new(),
             hosting: None,
-            looped: false,
+            asked,
+            passed: HashMap::new(),
+            dead: Vec::new(),
+            led: HashMap::new(),
+            aliases: Vec::new(),
         }
     }
 
@@ -90,7 +105,7 @@ impl<'a> Expansion<'a> {
 
     /// Takes one step with what the store found.
     pub(crate) fn take(&mut self, found: &Found) -> Result<(), AliasFault> {
-        if self.depth > ALIAS_DEPTH_MAX {
+        if self.depth > NAMED_DEPTH_MAX {
             return Err(AliasFault::TooDeep);
         }
         let level = std::mem::take(&mut self.level);
@@ -111,47 +126,110 @@ impl<'a> Expansion<'a> {
         Ok(())
     }
 
-    /// The answer, once done. Nothing found behind an alias is an unknown user, unless it only runs in a circle.
+    /// The answer, once done. Nothing found behind an alias is a fault: mail for it can never arrive.
     pub(crate) fn finish(self) -> Result<Resolution, AliasFault> {
-        match (self.targets.is_empty(), self.looped) {
-            (true, true) => Err(AliasFault::Loop),
-            (true, false) => Ok(Resolution::nothing(Hosting::UnknownUser)),
-            (false, _) => {
-                Ok(Resolution { hosting: self.hosting.unwrap_or(Hosting::UnknownUser), targets: self.targets.into() })
+        if self.depth > ALIAS_DEPTH_MAX + 1 {
+            return Err(self.circle().map_or(AliasFault::TooDeep, AliasFault::Loop));
+        }
+        if !self.targets.is_empty() {
+            let hosting = self.hosting.unwrap_or(Hosting::UnknownUser);
+            return Ok(Resolution { hosting, targets: self.targets.into(), aliases: self.aliases.into() });
+        }
+        if self.followed.is_empty() {
+            return Ok(Resolution::nothing(Hosting::UnknownUser));
+        }
+        Err(self.circle().map_or_else(|| self.dead_end(), AliasFault::Loop))
+    }
+
+    /// As [`Self::finish`], where a new alias is judged: no part of it may be a loop or lead to nobody.
+    pub(crate) fn finish_strictly(self) -> Result<Resolution, AliasFault> {
+        if let Some(circle) = self.circle() {
+            return Err(AliasFault::Loop(circle));
+        }
+        if !self.dead.is_empty() && !self.followed.is_empty() {
+            return Err(self.dead_end());
+        }
+        self.finish()
+    }
+
+    fn dead_end(&self) -> AliasFault {
+        const NAMED_MAX: usize = 4;
+        let named: Vec<&str> = self.dead.iter().take(NAMED_MAX).map(String::as_str).collect();
+        AliasFault::DeadEnd(named.join(", "))
+    }
+
+    /// A loop among what was followed, from a name to the same name.
+    fn circle(&self) -> Option<Way> {
+        let mut seen: HashSet<&str> = HashSet::new();
+        let mut path = vec![(self.asked.as_str(), self.passed.get(&self.asked)?.iter())];
+        while let Some((_, rest)) = path.last_mut() {
+            let Some(next) = rest.next() else {
+                path.pop();
+                continue;
+            };
+            if let Some(start) = path.iter().position(|(name, _)| *name == next.as_str()) {
+                let names = path.iter().skip(start).map(|(name, _)| (*name).to_owned());
+                return Some(Way(names.chain([next.clone()]).collect()));
+            }
+            if let Some(more) = self.passed.get(next).filter(|_| seen.insert(next)) {
+                path.push((next, more.iter()));
             }
         }
+        None
     }
 
     fn step(&mut self, address: &str, found: &Found, next: &mut Next) -> Hosting {
         let Some((local, domain)) = name::split(address) else { return Hosting::UnknownUser };
         if !self.domains.contains(domain) {
-            self.add(Target::Forward { address: Arc::from(address) });
+            self.add(Target::Forward { address: Arc::from(address) }, address);
             return Hosting::Alias;
         }
-        let exact = self.own(address, found, next);
-        let own = exact.or_else(|| self.without_detail(address).and_then(|base| self.own(&base, found, next)));
-        own.or_else(|| self.postmaster(local, address, next))
-            .or_else(|| self.catch_all(domain, next))
-            .unwrap_or(Hosting::UnknownUser)
+        let exact = self.own(address, address, found, next);
+        let own = exact.or_else(|| {
+            let base = self.without_detail(address)?;
+            let hosting = self.own(&base, address, found, next)?;
+            self.pass(address, [base]);
+            Some(hosting)
+        });
+        let taken =
+            own.or_else(|| self.postmaster(local, address, next)).or_else(|| self.catch_all(address, domain, next));
+        taken.unwrap_or_else(|| {
+            self.dead.push(address.to_owned());
+            Hosting::UnknownUser
+        })
     }
 
-    /// The alias or mailbox of exactly this name.
-    fn own(&mut self, address: &str, found: &Found, next: &mut Next) -> Option<Hosting> {
+    fn pass<const N: usize>(&mut self, from: &str, to: [String; N]) {
+        self.passed.entry(from.to_owned()).or_insert_with(|| to.into());
+    }
+
+    /// Notes what an alias leads to, the first time that something does.
+    fn lead(&mut self, alias: &str, to: &[String], next: &mut Next) {
+        let alias: Arc<str> = alias.into();
+        for name in to {
+            self.led.entry(name.clone()).or_insert_with(|| Arc::clone(&alias));
+            next.push(name.clone());
+        }
+    }
+
+    /// The alias or mailbox of exactly this name, to which the address of this step comes down.
+    fn own(&mut self, address: &str, step: &str, found: &Found, next: &mut Next) -> Option<Hosting> {
         let mailbox = found.mailboxes.get(address);
         if let Some(targets) = found.aliases.get(address) {
             if self.followed.insert(address.to_owned()) {
-                for target in targets {
-                    next.push(self.domains.fold(target.clone()));
+                let folded: Vec<String> = targets.iter().map(|target| self.domains.fold(target.clone())).collect();
+                self.lead(address, &folded, next);
+                if mailbox.is_none() {
+                    self.passed.insert(address.to_owned(), folded);
                 }
                 return Some(Hosting::Alias);
             }
-            // Seen before: an alias that keeps a copy means its own mailbox; any other is a circle.
+            // Seen before: an alias that keeps a copy means its own mailbox; any other is behind two aliases, or a loop.
             if mailbox.is_none() {
-                self.looped = true;
                 return Some(Hosting::Alias);
             }
         }
-        self.add(mailbox?.clone());
+        self.add(mailbox?.clone(), step);
         Some(Hosting::Mailbox)
     }
 
@@ -160,26 +238,33 @@ impl<'a> Expansion<'a> {
         if !self.followed.insert(address.to_owned()) {
             return None;
         }
-        next.push(self.domains.fold(account.to_owned()));
+        let account = self.domains.fold(account.to_owned());
+        self.lead(address, std::slice::from_ref(&account), next);
+        self.pass(address, [account]);
         Some(Hosting::Alias)
     }
 
-    fn catch_all(&mut self, domain: &str, next: &mut Next) -> Option<Hosting> {
+    fn catch_all(&mut self, address: &str, domain: &str, next: &mut Next) -> Option<Hosting> {
         let taker = self.domains.0.get(domain)?.as_ref()?;
-        if !self.followed.insert(format!("@{domain}")) {
-            return None;
+        let all = format!("@{domain}");
+        self.pass(address, [all.clone()]);
+        if self.followed.insert(all.clone()) {
+            let taker = self.domains.fold(taker.clone());
+            self.lead(&all, std::slice::from_ref(&taker), next);
+            self.pass(&all, [taker]);
         }
-        next.push(self.domains.fold(taker.clone()));
         Some(Hosting::CatchAll)
     }
 
-    fn add(&mut self, target: Target) {
+    fn add(&mut self, target: Target, step: &str) {
         if self.target_names.insert(Arc::clone(target.name())) {
+            self.aliases.push(self.led.get(step).cloned());
             self.targets.push(target);
         }
     }
 
-    fn without_detail(&self, address: &str) -> Option<String> {
+    /// The address without its `+detail`; `None` where it has none.
+    pub(crate) fn without_detail(&self, address: &str) -> Option<String> {
         let delimiter = self.settings.detail_delimiter?;
         let (local, domain) = name::split(address)?;
         let (base, _) = local.split_once(delimiter).filter(|(base, _)| !base.is_empty())?;
@@ -257,7 +342,6 @@ mod tests {
             ("sales@d.test", &["alice@d.test", "Bob@d.test", "Carol@else.test"]),
             ("copy@d.test", &["copy@d.test", "alice@d.test"]),
             ("nested@d.test", &["sales@d.test", "alice@d.test"]),
-            ("gone@d.test", &["nobody@d.test"]),
             ("list+special@d.test", &["bob@d.test"]),
             ("list@d.test", &["alice@d.test"]),
         ];
@@ -271,7 +355,6 @@ mod tests {
             ("sales+x@d.test", Hosting::Alias, &["alice@d.test", "bob@d.test", "Carol@else.test"]),
             ("nested@d.test", Hosting::Alias, &["alice@d.test", "bob@d.test", "Carol@else.test"]),
             ("copy@d.test", Hosting::Alias, &["copy@d.test", "alice@d.test"]),
-            ("gone@d.test", Hosting::UnknownUser, &[]),
             ("list+special@d.test", Hosting::Alias, &["bob@d.test"]),
             ("list+other@d.test", Hosting::Alias, &["alice@d.test"]),
             ("POSTMASTER@d.test", Hosting::Alias, &["alice@d.test"]),
@@ -286,18 +369,58 @@ mod tests {
         }
     }
 
+    fn fault(found: Result<Resolution, AliasFault>) -> String {
+        found.unwrap_err().to_string()
+    }
+
     #[test]
-    fn circles_are_seen_and_fall_to_no_catch_all() {
+    fn each_target_names_the_alias_that_led_to_it() {
+        let aliases: Rows<'_> = &[
+            ("all@d.test", &["sales@d.test", "bob@d.test"]),
+            ("sales@d.test", &["alice@d.test", "Carol@else.test"]),
+            ("alice@d.test", &["alice@d.test", "bob@d.test"]),
+        ];
+        let ways = |asked| {
+            let found = resolve(aliases, &["alice@d.test", "bob@d.test"], asked).unwrap();
+            let way = |(target, alias): (&Target, &Option<Arc<str>>)| format!("{} {alias:?}", target.name());
+            found.targets.iter().zip(found.aliases.iter()).map(way).collect::<Vec<_>>()
+        };
+        assert_eq!(ways("bob+x@d.test"), ["bob@d.test None"]);
+        assert_eq!(
+            ways("alice@d.test"),
+            [r#"alice@d.test Some("alice@d.test")"#, r#"bob@d.test Some("alice@d.test")"#]
+        );
+        assert_eq!(
+            ways("all+x@d.test"),
+            [
+                r#"bob@d.test Some("all@d.test")"#,
+                r#"Carol@else.test Some("sales@d.test")"#,
+                r#"alice@d.test Some("alice@d.test")"#
+            ]
+        );
+        let caught = caught_by("alice@d.test", aliases, &["alice@d.test"], "who@d.test").unwrap();
+        assert_eq!(caught.aliases[0].as_deref(), Some("alice@d.test"));
+    }
+
+    #[test]
+    fn loops_are_named_and_fall_to_no_catch_all() {
         let aliases: Rows<'_> = &[
             ("a@d.test", &["b@d.test"]),
             ("b@d.test", &["a@d.test"]),
             ("self@d.test", &["self@d.test"]),
             ("half@d.test", &["half2@d.test", "alice@d.test"]),
             ("half2@d.test", &["half@d.test"]),
+            ("detail@d.test", &["detail+x@d.test"]),
         ];
         let ask = |asked| caught_by("alice@d.test", aliases, &["alice@d.test"], asked);
-        assert_eq!(ask("a@d.test"), Err(AliasFault::Loop));
-        assert_eq!(ask("self@d.test"), Err(AliasFault::Loop));
+        for (asked, named) in [
+            ("a@d.test", "a@d.test > b@d.test > a@d.test"),
+            ("a+x@d.test", "a@d.test > b@d.test > a@d.test"),
+            ("self@d.test", "self@d.test > self@d.test"),
+            ("detail@d.test", "detail@d.test > detail+x@d.test > detail@d.test"),
+        ] {
+            assert_eq!(fault(ask(asked)), format!("it is a loop: {named}"), "{asked}");
+        }
         assert_eq!(names(&ask("half@d.test").unwrap()), ["alice@d.test"]);
         let caught = ask("stranger@d.test").unwrap();
         assert_eq!((caught.hosting, names(&caught)), (Hosting::CatchAll, vec!["alice@d.test"]));
@@ -305,10 +428,73 @@ mod tests {
     }
 
     #[test]
-    fn a_catch_all_that_leads_nowhere_is_an_unknown_user() {
-        let ask = |taker| caught_by(taker, &[], &["alice@d.test"], "stranger@d.test");
-        assert_eq!(ask("nobody@d.test").unwrap().hosting, Hosting::UnknownUser);
-        assert_eq!(names(&ask("who@else.test").unwrap()), ["who@else.test"]);
+    fn a_loop_of_any_length_is_named() {
+        for length in [1, 2, 11, 12, 40] {
+            let mut found = Found::default();
+            for link in 0..length {
+                found.aliases.insert(format!("a{link}@d.test"), vec![format!("a{}@d.test", (link + 1) % length)]);
+            }
+            let domains = Domains(HashMap::from([("d.test".to_owned(), None)]));
+            let loops = run(&domains, &Settings::default(), &found, "a0@d.test");
+            assert!(matches!(loops, Err(AliasFault::Loop(way)) if way.0.len() == length + 1), "{length}");
+        }
+    }
+
+    #[test]
+    fn what_leads_to_nobody_is_a_fault_that_names_the_end() {
+        let aliases: Rows<'_> =
+            &[("gone@d.test", &["far@d.test"]), ("far@d.test", &["ghost@d.test"]), ("info@d.test", &["typo@d.test"])];
+        assert_eq!(fault(resolve(aliases, &[], "gone@d.test")), "nobody has the address it leads to: ghost@d.test");
+        // Two ways to the same alias are no loop.
+        let two: Rows<'_> = &[
+            ("top@d.test", &["left@d.test", "right@d.test"]),
+            ("left@d.test", &["end@d.test"]),
+            ("right@d.test", &["end@d.test"]),
+            ("end@d.test", &["ghost@d.test"]),
+        ];
+        assert_eq!(fault(resolve(two, &[], "top@d.test")), "nobody has the address it leads to: ghost@d.test");
+        // Nor does a mailbox help that its alias took away.
+        let hidden: Rows<'_> = &[("alice@d.test", &["ghost@d.test"])];
+        assert_eq!(
+            fault(resolve(hidden, &["alice@d.test"], "alice@d.test")),
+            "nobody has the address it leads to: ghost@d.test"
+        );
+        let ask = |taker, asked| caught_by(taker, aliases, &["alice@d.test"], asked);
+        assert_eq!(fault(ask("nobody@d.test", "stranger@d.test")), "it is a loop: @d.test > nobody@d.test > @d.test");
+        assert_eq!(
+            fault(ask("info@d.test", "info@d.test")),
+            "it is a loop: info@d.test > typo@d.test > @d.test > info@d.test"
+        );
+        assert_eq!(names(&ask("who@else.test", "stranger@d.test").unwrap()), ["who@else.test"]);
+    }
+
+    #[test]
+    fn a_new_alias_is_judged_whole() {
+        let strictly = |aliases: Rows<'_>| {
+            let domains = Domains(HashMap::from([("d.test".to_owned(), None)]));
+            let (settings, found) = (Settings::default(), found(aliases, &["alice@d.test"]));
+            let mut expansion = Expansion::new(&domains, &settings, "new@d.test".to_owned());
+            while !expansion.is_done() {
+                expansion.take(&found)?;
+            }
+            expansion.finish_strictly()
+        };
+        assert!(strictly(&[("new@d.test", &["alice@d.test", "x@else.test"])]).is_ok());
+        assert!(
+            strictly(&[("alice@d.test", &["alice@d.test", "x@else.test"]), ("new@d.test", &["alice@d.test"])]).is_ok()
+        );
+        for (aliases, wanted) in [
+            (
+                &[("new@d.test", &["alice@d.test", "ghost@d.test"][..])][..],
+                "nobody has the address it leads to: ghost@d.test",
+            ),
+            (
+                &[("new@d.test", &["alice@d.test", "b@d.test"]), ("b@d.test", &["new@d.test"])],
+                "it is a loop: new@d.test > b@d.test > new@d.test",
+            ),
+        ] {
+            assert_eq!(fault(strictly(aliases)), wanted);
+        }
     }
 
     #[test]

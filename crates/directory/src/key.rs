@@ -59,6 +59,24 @@ impl ServerKey {
         Self::read(file, path, permissions)
     }
 
+    /// The same for the key of a database: none is made beside a database that was sealed with another one.
+    pub fn load_or_create_for(database: &Path, path: &Path, permissions: Permissions) -> Result<Self, OpenError> {
+        Self::look_for(database, path)?;
+        Self::load_or_create_with(path, permissions)
+    }
+
+    /// Whether a database that is there has its key file. Nothing is made.
+    pub fn look_for(database: &Path, path: &Path) -> Result<(), OpenError> {
+        let (database, key) = (database.to_owned(), path.to_owned());
+        let looked = keep::in_time(keep::read::STALL, move || {
+            let filled = std::fs::metadata(&database).is_ok_and(|there| there.len() > 0);
+            let missing =
+                filled && std::fs::symlink_metadata(&key).is_err_and(|it| it.kind() == io::ErrorKind::NotFound);
+            Ok(if missing { Err(OpenError::KeyMissing { path: database, key }) } else { Ok(()) })
+        });
+        looked.map_err(|error| bad_file(path, "cannot be read", Some(error)))?
+    }
+
     fn load_or_create_here(path: &Path, permissions: Permissions) -> Result<Self, OpenError> {
         // To open a pipe is to wait for somebody who writes.
         if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
@@ -187,6 +205,19 @@ mod tests {
         let read = ServerKey::load_or_create(&path).unwrap();
         assert_eq!(made.fingerprint(), read.fingerprint());
         assert_eq!(format!("{made:?}"), "ServerKey(…)");
+    }
+
+    #[test]
+    fn no_key_is_made_beside_a_database_of_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let (database, path) = (dir.path().join("directory.sqlite"), dir.path().join("server.key"));
+        std::fs::write(&database, "sealed").unwrap();
+        let refused = ServerKey::load_or_create_for(&database, &path, Permissions::Owner).unwrap_err();
+        assert!(matches!(refused, OpenError::KeyMissing { .. }), "{refused}");
+        assert!(!path.exists());
+        // One that a crash left empty holds nothing yet.
+        std::fs::write(&database, "").unwrap();
+        ServerKey::load_or_create_for(&database, &path, Permissions::Owner).unwrap();
     }
 
     #[test]

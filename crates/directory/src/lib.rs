@@ -37,6 +37,7 @@ mod resolve;
 mod route;
 mod store;
 mod turns;
+mod used;
 mod watch;
 
 use std::path::Path;
@@ -55,10 +56,10 @@ use crate::watch::{Generations, Watch};
 pub use account::{Change, NewAccount, NewPassword};
 pub use alias::{Alias, Domain};
 pub use device::{DeviceSecret, SECRET_CHARACTERS};
-pub use error::{AliasFault, DirectoryError, OpenError};
+pub use error::{AliasFault, DirectoryError, OpenError, Way};
 pub use key::{KEY_OCTETS, ServerKey};
 pub use known::KnownLogin;
-pub use listed::{Account, Device, DeviceLimits, PasswordKind, RecipientScope};
+pub use listed::{Account, Device, DeviceLimits, LastUse, PasswordKind, RecipientScope};
 pub use login::{AuthOutcome, Credential, EndedRights, Identity, RightsMark, SecretUse, SecretsOutcome, Why};
 pub use password::PasswordTerms;
 pub use route::{ALIAS_DEPTH_MAX, ALIAS_WIDTH_MAX, Hosting, Resolution, Target};
@@ -112,6 +113,7 @@ pub struct Directory {
     generations: Arc<Generations>,
     routes: Routes,
     logins: Logins,
+    uses: used::Uses,
     watch: Watch,
 }
 
@@ -141,6 +143,7 @@ impl Directory {
             generations,
             routes: Routes::new(),
             logins: Logins::new(),
+            uses: used::Uses::default(),
             watch,
         })
     }
@@ -159,8 +162,11 @@ impl Directory {
         self.settings.load_full()
     }
 
-    /// Ends the watch and closes the database once its running statements are done.
+    /// Ends the watch and closes the database once its running statements are done and the last uses of devices are written.
     pub async fn close(&self) {
+        if let Err(error) = self.keep_last_uses().await {
+            tracing::warn!(%error, note = "the last minute's", "uses unwritten");
+        }
         self.watch.stop();
         self.store.close().await;
     }

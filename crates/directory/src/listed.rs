@@ -1,6 +1,7 @@
 //! Accounts and devices as they are listed, and what a device may do.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,17 @@ impl DeviceLimits {
         let client_ip = client_ip.to_canonical();
         self.networks.is_empty() || self.networks.iter().any(|network| network.contains(&client_ip))
     }
+}
+
+/// When a device logged in last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastUse {
+    /// What it logs in with.
+    pub login: Arc<str>,
+    /// Seconds since 1970.
+    pub at: u64,
+    /// The client's address.
+    pub from: IpAddr,
 }
 
 /// Whom a device may send to.

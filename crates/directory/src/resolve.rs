@@ -106,6 +106,8 @@ impl Directory {
         }
         let found = match self.expand(&domains.value, &asked.name).await {
             Ok(found) => found,
+            // What an alias once led to is nothing to go by when it is broken now.
+            Err(error @ DirectoryError::Alias { .. }) => return Err(error),
             Err(error) => return self.routes.known_before(&asked.name, memory).ok_or(error),
         };
         self.routes.keep(asked.name, domains.generation, &found);

@@ -36,11 +36,13 @@ pub struct Resolution {
     pub hosting: Hosting,
     /// Where its mail goes, each target once; empty exactly if `hosting` is not found.
     pub targets: Arc<[Target]>,
+    /// For each of them the alias that led there, `@domain` for a catch-all; `None`: the address itself did.
+    pub aliases: Arc<[Option<Arc<str>>]>,
 }
 
 impl Resolution {
     pub(crate) fn nothing(hosting: Hosting) -> Self {
-        Self { hosting, targets: Arc::from([]) }
+        Self { hosting, targets: Arc::from([]), aliases: Arc::from([]) }
     }
 
     /// The logins that may send by this address: its accounts. A catch-all owns none of the addresses it takes.

@@ -13,6 +13,8 @@ pub enum Hosting {
     RelayDomain,
     /// The domain is ours, the user is not there.
     UnknownUser,
+    /// The domain is ours, and the address leads to itself or to nobody: a mistake of our own that only the operator ends.
+    Misconfigured,
     /// The domain is not ours.
     NotHosted,
 }
@@ -25,6 +27,7 @@ impl Hosting {
             Self::Alias => "alias",
             Self::RelayDomain => "relay-domain",
             Self::UnknownUser => "unknown-user",
+            Self::Misconfigured => "misconfigured",
             Self::NotHosted => "not-hosted",
         }
     }

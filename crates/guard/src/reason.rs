@@ -7,6 +7,8 @@ pub enum Reason {
     RelayDenied,
     /// Our domain, no such user: 550 5.1.1.
     UnknownUser,
+    /// Our domain, but the address leads to itself or to nobody: 550 5.3.5.
+    ConfigurationFault,
     /// The reverse-path does not belong to the login: 553 5.7.1.
     SenderNotYours,
     /// There is a POP grant, but for accounts that do not own the reverse-path: 550 5.7.1.
@@ -35,7 +37,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for documents and tests.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::RelayDenied,
         Self::UnknownUser,
         Self::SenderNotYours,
@@ -50,6 +52,7 @@ impl Reason {
         Self::AccessDeferred,
         Self::MailboxFull,
         Self::TooManyUnknown,
+        Self::ConfigurationFault,
     ];
 
     /// Stable code.
@@ -57,6 +60,7 @@ impl Reason {
         match self {
             Self::RelayDenied => "relay-denied",
             Self::UnknownUser => "unknown-user",
+            Self::ConfigurationFault => "configuration-fault",
             Self::SenderNotYours => "sender-not-yours",
             Self::SenderNotGranted => "sender-not-granted",
             Self::NullSenderNotGranted => "null-sender-not-granted",
@@ -81,6 +85,7 @@ impl Reason {
             | Self::GrantExhausted
             | Self::LiteralRefused => true,
             Self::UnknownUser
+            | Self::ConfigurationFault
             | Self::SenderNotYours
             | Self::AuthorityUnavailable
             | Self::RoutingRefused
@@ -109,7 +114,7 @@ mod tests {
             codes.join(" "),
             "relay-denied unknown-user sender-not-yours sender-not-granted null-sender-not-granted \
              authority-unavailable grant-exhausted routing-refused literal-refused recipient-out-of-scope \
-             access-denied access-deferred mailbox-full too-many-unknown"
+             access-denied access-deferred mailbox-full too-many-unknown configuration-fault"
         );
     }
 

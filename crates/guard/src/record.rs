@@ -119,7 +119,10 @@ impl Record {
             client: case.client,
             helo: case.greeting.helo.clone(),
             login: login.map(Login::login).or(by_right).map(str::to_owned),
-            device: login.and_then(|login| Some(login.device()?.name.clone())),
+            device: match login {
+                Some(login) => login.device().map(|device| device.name.clone()),
+                None => grant.and_then(Right::device).map(str::to_owned),
+            },
             reverse_path: case.reverse_path().map(ToString::to_string),
             forward_path: command.forward_path.map(ToString::to_string),
             facts: command.known(case).cloned().collect(),

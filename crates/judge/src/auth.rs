@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use directory::{AuthOutcome, Client, Identity, KnownLogin, RecipientScope, SecretUse, SecretsOutcome};
+use directory::{AuthOutcome, Client, Device, Identity, KnownLogin, RecipientScope, SecretUse, SecretsOutcome};
 use guard::{Fact, Fault};
 use sasl::{Context, Exchange, Mechanism, Step, guess_hash};
 use state::{Admission, AuthGate, StateError, TriedLogin, Whence};
@@ -195,13 +195,17 @@ impl Origin {
         }
     }
 
-    async fn succeeded(&self, login: &str, way: &str) {
+    async fn succeeded(&self, login: &str, device: Option<&Device>, way: &str) {
         self.counted(self.sources.state.auth_succeeded(self.ip, &self.known(login)).await);
-        self.log_succeeded(login, way);
+        if let Some(device) = device {
+            self.sources.directory.note_use(&device.login, self.ip);
+        }
+        self.log_succeeded(login, device, way);
     }
 
-    fn log_succeeded(&self, login: &str, way: &str) {
-        info!(session = %self.session, listener = &*self.listener, client = %self.ip, login = ?login, way, "login");
+    fn log_succeeded(&self, login: &str, device: Option<&Device>, way: &str) {
+        let (account, device) = (device.map(|device| &*device.account), device.map(|device| &*device.name));
+        info!(session = %self.session, listener = &*self.listener, client = %self.ip, login = ?login, device, account, way, "login");
     }
 
     /// Whether another server, which looks at the password itself and tells us a hash of it, may look at it now.
@@ -216,7 +220,7 @@ impl Origin {
         let known = self.known(login);
         let guess = self.guess(&known, guess);
         self.counted(self.sources.state.auth_told_right(&TriedLogin { addr: self.ip, login: &known, guess }).await);
-        self.log_succeeded(login, way);
+        self.log_succeeded(login, None, way);
     }
 
     /// It failed at another server, which tells us a hash of what was tried.
@@ -238,15 +242,7 @@ impl Origin {
     }
 
     fn log(&self, way: &str, login: &str, why: impl std::fmt::Display) {
-        info!(
-            session = %self.session,
-            listener = &*self.listener,
-            client = %self.ip,
-            login = ?login,
-            way,
-            %why,
-            "login failed"
-        );
+        info!(session = %self.session, listener = &*self.listener, client = %self.ip, login = ?login, way, %why, "login failed");
     }
 
     /// A login by password, with throttle and log.
@@ -303,7 +299,7 @@ impl Origin {
     async fn proved(&self, identity: Identity, login: &str, way: &str) -> Outcome {
         match self.sources.directory.still(&identity, self.ip).await {
             Ok(Ok(now)) => {
-                self.succeeded(login, way).await;
+                self.succeeded(login, now.device.as_deref(), way).await;
                 Outcome::Proved(Proved::new(now), None)
             }
             Ok(Err(why)) => {

@@ -1,6 +1,7 @@
 //! Logins that count: what somebody tells of one, and whether it is recorded.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use directory::{Identity, Why};
 use guard::never_granted::{Named, Never};
@@ -24,6 +25,13 @@ pub struct ToldLogin {
     pub source: PopSource,
     /// What it was proved by, if that was here: it counts only while that still holds.
     pub proved: Option<Identity>,
+}
+
+impl ToldLogin {
+    /// The name of the device that logged in here.
+    fn device(&self) -> Option<&str> {
+        self.proved.as_ref()?.device.as_deref().map(|device| device.name.as_str())
+    }
 }
 
 /// Whether a login was recorded.
@@ -154,6 +162,7 @@ impl Recorder<'_> {
             addr: self.terms.policy.relay.pop_key(told.client),
             subject: told.subject.clone(),
             source: told.source,
+            device: told.device().map(Arc::from),
         }
     }
 
@@ -163,7 +172,7 @@ impl Recorder<'_> {
                 if !recorded.renewed {
                     let (addr, source) = (self.terms.policy.relay.pop_key(told.client), told.source.code());
                     let (subject, shared) = (&told.subject, recorded.shared);
-                    info!(session = %self.session, client = %addr, login = %subject, told_by = source, shared, "pop grant");
+                    info!(session = %self.session, client = %addr, login = %subject, device = told.device(), told_by = source, shared, "pop grant");
                 }
                 Recorded::Counts
             }

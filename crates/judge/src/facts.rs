@@ -19,12 +19,27 @@ pub async fn hosting(directory: &Directory, policy: &RelayPolicy, mailbox: &Mail
         return Fact::Known(Hosting::RelayDomain);
     }
     let resolved = directory.resolve(mailbox.local_part.as_str(), domain.as_str(), mailbox.routing().is_some());
-    asked(resolved).await.map(|resolution| match resolution.hosting {
-        directory::Hosting::Mailbox => Hosting::Mailbox,
-        directory::Hosting::Alias | directory::Hosting::CatchAll => Hosting::Alias,
-        directory::Hosting::UnknownUser => Hosting::UnknownUser,
-        directory::Hosting::NotHosted => Hosting::NotHosted,
+    asked(sound(resolved)).await.map(|resolution| match resolution.map(|found| found.hosting) {
+        None => Hosting::Misconfigured,
+        Some(directory::Hosting::Mailbox) => Hosting::Mailbox,
+        Some(directory::Hosting::Alias | directory::Hosting::CatchAll) => Hosting::Alias,
+        Some(directory::Hosting::UnknownUser) => Hosting::UnknownUser,
+        Some(directory::Hosting::NotHosted) => Hosting::NotHosted,
     })
+}
+
+/// `None` where an alias leads to itself or to nobody, which is told: no answer of another time is better.
+async fn sound<T>(
+    look_up: impl Future<Output = Result<T, directory::DirectoryError>>,
+) -> Result<Option<T>, directory::DirectoryError> {
+    match look_up.await {
+        Ok(found) => Ok(Some(found)),
+        Err(directory::DirectoryError::Alias { address, fault }) => {
+            tracing::info!(?address, %fault, "alias broken");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The logins that own a reverse-path.
@@ -32,7 +47,7 @@ pub async fn owners(directory: &Directory, reverse_path: &ReversePath) -> Fact<V
     let ReversePath::Mailbox(mailbox) = reverse_path else { return Fact::Known(Vec::new()) };
     let Host::Domain(domain) = &mailbox.host else { return Fact::Known(Vec::new()) };
     let found = directory.owners(mailbox.local_part.as_str(), domain.as_str(), mailbox.routing().is_some());
-    asked(found).await.map(|logins| logins.iter().map(ToString::to_string).collect())
+    asked(sound(found)).await.map(|logins| logins.iter().flatten().map(ToString::to_string).collect())
 }
 
 /// Whether the domain of a reverse-path is one of ours.

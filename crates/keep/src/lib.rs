@@ -4,15 +4,18 @@
 //! | file | answers for |
 //! |---|---|
 //! | `file` | [`NewFile`], [`rename`], [`sync_dir`]: each durable when it returns |
+//! | `ledger` | [`Ledger`]: lines that are added, each whole and durable |
 //! | `map` | [`BoundedMap`]: never more than so many entries |
 //! | `read` | [`read()`]: a whole file, bounded, and not waited for longer than a few seconds |
 //! | [`secret`] | files that nobody else may read |
 
 mod file;
+mod ledger;
 mod map;
 pub mod read;
 pub mod secret;
 
 pub use file::{KeepError, NewFile, Owner, rename, sync_dir};
+pub use ledger::Ledger;
 pub use map::BoundedMap;
 pub use read::{Accepts, in_time, is_stalled, read};

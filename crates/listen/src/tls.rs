@@ -127,21 +127,31 @@ fn showing(
     Ok(Arc::new(config))
 }
 
-/// Makes a self-signed certificate for `names` unless both files are there already. The key is readable by its owner only.
+/// Makes a self-signed certificate for `names` unless both files are there already. The key is readable by its owner only. One
+/// of them alone is a pair that was half restored: it is left as it is.
 pub fn ensure_self_signed(certificate: &Path, key: &Path, names: &[String]) -> Result<(), TlsError> {
     if certificate.exists() && key.exists() {
         return Ok(());
     }
+    for (there, missing) in [(certificate, key), (key, certificate)] {
+        if there.exists() {
+            let why = format!("missing, and {} is there: restore it, or remove both", there.display());
+            return Err(TlsError::Make { path: missing.to_path_buf(), why });
+        }
+    }
     let made = rcgen::generate_simple_self_signed(names.to_vec())
         .map_err(|e| TlsError::Make { path: certificate.to_path_buf(), why: e.to_string() })?;
     write_file(key, 0o600, made.signing_key.serialize_pem().as_bytes())?;
-    write_file(certificate, 0o644, made.cert.pem().as_bytes())
+    write_file(certificate, 0o644, made.cert.pem().as_bytes()).inspect_err(|_| {
+        // Half a pair would stand in the way of the next try.
+        let _ = std::fs::remove_file(key);
+    })
 }
 
 fn write_file(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), TlsError> {
     let failed = |e: std::io::Error| TlsError::Make { path: path.to_path_buf(), why: e.to_string() };
     let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(mode).open(path).map_err(failed)?;
+    let mut file = options.write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
     file.write_all(bytes).map_err(failed)
 }
 
@@ -157,6 +167,12 @@ mod tests {
         let before = std::fs::read(&cert).unwrap();
         ensure_self_signed(&cert, &key, &["other.example.test".to_owned()]).unwrap();
         assert_eq!(before, std::fs::read(&cert).unwrap(), "an existing pair is kept");
+        std::fs::rename(&cert, dir.path().join("aside.pem")).unwrap();
+        let kept = std::fs::read(&key).unwrap();
+        let refused = ensure_self_signed(&cert, &key, &["mail.example.test".to_owned()]).unwrap_err().to_string();
+        assert!(refused.contains("c.pem") && refused.contains("k.pem"), "{refused}");
+        assert!(!cert.exists() && std::fs::read(&key).unwrap() == kept, "half a pair is left as it is");
+        std::fs::rename(dir.path().join("aside.pem"), &cert).unwrap();
         server_config(&cert, &key, Permissions::Owner).unwrap();
     }
 

@@ -92,14 +92,18 @@ pub struct Demo {
     loaded: Loaded,
     accounts: Vec<Account>,
     auth_policy_secret: String,
+    /// Locked while the demo has the folder.
+    _lock: fs::File,
 }
 
 impl Demo {
-    /// Makes folder, certificate, configuration and accounts, as far as they are missing.
+    /// Makes folder, certificate, configuration and accounts, as far as they are missing. Nothing is touched in a folder that
+    /// a running demo or server has.
     pub async fn prepare(options: &Options) -> Result<Self> {
         let temporary = options.dir.is_none();
         let dir = folder(options.dir.as_deref())?;
         let dir = dir.canonicalize()?;
+        let lock = alone(&dir, options)?;
         let (certificate, key) = (dir.join("certificate.pem"), dir.join("key.pem"));
         let names = ["localhost", "mail.example.test", "127.0.0.1"].map(str::to_owned);
         tls::ensure_self_signed(&certificate, &key, &names)?;
@@ -110,7 +114,7 @@ impl Demo {
         let auth_policy_secret = shared_secret(&dir.join(AUTH_POLICY_SECRET))?;
         let loaded = config::read(&config, &options.sets)?;
         let accounts = accounts(&dir, &loaded).await?;
-        Ok(Self { dir, temporary, config, loaded, accounts, auth_policy_secret })
+        Ok(Self { dir, temporary, config, loaded, accounts, auth_policy_secret, _lock: lock })
     }
 
     /// The configuration to serve.
@@ -239,6 +243,20 @@ fn folder(given: Option<&Path>) -> Result<PathBuf> {
     Ok(dir)
 }
 
+/// Takes the folder, if no demo and no server has it: what the configuration would be is only read for that.
+fn alone(dir: &Path, options: &Options) -> Result<fs::File> {
+    let (name, text) = (dir.join("sekisho.toml"), configuration(options.port_base));
+    let name = name.to_string_lossy();
+    let loaded = config::parse(&config::Text { name: &name, text: &text, base_dir: dir }, &options.sets);
+    serve::look(&loaded.map_err(config::ConfigError::Mistaken)?.settings)?;
+    let path = dir.join("demo.lock");
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.with_context(|| path.display().to_string())?;
+    file.try_lock()
+        .with_context(|| format!("{}: another demo runs here; end it, or name another folder", dir.display()))?;
+    Ok(file)
+}
+
 fn configuration(port_base: Option<u16>) -> String {
     let mut text = format!(
         "# Written by `sekisho demo`, anew at each start.\n\
@@ -357,6 +375,36 @@ mod tests {
         assert_eq!(mode(&fresh), 0o700);
         assert!(folder(None).is_err(), "one that is there already may be another's");
         fs::remove_dir(fresh).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_folder_in_use_is_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = |port| Options { dir: Some(dir.path().to_owned()), sets: Vec::new(), port_base: Some(port) };
+        let first = Demo::prepare(&options(40_000)).await.unwrap();
+        fs::write(dir.path().join("demo.json"), "of the first").unwrap();
+        let files = || {
+            let mut files: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().path()).collect();
+            files.sort();
+            files.into_iter().map(|it| (fs::read(&it).unwrap_or_default(), it)).collect::<Vec<_>>()
+        };
+        let before = files();
+        let refused = Demo::prepare(&options(41_000)).await.unwrap_err();
+        assert!(refused.to_string().contains("another demo runs here"), "{refused}");
+        assert!(before == files(), "the second demo touched the folder of the first");
+        drop(first);
+        // A server that was started by hand has it now.
+        let state = state::State::open(dir.path().join("state")).unwrap();
+        let before = files();
+        assert!(Demo::prepare(&options(41_000)).await.is_err());
+        assert!(before == files(), "a demo touched the folder of a server");
+        drop(state);
+        // Accounts without their key: no new key.
+        fs::remove_file(dir.path().join("server.key")).unwrap();
+        let before = files();
+        let refused = Demo::prepare(&options(41_000)).await.unwrap_err();
+        assert!(refused.to_string().contains("restore that key file"), "{refused}");
+        assert!(before == files());
     }
 
     #[test]

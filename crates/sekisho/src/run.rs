@@ -176,6 +176,7 @@ fn admin_api(listener: UnixListener, border: &Arc<Border>, retrier: Option<Retri
     let (for_configuration, for_process, for_status) = (Arc::clone(life), Arc::clone(life), Arc::clone(border));
     let backend = Backend {
         directory: Arc::clone(&border.sources.directory),
+        audit: admin::audit::Audit::new(&border.site.load().settings.data_dir),
         server: Some(admin::Server {
             state: Arc::clone(&border.sources.state),
             guess_key: border.sources.guess_key,

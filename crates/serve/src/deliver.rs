@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use delivery::{Config, Delivery, Fate, Limits, Lookups, Mailbox, Mx, OverQuota, Own, RemoteRoute, Tls, Unavailable};
+use delivery::{
+    Bracketed, Config, Delivery, Fate, Limits, Lookups, Mailbox, Mx, OverQuota, Own, RemoteRoute, Tls, Unavailable,
+};
 use directory::{Directory, DirectoryError};
 use rustls::ClientConfig;
 use tracing::info;
@@ -179,9 +181,14 @@ async fn targets(border: &Border, address: &str) -> Result<Vec<spool::Target>, U
     let Ok(mailbox) = smtp::Mailbox::parse(address) else { return Ok(Vec::new()) };
     let site = border.site.load_full();
     let found = route::mailbox_targets(&border.sources.directory, &site, &mailbox).await;
-    let found = found.map_err(|error| Unavailable(error.to_string()))?;
+    let found = match found {
+        Ok(found) => found,
+        // An alias that leads to nobody: waiting helps nobody either.
+        Err(directory::DirectoryError::Alias { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(Unavailable(error.to_string())),
+    };
     if !found.is_empty() {
-        return Ok(found.into_iter().map(|(_, target)| target).collect());
+        return Ok(found.into_iter().map(|routed| routed.target).collect());
     }
     let host = mailbox.host.to_string();
     match border.sources.directory.is_hosted(&host).await {
@@ -214,8 +221,9 @@ fn on_fate(border: &Arc<Border>) -> delivery::OnFate {
 
 /// The log's line for one recipient's fate.
 fn tell(fate: &Fate<'_>) {
-    let Fate { queue_id, session, reverse_path, forward_path, kind, relay, reply, delay, .. } = fate;
+    let Fate { queue_id, session, reverse_path, forward_path, to, given, alias, kind, relay, reply, delay, .. } = *fate;
     let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-    info!(session, queue_id = %queue_id, reverse_path = ?reverse_path, forward_path = ?forward_path, relay = ?relay,
-        reply = ?reply, delay_ms, "{kind}");
+    info!(session, queue_id = %queue_id, reverse_path = ?Bracketed(reverse_path), forward_path = ?Bracketed(forward_path),
+        to = ?Bracketed(to), orig_to = (given != to).then(|| tracing::field::debug(Bracketed(given))),
+        alias = alias.map(|alias| tracing::field::debug(Bracketed(alias))), relay = ?relay, reply = ?reply, delay_ms, "{kind}");
 }

@@ -37,6 +37,6 @@ pub mod site;
 pub mod smtp;
 mod start_error;
 
-pub use open::{directory_settings, server_key};
+pub use open::{directory_settings, look, server_key};
 pub use server::Server;
 pub use start_error::StartError;

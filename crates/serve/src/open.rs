@@ -32,8 +32,10 @@ use crate::start_error::StartError;
 /// Opens accounts, evidence and queue.
 pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
     let (site, key) = aside("configuration", move || -> Result<_, StartError> {
-        make_dir(&settings.data_dir)?;
+        // All that is there is seen to fit together before anything is made.
         let site = Site::new(settings, None)?;
+        look(&site.settings)?;
+        make_dir(&site.settings.data_dir)?;
         let key = server_key(&site.settings)?;
         Ok((site, key))
     })
@@ -127,10 +129,18 @@ fn make_dir(dir: &std::path::Path) -> Result<(), StartError> {
     made.map_err(|error| StartError::Io { what: dir.display().to_string(), error })
 }
 
-/// The key of the accounts; made if it is missing.
+/// Whether what lies at the configuration's places can be opened by a server that starts now: nobody else has it, the accounts
+/// have their key, no later version wrote the queue. Nothing is made or changed.
+pub fn look(settings: &Settings) -> Result<(), StartError> {
+    State::look(&settings.state.path)?;
+    Spool::look(&settings.spool.path)?;
+    Ok(ServerKey::look_for(&settings.directory.path, &settings.directory.key)?)
+}
+
+/// The key of the accounts; made if it is missing and there are no accounts yet.
 pub fn server_key(settings: &Settings) -> Result<ServerKey, directory::OpenError> {
     let Settings { directory, .. } = settings;
-    ServerKey::load_or_create_with(&directory.key, secrets::allowed(directory.permissions))
+    ServerKey::load_or_create_for(&directory.path, &directory.key, secrets::allowed(directory.permissions))
 }
 
 /// What the configuration says of the directory: the same for the server and for the commands that open it themselves.

@@ -33,6 +33,9 @@ pub(crate) async fn follow(border: Arc<Border>, mut stop: watch::Receiver<bool>)
         }
         cut_the_ended(&border).await;
         hold_of_the_expired(&border, &mut expired).await;
+        if let Err(error) = border.sources.directory.keep_uses().await {
+            warn!(%error, note = "when devices were used; tried again in a minute", "uses unwritten");
+        }
         tokio::select! {
             heard = changes.changed() => {
                 if heard.is_err() {

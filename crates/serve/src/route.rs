@@ -1,9 +1,11 @@
 //! Where an accepted recipient's mail goes: the targets of its alias, the mailbox, the next hop of its relay domain.
 
+use std::sync::Arc;
+
 use directory::{Directory, DirectoryError};
 use guard::HostedPath;
 use smtp::{Domain, Host, Mailbox};
-use spool::Target;
+use spool::{Target, Via};
 
 use crate::site::Site;
 use config::{HostPort, Local, Remote, Settings};
@@ -20,12 +22,19 @@ pub enum RouteError {
     Gone,
 }
 
-/// The targets of a recipient that is ours to answer for, at least one, each with the forward-path that it is delivered by.
-pub async fn targets(
-    directory: &Directory,
-    site: &Site,
-    hosted: &HostedPath,
-) -> Result<Vec<(String, Target)>, RouteError> {
+/// One of the ways that mail for an address goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routed {
+    /// The forward-path that it is delivered by.
+    pub forward_path: String,
+    /// Where to.
+    pub target: Target,
+    /// The alias by which it came to this.
+    pub via: Option<Box<Via>>,
+}
+
+/// The targets of a recipient that is ours to answer for, at least one.
+pub async fn targets(directory: &Directory, site: &Site, hosted: &HostedPath) -> Result<Vec<Routed>, RouteError> {
     let Some(mailbox) = hosted.mailbox() else { return Err(RouteError::Gone) };
     let targets = mailbox_targets(directory, site, mailbox).await?;
     if targets.is_empty() { Err(RouteError::Gone) } else { Ok(targets) }
@@ -36,19 +45,26 @@ pub async fn mailbox_targets(
     directory: &Directory,
     site: &Site,
     mailbox: &Mailbox,
-) -> Result<Vec<(String, Target)>, DirectoryError> {
+) -> Result<Vec<Routed>, DirectoryError> {
     let Host::Domain(domain) = &mailbox.host else { return Ok(Vec::new()) };
     if is_relay_domain(site, mailbox) {
         // Without a next hop it is another server's to deliver, and no listener of ours took mail for it.
-        return Ok(next_hop(site, mailbox).into_iter().map(|target| (mailbox.to_string(), target)).collect());
+        let routed = |target| Routed { forward_path: mailbox.to_string(), target, via: None };
+        return Ok(next_hop(site, mailbox).into_iter().map(routed).collect());
     }
     let local_part = mailbox.local_part.as_str();
     let found = directory.resolve(local_part, domain.as_str(), mailbox.routing().is_some()).await?;
-    let target = |target: &directory::Target| match target {
-        directory::Target::Account { login, .. } => (mailbox.to_string(), local(&site.settings.delivery.local, login)),
-        directory::Target::Forward { address } => (address.to_string(), forward(site, address)),
+    let routed = |(target, alias): (&directory::Target, &Option<Arc<str>>)| {
+        let (forward_path, target) = match target {
+            directory::Target::Account { login, .. } => {
+                (mailbox.to_string(), local(&site.settings.delivery.local, login))
+            }
+            directory::Target::Forward { address } => (address.to_string(), forward(site, address)),
+        };
+        let via = alias.as_ref().map(|alias| Box::new(Via { given: mailbox.to_string(), alias: alias.to_string() }));
+        Routed { forward_path, target, via }
     };
-    Ok(found.targets.iter().map(target).collect())
+    Ok(found.targets.iter().zip(found.aliases.iter()).map(routed).collect())
 }
 
 fn is_relay_domain(site: &Site, mailbox: &Mailbox) -> bool {

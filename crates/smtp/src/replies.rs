@@ -237,6 +237,15 @@ pub fn unknown_user(path: &dyn Display, id: &dyn Display) -> Reply {
     Reply::new(550, Enhanced(5, 1, 1), format!("{path}: no such user here [{id}]"))
 }
 
+/// An address of ours that leads to itself or to nobody. For good (RFC 3463 §3.4, X.3.5): only the operator ends it, and its
+/// senders should hear of it.
+pub fn misconfigured(path: &dyn Display, id: &dyn Display) -> Reply {
+    let text = format!(
+        "{path}: this address is configured wrongly here, its alias leads to nobody; tell the postmaster [{id}]"
+    );
+    Reply::new(550, Enhanced(5, 3, 5), text)
+}
+
 /// The recipient's mailbox is over its quota.
 pub fn mailbox_full(path: &dyn Display, id: &dyn Display) -> Reply {
     Reply::new(552, Enhanced(5, 2, 2), format!("{path}: the mailbox is full [{id}]"))
@@ -298,6 +307,7 @@ mod tests {
             ("routing_refused", routing_refused(&path, &"7kq2m4xd")),
             ("sender_not_yours", sender_not_yours(&path, &"7kq2m4xd")),
             ("unknown_user", unknown_user(&path, &"7kq2m4xd")),
+            ("misconfigured", misconfigured(&path, &"7kq2m4xd")),
             ("mailbox_full", mailbox_full(&path, &"7kq2m4xd")),
             ("forwards_limited", forwards_limited(&path, &"7kq2m4xd")),
             ("destination_crowded", destination_crowded(&path, &"7kq2m4xd")),

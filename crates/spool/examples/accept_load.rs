@@ -13,6 +13,7 @@ fn envelope(now: u64) -> Envelope {
             target: Target::Maildir { account: "alice@example.test".into() },
             notify: 0,
             orcpt: None,
+            via: None,
         }],
         origin: Origin::Outside,
         arrived_at_unix_micros: now,

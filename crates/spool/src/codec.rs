@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::state::{MessageState, RecipientNow, State};
-use crate::{Envelope, Origin, Ownership, Recipient, Ret, Sender, Target};
+use crate::{Envelope, Origin, Ownership, Recipient, Ret, Sender, Target, Via};
 
 /// Most recipients of one message.
 pub(crate) const RECIPIENTS_MAX: usize = 65_536;
@@ -22,6 +22,9 @@ const EIGHT_BIT: u8 = 1 << 1;
 const ENVID: u8 = 1 << 2;
 const RET_FULL: u8 = 1 << 3;
 const RET_HEADERS: u8 = 1 << 4;
+
+/// Beside a target's number: the alias by which it came stands behind the recipient.
+const VIA: u8 = 1 << 4;
 
 /// The tag of an [`Origin::Account`] since form 3; before it was 2.
 const SENDER: u8 = 3;
@@ -141,7 +144,8 @@ pub(crate) fn check_envelope(envelope: &Envelope) -> Result<(), &'static str> {
     };
     let recipient_long = |recipient: &Recipient| {
         let (_, target) = target_parts(&recipient.target);
-        long(&recipient.forward_path) || long(target) || recipient.orcpt.as_deref().is_some_and(long)
+        let via_long = recipient.via.as_ref().is_some_and(|via| long(&via.given) || long(&via.alias));
+        long(&recipient.forward_path) || long(target) || recipient.orcpt.as_deref().is_some_and(long) || via_long
     };
     let head_long =
         long(&envelope.reverse_path) || long(&envelope.session) || envelope.envid.as_deref().is_some_and(long);
@@ -180,10 +184,14 @@ pub(crate) fn put_envelope(out: &mut Vec<u8>, envelope: &Envelope) {
     for recipient in &envelope.recipients {
         let (tag, target) = target_parts(&recipient.target);
         put_text(out, &recipient.forward_path);
-        out.push(tag);
+        out.push(tag | if recipient.via.is_some() { VIA } else { 0 });
         put_text(out, target);
         out.push(recipient.notify);
         put_optional(out, recipient.orcpt.as_deref());
+        if let Some(via) = &recipient.via {
+            put_text(out, &via.given);
+            put_text(out, &via.alias);
+        }
     }
 }
 
@@ -288,14 +296,20 @@ fn read_recipient(reader: &mut Reader<'_>) -> Result<Recipient, Malformed> {
     let forward_path = reader.text()?.to_owned();
     let tag = reader.octet()?;
     let target = reader.text()?.to_owned();
-    let target = match tag {
+    let target = match tag & !VIA {
         0 => Target::Maildir { account: target },
         1 => Target::Remote { host: target },
         2 => Target::Lmtp { server: target },
         3 => Target::NextHop { server: target },
         _ => return Err(Malformed("unknown target")),
     };
-    Ok(Recipient { forward_path, target, notify: reader.octet()?, orcpt: reader.optional()?.map(str::to_owned) })
+    let (notify, orcpt) = (reader.octet()?, reader.optional()?.map(str::to_owned));
+    let via = if tag & VIA != 0 {
+        Some(Box::new(Via { given: reader.text()?.to_owned(), alias: reader.text()?.to_owned() }))
+    } else {
+        None
+    };
+    Ok(Recipient { forward_path, target, notify, orcpt, via })
 }
 
 /// The state of a message: absolute values, so that reading one twice does no harm.
@@ -375,8 +389,13 @@ pub(crate) mod tests {
             any::<String>().prop_map(|server| Target::Lmtp { server }),
             any::<String>().prop_map(|server| Target::NextHop { server }),
         ];
-        (any::<String>(), target, any::<u8>(), any::<Option<String>>())
-            .prop_map(|(forward_path, target, notify, orcpt)| Recipient { forward_path, target, notify, orcpt })
+        let via = any::<Option<(String, String)>>();
+        (any::<String>(), target, any::<u8>(), any::<Option<String>>(), via).prop_map(
+            |(forward_path, target, notify, orcpt, via)| {
+                let via = via.map(|(given, alias)| Box::new(Via { given, alias }));
+                Recipient { forward_path, target, notify, orcpt, via }
+            },
+        )
     }
 
     pub(crate) fn any_envelope() -> impl Strategy<Value = Envelope> {

@@ -42,6 +42,17 @@ pub struct Recipient {
     pub notify: u8,
     /// ORCPT of RFC 3461 §4.2, as given.
     pub orcpt: Option<String>,
+    /// The alias by which it came to this recipient; `None`: the client gave it as it is.
+    pub via: Option<Box<Via>>,
+}
+
+/// How an address came to lead to a recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Via {
+    /// What the client gave, as printed without angle brackets.
+    pub given: String,
+    /// The alias that led to the recipient: an address, or `@domain` for a catch-all.
+    pub alias: String,
 }
 
 /// Where a recipient's copy goes.

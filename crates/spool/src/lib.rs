@@ -47,7 +47,7 @@ pub mod fuzzing;
 
 pub use body::{Body, BodyReader, Chunks};
 pub use config::{HeldLimits, SpoolConfig};
-pub use envelope::{Envelope, Origin, Ownership, Recipient, Ret, Sender, Target};
+pub use envelope::{Envelope, Origin, Ownership, Recipient, Ret, Sender, Target, Via};
 pub use error::{AcceptError, OpenError, SpoolError};
 pub use id::{QueueId, QueueIdError};
 pub use incoming::Incoming;

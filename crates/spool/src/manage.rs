@@ -8,7 +8,7 @@ use crate::entry::{Entry, OriginKey};
 use crate::job::load;
 use crate::segment::Position;
 use crate::state::State;
-use crate::{Body, Envelope, Origin, QueueId, Spool, Target, UnixMicros};
+use crate::{Body, Envelope, Origin, QueueId, Spool, Target, UnixMicros, Via};
 
 /// Entries looked at before the lock is let go for a moment.
 const PAGE: usize = 4096;
@@ -67,6 +67,8 @@ pub struct ListedRecipient {
     pub forward_path: String,
     /// Where it goes.
     pub target: Target,
+    /// The alias by which it came here.
+    pub via: Option<Box<Via>>,
     /// Where it stands.
     pub state: RecipientState,
     /// Attempts made.
@@ -199,6 +201,7 @@ impl Spool {
             for (listed, recipient) in listed.recipients.iter_mut().zip(&envelope.recipients) {
                 listed.forward_path.clone_from(&recipient.forward_path);
                 listed.target = recipient.target.clone();
+                listed.via.clone_from(&recipient.via);
             }
         }
         listed
@@ -273,6 +276,7 @@ impl Row {
         let recipients = entry.recipients.all().iter().map(|now| ListedRecipient {
             forward_path: String::new(),
             target: Target::Remote { host: String::new() },
+            via: None,
             state: match now.state {
                 State::Waiting => RecipientState::Waiting,
                 State::Delivered => RecipientState::Delivered,

@@ -98,6 +98,27 @@ pub(crate) fn recover(config: SpoolConfig) -> Result<(File, Shared, Recovery), O
     Ok((lock, shared, report))
 }
 
+/// Whether a queue that is there could be opened: no other process has it, and no later version wrote it. Nothing is made.
+pub(crate) fn look(dir: &Path) -> Result<(), OpenError> {
+    let path = dir.join("lock");
+    let locked = match File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => return Err(SpoolError::at(&path, "open")(error).into()),
+        Ok(file) => file.try_lock(),
+    };
+    match locked {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { dir: dir.to_path_buf() }),
+        Err(TryLockError::Error(error)) => return Err(SpoolError::at(&path, "lock")(error).into()),
+    }
+    let segments = dir.join("segments");
+    if !segments.is_dir() {
+        return Ok(());
+    }
+    let named = files_in(&segments)?.into_iter().filter_map(|path| Some((number_of(&path)?, path)));
+    refuse_newer(&named.collect::<Vec<_>>())
+}
+
 fn check(config: &SpoolConfig) -> Result<(), OpenError> {
     if config.inline_octets > INLINE_OCTETS_MAX {
         return Err(OpenError::Settings("inline_octets is above 1 MiB"));

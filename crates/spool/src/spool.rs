@@ -27,6 +27,11 @@ pub struct Spool {
 }
 
 impl Spool {
+    /// Whether a folder can be opened: no other process has it, no later version wrote it. Nothing is made; blocks.
+    pub fn look(dir: &std::path::Path) -> Result<(), OpenError> {
+        crate::recovery::look(dir)
+    }
+
     /// Opens the folder, or makes it, and recovers what is in it. Blocks: it reads every segment.
     pub fn open(config: SpoolConfig) -> Result<(Arc<Self>, Recovery), OpenError> {
         let (lock, shared, recovery) = crate::recovery::recover(config)?;

@@ -58,7 +58,7 @@ fn rate(count: u32, begun: Instant) -> f64 {
 fn login(n: u32) -> PopLogin {
     // Spread over all addresses, as clients are.
     let addr = IpAddr::V4(n.wrapping_mul(2_654_435_761).into());
-    PopLogin { addr, subject: Subject::Account(format!("user{n}@example.test")), source: PopSource::Drac }
+    PopLogin { addr, subject: Subject::Account(format!("user{n}@example.test")), source: PopSource::Drac, device: None }
 }
 
 fn open(dir: &Path) -> Arc<State> {

@@ -1,6 +1,7 @@
 //! Evidence of POP logins: as it is told, kept, taken back, and vouched for before the guard.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use guard::{PopEvidence, PopSource, Subject};
@@ -14,6 +15,8 @@ pub struct PopLogin {
     pub subject: Subject,
     /// Who told.
     pub source: PopSource,
+    /// The account's device that logged in: its name, without blanks.
+    pub device: Option<Arc<str>>,
 }
 
 /// What became of a login that was recorded.
@@ -68,6 +71,7 @@ pub(crate) struct KeptLogin {
     pub(crate) addr: IpAddr,
     pub(crate) subject: Subject,
     pub(crate) source: PopSource,
+    pub(crate) devices: Option<Arc<str>>,
     pub(crate) granted_at: SystemTime,
     pub(crate) expires_at: SystemTime,
     /// Others are alive at the address too.
@@ -76,11 +80,11 @@ pub(crate) struct KeptLogin {
 
 /// Vouches for what an engine kept, whichever engine it is: a server that may add told so, or an account logged in.
 pub(crate) fn attest(kept: KeptLogin) -> PopEvidence {
-    let KeptLogin { addr, subject, source, granted_at, expires_at, shared } = kept;
+    let KeptLogin { addr, subject, source, devices, granted_at, expires_at, shared } = kept;
     match subject {
         Subject::Server(server) => PopEvidence::attest_drac_grant(server, addr, granted_at, expires_at),
-        Subject::Account(login) => {
-            PopEvidence::attest_pop_login(login, addr, granted_at, expires_at).told_by(source, shared)
-        }
+        Subject::Account(login) => PopEvidence::attest_pop_login(login, addr, granted_at, expires_at)
+            .told_by(source, shared)
+            .by_devices(devices.map(|devices| devices.to_string())),
     }
 }

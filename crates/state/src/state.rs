@@ -81,6 +81,11 @@ impl State {
         Ok(Self::of(Embedded::open(dir.as_ref(), bounds, clock)?, auth))
     }
 
+    /// Whether no other process has the folder, before it is opened. Nothing is made.
+    pub fn look(dir: &Path) -> Result<(), StateError> {
+        Embedded::look(dir)
+    }
+
     fn of(engine: Embedded, auth: AuthLimits) -> Self {
         let opened = Opened { fresh: engine.is_fresh(), grants: engine.found() };
         Self { engine: Engine::Embedded(engine), throttle: Throttle::new(auth), expected: Expected::default(), opened }

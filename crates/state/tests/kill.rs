@@ -32,7 +32,12 @@ fn addr(seed: u64) -> IpAddr {
 }
 
 fn login(seed: u64) -> PopLogin {
-    PopLogin { addr: addr(seed), subject: Subject::Account(format!("user{seed}")), source: PopSource::Drac }
+    PopLogin {
+        addr: addr(seed),
+        subject: Subject::Account(format!("user{seed}")),
+        source: PopSource::Drac,
+        device: None,
+    }
 }
 
 async fn work(state: Arc<State>, worker: u64) {

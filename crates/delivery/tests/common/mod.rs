@@ -163,6 +163,7 @@ pub fn envelope(origin: Origin, addresses: &[&str], target: impl Fn(&str) -> Tar
         target: target(address),
         notify: 0,
         orcpt: None,
+        via: None,
     };
     Envelope {
         reverse_path: "alice@example.test".into(),

@@ -9,5 +9,8 @@
 mod rows;
 mod sqlite;
 
-pub(crate) use rows::{AccountRow, AliasRow, Changed, DeviceRow, LoginChanges, LoginRow, NewDeviceRow, Secrets, Which};
+pub(crate) use rows::{
+    AccountRow, AliasRow, CatchAll, Changed, DeviceRow, LoginChanges, LoginRow, NewAliasRow, NewDeviceRow, NewDomain,
+    OwnCopy, Secrets, Which,
+};
 pub(crate) use sqlite::{Changes, Store};

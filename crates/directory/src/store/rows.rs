@@ -64,6 +64,37 @@ pub(crate) struct AliasRow {
     pub(crate) target: String,
 }
 
+/// An alias as it is written.
+pub(crate) struct NewAliasRow<'a> {
+    pub(crate) address: &'a str,
+    pub(crate) targets: Vec<String>,
+    pub(crate) copy: OwnCopy,
+}
+
+/// Whether the account whose address an alias has gets its mail too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwnCopy {
+    /// As the targets say.
+    AsNamed,
+    /// It does.
+    Kept,
+}
+
+/// Who takes what nobody else in a domain takes.
+pub(crate) struct CatchAll<'a> {
+    pub(crate) address: Option<&'a str>,
+    pub(crate) new_domain: NewDomain,
+}
+
+/// Whether a domain that is not there is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NewDomain {
+    /// It is an error.
+    Missing,
+    /// It is.
+    Made,
+}
+
 /// Which answers are no longer true, since somebody has changed what is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Changed {

@@ -72,7 +72,7 @@ impl fmt::Display for Subject {
 /// fn forge(time: std::time::SystemTime) -> guard::PopEvidence {
 ///     guard::PopEvidence {
 ///         subject: guard::Subject::Account(String::new()), addr: [192, 0, 2, 7].into(), granted_at: time,
-///         expires_at: time, shared: false, source: guard::PopSource::Pop3,
+///         expires_at: time, shared: false, source: guard::PopSource::Pop3, device: None,
 ///     }
 /// }
 /// ```
@@ -84,6 +84,7 @@ pub struct PopEvidence {
     expires_at: SystemTime,
     shared: bool,
     source: PopSource,
+    device: Option<String>,
 }
 
 impl PopEvidence {
@@ -91,14 +92,14 @@ impl PopEvidence {
     /// the key of [`RelayPolicy::pop_key`].
     pub fn attest_pop_login(login: String, addr: IpAddr, granted_at: SystemTime, expires_at: SystemTime) -> Self {
         let (subject, addr) = (Subject::Account(login), canonical_ip(addr));
-        Self { subject, addr, granted_at, expires_at, shared: false, source: PopSource::Pop3 }
+        Self { subject, addr, granted_at, expires_at, shared: false, source: PopSource::Pop3, device: None }
     }
 
     /// The caller, a state engine, vouches that a DRAC server that may add told at `granted_at` that somebody logged in
     /// from `addr`.
     pub fn attest_drac_grant(server: IpAddr, addr: IpAddr, granted_at: SystemTime, expires_at: SystemTime) -> Self {
         let (subject, addr) = (Subject::Server(server), canonical_ip(addr));
-        Self { subject, addr, granted_at, expires_at, shared: false, source: PopSource::Drac }
+        Self { subject, addr, granted_at, expires_at, shared: false, source: PopSource::Drac, device: None }
     }
 
     /// With who told, and whether several accounts are alive at the address.
@@ -107,6 +108,18 @@ impl PopEvidence {
         self.source = source;
         self.shared = shared;
         self
+    }
+
+    /// With the names of the account's devices that logged in, the latest last.
+    #[must_use]
+    pub fn by_devices(mut self, devices: Option<String>) -> Self {
+        self.device = devices;
+        self
+    }
+
+    /// The account's device that logged in; of several behind one address all that did, with blanks between.
+    pub fn device(&self) -> Option<&str> {
+        self.device.as_deref()
     }
 
     /// Whose login it was.

@@ -78,6 +78,8 @@ pub enum Right {
     Pop {
         /// The account, or the server that vouched by DRAC.
         subject: Subject,
+        /// The account's device that logged in there, or several, as [`PopEvidence::device`](crate::PopEvidence::device).
+        device: Option<String>,
         /// The address or prefix it logged in from.
         addr: IpAddr,
         /// Until when.
@@ -103,6 +105,14 @@ impl Right {
         match self {
             Self::Auth { login, .. } | Self::Pop { subject: Subject::Account(login), .. } => Some(login),
             Self::Network(_) | Self::ClientMap(_) | Self::Pop { .. } => None,
+        }
+    }
+
+    /// The device of that account, where one is known.
+    pub fn device(&self) -> Option<&str> {
+        match self {
+            Self::Auth { device, .. } | Self::Pop { device, .. } => device.as_deref(),
+            Self::Network(_) | Self::ClientMap(_) => None,
         }
     }
 

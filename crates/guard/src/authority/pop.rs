@@ -181,6 +181,7 @@ fn pending(evidence: &PopEvidence, line: &ConfigLine, recipients_before: u32) ->
     };
     let right = Right::Pop {
         subject: evidence.subject().clone(),
+        device: evidence.device().map(str::to_owned),
         addr: evidence.addr(),
         expires_at: evidence.expires_at(),
         line: line.clone(),

@@ -87,8 +87,10 @@ fn here(hosting: Hosting, hearing: &mut Hearing<'_>) -> Destination {
             return Destination::Refuse(Reason::RoutingRefused);
         }
     }
-    if hosting == Hosting::UnknownUser {
-        return Destination::Refuse(Reason::UnknownUser);
+    match hosting {
+        Hosting::UnknownUser => return Destination::Refuse(Reason::UnknownUser),
+        Hosting::Misconfigured => return Destination::Refuse(Reason::ConfigurationFault),
+        _ => {}
     }
     let own = match hearing.policy.directory_mailbox(path) {
         Some(std::borrow::Cow::Owned(own)) => Some(own),

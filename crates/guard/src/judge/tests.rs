@@ -280,6 +280,7 @@ fn a_relay_domain_is_the_policy_s_word_alone() {
     assert_eq!(rule(&policy, &to("<b@sub.example>", Hosting::NotHosted)).reason(), Some("relay-denied"));
     assert_eq!(rule(&policy, &to("<b@claimed.example>", Hosting::RelayDomain)).reason(), Some("relay-denied"));
     assert_eq!(rule(&policy, &to("<b@relay.example>", Hosting::UnknownUser)).reason(), Some("unknown-user"));
+    assert_eq!(rule(&policy, &to("<b@here.example>", Hosting::Misconfigured)).reason(), Some("configuration-fault"));
 }
 
 #[test]
@@ -393,7 +394,8 @@ fn facts<T: Clone + std::fmt::Debug + 'static>(known: Vec<T>) -> impl Strategy<V
 }
 
 fn hostings() -> Vec<Hosting> {
-    vec![Hosting::Mailbox, Hosting::Alias, Hosting::RelayDomain, Hosting::UnknownUser, Hosting::NotHosted]
+    let ours = [Hosting::Mailbox, Hosting::Alias, Hosting::RelayDomain, Hosting::UnknownUser, Hosting::Misconfigured];
+    ours.into_iter().chain([Hosting::NotHosted]).collect()
 }
 
 proptest! {

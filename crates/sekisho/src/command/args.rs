@@ -58,6 +58,9 @@ pub enum Command {
     /// The mail queue
     #[command(subcommand)]
     Queue(Queue),
+    /// What was recorded: the changes that administrators made
+    #[command(subcommand)]
+    Log(Log),
     /// Access maps and other files of mail servers: check, compile, look up
     #[command(subcommand)]
     Map(Map),
@@ -291,6 +294,9 @@ pub enum Alias {
         /// Accounts here, or addresses anywhere
         #[arg(required = true)]
         targets: Vec<String>,
+        /// The address is an account's: let the account keep a copy of each mail
+        #[arg(long)]
+        keep_copy: bool,
     },
     /// List aliases
     List,
@@ -351,6 +357,20 @@ pub enum Session {
         /// Every one
         #[arg(long, group = "which", conflicts_with_all = ["session", "login", "client"])]
         all: bool,
+    },
+}
+
+/// `sekisho log`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Log {
+    /// List who changed what, and who tried to: the newest last
+    Admin {
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+        /// Not older than so many hours
+        #[arg(long, value_name = "N")]
+        hours: Option<u32>,
     },
 }
 

@@ -50,5 +50,6 @@ pub(super) async fn here(settings: &Settings) -> Result<Client, Fault> {
     let key = serve::server_key(settings).map_err(temporary)?;
     let open = directory::Directory::open(&settings.directory.path, &key, serve::directory_settings(settings));
     let directory = Arc::new(open.await.map_err(temporary)?);
-    Ok(Client::here(admin::router(admin::Backend { directory, server: None })))
+    let audit = admin::audit::Audit::new(&settings.data_dir);
+    Ok(Client::here(admin::router(admin::Backend { directory, audit, server: None })))
 }

@@ -25,9 +25,10 @@ pub(super) async fn run(command: Grant, global: &Global) -> Result<(), Fault> {
             show(global.form(), &grants, |grants| {
                 let row = |it: &wire::Grant| {
                     let shared = yes(it.shared);
-                    [it.address.clone(), whose(it), it.expires_at.clone(), it.source.clone(), shared]
+                    let device = it.device.clone().unwrap_or_default();
+                    [it.address.clone(), whose(it), device, it.expires_at.clone(), it.source.clone(), shared]
                 };
-                table(["ADDRESS", "LOGIN", "UNTIL", "BY", "SHARED"], grants.iter().map(row))
+                table(["ADDRESS", "LOGIN", "DEVICE", "UNTIL", "BY", "SHARED"], grants.iter().map(row))
             })
         }
         Grant::Revoke { address, login, all } => {

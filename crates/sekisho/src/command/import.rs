@@ -80,5 +80,10 @@ fn write_new(file: &Path, text: &str) -> Result<(), Fault> {
         }
         other => other.map_err(|error| Fault::new(Exit::Usage, anyhow!("{}: {error}", file.display())))?,
     };
-    Ok(opened.write_all(text.as_bytes())?)
+    if let Err(error) = opened.write_all(text.as_bytes()) {
+        // Half a configuration would stand in the way of the next try.
+        let _ = std::fs::remove_file(file);
+        return Err(error.into());
+    }
+    Ok(())
 }

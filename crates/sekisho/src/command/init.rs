@@ -50,6 +50,8 @@ pub(super) fn run(args: &Init, global: &Global) -> Result<(), Fault> {
     let name = config_file.to_string_lossy();
     let loaded = config::parse(&Text { name: &name, text: &text, base_dir }, &global.set);
     let settings = loaded.map_err(config::ConfigError::Mistaken)?.settings;
+    // What is there from an earlier server must fit, before anything is made beside it.
+    serve::look(&settings).map_err(anyhow::Error::new)?;
     let password = secret::new_password(&format!("Password of {}@{}", args.user, args.domain))?;
     for dir in
         [base_dir, &settings.data_dir, &settings.delivery.maildir_root, &settings.spool.path, &settings.state.path]

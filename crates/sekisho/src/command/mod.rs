@@ -14,6 +14,7 @@ mod global;
 mod grant;
 mod import;
 mod init;
+mod log;
 mod map;
 mod names;
 mod queue;
@@ -57,6 +58,7 @@ fn run(line: Sekisho) -> Result<(), Fault> {
         Command::Session(command) => client::block_on(session::run(command, global)),
         Command::Grant(command) => client::block_on(grant::run(command, global)),
         Command::Queue(command) => client::block_on(queue::run(command, global)),
+        Command::Log(command) => client::block_on(log::run(command, global)),
         Command::Map(command) => map::run(&command, global),
         Command::Doctor(args) => doctor::run(&args, global),
         Command::Import(args) => import::run(&args, global),

@@ -27,7 +27,7 @@ pub(super) async fn domain(command: Domain, global: &Global) -> Result<(), Fault
         }
         Domain::Delete { domain } => {
             client.tell(Method::DELETE, &path(&domain), None::<&()>).await?;
-            done(global, format!("{domain} is deleted."))
+            done(global, format!("The domain {domain} is deleted."))
         }
     }
 }
@@ -36,9 +36,10 @@ pub(super) async fn alias(command: Alias, global: &Global) -> Result<(), Fault> 
     let mut client = client::accounts(global).await?;
     let path = |address: &str| format!("/v1/aliases/{}", percent(address));
     match command {
-        Alias::Add { address, targets } => {
-            let told = format!("{address} leads to {} too.", targets.join(", "));
-            client.tell(Method::POST, &path(&address), Some(&wire::AliasTargets { targets })).await?;
+        Alias::Add { address, targets, keep_copy } => {
+            let kept = if keep_copy { ", and its account gets a copy" } else { "" };
+            let told = format!("{address} leads to {} too{kept}.", targets.join(", "));
+            client.tell(Method::POST, &path(&address), Some(&wire::AliasTargets { targets, keep_copy })).await?;
             done(global, told)
         }
         Alias::List => {
@@ -48,7 +49,7 @@ pub(super) async fn alias(command: Alias, global: &Global) -> Result<(), Fault> 
         }
         Alias::Delete { address } => {
             client.tell(Method::DELETE, &path(&address), None::<&()>).await?;
-            done(global, format!("{address} is deleted."))
+            done(global, format!("The alias {address} is deleted."))
         }
     }
 }

@@ -149,9 +149,13 @@ fn message_text(message: &wire::Message) -> String {
     let row = |it: &wire::MessageRecipient| {
         let reason = it.reason.clone().unwrap_or_default();
         let state = it.state.clone();
-        [it.forward_path.clone(), it.target.clone(), state, it.attempts.to_string(), it.due_at.clone(), reason]
+        let given = it.given.clone().unwrap_or_else(|| it.forward_path.clone());
+        let alias = it.alias.clone().unwrap_or_default();
+        let (to, way, attempts) = (it.forward_path.clone(), it.target.clone(), it.attempts.to_string());
+        [to, given, alias, way, state, attempts, it.due_at.clone(), reason]
     };
-    head + &table(["TO", "BY WAY OF", "STATE", "ATTEMPTS", "NEXT", "WHY"], message.recipients.iter().map(row))
+    let header = ["TO", "GIVEN AS", "ALIAS", "BY WAY OF", "STATE", "ATTEMPTS", "NEXT", "WHY"];
+    head + &table(header, message.recipients.iter().map(row))
 }
 
 fn stats_text(stats: &wire::QueueStats) -> String {

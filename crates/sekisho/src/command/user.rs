@@ -120,9 +120,13 @@ async fn list_devices(client: &mut Client, of: DeviceList, global: &Global) -> R
                 it.recipients.clone(),
                 or_blank(it.expires_at.as_ref()),
                 or_blank(it.revoked_at.as_ref()),
+                or_blank(it.last_used_at.as_ref()),
+                or_blank(it.last_used_from.as_ref()),
             ]
         };
-        table(["LOGIN", "ACCOUNT", "FROM", "PER HOUR", "MAY SEND TO", "EXPIRES", "REVOKED"], devices.iter().map(row))
+        let header =
+            ["LOGIN", "ACCOUNT", "FROM", "PER HOUR", "MAY SEND TO", "EXPIRES", "REVOKED", "LAST USED", "LAST FROM"];
+        table(header, devices.iter().map(row))
     })
 }
 
@@ -153,6 +157,7 @@ fn account_text(account: &wire::Account) -> String {
         ("made", account.created_at.clone()),
         ("addresses", account.addresses.join(" ")),
     ];
-    let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
+    let over = |it: &wire::Alias| ("alias", format!("{} leads to {}", it.address, it.targets.join(" ")));
+    let rows = rows.into_iter().chain(account.aliases.iter().map(over)).filter(|(_, value)| !value.is_empty());
     rows.map(|(name, value)| format!("{name:<10} {value}")).collect::<Vec<_>>().join("\n")
 }

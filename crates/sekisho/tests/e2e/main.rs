@@ -28,6 +28,7 @@ mod smarthost;
 mod socketmap;
 mod state_engine;
 mod support;
+mod telling;
 mod traps_auth;
 mod traps_mail;
 mod traps_relay;

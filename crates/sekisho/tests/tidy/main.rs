@@ -62,7 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("migrate", &["smtp", "guard", "drac", "maps", "config", "judge", "serve"]),
-    ("admin", &["sasl", "guard", "state", "directory", "spool", "listen", "config"]),
+    ("admin", &["keep", "sasl", "guard", "state", "directory", "spool", "listen", "config"]),
     (
         "sekisho",
         &[

@@ -103,6 +103,11 @@ impl Answers {
         self.case.proved().map(|proved| proved.login.as_str())
     }
 
+    /// The name of the device by which he did.
+    pub(super) fn device(&self) -> Option<&str> {
+        self.case.proved()?.identity.device.as_deref().map(|device| device.name.as_str())
+    }
+
     /// Finds the answer to one question. `authenticated` is the session's word: a login that it did not conclude is none.
     pub(super) async fn answer(&mut self, question: Question<Proof>, authenticated: bool) -> Answer<Proof> {
         if !authenticated {

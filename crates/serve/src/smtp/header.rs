@@ -12,6 +12,9 @@ use jiff::fmt::rfc2822;
 use listen::TlsFacts;
 use smtp::line::find;
 
+/// Octets of a `Message-ID:` that are kept for the log.
+const MESSAGE_ID_OCTETS_MAX: usize = 512;
+
 /// Longest name of a field that we look for, in octets.
 const NAME_OCTETS_MAX: usize = 16;
 
@@ -28,8 +31,8 @@ pub struct Header {
     pub starts_with_body: bool,
 }
 
-/// Reads the header section as it comes in, in pieces cut anywhere, and keeps none of it. It is read to its end: whoever looks
-/// at the first piece only can be shown a harmless one (T57).
+/// Reads the header section as it comes in, in pieces cut anywhere, and keeps none of it but the message's id. It is read to
+/// its end: whoever looks at the first piece only can be shown a harmless one (T57).
 #[derive(Debug, Default)]
 pub struct HeaderReader {
     found: Header,
@@ -38,6 +41,9 @@ pub struct HeaderReader {
     begun: bool,
     name: Name,
     octets: u64,
+    /// The first `Message-ID:`, as far as it was read.
+    message_id: Vec<u8>,
+    in_message_id: bool,
 }
 
 /// Where in a line the next octet stands.
@@ -95,6 +101,13 @@ impl HeaderReader {
         self.octets
     }
 
+    /// The first `Message-ID:` without blanks around it; empty where there is none. Cut where it is very long.
+    pub fn take_message_id(&mut self) -> String {
+        let text = String::from_utf8(std::mem::take(&mut self.message_id));
+        let text = text.unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned());
+        text.trim().to_owned()
+    }
+
     /// The message has ended.
     pub fn finish(mut self) -> Header {
         if matches!(self.at, At::Name | At::Blank | At::Cr) {
@@ -105,7 +118,13 @@ impl HeaderReader {
 
     /// To the end of a line of a field.
     fn skip(&mut self, rest: &[u8]) -> usize {
-        let Some(lf) = find(b'\n', rest) else { return rest.len() };
+        let end = find(b'\n', rest);
+        let value = &rest[..end.unwrap_or(rest.len())];
+        if self.in_message_id {
+            let room = MESSAGE_ID_OCTETS_MAX.saturating_sub(self.message_id.len());
+            self.message_id.extend(value.iter().take(room).filter(|octet| **octet != b'\r'));
+        }
+        let Some(lf) = end else { return rest.len() };
         self.at = At::LineStart;
         lf + 1
     }
@@ -132,6 +151,7 @@ impl HeaderReader {
 
     fn field(&mut self) {
         (self.at, self.begun) = (At::Value, true);
+        self.in_message_id = self.name.is(b"message-id") && !self.found.message_id;
         self.found.received += usize::from(self.name.is(b"received"));
         self.found.message_id |= self.name.is(b"message-id");
         self.found.date |= self.name.is(b"date");
@@ -232,6 +252,24 @@ mod tests {
         message.chunks(piece).for_each(|piece| reader.read(piece));
         let octets = reader.octets();
         (reader.finish(), octets)
+    }
+
+    #[test]
+    fn the_first_message_id_is_kept_however_it_comes() {
+        for (message, id) in [
+            ("Message-ID: <a@b>\r\n\r\n", "<a@b>"),
+            ("Subject: x\r\nMESSAGE-ID :\r\n <a@b>\r\nMessage-ID: <second@b>\r\n\r\nMessage-ID: <body@b>", "<a@b>"),
+            ("Subject: x\r\n\r\n", ""),
+        ] {
+            for size in [1, 3, 1_000] {
+                let mut reader = HeaderReader::default();
+                message.as_bytes().chunks(size).for_each(|piece| reader.read(piece));
+                assert_eq!(reader.take_message_id(), id, "{message:?} by {size}");
+            }
+        }
+        let mut reader = HeaderReader::default();
+        reader.read(format!("Message-ID: {}\r\n\r\n", "x".repeat(100_000)).as_bytes());
+        assert!(reader.take_message_id().len() <= MESSAGE_ID_OCTETS_MAX);
     }
 
     #[test]

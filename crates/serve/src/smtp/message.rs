@@ -7,8 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use guard::Recipient;
 use smtp::replies;
 use smtp::reply::Reply;
-use smtp::server::{Answer, Envelope, Flavour, HeloVerb, With};
-use spool::{AcceptError, Target};
+use smtp::server::{Accepted, Answer, Envelope, Flavour, HeloVerb, With};
+use spool::{AcceptError, Target, Via};
 use tracing::{error, info, warn};
 
 use super::answers::Answers;
@@ -32,6 +32,8 @@ struct Taken {
     id: spool::QueueId,
     octets: u64,
     fate: Fate,
+    /// Its `Message-ID:`, the client's or ours.
+    message_id: String,
 }
 
 /// What became of it.
@@ -166,16 +168,19 @@ impl Answers {
         // Until it is durable.
         let _on_its_way = self.hold(&arriving, last.len() + ABOVE_OCTETS).await?;
         self.read_header(&mut arriving, &last)?;
-        let header = std::mem::take(&mut arriving.header).finish();
+        let mut reader = std::mem::take(&mut arriving.header);
+        let message_id = reader.take_message_id();
+        let header = reader.finish();
         if header.received > self.client.site.settings.limits.hops {
             return Err(self.loops(envelope, header.received));
         }
+        let message_id = if header.message_id { message_id } else { self.own_message_id(&arriving) };
         let above = self.fields_above(header, &arriving, &transaction);
         *arriving.incoming.head_mut() = above.into_bytes();
         let octets = arriving.incoming.octets() + last.len() as u64;
         let effects = self.case.effects().cloned().unwrap_or_default();
         if effects.discard {
-            return Ok(Taken { id: arriving.incoming.id(), octets, fate: Fate::Discarded });
+            return Ok(Taken { id: arriving.incoming.id(), octets, fate: Fate::Discarded, message_id });
         }
         let fate = if effects.hold { Fate::Held } else { Fate::Queued };
         self.judge_message(envelope, octets).await?;
@@ -185,7 +190,7 @@ impl Answers {
             arriving.incoming.hold(HELD_BY_RULE);
         }
         let id = arriving.incoming.commit(queued, last).await.map_err(|error| self.not_stored(&error))?;
-        Ok(Taken { id, octets, fate })
+        Ok(Taken { id, octets, fate, message_id })
     }
 
     /// What we write above the message, whose header was read to its end.
@@ -215,13 +220,21 @@ impl Answers {
                 let _ = write!(above, "Date: {date}\r\n");
             }
             if !header.message_id {
-                let _ = write!(above, "Message-ID: <{id}@{}>\r\n", self.client.site.settings.hostname);
+                let _ = write!(above, "Message-ID: {}\r\n", self.own_message_id(arriving));
             }
         }
         if header.starts_with_body {
             above.push_str("\r\n");
         }
         above
+    }
+
+    /// What a submission without one gets as its `Message-ID:`; nothing where we write none.
+    fn own_message_id(&self, arriving: &Arriving) -> String {
+        if self.client.listener.smtp.flavour != Flavour::Submission {
+            return String::new();
+        }
+        format!("<{}@{}>", arriving.incoming.id(), self.client.site.settings.hostname)
     }
 
     /// How the message comes in, before the envelope is complete.
@@ -238,22 +251,24 @@ impl Answers {
     async fn queued_envelope(&self, envelope: &Envelope<Proof>, octets: u64) -> Result<spool::Envelope, Reply> {
         let mut recipients = Vec::with_capacity(envelope.recipients.len());
         for accepted in &envelope.recipients {
-            let more = |forward_path: String, target: Target| spool::Recipient {
+            let more = |forward_path: String, target: Target, via: Option<Box<Via>>| spool::Recipient {
                 forward_path,
                 target,
+                via,
                 notify: accepted.params.notify.bits(),
                 orcpt: accepted.params.orcpt.clone(),
             };
             match &accepted.proof.recipient {
                 Recipient::Relayed(path, _) => {
                     let host = path.mailbox().map(|mailbox| mailbox.host.to_string()).unwrap_or_default();
-                    recipients.push(more(bare(path), Target::Remote { host }));
+                    recipients.push(more(bare(path), Target::Remote { host }, None));
                 }
                 Recipient::Hosted(hosted) => {
                     let targets =
                         route::targets(&self.client.border.sources.directory, &self.client.site, hosted).await;
                     let targets = targets.map_err(|error| self.unroutable(&error))?;
-                    recipients.extend(targets.into_iter().map(|(path, target)| more(path, target)));
+                    let ways = targets.into_iter();
+                    recipients.extend(ways.map(|way| more(way.forward_path, way.target, way.via)));
                 }
             }
         }
@@ -301,11 +316,11 @@ impl Answers {
 
     fn log_taken(&self, envelope: &Envelope<Proof>, taken: &Taken) {
         let session = self.client.session;
-        let reverse_path = envelope.reverse_path.to_string();
         let (queue_id, octets) = (taken.id, taken.octets);
+        let reverse_path = envelope.reverse_path.to_string();
         if taken.fate == Fate::Discarded {
             let login = self.login();
-            info!(session = %session, client = %self.ip(), login, queue_id = %queue_id, reverse_path = ?reverse_path, recipients = envelope.recipients.len(), octets, "discarded");
+            info!(session = %session, client = %self.ip(), login, device = self.device(), queue_id = %queue_id, reverse_path = ?reverse_path, recipients = envelope.recipients.len(), octets, "discarded");
             return;
         }
         let rights = envelope.recipients.iter().filter_map(|accepted| match &accepted.proof.recipient {
@@ -317,14 +332,43 @@ impl Answers {
             session = %session,
             client = %self.ip(),
             login = self.login().or(right.and_then(|right| right.login())),
+            device = self.device().or(right.and_then(|right| right.device())),
             queue_id = %queue_id,
             reverse_path = ?reverse_path,
             recipients = envelope.recipients.len(),
+            to = ?Named(&envelope.recipients),
+            message_id = (!taken.message_id.is_empty()).then(|| tracing::field::debug(&taken.message_id)),
+            helo = self.helo.as_ref().map(|helo| tracing::field::debug(helo.host.to_string())),
+            tls = self.tls.as_ref().map(|tls| &*tls.version),
+            cipher = self.tls.as_ref().map(|tls| &*tls.cipher),
             octets,
             relay = right.map(guard::Right::code),
             held = (taken.fate == Fate::Held).then_some(true),
             "accepted"
         );
+    }
+}
+
+/// The recipients of a message in their brackets, as far as a line of the log has room; made only where a line is.
+struct Named<'a>(&'a [Accepted<Proof>]);
+
+/// Octets that are written of them: less than the log cuts a value at.
+const NAMED_OCTETS_MAX: usize = 900;
+
+impl std::fmt::Debug for Named<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut named = String::new();
+        for (number, accepted) in self.0.iter().enumerate() {
+            let before = named.len();
+            let comma = if number == 0 { "" } else { "," };
+            write!(named, "{comma}{}", accepted.proof.recipient.path())?;
+            if named.len() > NAMED_OCTETS_MAX {
+                named.truncate(before);
+                write!(named, "{comma}+{}", self.0.len() - number)?;
+                break;
+            }
+        }
+        f.write_str(&named)
     }
 }
 

@@ -505,7 +505,7 @@ mod tests {
         let target = Target::Maildir { account: "x".into() };
         let envelope = crate::Envelope {
             reverse_path: String::new(),
-            recipients: vec![Recipient { forward_path: "x@y".into(), target, notify: 0, orcpt: None }],
+            recipients: vec![Recipient { forward_path: "x@y".into(), target, notify: 0, orcpt: None, via: None }],
             origin: Origin::Bounce,
             arrived_at_unix_micros: 1,
             session: String::new(),

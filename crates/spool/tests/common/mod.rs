@@ -27,6 +27,7 @@ pub(crate) fn envelope(reverse_path: &str, forward_paths: &[&str]) -> Envelope {
         target: Target::Maildir { account: (*forward_path).to_owned() },
         notify: 0,
         orcpt: None,
+        via: None,
     };
     Envelope {
         reverse_path: reverse_path.to_owned(),

@@ -104,6 +104,7 @@ fn every_target() -> Vec<Recipient> {
         target,
         notify: n * 5,
         orcpt: (n > 1).then(|| format!("rfc822;{n}+2By")),
+        via: None,
     };
     (0..4).zip(targets).map(recipient).collect()
 }

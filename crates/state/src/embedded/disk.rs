@@ -238,6 +238,21 @@ fn copy_part(journal: &mut Journal, table: &Table, part: usize) -> io::Result<()
     if frame.len() > HEAD_OCTETS { journal.append(&mut frame) } else { Ok(()) }
 }
 
+/// Whether no process has the folder. Nothing is made.
+pub(crate) fn look(dir: &Path) -> Result<(), StateError> {
+    let path = dir.join(LOCK_NAME);
+    let trouble = |op| move |source| StateError::Io { path: dir.join(LOCK_NAME), op, source };
+    match File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(trouble("opening")(error)),
+        Ok(file) => match file.try_lock() {
+            Ok(()) => Ok(()),
+            Err(TryLockError::WouldBlock) => Err(StateError::InUse { path }),
+            Err(TryLockError::Error(source)) => Err(trouble("locking")(source)),
+        },
+    }
+}
+
 fn lock(path: &Path) -> Result<File, StateError> {
     let trouble = |op| move |source| StateError::Io { path: path.to_owned(), op, source };
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);

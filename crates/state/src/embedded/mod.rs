@@ -86,6 +86,11 @@ pub(crate) struct Folder {
 }
 
 impl Embedded {
+    /// Whether no other process has the folder.
+    pub(crate) fn look(dir: &Path) -> Result<(), StateError> {
+        disk::look(dir)
+    }
+
     /// Opens `dir` (made if need be). It reads and verifies the whole file.
     pub(crate) fn open(dir: &Path, bounds: Bounds, clock: Clock) -> Result<Self, StateError> {
         let table = Table::new(bounds.grants, bounds.logins_per_address);
@@ -330,6 +335,7 @@ pub(crate) fn record(login: &PopLogin, granted: u64, expires: u64) -> Result<Rec
         addr: canonical_ip(login.addr),
         login: subject.into(),
         source: login.source,
+        devices: login.device.as_deref().and_then(record::devices),
         granted,
         expires,
         window_until: 0,

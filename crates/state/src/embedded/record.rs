@@ -2,10 +2,11 @@
 //!
 //! | octets | |
 //! |---|---|
-//! | 1 | 1: this is so now; 2: this is gone; 3: a network of this account's owner |
+//! | 1 | 1: this is so now; 2: this is gone; 3: a network of this account's owner; 4: as 1, with devices |
 //! | 2 | length of the login |
 //! | 16 | address (IPv4 as mapped) |
 //! | 33 | only when it is so now: source, granted, expires, window until (microseconds), messages, recipients |
+//! | 1 and so many | only with devices: length of their names, the names with blanks between |
 //! | 16 | only of an owner's network: last login, end (microseconds) |
 //! | the rest | the login |
 //!
@@ -24,13 +25,16 @@ use crate::evidence::KeptLogin;
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
 const NETWORK: u8 = 3;
+const PUT_OF_DEVICES: u8 = 4;
+/// Longest list of devices, in octets: seven names of 32.
+const DEVICES_OCTETS_MAX: usize = 230;
 const KEY_OCTETS: usize = 19;
 const FACTS_OCTETS: usize = 33;
 const ENDS_OCTETS: usize = 16;
 /// Longest login, in octets: a local part, an at sign and a domain.
 pub(crate) const LOGIN_OCTETS_MAX: usize = 320;
 /// Longest change, in octets.
-pub(crate) const CHANGE_OCTETS_MAX: usize = KEY_OCTETS + FACTS_OCTETS + LOGIN_OCTETS_MAX;
+pub(crate) const CHANGE_OCTETS_MAX: usize = KEY_OCTETS + FACTS_OCTETS + 1 + DEVICES_OCTETS_MAX + LOGIN_OCTETS_MAX;
 
 /// Which record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -69,6 +73,8 @@ pub(crate) struct Record {
     pub(crate) addr: IpAddr,
     pub(crate) login: Arc<str>,
     pub(crate) source: PopSource,
+    /// Names of the account's devices that logged in here, with blanks between, the latest last.
+    pub(crate) devices: Option<Arc<str>>,
     pub(crate) granted: u64,
     pub(crate) expires: u64,
     pub(crate) window_until: u64,
@@ -136,13 +142,39 @@ impl Record {
             None => Subject::Account(self.login.to_string()),
         };
         let (granted_at, expires_at) = (time(self.granted), time(self.expires));
-        KeptLogin { addr: self.addr, subject, source: self.source, granted_at, expires_at, shared }
+        let (source, devices) = (self.source, self.devices.clone());
+        KeptLogin { addr: self.addr, subject, source, devices, granted_at, expires_at, shared }
     }
 
     /// How long it is in the journal.
     pub(crate) fn octets(&self) -> usize {
-        KEY_OCTETS + FACTS_OCTETS + self.login.len()
+        let devices = self.devices.as_ref().map_or(0, |devices| 1 + devices.len());
+        KEY_OCTETS + FACTS_OCTETS + devices + self.login.len()
     }
+
+    /// Whether all devices of a login that is told now are known here.
+    pub(crate) fn has_devices_of(&self, other: &Self) -> bool {
+        let known = self.devices.as_deref().unwrap_or_default();
+        let told = other.devices.as_deref().unwrap_or_default();
+        told.split(' ').all(|name| name.is_empty() || known.split(' ').any(|one| one == name))
+    }
+
+    /// Puts the devices that were known here before those that are told now. The oldest make room.
+    pub(crate) fn add_devices_of(&mut self, before: &Self) {
+        let Some(old) = before.devices.as_deref() else { return };
+        let told = self.devices.as_deref().unwrap_or_default();
+        let kept = old.split(' ').filter(|name| told.split(' ').all(|one| one != *name));
+        let mut names: Vec<&str> = kept.chain(told.split(' ')).filter(|name| !name.is_empty()).collect();
+        while names.iter().map(|name| name.len() + 1).sum::<usize>() > DEVICES_OCTETS_MAX {
+            names.remove(0);
+        }
+        self.devices = devices(&names.join(" "));
+    }
+}
+
+/// A list of devices as it is kept; none for what does not fit.
+pub(crate) fn devices(names: &str) -> Option<Arc<str>> {
+    (1..=DEVICES_OCTETS_MAX).contains(&names.len()).then(|| Arc::from(names))
 }
 
 /// The key of whose evidence it is: an account's login, or `[ADDRESS]` of the server that told.
@@ -155,13 +187,18 @@ pub(crate) fn subject_text(subject: &Subject) -> Cow<'_, str> {
 
 /// Appends that a record is so now.
 pub(crate) fn write_put(out: &mut Vec<u8>, record: &Record) {
-    write_head(out, PUT, &record.addr, &record.login);
+    let devices = record.devices.as_deref().and_then(|names| Some((u8::try_from(names.len()).ok()?, names)));
+    write_head(out, if devices.is_some() { PUT_OF_DEVICES } else { PUT }, &record.addr, &record.login);
     out.push(source_number(record.source));
     out.extend_from_slice(&record.granted.to_le_bytes());
     out.extend_from_slice(&record.expires.to_le_bytes());
     out.extend_from_slice(&record.window_until.to_le_bytes());
     out.extend_from_slice(&record.messages.to_le_bytes());
     out.extend_from_slice(&record.recipients.to_le_bytes());
+    if let Some((length, names)) = devices {
+        out.push(length);
+        out.extend_from_slice(names.as_bytes());
+    }
     out.extend_from_slice(record.login.as_bytes());
 }
 
@@ -200,10 +237,12 @@ pub(crate) fn take(octets: &mut &[u8]) -> Option<Change> {
     let length = usize::from(u16::from_le_bytes(take_array(octets)?));
     let addr = guard::canonical_ip(IpAddr::V6(Ipv6Addr::from(take_array::<16>(octets)?)));
     match kind {
-        PUT => {
+        PUT | PUT_OF_DEVICES => {
             let mut facts = &take_array::<FACTS_OCTETS>(octets)?[..];
+            let devices = if kind == PUT_OF_DEVICES { Some(take_devices(octets)?) } else { None };
             let login = take_login(octets, length)?;
-            take_facts(&mut facts, Key { addr, login }).map(Change::Put)
+            let record = take_facts(&mut facts, Key { addr, login })?;
+            Some(Change::Put(Record { devices, ..record }))
         }
         DELETE => Some(Change::Delete(Key { addr, login: take_login(octets, length)? })),
         NETWORK => {
@@ -212,6 +251,13 @@ pub(crate) fn take(octets: &mut &[u8]) -> Option<Change> {
         }
         _ => None,
     }
+}
+
+fn take_devices(octets: &mut &[u8]) -> Option<Arc<str>> {
+    let length = usize::from(take_array::<1>(octets)?[0]);
+    let (names, rest) = octets.split_at_checked(length)?;
+    *octets = rest;
+    devices(std::str::from_utf8(names).ok()?)
 }
 
 fn take_number(octets: &mut &[u8]) -> Option<u64> {
@@ -223,6 +269,7 @@ fn take_facts(facts: &mut &[u8], key: Key) -> Option<Record> {
         addr: key.addr,
         login: key.login,
         source: number_source(take_array::<1>(facts)?[0])?,
+        devices: None,
         granted: take_number(facts)?,
         expires: take_number(facts)?,
         window_until: take_number(facts)?,
@@ -273,12 +320,27 @@ mod tests {
 
     fn change() -> impl Strategy<Value = Change> {
         let numbers = any::<(u64, u64, u64, u32, u32)>();
-        (any::<IpAddr>(), "[a-z@.é]{1,40}", numbers, 0u8..6, 0u8..3).prop_map(|(addr, login, numbers, source, kind)| {
+        let devices = prop::option::of("[a-z]{1,20}( [a-z]{1,20}){0,3}");
+        let whose = ("[a-z@.é]{1,40}", devices);
+        (any::<IpAddr>(), whose, numbers, 0u8..6, 0u8..3).prop_map(|(addr, (login, names), numbers, source, kind)| {
             let (granted, expires, window_until, messages, recipients) = numbers;
             let (addr, login) = (guard::canonical_ip(addr), Arc::from(login));
             let source = number_source(source).unwrap();
             match kind {
-                0 => Change::Put(Record { addr, login, source, granted, expires, window_until, messages, recipients }),
+                0 => {
+                    let devices = names.and_then(|names| super::devices(&names));
+                    Change::Put(Record {
+                        addr,
+                        login,
+                        source,
+                        devices,
+                        granted,
+                        expires,
+                        window_until,
+                        messages,
+                        recipients,
+                    })
+                }
                 1 => Change::Delete(Key { addr, login }),
                 _ => Change::Network(NetworkRecord { login, network: addr, seen: granted, ends: expires }),
             }

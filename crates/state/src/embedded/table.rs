@@ -172,7 +172,10 @@ impl Table {
         let grants = shard.grants.get_mut(&login.addr)?;
         let is_shared = grants.iter().any(|other| other.record.login != login.login && other.is_alive(now));
         let grant = grants.iter_mut().find(|grant| grant.record.login == login.login && grant.is_alive(now))?;
-        if login.expires.abs_diff(grant.saved_expires) >= RENEWAL_UNWRITTEN_MICROS {
+        // A device that was not seen here before is written, so that a start still knows it.
+        if login.expires.abs_diff(grant.saved_expires) >= RENEWAL_UNWRITTEN_MICROS
+            || !grant.record.has_devices_of(login)
+        {
             return None;
         }
         grant.record.granted = login.granted;
@@ -181,7 +184,7 @@ impl Table {
         Some(Recorded { granted_at, expires_at, renewed: true, shared: is_shared })
     }
 
-    /// Gives the record the quota that it already has here.
+    /// Gives the record the quota that it already has here, and the devices while it is alive.
     pub(crate) fn add_quota(&self, login: &mut Record) {
         let shard = self.shard(login.addr);
         let grants = shard.grants.get(&login.addr);
@@ -189,6 +192,9 @@ impl Table {
             login.window_until = known.record.window_until;
             login.messages = known.record.messages;
             login.recipients = known.record.recipients;
+            if known.is_alive(login.granted) {
+                login.add_devices_of(&known.record);
+            }
         }
     }
 
@@ -206,6 +212,7 @@ impl Table {
                 grant.record.granted = record.granted;
                 grant.record.expires = record.expires;
                 grant.record.source = record.source;
+                grant.record.devices.clone_from(&record.devices);
                 grant.saved_expires = record.expires;
                 return Recorded { granted_at, expires_at, renewed, shared: is_shared };
             }

@@ -32,7 +32,7 @@ fn account(login: &str) -> Subject {
 }
 
 fn alice() -> PopLogin {
-    PopLogin { addr: ip("192.0.2.7"), subject: account("alice@example.test"), source: PopSource::Pop3 }
+    PopLogin { addr: ip("192.0.2.7"), subject: account("alice@example.test"), source: PopSource::Pop3, device: None }
 }
 
 /// An engine whose clock stands at noon.
@@ -123,7 +123,8 @@ async fn changes_are_counted_before_they_are_answered() {
     drop(state);
     let state = open_full(dir.path());
     let mut changes = state.changes();
-    let bob = PopLogin { addr: ip("192.0.2.8"), subject: account("bob@example.test"), source: PopSource::Pop3 };
+    let bob =
+        PopLogin { addr: ip("192.0.2.8"), subject: account("bob@example.test"), source: PopSource::Pop3, device: None };
     state.record(bob, LIFE).await.unwrap_err();
     assert!(changes.has_changed().unwrap(), "nothing counts now");
     changes.mark_unchanged();
@@ -247,7 +248,8 @@ async fn after_a_failed_write_everything_is_unknown_until_one_succeeds() {
     state.record(alice(), LIFE).await.unwrap();
     drop(state);
     let state = open_full(dir.path());
-    let bob = PopLogin { addr: ip("192.0.2.8"), subject: account("bob@example.test"), source: PopSource::Pop3 };
+    let bob =
+        PopLogin { addr: ip("192.0.2.8"), subject: account("bob@example.test"), source: PopSource::Pop3, device: None };
     assert!(matches!(state.record(bob.clone(), LIFE).await, Err(StateError::WriteFailed)));
     let unknown = |error: StateError| Fault::from(error) == Fault::Unavailable("state");
     assert!(unknown(state.evidence_at(ip("192.0.2.7")).await.unwrap_err()));

@@ -6,7 +6,12 @@ use state::{PopLogin, Revoke};
 const LIFE: Duration = Duration::from_mins(30);
 
 fn login(addr: &str) -> PopLogin {
-    PopLogin { addr: addr.parse().unwrap(), subject: Subject::Server([127, 0, 0, 1].into()), source: PopSource::Drac }
+    PopLogin {
+        addr: addr.parse().unwrap(),
+        subject: Subject::Server([127, 0, 0, 1].into()),
+        source: PopSource::Drac,
+        device: None,
+    }
 }
 
 struct Kept {

@@ -5,7 +5,9 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use super::Store;
 use super::fault::{Result, found, hosted_or, unavailable};
+use super::sound::{Sound, not_an_alias, targets_of};
 use super::value::{from_column, json, to_column};
+use crate::Settings;
 use crate::account::Change;
 use crate::error::DirectoryError;
 use crate::listed::{Account, PasswordKind};
@@ -70,16 +72,25 @@ impl Store {
         rows.iter().map(account).collect::<std::result::Result<_, _>>().map_err(unavailable(op))
     }
 
-    /// The account with its addresses and devices; aliases lose it as a target.
-    pub(crate) async fn delete_account(&self, login: &str) -> Result<()> {
-        const FORGET: &str = "delete from alias where lower(target) in
-            (select address from address join account using (account_id) where login = ?1)";
+    /// The account with its addresses and devices; aliases lose it as a target, but not the only one that they have.
+    pub(crate) async fn delete_account(&self, login: &str, settings: &Settings) -> Result<()> {
+        const ADDRESSES: &str = "select address from address join account using (account_id) where login = ?1";
+        const FORGET: &str = "delete from alias where lower(target) in (select value from json_each(?1))";
         const DELETE: &str = "delete from account where login = ?1";
         let op = "deleting an account";
         let mut transaction = self.begin(op).await?;
-        sqlx::query(FORGET).bind(login).execute(&mut *transaction).await.map_err(unavailable(op))?;
+        let query = sqlx::query_scalar(ADDRESSES).bind(login);
+        let addresses: Vec<String> = query.fetch_all(&mut *transaction).await.map_err(unavailable(op))?;
+        if addresses.is_empty() && targets_of(&mut transaction, login).await? > 0 {
+            let told = format!("no such account: {login} is an alias; `sekisho alias delete {login}` deletes that");
+            return Err(DirectoryError::OtherKind(told));
+        }
+        let leading = Sound::begin(&mut transaction, settings).await?.leading_to(&addresses).await?;
+        let forget = sqlx::query(FORGET).bind(json(&addresses)?);
+        forget.execute(&mut *transaction).await.map_err(unavailable(op))?;
         let done = sqlx::query(DELETE).bind(login).execute(&mut *transaction).await.map_err(unavailable(op))?;
         found(done.rows_affected(), "account", login)?;
+        Sound::begin(&mut transaction, settings).await?.still_lead(&leading, login).await?;
         transaction.commit().await.map_err(unavailable(op))
     }
 
@@ -137,7 +148,9 @@ async fn add_part(transaction: &mut Transaction<'static, Sqlite>, part: &[Accoun
     if let Some(login) = taken {
         return Err(DirectoryError::exists("account", &login));
     }
-    let first = part.first().map_or("", |row| row.login.as_str());
+    let logins: Vec<&str> = part.iter().map(|row| row.login.as_str()).collect();
+    not_an_alias(transaction, &logins).await?;
+    let first = logins.first().copied().unwrap_or_default();
     for sql in [ACCOUNTS, ADDRESSES] {
         let done = sqlx::query(sql).bind(&rows).execute(&mut **transaction).await;
         done.map_err(hosted_or("account", first, op))?;

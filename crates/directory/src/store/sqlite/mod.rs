@@ -2,11 +2,15 @@
 //! disk. Every statement is a constant; what callers name is bound, never pasted.
 
 mod account;
+mod address;
+mod alias;
 mod changes;
 mod device;
 mod fault;
 mod login;
 mod route;
+mod sound;
+mod used;
 mod value;
 
 use std::fs::OpenOptions;
@@ -17,7 +21,7 @@ use std::time::Duration;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
-use sqlx::{SqlSafeStr, Sqlite, Transaction};
+use sqlx::{Connection as _, SqlSafeStr, Sqlite, SqliteConnection, Transaction};
 
 use self::fault::{Result, unavailable};
 use crate::error::OpenError;
@@ -28,6 +32,7 @@ pub(crate) use self::changes::Changes;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "accounts", include_str!("../../../migrations/0001_accounts.sql")),
     (2, "login changes", include_str!("../../../migrations/0002_login_changes.sql")),
+    (3, "device use", include_str!("../../../migrations/0003_device_use.sql")),
 ];
 
 /// How long a statement may wait for another process's write before the answer is "unavailable".
@@ -52,6 +57,7 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true);
+        refuse_foreign(path, key).await?;
         make_private(path).map_err(|source| database_error(path, "making the file", source))?;
         let pool = |connections| {
             PoolOptions::<Sqlite>::new()
@@ -100,6 +106,23 @@ impl Store {
 
     async fn begin(&self, op: &'static str) -> Result<Transaction<'static, Sqlite>> {
         self.writer.begin_with("begin immediate").await.map_err(unavailable(op))
+    }
+}
+
+/// A database of another key is left as it is, its schema too. What else may be wrong with it shows when it is opened.
+async fn refuse_foreign(path: &Path, key: &ServerKey) -> std::result::Result<(), OpenError> {
+    const KEPT: &str = "select key_fingerprint from meta";
+    if !std::fs::metadata(path).is_ok_and(|there| there.len() > 0) {
+        return Ok(());
+    }
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
+    let Ok(mut connection) = SqliteConnection::connect_with(&options).await else { return Ok(()) };
+    let kept = sqlx::query_scalar::<_, Option<Vec<u8>>>(KEPT).fetch_one(&mut connection).await;
+    // The answer is there; what closing may say changes nothing.
+    let _ = connection.close().await;
+    match kept {
+        Ok(Some(kept)) if kept != key.fingerprint() => Err(OpenError::ForeignKey { path: path.to_owned() }),
+        _ => Ok(()),
     }
 }
 

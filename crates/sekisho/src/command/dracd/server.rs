@@ -175,7 +175,7 @@ impl Desk for Alone {
 
 fn login(asked: &Asked) -> PopLogin {
     let addr = guard::canonical_ip(asked.address);
-    PopLogin { addr, subject: Subject::Server(asked.peer), source: PopSource::Drac }
+    PopLogin { addr, subject: Subject::Server(asked.peer), source: PopSource::Drac, device: None }
 }
 
 /// Whether the database has what is recorded.

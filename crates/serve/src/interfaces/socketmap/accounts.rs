@@ -41,7 +41,7 @@ pub(super) async fn mailbox(connection: &Connection, terms: &Terms, key: &[u8]) 
 pub(super) async fn alias(connection: &Connection, key: &[u8]) -> Reply {
     let Some(mailbox) = address(key) else { return Reply::NotFound };
     match resolved(connection, &mailbox).await {
-        Ok(Resolution { hosting: Hosting::Alias | Hosting::CatchAll, targets }) => addresses(&targets),
+        Ok(Resolution { hosting: Hosting::Alias | Hosting::CatchAll, targets, .. }) => addresses(&targets),
         Ok(_) => Reply::NotFound,
         Err(reply) => reply,
     }
@@ -74,7 +74,12 @@ async fn resolved(connection: &Connection, mailbox: &Mailbox) -> Result<Resoluti
     found.map_err(|error| fault(&error))
 }
 
+/// An alias that leads to nobody is nothing to wait for: its mail is refused there as it is here.
 fn fault(error: &directory::DirectoryError) -> Reply {
+    if let directory::DirectoryError::Alias { address, fault } = error {
+        tracing::info!(?address, %fault, "alias broken");
+        return Reply::NotFound;
+    }
     warn!(%error, "directory unavailable");
     Reply::Temp("the accounts cannot be asked".to_owned())
 }

@@ -28,7 +28,7 @@ fn record(n: u32) -> Record {
     let (granted, expires) = (u64::from(n) + 1, u64::from(n) + 1 + LIFE);
     let (window_until, messages, recipients) = (0, 0, 0);
     let login = format!("user{n}@example.test").into();
-    Record { addr, login, source: PopSource::Pop3, granted, expires, window_until, messages, recipients }
+    Record { addr, login, source: PopSource::Pop3, devices: None, granted, expires, window_until, messages, recipients }
 }
 
 /// As the writer does it.

@@ -20,7 +20,17 @@ fn put(n: u32) -> Change {
     let (granted, expires) = (u64::from(n), u64::from(n) + 1_800_000_000);
     let login = format!("user{n}@example.test").into();
     let (window_until, messages, recipients) = (0, 0, 0);
-    Change::Put(Record { addr, login, source: PopSource::Drac, granted, expires, window_until, messages, recipients })
+    Change::Put(Record {
+        addr,
+        login,
+        source: PopSource::Drac,
+        devices: None,
+        granted,
+        expires,
+        window_until,
+        messages,
+        recipients,
+    })
 }
 
 fn frame(changes: &[Change]) -> Vec<u8> {

@@ -19,7 +19,17 @@ fn ip(n: u32) -> IpAddr {
 fn login(addr: IpAddr, login: &str, now: u64) -> Record {
     let (granted, expires) = (now, now + LIFE);
     let (window_until, messages, recipients) = (0, 0, 0);
-    Record { addr, login: login.into(), source: PopSource::Pop3, granted, expires, window_until, messages, recipients }
+    Record {
+        addr,
+        login: login.into(),
+        source: PopSource::Pop3,
+        devices: None,
+        granted,
+        expires,
+        window_until,
+        messages,
+        recipients,
+    }
 }
 
 fn insert(table: &Table, record: &Record) -> Vec<Key> {

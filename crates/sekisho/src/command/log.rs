@@ -1,0 +1,58 @@
+//! `sekisho log`.
+
+use super::{
+    args::Log,
+    client,
+    fault::{Exit, Fault},
+    global::Global,
+    table::{printable, show, table},
+};
+use admin::audit::{Audit, Which, entry};
+use admin::client::{Client, ClientError};
+use anyhow::Context as _;
+use serde_json::Value;
+
+pub(super) async fn run(command: Log, global: &Global) -> Result<(), Fault> {
+    let Log::Admin { limit, hours } = command;
+    let which = Which { count: usize::try_from(limit).ok(), hours };
+    let settings = client::settings(global)?;
+    // The file says the same whether a server runs or not; who may only ask the server asks it.
+    let changes: entry::Changes = match Client::connect(&settings.admin.socket).await {
+        Ok(mut client) => {
+            let hours = hours.map(|hours| format!("&hours={hours}")).unwrap_or_default();
+            client.get(&format!("/v1/audit?count={limit}{hours}")).await?
+        }
+        Err(ClientError::NoServer { .. }) => {
+            let read = Audit::new(&settings.data_dir).read(which).context("audit.jsonl");
+            read.map_err(|error| Fault::new(Exit::Temporary, error))?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    show(global.form(), &changes, text)
+}
+
+fn text(changes: &entry::Changes) -> String {
+    let row = |it: &entry::Change| {
+        let user = it.who.user.clone().unwrap_or_else(|| it.who.uid.to_string());
+        let pid = it.who.pid.map(|pid| pid.to_string()).unwrap_or_default();
+        let outcome = if it.done { "done".to_owned() } else { it.error.clone().unwrap_or_default() };
+        [it.at.clone(), user, pid, it.change.clone(), it.on.clone(), with(it), outcome]
+    };
+    let mut text = table(["WHEN", "USER", "PID", "CHANGE", "ON", "WITH", "OUTCOME"], changes.changes.iter().map(row));
+    if changes.unreadable > 0 {
+        text +=
+            &format!("\n{} of the lines cannot be read: most likely a write that a crash cut off.", changes.unreadable);
+    }
+    text
+}
+
+/// `key=value`, lists with commas.
+fn with(change: &entry::Change) -> String {
+    let shown = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    };
+    let pairs = change.with.iter().map(|(key, value)| format!("{key}={}", printable(&shown(value))));
+    pairs.collect::<Vec<_>>().join(" ")
+}
