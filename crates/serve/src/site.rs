@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use sasl::Mechanism;
+use smtp::command::Syntax;
 use smtp::server::{Flavour, Limits, Offer, ServerConfig};
 use tracing::warn;
 
@@ -202,6 +203,7 @@ fn smtp_config(settings: &Settings, listener: &config::Listener) -> ServerConfig
             tls_required: listener.tls == TlsOffer::Required && !listener.protocol.implicit_tls(),
         },
         flavour,
+        syntax: if listener.strict { Syntax::Strict } else { Syntax::Lenient },
     }
 }
 

@@ -196,7 +196,8 @@ struct Greeting<'a>(&'a str);
 
 impl Display for Greeting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+        // The equals sign is that of an octet written `=XX`.
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']' | '=');
         if self.0.is_empty() {
             return f.write_str("unknown");
         }
@@ -308,6 +309,8 @@ mod tests {
             ("[192.0.2.1]", "[192.0.2.1]"),
             ("[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]"),
             ("My_PC!", "My_PC?"),
+            ("MFP 2F OFFICE", "MFP?2F?OFFICE"),
+            ("=E7=B7=8F-PC", "=E7=B7=8F-PC"),
             ("x(unclosed", "x?unclosed"),
             ("evil)by.mail.example.test(trusted", "evil?by.mail.example.test?trusted"),
             ("a;b", "a?b"),

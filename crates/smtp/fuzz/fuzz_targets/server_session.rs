@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use libfuzzer_sys::fuzz_target;
+use smtp::command::Syntax;
 use smtp::replies;
 use smtp::server::{
     Answer, AuthOffer, Flavour, Input, Limits, Offer, Output, Peer, Question, ServerConfig, Session,
@@ -97,8 +98,15 @@ fn caller(options: u8) -> Caller {
         tls_required: options & 2 != 0,
     };
     let limits = Limits { message_octets: 200, text_line_octets: 50, body_chunk_octets: 10, ..Limits::default() };
-    let config =
-        ServerConfig { hostname: "mx.example".into(), software: "x".into(), limits, offer, flavour: Flavour::Mx };
+    let syntax = if options & 16 == 0 { Syntax::Lenient } else { Syntax::Strict };
+    let config = ServerConfig {
+        hostname: "mx.example".into(),
+        software: "x".into(),
+        limits,
+        offer,
+        flavour: Flavour::Mx,
+        syntax,
+    };
     let peer = Peer { addr: IpAddr::from([192, 0, 2, 1]), xclient: options & 4 != 0, tls: false };
     let now = Instant::now();
     let session = Session::new(Arc::new(config), peer, now);

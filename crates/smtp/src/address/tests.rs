@@ -176,6 +176,32 @@ fn greetings_of_all_sorts() {
     }
 }
 
+#[test]
+fn t08_paths_without_brackets_lead_nowhere_else() {
+    let read =
+        |text: &str| ForwardPath::read_prefix(text).map(|(parsed, rest)| (parsed.path.to_string(), rest.to_owned()));
+    let ok = |path: &str, rest: &str| Ok((path.to_owned(), rest.to_owned()));
+    let table = [
+        ("a@b.example", ok("<a@b.example>", "")),
+        ("a@b.example SIZE=1", ok("<a@b.example>", " SIZE=1")),
+        ("a%c.example@b.example", ok("<a%c.example@b.example>", "")),
+        ("c.example!a@b.example", ok("<c.example!a@b.example>", "")),
+        ("\"a@c.example\"@b.example", ok("<\"a@c.example\"@b.example>", "")),
+        ("< @c.example:a@b.example >", ok("<a@b.example>", "")),
+        ("postmaster", ok("<postmaster>", "")),
+        ("postmaster@b.example", ok("<postmaster@b.example>", "")),
+        ("a@b.example@c.example", Err(AddressError::Trailing)),
+        ("a@b.example;c@d.example", Err(AddressError::Trailing)),
+        ("a@b.example<c@d.example>", Err(AddressError::Trailing)),
+        ("a<c@d.example>", Err(AddressError::LocalPart)),
+        ("<<a@b.example>>", Err(AddressError::LocalPart)),
+        ("a@1.2.3.4", Err(AddressError::Domain(DomainError::Number))),
+    ];
+    for (text, expected) in table {
+        assert_eq!(read(text), expected, "{text}");
+    }
+}
+
 mod laws {
     use super::*;
     use proptest::prelude::*;

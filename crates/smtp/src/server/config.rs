@@ -1,5 +1,6 @@
 //! What a session is told at its start: limits, what is offered, who the peer is.
 
+use crate::command::Syntax;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub struct ServerConfig {
     pub offer: Offer,
     /// What the listener is for.
     pub flavour: Flavour,
+    /// How closely clients must keep to the grammar.
+    pub syntax: Syntax,
 }
 
 /// What a listener is for.

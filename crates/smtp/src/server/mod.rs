@@ -251,7 +251,7 @@ impl<R> Session<R> {
     }
 
     fn command(&mut self, line: &[u8], behind: Behind, out: &mut Vec<Output<R>>) {
-        let command = match Command::parse(line) {
+        let command = match Command::parse(line, self.config.syntax) {
             Ok(command) => command,
             Err(error) => return self.bad_command(error, out),
         };

@@ -18,6 +18,7 @@ fn session() -> (Session<u8>, Instant, Vec<Output<u8>>) {
         limits: Limits::default(),
         offer,
         flavour: Flavour::Mx,
+        syntax: crate::command::Syntax::Lenient,
     };
     let peer = Peer { addr: "::ffff:192.0.2.1".parse().unwrap(), xclient: false, tls: false };
     let now = Instant::now();

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use smtp::command::Syntax;
 use smtp::server::{Answer, AuthOffer, Flavour, Input, Limits, Offer, Output, Peer, Question, ServerConfig, Session};
 use smtp::{Enhanced, ForwardPath, Reply, replies};
 
@@ -31,6 +32,7 @@ impl Default for Setting {
             limits: Limits { message_octets: 100_000, body_chunk_octets: 16, ..Limits::default() },
             offer,
             flavour: Flavour::Mx,
+            syntax: Syntax::Lenient,
         };
         let addr = IpAddr::from([192, 0, 2, 7]);
         Self { config, peer: Peer { addr, xclient: false, tls: false }, disk_full: false }
@@ -57,6 +59,7 @@ impl Setting {
             "auth" if value == "never" => offer.auth = AuthOffer::Never,
             "auth_required" => offer.auth_required = value == "yes",
             "tls_required" => offer.tls_required = value == "yes",
+            "strict" => self.config.syntax = if value == "yes" { Syntax::Strict } else { Syntax::Lenient },
             "tls" => self.peer.tls = value == "yes",
             "xclient" => self.peer.xclient = value == "yes",
             "disk" => self.disk_full = value == "full",
