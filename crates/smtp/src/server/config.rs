@@ -63,7 +63,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             command_line_octets: 2048,
-            text_line_octets: 4096,
+            text_line_octets: 1024 * 1024 + 2,
             message_octets: 50 * 1024 * 1024,
             recipients: 100,
             errors: 20,
