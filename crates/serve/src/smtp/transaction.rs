@@ -5,7 +5,7 @@ use judge::Places;
 use smtp::reply::Reply;
 use spool::Incoming;
 
-use super::header::HeaderReader;
+use super::head::HeaderReader;
 use crate::memory::HeldComing;
 
 /// What enters the envelope with a recipient, and goes with it.
@@ -26,6 +26,8 @@ pub(super) struct Transaction {
     pub(super) first_recipient: Option<String>,
     /// How many are accepted.
     pub(super) recipients: usize,
+    /// One of them is outside: somebody who may send by us does.
+    pub(super) relays: bool,
     pub(super) arriving: Option<Arriving>,
 }
 
