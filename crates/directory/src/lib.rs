@@ -15,6 +15,7 @@
 //! | `listed` | accounts and devices as they are listed |
 //! | `resolve`, `route`, `expand` | from an address to its targets |
 //! | `login`, `password` | from a login to an account |
+//! | `kept` | which kinds of secrets anybody has |
 //! | `turns` | whose password is checked next |
 //! | `watch`, `cache` | what is remembered, and until when |
 //! | `key` | the server key and the sealing of device secrets |
@@ -27,6 +28,7 @@ mod cache;
 mod device;
 mod error;
 mod expand;
+mod kept;
 mod key;
 mod known;
 mod listed;
@@ -56,6 +58,7 @@ pub use account::{Change, NewAccount, NewPassword};
 pub use alias::{Alias, Domain};
 pub use device::{DeviceSecret, SECRET_CHARACTERS};
 pub use error::{AliasFault, DirectoryError, OpenError};
+pub use kept::SecretsKept;
 pub use key::{KEY_OCTETS, ServerKey};
 pub use known::KnownLogin;
 pub use listed::{Account, Device, DeviceLimits, PasswordKind, RecipientScope};
@@ -112,6 +115,7 @@ pub struct Directory {
     generations: Arc<Generations>,
     routes: Routes,
     logins: Logins,
+    kept: kept::Kept,
     watch: Watch,
 }
 
@@ -141,6 +145,7 @@ impl Directory {
             generations,
             routes: Routes::new(),
             logins: Logins::new(),
+            kept: kept::Kept::default(),
             watch,
         })
     }

@@ -11,6 +11,7 @@ mod message;
 mod origin;
 mod transaction;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use smtp::server::{Peer, Session};
@@ -29,6 +30,7 @@ pub async fn serve(client: Client, opened: Opened, stop: watch::Receiver<bool>) 
     let proxied = settings.proxy_from.iter().any(|net| net.contains(&client.peer));
     let listed = !proxied && settings.xclient_from.iter().any(|net| net.contains(&client.peer));
     let peer = Peer { addr: client.ip, xclient: listed, tls: tls.is_some() };
-    let session = Session::new(client.listener.smtp.clone(), peer, Instant::now());
+    let kept = client.border.sources.directory.secrets_kept().await;
+    let session = Session::new(Arc::clone(client.listener.smtp.to(kept)), peer, Instant::now());
     Driver::new(Wire::new(stream), session, Answers::new(client, tls)).run(stop).await;
 }

@@ -5,6 +5,21 @@ use std::io::Read as _;
 use super::*;
 
 impl Peer {
+    /// All lines of the next reply.
+    async fn lines(&mut self, command: &str) -> String {
+        self.send(&format!("{command}\r\n")).await;
+        let mut lines = String::new();
+        loop {
+            let mut line = String::new();
+            tokio::time::timeout(PATIENCE, self.stream.read_line(&mut line)).await.expect("in time").unwrap();
+            let is_last = line.as_bytes().get(3) != Some(&b'-');
+            lines += &line;
+            if is_last {
+                return lines;
+            }
+        }
+    }
+
     /// Gives a message to alice; what of it is queued.
     async fn gives(&mut self, site: &Site, message: &str) -> String {
         self.says("MAIL FROM:<>", "250").await;
@@ -22,6 +37,57 @@ impl Peer {
 /// Nobody is there to take it, so it stays in the queue.
 const NOBODY: &str = "delivery.local=lmtp:127.0.0.1:1";
 const LOGIN: &str = "AUTH PLAIN AGFsaWNlAHNlY3JldA==";
+
+/// A mechanism is offered where somebody can log in by it, and no longer.
+#[tokio::test]
+async fn mechanisms_are_offered_where_somebody_has_their_secret() {
+    let site = Site::new(&["submission", "pop3"], &[]).await;
+    let directory = &site.server.border.sources.directory;
+    let offers = async |expected: bool| {
+        let mut smtp = site.connect("submission").await;
+        smtp.hears("220").await;
+        let ehlo = smtp.lines("EHLO c.example.test").await;
+        assert_eq!(ehlo.contains("CRAM-MD5"), expected, "{ehlo}");
+        assert!(ehlo.contains("SCRAM-SHA-256 ") && ehlo.contains("PLAIN LOGIN"), "{ehlo}");
+        smtp.says("AUTH CRAM-MD5", if expected { "334" } else { "504" }).await;
+        let mut pop = site.connect("pop3").await;
+        let greeting = pop.hears("+OK").await;
+        assert_eq!(greeting.contains('<'), expected, "{greeting}");
+        let apop = pop.says("APOP alice c4c9334bac560ecc979e58001b3e22fb", "-ERR").await;
+        assert_eq!(apop.contains("APOP"), !expected, "{apop}");
+    };
+    offers(false).await;
+    let (device, _) = directory.add_device("alice", "mfp", directory::DeviceLimits::default()).await.unwrap();
+    offers(true).await;
+    directory.revoke_device(&device.login).await.unwrap();
+    offers(false).await;
+    site.server.stop().await;
+}
+
+/// Who has no such secret is told what a wrong one is told, and is slowed down by nothing.
+#[tokio::test]
+async fn a_try_that_can_hit_nothing_is_no_guess() {
+    let sets = ["auth.failures_per_client=4", "auth.failures_per_account=4", "auth.failure_delay_ms=0"];
+    let site = Site::new(&["submission", "pop3"], &sets).await;
+    let directory = &site.server.border.sources.directory;
+    let (device, _) = directory.add_device("alice", "mfp", directory::DeviceLimits::default()).await.unwrap();
+    let mut told = Vec::new();
+    for login in ["alice@example.test", "nobody@example.test", &*device.login] {
+        let answer = base64(&format!("{login} 0123456789abcdef0123456789abcdef"));
+        for _ in 0..2 {
+            let mut smtp = site.greeted("submission").await;
+            smtp.says("AUTH CRAM-MD5", "334").await;
+            told.push(smtp.says(&answer, "535").await);
+        }
+        let mut pop = site.connect("pop3").await;
+        pop.hears("+OK").await;
+        pop.says(&format!("APOP {login} 0123456789abcdef0123456789abcdef"), "-ERR").await;
+    }
+    told.dedup();
+    assert_eq!(told.len(), 1, "{told:?}");
+    site.greeted("submission").await.says(LOGIN, "235").await;
+    site.server.stop().await;
+}
 
 /// An mbox's first line, a header without its end, and what nobody is to see.
 #[tokio::test]
