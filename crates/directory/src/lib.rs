@@ -63,6 +63,7 @@ pub use key::{KEY_OCTETS, ServerKey};
 pub use known::KnownLogin;
 pub use listed::{Account, Device, DeviceLimits, PasswordKind, RecipientScope};
 pub use login::{AuthOutcome, Credential, EndedRights, Identity, RightsMark, SecretUse, SecretsOutcome, Why};
+pub use name::Percent;
 pub use password::PasswordTerms;
 pub use route::{ALIAS_DEPTH_MAX, ALIAS_WIDTH_MAX, Hosting, Resolution, Target};
 pub use turns::Client;
@@ -76,6 +77,8 @@ pub struct Settings {
     pub detail_delimiter: Option<char>,
     /// The address that takes the mail of `postmaster` in each domain without one of its own.
     pub postmaster: Option<String>,
+    /// What a percent sign in a login does.
+    pub percent: Percent,
     /// What checking and making passwords may cost.
     pub passwords: PasswordTerms,
 }
@@ -83,11 +86,17 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let passwords = PasswordTerms::default();
-        Self { default_domain: String::new(), detail_delimiter: Some('+'), postmaster: None, passwords }
+        let percent = Percent::Stays;
+        Self { default_domain: String::new(), detail_delimiter: Some('+'), postmaster: None, percent, passwords }
     }
 }
 
 impl Settings {
+    /// The name that a login is kept under.
+    fn login(&self, written: &str) -> Option<String> {
+        name::login(written, &self.default_domain, self.percent)
+    }
+
     fn checked(mut self) -> Result<Self, DirectoryError> {
         if !self.default_domain.is_empty() {
             self.default_domain = name::domain(&self.default_domain)?;
@@ -172,7 +181,7 @@ impl Directory {
 
     /// The name a login is kept under. It need not exist.
     pub fn known_login(&self, written: &str) -> Result<KnownLogin, DirectoryError> {
-        let login = name::login(written, &self.settings.load().default_domain).map(KnownLogin::new);
+        let login = self.settings.load().login(written).map(KnownLogin::new);
         login.ok_or_else(|| DirectoryError::invalid("login", written, "user@domain is wanted"))
     }
 

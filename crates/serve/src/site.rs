@@ -7,7 +7,7 @@ use std::sync::Arc;
 use directory::SecretsKept;
 use sasl::Mechanism;
 use smtp::command::Syntax;
-use smtp::server::{Flavour, Limits, Offer, ServerConfig};
+use smtp::server::{AuthForm, Flavour, Limits, Offer, ServerConfig};
 use tracing::warn;
 
 use crate::secrets::{self, SharedSecret, SharedSecretError};
@@ -235,10 +235,12 @@ fn smtp_config(settings: &Settings, listener: &config::Listener, kept: SecretsKe
             auth,
             auth_mechanisms_clear: clear,
             auth_mechanisms_tls: under_tls,
+            auth_form: if settings.auth.ehlo_equals { AuthForm::AlsoEquals } else { AuthForm::Standard },
             auth_required: listener.auth_required,
             tls_required: listener.tls == TlsOffer::Required && !listener.protocol.implicit_tls(),
         },
         flavour,
+        default_domain: settings.domains.default.clone(),
         syntax: if listener.strict { Syntax::Strict } else { Syntax::Lenient },
     }
 }

@@ -14,8 +14,8 @@ use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Longest local part, in octets after unquoting. RFC 5321 §4.5.3.1.1 says 64 and asks to be generous; bounce and
-/// rewriting schemes (VERP, SRS) do go beyond it.
-pub const LOCAL_PART_OCTETS_MAX: usize = 128;
+/// rewriting schemes (VERP, SRS) do go beyond it, and other servers take as much as a path may have.
+pub const LOCAL_PART_OCTETS_MAX: usize = 255;
 
 /// Longest greeting that is taken, in octets as they came; a domain has no more.
 const GREETING_OCTETS_MAX: usize = 255;

@@ -2,7 +2,7 @@
 
 mod params;
 
-use crate::address::{AddressError, ForwardPath, Host, ReversePath};
+use crate::address::{AddressError, Domain, ForwardPath, Host, ReversePath};
 use crate::replies;
 use crate::reply::Reply;
 use crate::server::{Helo, HeloVerb, Mail, Rcpt, XClient};
@@ -60,6 +60,21 @@ pub enum Syntax {
     Lenient,
     /// By RFC 5321 §4.1, blanks at the end apart.
     Strict,
+}
+
+/// How lines are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'d> {
+    /// How closely they must keep to the grammar.
+    pub syntax: Syntax,
+    /// The domain of addresses without one, where the client's are ours; only with [`Syntax::Lenient`].
+    pub completion: Option<&'d Domain>,
+}
+
+impl From<Syntax> for Reading<'_> {
+    fn from(syntax: Syntax) -> Self {
+        Self { syntax, completion: None }
+    }
 }
 
 /// Which characters a path has.
@@ -137,7 +152,8 @@ impl CommandError<'_> {
 
 impl<'a> Command<'a> {
     /// Reads a line without its CR LF.
-    pub fn parse(line: &'a [u8], syntax: Syntax) -> Result<Self, CommandError<'a>> {
+    pub fn parse(line: &'a [u8], reading: Reading<'_>) -> Result<Self, CommandError<'a>> {
+        let syntax = reading.syntax;
         if syntax == Syntax::Lenient
             && let Some(greeting) = greeting(line)
         {
@@ -164,8 +180,8 @@ impl<'a> Command<'a> {
             &*upper
         });
         match verb {
-            Some(b"MAIL") => mail(argument, syntax).map(Self::Mail),
-            Some(b"RCPT") => rcpt(argument, syntax),
+            Some(b"MAIL") => mail(argument, reading).map(Self::Mail),
+            Some(b"RCPT") => rcpt(argument, reading),
             // Who is about to go is not held back, whatever else he says.
             Some(b"QUIT") if syntax == Syntax::Lenient => Ok(Self::Quit),
             Some(b"VRFY") => present(argument).map(Self::Vrfy),
@@ -231,10 +247,10 @@ fn path_of<'a>(argument: &'a str, keyword: &str, syntax: Syntax) -> Option<&'a s
     head.eq_ignore_ascii_case(keyword).then_some(path)
 }
 
-fn mail(argument: &str, syntax: Syntax) -> Result<Mail, CommandError<'_>> {
-    let text = path_of(argument, "FROM:", syntax).ok_or(CommandError::Mail)?;
-    let read = match syntax {
-        Syntax::Lenient => ReversePath::read_prefix(text),
+fn mail<'a>(argument: &'a str, reading: Reading<'_>) -> Result<Mail, CommandError<'a>> {
+    let text = path_of(argument, "FROM:", reading.syntax).ok_or(CommandError::Mail)?;
+    let read = match reading.syntax {
+        Syntax::Lenient => ReversePath::read_prefix(text, reading.completion),
         Syntax::Strict => ReversePath::parse_prefix(text),
     };
     let (reverse_path, rest) = read.map_err(CommandError::Address)?;
@@ -245,10 +261,10 @@ fn mail(argument: &str, syntax: Syntax) -> Result<Mail, CommandError<'_>> {
     Ok(Mail { reverse_path, params })
 }
 
-fn rcpt(argument: &str, syntax: Syntax) -> Result<Command<'_>, CommandError<'_>> {
-    let text = path_of(argument, "TO:", syntax).ok_or(CommandError::Rcpt)?;
-    let read = match syntax {
-        Syntax::Lenient => ForwardPath::read_prefix(text),
+fn rcpt<'a>(argument: &'a str, reading: Reading<'_>) -> Result<Command<'a>, CommandError<'a>> {
+    let text = path_of(argument, "TO:", reading.syntax).ok_or(CommandError::Rcpt)?;
+    let read = match reading.syntax {
+        Syntax::Lenient => ForwardPath::read_prefix(text, reading.completion),
         Syntax::Strict => ForwardPath::parse_prefix(text),
     };
     let (parsed, rest) = read.map_err(CommandError::Address)?;

@@ -6,7 +6,7 @@ use std::{fmt, path::Path};
 use toml::Value;
 
 /// Sections in the order in which they are written; those of one level before what is below them.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "",
     "tls",
     "domains",
@@ -18,6 +18,7 @@ const ORDER: [&str; 13] = [
     "relay.drac",
     "access",
     "limits",
+    "auth",
     "spool",
     "delivery",
 ];

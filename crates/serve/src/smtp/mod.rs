@@ -29,7 +29,8 @@ pub async fn serve(client: Client, opened: Opened, stop: watch::Receiver<bool>) 
     // Behind a PROXY header is anybody: such a session never has the right that its peer has for itself (T6).
     let proxied = settings.proxy_from.iter().any(|net| net.contains(&client.peer));
     let listed = !proxied && settings.xclient_from.iter().any(|net| net.contains(&client.peer));
-    let peer = Peer { addr: client.ip, xclient: listed, tls: tls.is_some() };
+    let trusted = client.site.settings.relay.networks.iter().any(|network| network.net.contains(&client.ip));
+    let peer = Peer { addr: client.ip, xclient: listed, trusted, tls: tls.is_some() };
     let kept = client.border.sources.directory.secrets_kept().await;
     let session = Session::new(Arc::clone(client.listener.smtp.to(kept)), peer, Instant::now());
     Driver::new(Wire::new(stream), session, Answers::new(client, tls)).run(stop).await;

@@ -6,7 +6,7 @@ use smtp::command::{Command, Syntax};
 
 fuzz_target!(|line: &[u8]| {
     for syntax in [Syntax::Lenient, Syntax::Strict] {
-        if let Err(error) = Command::parse(line, syntax) {
+        if let Err(error) = Command::parse(line, syntax.into()) {
             let mut wire = Vec::new();
             error.reply().write_to(&mut wire);
             assert!(wire.ends_with(b"\r\n") && wire.len() <= 512);

@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use smtp::command::Syntax;
 use smtp::replies;
 use smtp::server::{
-    Answer, AuthOffer, Flavour, Input, Limits, Offer, Output, Peer, Question, ServerConfig, Session,
+    Answer, AuthForm, AuthOffer, Flavour, Input, Limits, Offer, Output, Peer, Question, ServerConfig, Session,
 };
 
 /// What brings a session into a state.
@@ -94,6 +94,7 @@ fn caller(options: u8) -> Caller {
         auth: AuthOffer::Always,
         auth_mechanisms_clear: vec!["LOGIN", "SCRAM-SHA-256"],
         auth_mechanisms_tls: vec!["LOGIN", "SCRAM-SHA-256"],
+        auth_form: AuthForm::Standard,
         auth_required: options & 1 != 0,
         tls_required: options & 2 != 0,
     };
@@ -106,8 +107,9 @@ fn caller(options: u8) -> Caller {
         offer,
         flavour: Flavour::Mx,
         syntax,
+        default_domain: "example".parse().ok(),
     };
-    let peer = Peer { addr: IpAddr::from([192, 0, 2, 1]), xclient: options & 4 != 0, tls: false };
+    let peer = Peer { addr: IpAddr::from([192, 0, 2, 1]), xclient: options & 4 != 0, trusted: options & 32 != 0, tls: false };
     let now = Instant::now();
     let session = Session::new(Arc::new(config), peer, now);
     Caller { session, now, proofs: Vec::new(), next: 0, closed: false }

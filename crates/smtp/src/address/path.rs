@@ -48,15 +48,15 @@ impl ReversePath {
     }
 
     /// A path at the start of `text` as many programs write it, and what stands behind it: without brackets, or with blanks
-    /// inside them. It is still one mailbox by the grammar, or none.
-    pub fn read_prefix(text: &str) -> Result<(Self, &str), AddressError> {
+    /// inside them. It is still one mailbox by the grammar, or none. `completion`: the domain of one that has none.
+    pub fn read_prefix<'a>(text: &'a str, completion: Option<&Domain>) -> Result<(Self, &'a str), AddressError> {
         let written = Written::of(text);
         if let Written::Bracketed(inner) = written
             && let Some(rest) = inner.strip_prefix('>')
         {
             return Ok((Self::Null, rest));
         }
-        let (mailbox, _, rest) = written.routed_mailbox()?;
+        let (mailbox, _, rest) = written.routed_mailbox(completion)?;
         Ok((Self::Mailbox(mailbox), rest))
     }
 
@@ -89,12 +89,15 @@ impl ForwardPath {
     }
 
     /// A path at the start of `text` as many programs write it: see [`ReversePath::read_prefix`].
-    pub fn read_prefix(text: &str) -> Result<(ForwardPathParse, &str), AddressError> {
+    pub fn read_prefix<'a>(
+        text: &'a str,
+        completion: Option<&Domain>,
+    ) -> Result<(ForwardPathParse, &'a str), AddressError> {
         let written = Written::of(text);
         if let Some(rest) = written.postmaster() {
             return Ok((ForwardPathParse { path: Self::Postmaster, had_source_route: false }, rest));
         }
-        let (mailbox, had_source_route, rest) = written.routed_mailbox()?;
+        let (mailbox, had_source_route, rest) = written.routed_mailbox(completion)?;
         Ok((ForwardPathParse { path: Self::Mailbox(mailbox), had_source_route }, rest))
     }
 
@@ -175,14 +178,24 @@ impl<'a> Written<'a> {
     }
 
     /// `[ A-d-l ":" ] Mailbox` and its end; tells whether a route was there.
-    fn routed_mailbox(self) -> Result<(Mailbox, bool, &'a str), AddressError> {
+    fn routed_mailbox(self, completion: Option<&Domain>) -> Result<(Mailbox, bool, &'a str), AddressError> {
         let text = self.text();
         if text.is_empty() {
             return Err(AddressError::Brackets);
         }
+        if let Some((mailbox, rest)) = completion.and_then(|domain| self.completed(domain)) {
+            return Ok((mailbox, false, rest));
+        }
         let at_mailbox = source_route(text)?;
         let (mailbox, rest) = mailbox(at_mailbox)?;
         Ok((mailbox, at_mailbox.len() != text.len(), self.end(rest)?))
+    }
+
+    /// A local part alone, with the domain that it is short for.
+    fn completed(self, domain: &Domain) -> Option<(Mailbox, &'a str)> {
+        let (local_part, rest) = local_part(self.text()).ok()?;
+        let rest = self.end(rest).ok()?;
+        Some((Mailbox::new(local_part, domain.clone()), rest))
     }
 
     fn postmaster(self) -> Option<&'a str> {
@@ -222,13 +235,17 @@ fn source_route(text: &str) -> Result<&str, AddressError> {
 
 /// `Local-part "@" ( Domain / address-literal )` at the start of `text`, and what stands behind it.
 pub(super) fn mailbox(text: &str) -> Result<(Mailbox, &str), AddressError> {
-    let (local_part, rest) = if text.starts_with('"') { quoted_string(text)? } else { dot_string(text)? };
+    let (local_part, rest) = local_part(text)?;
     let rest = rest.strip_prefix('@').ok_or(match rest.chars().next() {
         None | Some('>') => AddressError::NoHost,
         Some(_) => AddressError::LocalPart,
     })?;
     let (host, rest) = host(rest)?;
     Ok((Mailbox { local_part, host }, rest))
+}
+
+fn local_part(text: &str) -> Result<(LocalPart, &str), AddressError> {
+    if text.starts_with('"') { quoted_string(text) } else { dot_string(text) }
 }
 
 /// `Dot-string`, with dots anywhere (T42: `a..b@docomo.ne.jp`).

@@ -78,7 +78,7 @@ fn what_is_no_mailbox() {
             _ => assert_eq!(found, Err(error), "{text}"),
         }
     }
-    assert_eq!(Mailbox::parse(&format!("{}@d.example", "a".repeat(129))), Err(AddressError::LocalPartTooLong));
+    assert_eq!(Mailbox::parse(&format!("{}@d.example", "a".repeat(256))), Err(AddressError::LocalPartTooLong));
     assert!(Domain::parse(&"a.".repeat(127)).is_ok());
     assert_eq!(Domain::parse(&"a.".repeat(128)), Err(DomainError::TooLong));
     assert_eq!(Domain::parse(&"a".repeat(64)), Err(DomainError::TooLong));
@@ -178,8 +178,9 @@ fn greetings_of_all_sorts() {
 
 #[test]
 fn t08_paths_without_brackets_lead_nowhere_else() {
-    let read =
-        |text: &str| ForwardPath::read_prefix(text).map(|(parsed, rest)| (parsed.path.to_string(), rest.to_owned()));
+    let read = |text: &str| {
+        ForwardPath::read_prefix(text, None).map(|(parsed, rest)| (parsed.path.to_string(), rest.to_owned()))
+    };
     let ok = |path: &str, rest: &str| Ok((path.to_owned(), rest.to_owned()));
     let table = [
         ("a@b.example", ok("<a@b.example>", "")),

@@ -4,7 +4,7 @@ use crate::dsn::{Notify, Ret};
 use crate::server::{BodyKind, MailParams, RcptParams, SubmittedBy};
 
 fn parse(line: &str) -> Result<Command<'_>, CommandError<'_>> {
-    Command::parse(line.as_bytes(), Syntax::Lenient)
+    Command::parse(line.as_bytes(), Syntax::Lenient.into())
 }
 
 fn mail_params(line: &str) -> MailParams {
@@ -87,7 +87,7 @@ fn lines_that_are_no_commands() {
     for (line, error) in table {
         assert_eq!(parse(line), Err(error), "{line}");
     }
-    assert_eq!(Command::parse(b"MAIL FROM:<\xff@b.example>", Syntax::Lenient), Err(CommandError::Characters));
+    assert_eq!(Command::parse(b"MAIL FROM:<\xff@b.example>", Syntax::Lenient.into()), Err(CommandError::Characters));
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn xclient_values_are_xtext() {
 /// How it is written changes nothing of what is meant: one path, or the same as by the letter.
 #[test]
 fn paths_as_they_are_written() {
-    let meant = |line: &str| parse(line).map_err(|error| error.reply());
+    let meant = |line: &'static str| parse(line).map_err(|error| error.reply());
     let rcpt = meant("RCPT TO:<a@b.example> NOTIFY=NEVER");
     for line in [
         "RCPT TO:a@b.example NOTIFY=NEVER",
@@ -128,7 +128,7 @@ fn paths_as_they_are_written() {
         "\tRCPT\tTO:\t<\ta@b.example\t>\tNOTIFY=NEVER\t",
     ] {
         assert_eq!(meant(line), rcpt, "{line:?}");
-        assert!(Command::parse(line.as_bytes(), Syntax::Strict).is_err(), "{line:?}");
+        assert!(Command::parse(line.as_bytes(), Syntax::Strict.into()).is_err(), "{line:?}");
     }
     for line in ["MAIL FROM:<>", "MAIL FROM: < >", "mail from:\t<\t>"] {
         assert!(matches!(parse(line), Ok(Command::Mail(mail)) if mail.reverse_path == ReversePath::Null), "{line:?}");
@@ -149,7 +149,7 @@ fn greetings_as_they_come() {
         (b"EHLO a\0", None),
     ];
     for (line, expected) in table {
-        let host = match Command::parse(line, Syntax::Lenient) {
+        let host = match Command::parse(line, Syntax::Lenient.into()) {
             Ok(Command::Helo(helo)) => Some(helo.host.to_string()),
             _ => None,
         };
@@ -160,13 +160,13 @@ fn greetings_as_they_come() {
 proptest::proptest! {
     #[test]
     fn no_line_panics(line: Vec<u8>) {
-        let _ = Command::parse(&line, Syntax::Strict).map_err(|error| error.reply());
-        let _ = Command::parse(&line, Syntax::Lenient).map_err(|error| error.reply());
+        let _ = Command::parse(&line, Syntax::Strict.into()).map_err(|error| error.reply());
+        let _ = Command::parse(&line, Syntax::Lenient.into()).map_err(|error| error.reply());
     }
 
     #[test]
     fn what_strict_takes_lenient_takes_as_the_same(line in "(MAIL FROM:|RCPT TO:|BDAT |EHLO )[<>\"@a:=; +.0-9]{0,20}") {
-        if let Ok(command) = Command::parse(line.as_bytes(), Syntax::Strict) {
+        if let Ok(command) = Command::parse(line.as_bytes(), Syntax::Strict.into()) {
             proptest::prop_assert_eq!(parse(&line), Ok(command));
         }
     }

@@ -17,7 +17,7 @@ mod state;
 mod tls;
 mod xclient;
 
-pub use config::{AuthOffer, Flavour, Limits, Offer, Peer, ServerConfig};
+pub use config::{AuthForm, AuthOffer, Flavour, Limits, Offer, Peer, ServerConfig};
 pub use envelope::{
     Accepted, BodyKind, Envelope, Helo, HeloVerb, Mail, MailParams, Rcpt, RcptParams, SubmittedBy, With, XClient,
 };
@@ -28,7 +28,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::command::{Command, CommandError};
+use crate::command::{Command, CommandError, Reading};
 use crate::line::{LineReader, Step};
 use crate::opening::{self, Opening};
 use crate::replies;
@@ -261,7 +261,10 @@ impl<R> Session<R> {
     }
 
     fn command(&mut self, line: &[u8], behind: Behind, out: &mut Vec<Output<R>>) {
-        let command = match Command::parse(line, self.config.syntax) {
+        let config = Arc::clone(&self.config);
+        let ours = self.peer.trusted || self.login.is_some();
+        let reading = Reading { syntax: config.syntax, completion: config.default_domain.as_ref().filter(|_| ours) };
+        let command = match Command::parse(line, reading) {
             Ok(command) => command,
             Err(error) => return self.bad_command(line, error, out),
         };
