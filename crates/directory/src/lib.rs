@@ -15,6 +15,7 @@
 //! | `listed` | accounts and devices as they are listed |
 //! | `resolve`, `route`, `expand` | from an address to its targets |
 //! | `login`, `password` | from a login to an account |
+//! | `kept` | which kinds of secrets anybody has |
 //! | `turns` | whose password is checked next |
 //! | `watch`, `cache` | what is remembered, and until when |
 //! | `key` | the server key and the sealing of device secrets |
@@ -27,6 +28,7 @@ mod cache;
 mod device;
 mod error;
 mod expand;
+mod kept;
 mod key;
 mod known;
 mod listed;
@@ -57,10 +59,12 @@ pub use account::{Change, NewAccount, NewPassword};
 pub use alias::{Alias, Domain};
 pub use device::{DeviceSecret, SECRET_CHARACTERS};
 pub use error::{AliasFault, DirectoryError, OpenError, Way};
+pub use kept::SecretsKept;
 pub use key::{KEY_OCTETS, ServerKey};
 pub use known::KnownLogin;
 pub use listed::{Account, Device, DeviceLimits, LastUse, PasswordKind, RecipientScope};
 pub use login::{AuthOutcome, Credential, EndedRights, Identity, RightsMark, SecretUse, SecretsOutcome, Why};
+pub use name::Percent;
 pub use password::PasswordTerms;
 pub use route::{ALIAS_DEPTH_MAX, ALIAS_WIDTH_MAX, Hosting, Resolution, Target};
 pub use turns::Client;
@@ -74,6 +78,8 @@ pub struct Settings {
     pub detail_delimiter: Option<char>,
     /// The address that takes the mail of `postmaster` in each domain without one of its own.
     pub postmaster: Option<String>,
+    /// What a percent sign in a login does.
+    pub percent: Percent,
     /// What checking and making passwords may cost.
     pub passwords: PasswordTerms,
 }
@@ -81,11 +87,17 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let passwords = PasswordTerms::default();
-        Self { default_domain: String::new(), detail_delimiter: Some('+'), postmaster: None, passwords }
+        let percent = Percent::Stays;
+        Self { default_domain: String::new(), detail_delimiter: Some('+'), postmaster: None, percent, passwords }
     }
 }
 
 impl Settings {
+    /// The name that a login is kept under.
+    fn login(&self, written: &str) -> Option<String> {
+        name::login(written, &self.default_domain, self.percent)
+    }
+
     fn checked(mut self) -> Result<Self, DirectoryError> {
         if !self.default_domain.is_empty() {
             self.default_domain = name::domain(&self.default_domain)?;
@@ -114,6 +126,7 @@ pub struct Directory {
     routes: Routes,
     logins: Logins,
     uses: used::Uses,
+    kept: kept::Kept,
     watch: Watch,
 }
 
@@ -144,6 +157,7 @@ impl Directory {
             routes: Routes::new(),
             logins: Logins::new(),
             uses: used::Uses::default(),
+            kept: kept::Kept::default(),
             watch,
         })
     }
@@ -173,7 +187,7 @@ impl Directory {
 
     /// The name a login is kept under. It need not exist.
     pub fn known_login(&self, written: &str) -> Result<KnownLogin, DirectoryError> {
-        let login = name::login(written, &self.settings.load().default_domain).map(KnownLogin::new);
+        let login = self.settings.load().login(written).map(KnownLogin::new);
         login.ok_or_else(|| DirectoryError::invalid("login", written, "user@domain is wanted"))
     }
 

@@ -8,13 +8,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::constant_time;
 use sasl::{SecretBytes, SecretKind, StoredSecret, prepare, scram};
 
+use crate::Directory;
 use crate::cache::Cache;
 use crate::error::DirectoryError;
 use crate::listed::Device;
 use crate::password::Asked;
 use crate::store::{DeviceRow, LoginRow};
 use crate::turns::Client;
-use crate::{Directory, name};
 
 const KNOWN_MAX: usize = 32_768;
 const UNKNOWN_MAX: usize = 8_192;
@@ -254,7 +254,7 @@ impl Directory {
 
     /// When rights of a login ended last, if they did within three months.
     pub async fn rights_ended_at(&self, login: &str) -> Result<Option<SystemTime>> {
-        let Some(login) = name::login(login, &self.settings.load().default_domain) else { return Ok(None) };
+        let Some(login) = self.settings.load().login(login) else { return Ok(None) };
         let millis = self.store.rights_ended_at(&login).await?;
         let since_1970 = millis.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
         Ok(since_1970.and_then(|since| UNIX_EPOCH.checked_add(since)))
@@ -330,7 +330,7 @@ impl Directory {
     }
 
     async fn row(&self, written: &str) -> Result<Option<Arc<LoginRow>>> {
-        let Some(login) = name::login(written, &self.settings.load().default_domain) else { return Ok(None) };
+        let Some(login) = self.settings.load().login(written) else { return Ok(None) };
         // What another process locked meanwhile would go unseen.
         if !self.generations.is_blind() {
             if let Some(known) = self.logins.known.find(&login)

@@ -1,6 +1,8 @@
 //! Names as the directory keeps them: logins, local addresses and domains in lower case. Which text is an address in a
 //! protocol is the protocol's grammar; here stand the stricter rules for names that an operator gives.
 
+use std::borrow::Cow;
+
 use ipnet::IpNet;
 
 use crate::error::DirectoryError;
@@ -10,6 +12,16 @@ pub(crate) const NAME_OCTETS_MAX: usize = 384;
 const LOCAL_PART_OCTETS_MAX: usize = 64;
 const DOMAIN_OCTETS_MAX: usize = 253;
 const DEVICE_NAME_OCTETS_MAX: usize = 32;
+/// What a percent sign in a login without an at sign does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Percent {
+    /// It is a sign like others.
+    #[default]
+    Stays,
+    /// It parts user and domain, for clients that send no at sign in a login.
+    PartsDomain,
+}
+
 /// Signs that would make a local part an address in itself, or need quoting; see RFC 5321 §4.1.2.
 const LOCAL_PART_REFUSED: &[char] = &['"', '(', ')', ',', ':', ';', '<', '>', '@', '[', ']', '\\', '%', '!'];
 
@@ -20,12 +32,30 @@ pub(crate) fn split(address: &str) -> Option<(&str, &str)> {
     address.rsplit_once('@')
 }
 
-/// The name under which a login is looked up; `None` if no login can read so. A bare user gets the default domain.
-pub(crate) fn login(written: &str, default_domain: &str) -> Option<String> {
+/// A domain in A-labels, by which it is kept and compared (UTS #46); `None`: it is none.
+fn a_labels(domain: &str) -> Option<Cow<'_, str>> {
+    if domain.is_ascii() {
+        return Some(Cow::Borrowed(domain));
+    }
+    idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::EMPTY).ok()
+}
+
+/// The name under which a login is looked up; `None` if no login can read so. A bare user gets the default domain, and its
+/// domain may be typed in Unicode. What stands behind a percent sign is the domain where `percent` says so: no local part
+/// of ours has one.
+pub(crate) fn login(written: &str, default_domain: &str, percent: Percent) -> Option<String> {
     if written.is_empty() || written.len() > NAME_OCTETS_MAX || written.chars().any(char::is_control) {
         return None;
     }
     let mut name = written.to_ascii_lowercase();
+    if percent == Percent::PartsDomain
+        && let Some((user, domain)) = name.rsplit_once('%').filter(|_| !name.contains('@'))
+    {
+        name = format!("{user}@{domain}");
+    }
+    if let Some((user, domain)) = split(&name).filter(|(_, domain)| !domain.is_ascii()) {
+        name = format!("{user}@{}", a_labels(domain)?);
+    }
     if !name.contains('@') {
         if default_domain.is_empty() {
             return None;
@@ -39,12 +69,12 @@ pub(crate) fn login(written: &str, default_domain: &str) -> Option<String> {
 /// A domain that may be hosted: A-labels, at least one label, no trailing dot.
 pub(crate) fn domain(written: &str) -> Result<String> {
     let refuse = |why| Err(DirectoryError::invalid("domain", written, why));
-    let name = written.to_ascii_lowercase();
+    let Some(name) = a_labels(written).filter(|_| written.len() <= 4 * DOMAIN_OCTETS_MAX) else {
+        return refuse("it is not a valid internationalised name");
+    };
+    let name = name.to_ascii_lowercase();
     if name.is_empty() || name.len() > DOMAIN_OCTETS_MAX {
         return refuse("1 to 253 octets are wanted");
-    }
-    if !name.is_ascii() {
-        return refuse("write it in its ASCII form (xn--…)");
     }
     let label_is_good = |label: &str| {
         (1..=63).contains(&label.len())
@@ -124,21 +154,36 @@ mod tests {
 
     #[test]
     fn a_bare_user_means_the_default_domain_and_case_is_folded() {
+        let login = |written: &str, default_domain| login(written, default_domain, Percent::Stays);
         assert_eq!(login("Alice", "example.test").as_deref(), Some("alice@example.test"));
         assert_eq!(login("Alice@Other.Test", "example.test").as_deref(), Some("alice@other.test"));
+        assert_eq!(login("Taro@\u{4f8b}\u{3048}.Test", "").as_deref(), Some("taro@xn--r8jz45g.test"));
+        assert_eq!(login("taro@\u{4f8b}\u{3048} .test", ""), login("taro@\u{4f8b}\u{3048} .test", "x"));
         assert_eq!(login("", "example.test"), None);
         assert_eq!(login("a\0b", "example.test"), None);
         assert_eq!(login("alice", ""), None);
         assert_eq!(login(&"a".repeat(1000), "example.test"), None);
+        assert_eq!(login("alice%other.test", "example.test").as_deref(), Some("alice%other.test@example.test"));
+    }
+
+    #[test]
+    fn a_percent_sign_may_stand_for_the_at_sign_of_a_login() {
+        let login = |written: &str| login(written, "example.test", Percent::PartsDomain);
+        assert_eq!(login("Alice%Other.test").as_deref(), Some("alice@other.test"));
+        assert_eq!(login("alice").as_deref(), Some("alice@example.test"));
+        assert_eq!(login("alice%other.test@example.test").as_deref(), Some("alice%other.test@example.test"));
+        assert_eq!(login("a%b%other.test").as_deref(), Some("a%b@other.test"));
     }
 
     #[test]
     fn domains() {
+        assert_eq!(domain("\u{4f8b}\u{3048}.test").as_deref().ok(), Some("xn--r8jz45g.test"));
+        assert_eq!(domain("\u{4f8b}\u{3048}\u{3002}test").as_deref().ok(), Some("xn--r8jz45g.test"));
         for good in ["example.test", "EXAMPLE.test", "xn--eckwd4c7c.test", "a", "1.example", "a-b.c_d.test"] {
             assert!(domain(good).is_ok(), "{good}");
         }
         for bad in
-            ["", ".", "a.", ".a", "a..b", "-a.test", "a-.test", "192.0.2.1", "[192.0.2.1]", "日本.test", "a b", "a@b"]
+            ["", ".", "a.", ".a", "a..b", "-a.test", "a-.test", "192.0.2.1", "[192.0.2.1]", "日 本.test", "a b", "a@b"]
         {
             assert!(domain(bad).is_err(), "{bad}");
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use common::{CLIENT, account, hollow, one_domain};
 use directory::{
     AuthOutcome, Change, DeviceLimits, Directory, DirectoryError, NewAccount, NewPassword, PasswordKind, SecretUse,
-    SecretsOutcome, Why,
+    SecretsKept, SecretsOutcome, Why,
 };
 use sasl::StoredSecret;
 
@@ -255,6 +255,28 @@ async fn an_apop_only_account_takes_no_password_that_crosses_the_net() {
     assert!(secret(&directory, &device.login, SecretUse::Apop).await.is_ok());
     directory.change_account("alice", Change::Passwords(PasswordKind::Any)).await.unwrap();
     assert!(login(&directory, "alice", "secret").await.is_ok());
+}
+
+/// What is offered to clients goes by what anybody has, as soon as it changes.
+#[tokio::test]
+async fn which_kinds_of_secrets_there_are() {
+    let (_place, directory) = one_domain().await;
+    let kept = async || {
+        let SecretsKept { scram, devices, devices_everywhere } = directory.secrets_kept().await;
+        (scram, devices, devices_everywhere)
+    };
+    assert_eq!(kept().await, (false, false, false));
+    let hash = NewPassword::Hash(format!("{{{}}}{}", FOREIGN[0].0, FOREIGN[0].1));
+    directory.create_account(NewAccount { password: hash, ..hollow("old") }).await.unwrap();
+    assert_eq!(kept().await, (false, false, false), "a hash of others has no keys");
+    directory.create_account(account("alice", "secret")).await.unwrap();
+    assert_eq!(kept().await, (true, false, false));
+    let (device, _) = directory.add_device("alice", "plc", DeviceLimits::default()).await.unwrap();
+    assert_eq!(kept().await, (true, true, false));
+    directory.delete_account("old@example.test").await.unwrap();
+    assert_eq!(kept().await, (true, true, true));
+    directory.revoke_device(&device.login).await.unwrap();
+    assert_eq!(kept().await, (true, false, false));
 }
 
 #[tokio::test]

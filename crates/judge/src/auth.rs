@@ -14,6 +14,7 @@ use sasl::{Context, Exchange, Mechanism, Step, guess_hash};
 use state::{Admission, AuthGate, StateError, TriedLogin, Whence};
 use tracing::{debug, info, warn};
 
+use super::denial::{Denial, is_no_guess, shown};
 use super::session::SessionId;
 use super::sources::Sources;
 use config::Settings;
@@ -290,7 +291,11 @@ impl Origin {
             attempt.give_back();
             return self.proved(identity, login, "APOP").await;
         }
-        attempt.failed();
+        if why.is_some_and(|why| is_no_guess(SecretUse::Apop, why)) {
+            attempt.give_back();
+        } else {
+            attempt.failed();
+        }
         self.log_failed(&tried, &Denial::Directory(why.unwrap_or(directory::Why::WrongPassword)));
         Outcome::Denied
     }
@@ -403,6 +408,9 @@ impl Auth {
             }
             SecretsOutcome::Denied(why) => {
                 self.denied = Some(why);
+                if is_no_guess(wanted, why) {
+                    self.give_back();
+                }
                 Ok(None)
             }
         }
@@ -425,6 +433,7 @@ impl Auth {
             match attempt {
                 // What was asked for has been shown: it counts at the account, too.
                 Some(attempt) => attempt.failed(),
+                None if self.was_no_guess() => {}
                 None => self.origin.counted(self.origin.sources.state.auth_abused(self.origin.ip).await),
             }
             return Outcome::Malformed;
@@ -435,9 +444,19 @@ impl Auth {
                 attempt.failed();
                 self.origin.log_failed(&self.tried(), &why);
             }
+            None if self.was_no_guess() => self.origin.log_failed(&self.tried(), &why),
             None => self.origin.failed(&self.tried(), &why).await,
         }
         Outcome::Denied
+    }
+
+    /// Its place was given back at the look-up.
+    fn was_no_guess(&self) -> bool {
+        let wanted = match self.exchange.mechanism() {
+            Mechanism::CramMd5 => SecretUse::CramMd5,
+            _ => SecretUse::ScramSha256,
+        };
+        self.denied.is_some_and(|why| is_no_guess(wanted, why))
     }
 
     fn give_back(&mut self) {
@@ -456,33 +475,6 @@ impl Auth {
         };
         Tried { login: &self.login, guess, way }
     }
-}
-
-/// Why a login failed.
-#[derive(Debug, thiserror::Error)]
-enum Denial {
-    /// The directory says so.
-    #[error(transparent)]
-    Directory(directory::Why),
-    /// Another server says so.
-    #[error("refused by the server that asked")]
-    Elsewhere,
-    /// The proof was wrong; there was a secret to prove.
-    #[error(transparent)]
-    Exchange(sasl::Failure),
-}
-
-impl Denial {
-    fn is_of_known_login(&self) -> bool {
-        !matches!(self, Self::Directory(directory::Why::UnknownLogin) | Self::Elsewhere)
-    }
-}
-
-/// What the log shows of a login that nobody is known to have: people type their password where the login should be.
-fn shown(login: &str) -> &str {
-    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"@._+-".contains(&octet);
-    let is_address = login.len() <= 64 && login.contains('@') && login.bytes().all(plain);
-    if is_address { login } else { "?" }
 }
 
 fn fits_apop(secret: &sasl::StoredSecret, banner: &str, digest: &[u8; 16]) -> bool {
@@ -508,5 +500,16 @@ mod tests {
         }
         assert!(!Denial::Directory(directory::Why::UnknownLogin).is_of_known_login());
         assert!(Denial::Directory(directory::Why::WrongPassword).is_of_known_login());
+    }
+
+    #[test]
+    fn t52_names_without_a_device_secret_are_alike() {
+        use directory::Why;
+        for wanted in [SecretUse::CramMd5, SecretUse::Apop] {
+            assert!(is_no_guess(wanted, Why::NoSecret) && is_no_guess(wanted, Why::UnknownLogin));
+            assert!(!is_no_guess(wanted, Why::Locked) && !is_no_guess(wanted, Why::WrongPassword));
+        }
+        assert!(is_no_guess(SecretUse::ScramSha256, Why::NoSecret));
+        assert!(!is_no_guess(SecretUse::ScramSha256, Why::UnknownLogin));
     }
 }

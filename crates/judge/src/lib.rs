@@ -24,6 +24,7 @@ pub mod auth;
 pub mod bench;
 pub mod case;
 pub mod client_name;
+mod denial;
 pub mod evidence;
 pub mod facts;
 pub mod files;

@@ -18,5 +18,5 @@ pub use cut::Cut;
 pub use gate::{Gate, Pass, Refused};
 pub use link::Link;
 pub use socket::Address;
-pub use stream::{Stream, TlsFacts};
+pub use stream::{Stream, TlsFacts, TlsTooOld, cause};
 pub use wire::{Ends, Heard, Wire};

@@ -80,7 +80,7 @@ impl Stream {
     /// Makes the TLS handshake. A connection already under TLS is an error.
     pub async fn start_tls(self, config: Arc<ServerConfig>) -> io::Result<(Self, TlsFacts)> {
         let Self::Plain(tcp) = self else { return Err(io::Error::other("TLS is up already")) };
-        let tls = TlsAcceptor::from(config).accept(tcp).await?;
+        let tls = TlsAcceptor::from(config).accept(tcp).await.map_err(told)?;
         let facts = tls_facts(&tls);
         Ok((Self::Tls(Box::new(tls)), facts))
     }
@@ -90,6 +90,28 @@ impl Stream {
         // The peer may be gone already; there is nobody left to tell.
         let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.shutdown()).await;
     }
+}
+
+/// The client knows no protocol version, cipher or signature that is taken: it was made before TLS 1.2, or set up so.
+#[derive(Debug, thiserror::Error)]
+#[error("the client's TLS is too old: {0:?}")]
+pub struct TlsTooOld(rustls::PeerIncompatible);
+
+/// What went wrong in a handshake, in words for who looks after the client.
+fn told(error: io::Error) -> io::Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::PeerIncompatible(why)) => {
+            let why = TlsTooOld(why.clone());
+            io::Error::new(io::ErrorKind::InvalidData, why)
+        }
+        _ => error,
+    }
+}
+
+/// Why a connection ended, in one line of the log: the kind of the error, but for what somebody can do something about.
+pub fn cause(error: &io::Error) -> String {
+    let too_old = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsTooOld>());
+    too_old.map_or_else(|| error.kind().to_string(), ToString::to_string)
 }
 
 /// RFC 9266: the `tls-exporter` channel binding, 32 octets with this label and an empty context.

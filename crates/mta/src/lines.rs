@@ -51,6 +51,11 @@ impl Lines {
         self.start == self.octets.len()
     }
 
+    /// Whether what waits begins like a line of text: what does not (a TLS hello) may never have a line end (T50).
+    pub(crate) fn begins_like_text(&self) -> bool {
+        self.octets.get(self.start).is_none_or(|octet| octet.is_ascii_graphic() || octet.is_ascii_whitespace())
+    }
+
     /// The next line without its LF; `None` until there is one.
     pub(crate) fn next_line(&mut self) -> Result<Option<&[u8]>, TooLong> {
         let Some(lf) = find(b'\n', &self.octets[self.searched..]) else {

@@ -58,10 +58,14 @@ pub enum Invalid {
     Usage(&'static str),
 }
 
+/// What parts words.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 impl<'a> Command<'a> {
     /// Parses a line without its line end.
     pub fn parse(line: &'a [u8]) -> Result<Self, Invalid> {
-        let verb_end = line.iter().position(|&octet| octet == b' ').unwrap_or(line.len());
+        let line = line.trim_ascii_start();
+        let verb_end = line.iter().position(|&octet| is_blank(octet)).unwrap_or(line.len());
         let (verb, rest) = line.split_at(verb_end);
         let mut upper = [b' '; 4];
         if verb.len() > 4 || verb.len() < 3 {
@@ -92,28 +96,34 @@ impl<'a> Command<'a> {
     }
 }
 
+/// Tabs part words too: some clients send them.
+fn is_blank(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t')
+}
+
 fn alone<'a>(rest: &[u8], command: Command<'a>, usage: &'static str) -> Result<Command<'a>, Invalid> {
-    if rest.iter().all(|&octet| octet == b' ') { Ok(command) } else { Err(Invalid::Usage(usage)) }
+    if rest.iter().all(|&octet| is_blank(octet)) { Ok(command) } else { Err(Invalid::Usage(usage)) }
 }
 
 /// The arguments: text without control characters, separated by blanks.
 fn arguments(rest: &[u8]) -> Option<impl Iterator<Item = &str>> {
     let text = std::str::from_utf8(rest).ok()?;
-    if text.bytes().any(|octet| octet.is_ascii_control()) {
+    if text.bytes().any(|octet| octet.is_ascii_control() && !is_blank(octet)) {
         return None;
     }
-    Some(text.split(' ').filter(|word| !word.is_empty()))
+    Some(text.split(BLANKS).filter(|word| !word.is_empty()))
 }
 
 /// The whole argument: a login may have blanks in it, at least with old clients.
 fn one_text(rest: &[u8]) -> Option<&str> {
     arguments(rest)?.next()?;
-    Some(std::str::from_utf8(rest).ok()?.trim_matches(' '))
+    let text = std::str::from_utf8(rest).ok()?.trim_matches(BLANKS);
+    (!text.contains('\t')).then_some(text)
 }
 
 /// One blank separates; further ones belong to the password.
 fn pass(rest: &[u8]) -> Option<Command<'_>> {
-    let password = rest.strip_prefix(b" ")?;
+    let (_, password) = rest.split_first().filter(|(octet, _)| is_blank(**octet))?;
     (!password.is_empty() && !password.contains(&0)).then_some(Command::Pass(Octets(password)))
 }
 
@@ -183,6 +193,11 @@ mod tests {
             ("AUTH PLAIN", Ok(Command::Auth("PLAIN", None))),
             ("auth plain =", Ok(Command::Auth("plain", Some(Octets(b"="))))),
             ("AUTH PLAIN a b", Err(Invalid::Usage("AUTH [mechanism [initial-response]]"))),
+            ("\tquit\t ", Ok(Command::Quit)),
+            (" User\talice\t", Ok(Command::User("alice"))),
+            ("pass\ta b\t", Ok(Command::Pass(Octets(b"a b\t")))),
+            ("retr\t1 ", Ok(Command::Retr(1))),
+            ("Top 1\t0\t", Ok(Command::Top(1, 0))),
             ("LIST", Ok(Command::List(None))),
             ("LIST 3", Ok(Command::List(Some(3)))),
             ("LIST -3", Err(Invalid::Usage("LIST [message]"))),

@@ -206,6 +206,11 @@ pub fn http_spoken() -> Reply {
     Reply::err("this is no web server, closing")
 }
 
+/// What another protocol opens with; the session ends.
+pub fn other_protocol() -> Reply {
+    Reply::err("this port speaks POP3, closing")
+}
+
 /// A command with wrong arguments; `usage` shows right ones.
 pub fn usage(usage: &'static str) -> Reply {
     Reply::err(format!("usage: {usage}"))
@@ -310,6 +315,7 @@ PLAIN
 -ERR USER first
 -ERR line too long
 -ERR this is no web server, closing
+-ERR this port speaks POP3, closing
 -ERR too many errors, closing
 -ERR idle for too long, closing; nothing was deleted
 -ERR [SYS/TEMP] the server is shutting down, nothing was deleted; try again later
@@ -326,7 +332,8 @@ PLAIN
         all.extend([no_stls(), bytes_behind_stls(), utf8_on(), stat(2, 30), listing(2), listed(1, "10")]);
         all.extend([message_follows(10), top_follows(), marked(1), unmarked(2, 30), noop(), bye(), bye_deleted(2)]);
         all.extend([no_such_message(), unknown_command(), usage("STAT"), not_now(), user_first(), line_too_long()]);
-        all.extend([http_spoken(), too_many_errors(), idle(), shutting_down(), session_cut(), internal_fault()]);
+        all.extend([http_spoken(), other_protocol()]);
+        all.extend([too_many_errors(), idle(), shutting_down(), session_cut(), internal_fault()]);
         all
     }
 

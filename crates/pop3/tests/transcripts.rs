@@ -210,7 +210,7 @@ fn play(text: &str) {
 }
 
 fn unescape(text: &str) -> String {
-    let text = text.strip_prefix(' ').unwrap_or(text).replace("\\0", "\0");
+    let text = text.strip_prefix(' ').unwrap_or(text).replace("\\0", "\0").replace("\\t", "\t");
     text.split_once("{x").map_or(text.clone(), |(head, times)| {
         head.to_owned() + &"x".repeat(times.trim_end_matches('}').parse().unwrap())
     })

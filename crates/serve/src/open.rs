@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use config::Settings;
-use directory::{Directory, PasswordTerms, ServerKey};
+use directory::{Directory, PasswordTerms, Percent, ServerKey};
 use guard::never_granted::Named;
 use guard::{PopEvidence, RelayPolicy};
 use judge::records::Records;
@@ -151,6 +151,7 @@ pub fn directory_settings(settings: &Settings) -> directory::Settings {
         default_domain: domains.default.as_ref().map(ToString::to_string).unwrap_or_default(),
         detail_delimiter: domains.detail_delimiter,
         postmaster: domains.postmaster.as_ref().map(ToString::to_string),
+        percent: if auth.percent_logins { Percent::PartsDomain } else { Percent::Stays },
         passwords: PasswordTerms { argon2, checks_at_once: auth.argon2_concurrency, remembered: auth.cache_lifetime },
     }
 }

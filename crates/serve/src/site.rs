@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
+use directory::SecretsKept;
 use sasl::Mechanism;
-use smtp::server::{Flavour, Limits, Offer, ServerConfig};
+use smtp::command::Syntax;
+use smtp::server::{AuthForm, Flavour, Limits, Offer, ServerConfig};
 use tracing::warn;
 
 use crate::secrets::{self, SharedSecret, SharedSecretError};
@@ -32,15 +34,48 @@ pub struct ListenerSite {
     /// As set.
     pub settings: config::Listener,
     /// For SMTP listeners: what every session is told.
-    pub smtp: Arc<ServerConfig>,
+    pub smtp: Offered<ServerConfig>,
     /// For POP3 listeners: what every session is told.
-    pub pop3: Arc<pop3::Config>,
+    pub pop3: Offered<pop3::Config>,
     /// What a TLS handshake shows; `None` without a certificate.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// What its peers must show, where they must show something.
     pub secret: Option<Arc<SharedSecret>>,
     /// Counts its connections, those from before a reload too.
     pub gate: Arc<Gate>,
+}
+
+/// What sessions are told, for each of what secrets somebody may have: without any, a mechanism that needs one is not offered.
+#[derive(Debug)]
+pub struct Offered<T>([Arc<T>; 4]);
+
+impl<T> Offered<T> {
+    fn each(make: impl Fn(SecretsKept) -> T) -> Self {
+        Self(std::array::from_fn(|at| {
+            let (scram, devices) = (at & 1 != 0, at & 2 != 0);
+            Arc::new(make(SecretsKept { scram, devices, devices_everywhere: false }))
+        }))
+    }
+
+    /// By what somebody has now.
+    pub fn to(&self, kept: SecretsKept) -> &Arc<T> {
+        let [nothing, scram, devices, both] = &self.0;
+        match (kept.scram, kept.devices) {
+            (false, false) => nothing,
+            (true, false) => scram,
+            (false, true) => devices,
+            (true, true) => both,
+        }
+    }
+}
+
+/// Whether somebody can log in by a mechanism.
+pub(crate) fn is_usable(mechanism: Mechanism, kept: SecretsKept) -> bool {
+    match mechanism {
+        Mechanism::ScramSha256Plus | Mechanism::ScramSha256 => kept.scram,
+        Mechanism::CramMd5 => kept.devices,
+        Mechanism::Plain | Mechanism::Login => true,
+    }
 }
 
 /// Why a configuration that reads well cannot be served.
@@ -83,8 +118,8 @@ impl Site {
             }
             listeners.push(Arc::new(ListenerSite {
                 settings: listener.clone(),
-                smtp: Arc::new(smtp_config(&settings, listener)),
-                pop3: Arc::new(pop3_config(&settings, listener)),
+                smtp: Offered::each(|kept| smtp_config(&settings, listener, kept)),
+                pop3: Offered::each(|kept| pop3_config(&settings, listener, kept)),
                 tls: tls.as_ref().filter(|_| wanted).map(|shown| Arc::clone(&shown.config)),
                 secret: secret(listener, before)?,
                 gate: before
@@ -149,11 +184,17 @@ fn secret(listener: &config::Listener, before: Option<&Site>) -> Result<Option<A
 }
 
 /// The mechanisms that a listener offers without and with TLS, strongest first.
-fn mechanisms(settings: &Settings, listener: &config::Listener) -> (Vec<&'static str>, Vec<&'static str>) {
+fn mechanisms(
+    settings: &Settings,
+    listener: &config::Listener,
+    kept: SecretsKept,
+) -> (Vec<&'static str>, Vec<&'static str>) {
     if listener.auth == AuthOffer::Never {
         return (Vec::new(), Vec::new());
     }
-    let is_set = |mechanism: &Mechanism| settings.auth.mechanisms.iter().any(|name| name == mechanism.name());
+    let is_set = |mechanism: &Mechanism| {
+        is_usable(*mechanism, kept) && settings.auth.mechanisms.iter().any(|name| name == mechanism.name())
+    };
     let names = |offered: fn(Mechanism, AuthOffer) -> bool| {
         let offered = Mechanism::ALL.into_iter().filter(is_set).filter(|mechanism| offered(*mechanism, listener.auth));
         offered.map(Mechanism::name).collect()
@@ -168,19 +209,15 @@ fn mechanisms(settings: &Settings, listener: &config::Listener) -> (Vec<&'static
     (in_clear, under_tls)
 }
 
-fn smtp_config(settings: &Settings, listener: &config::Listener) -> ServerConfig {
+fn smtp_config(settings: &Settings, listener: &config::Listener, kept: SecretsKept) -> ServerConfig {
     let limits = &settings.limits;
-    let (clear, under_tls) = mechanisms(settings, listener);
+    let (clear, under_tls) = mechanisms(settings, listener, kept);
     let auth = match (clear.is_empty(), under_tls.is_empty()) {
         (_, true) => smtp::server::AuthOffer::Never,
         (true, false) => smtp::server::AuthOffer::UnderTls,
         (false, false) => smtp::server::AuthOffer::Always,
     };
-    let flavour = if matches!(listener.protocol, Protocol::Submission | Protocol::Submissions) {
-        Flavour::Submission
-    } else {
-        Flavour::Mx
-    };
+    let flavour = if listener.protocol.is_submission() { Flavour::Submission } else { Flavour::Mx };
     ServerConfig {
         hostname: settings.hostname.clone(),
         software: "Sekisho".to_owned(),
@@ -203,16 +240,19 @@ fn smtp_config(settings: &Settings, listener: &config::Listener) -> ServerConfig
             auth,
             auth_mechanisms_clear: clear,
             auth_mechanisms_tls: under_tls,
+            auth_form: if settings.auth.ehlo_equals { AuthForm::AlsoEquals } else { AuthForm::Standard },
             auth_required: listener.auth_required,
             tls_required: listener.tls == TlsOffer::Required && !listener.protocol.implicit_tls(),
         },
         flavour,
+        default_domain: settings.domains.default.clone(),
+        syntax: if listener.strict { Syntax::Strict } else { Syntax::Lenient },
     }
 }
 
-fn pop3_config(settings: &Settings, listener: &config::Listener) -> pop3::Config {
+fn pop3_config(settings: &Settings, listener: &config::Listener, kept: SecretsKept) -> pop3::Config {
     let limits = &settings.limits;
-    let (clear, under_tls) = mechanisms(settings, listener);
+    let (clear, under_tls) = mechanisms(settings, listener, kept);
     pop3::Config {
         software: "Sekisho".to_owned(),
         limits: pop3::Limits {

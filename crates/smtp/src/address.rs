@@ -9,13 +9,16 @@ mod path;
 pub use domain::{DOMAIN_OCTETS_MAX, Domain, DomainError};
 pub use path::{ForwardPath, ForwardPathParse, ReversePath};
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Longest local part, in octets after unquoting. RFC 5321 §4.5.3.1.1 says 64 and asks to be generous; bounce and
-/// rewriting schemes (VERP, SRS) do go beyond it.
-pub const LOCAL_PART_OCTETS_MAX: usize = 128;
+/// rewriting schemes (VERP, SRS) do go beyond it, and other servers take as much as a path may have.
+pub const LOCAL_PART_OCTETS_MAX: usize = 255;
+
+/// Longest greeting that is taken, in octets as they came; a domain has no more.
+const GREETING_OCTETS_MAX: usize = 255;
 
 /// Why a text is not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -150,7 +153,7 @@ pub enum Host {
     Domain(Domain),
     /// An address literal; an IPv4-mapped one is its IPv4 address.
     Literal(IpAddr),
-    /// Printable ASCII that is neither. Only a greeting has it, a mailbox never.
+    /// Printable ASCII that is neither, perhaps with blanks. Only a greeting has it, a mailbox never.
     Other(String),
 }
 
@@ -166,15 +169,39 @@ impl Host {
         let printable = text.bytes().all(|b| b.is_ascii_graphic());
         match Self::parse(text) {
             Ok(host) if printable => Some(host),
-            _ if printable && (1..=255).contains(&text.len()) => Some(Self::Other(text.to_owned())),
+            _ if printable && (1..=GREETING_OCTETS_MAX).contains(&text.len()) => Some(Self::Other(text.to_owned())),
             _ => None,
         }
+    }
+
+    /// The same of clients as they are: copiers that tell their room, computers with a Japanese name. Blanks stay, and of
+    /// what is not printable ASCII each octet is written `=XX`, so that no log line and no header field is broken by it.
+    pub fn read_greeting(octets: &[u8]) -> Option<Self> {
+        let octets = octets.trim_ascii();
+        if let Some(host) = str::from_utf8(octets).ok().and_then(Self::parse_greeting) {
+            return Some(host);
+        }
+        let fits = (1..=GREETING_OCTETS_MAX).contains(&octets.len()) && !octets.contains(&0);
+        fits.then(|| Self::Other(escaped(octets)))
     }
 
     /// The domain, if it is one.
     pub fn domain(&self) -> Option<&Domain> {
         if let Self::Domain(domain) = self { Some(domain) } else { None }
     }
+}
+
+fn escaped(octets: &[u8]) -> String {
+    let mut text = String::with_capacity(octets.len() * 3);
+    for &octet in octets {
+        if matches!(octet, b' '..=b'~') {
+            text.push(char::from(octet));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "={octet:02X}");
+        }
+    }
+    text
 }
 
 impl fmt::Display for Host {

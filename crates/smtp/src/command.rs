@@ -2,7 +2,7 @@
 
 mod params;
 
-use crate::address::{AddressError, ForwardPath, Host, ReversePath};
+use crate::address::{AddressError, Domain, ForwardPath, Host, ReversePath};
 use crate::replies;
 use crate::reply::Reply;
 use crate::server::{Helo, HeloVerb, Mail, Rcpt, XClient};
@@ -50,6 +50,31 @@ pub enum Command<'a> {
     XClient(XClient),
     /// XFORWARD, which is known but not done.
     XForward,
+}
+
+/// How closely a client must keep to the grammar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// As copiers, RAID cards and old programs write it, and other mail servers read it: paths without brackets or with blanks
+    /// in them, tabs and several blanks between words, greetings of all sorts. What a path means is as clear as ever.
+    Lenient,
+    /// By RFC 5321 §4.1, blanks at the end apart.
+    Strict,
+}
+
+/// How lines are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'d> {
+    /// How closely they must keep to the grammar.
+    pub syntax: Syntax,
+    /// The domain of addresses without one, where the client's are ours; only with [`Syntax::Lenient`].
+    pub completion: Option<&'d Domain>,
+}
+
+impl From<Syntax> for Reading<'_> {
+    fn from(syntax: Syntax) -> Self {
+        Self { syntax, completion: None }
+    }
 }
 
 /// Which characters a path has.
@@ -127,13 +152,27 @@ impl CommandError<'_> {
 
 impl<'a> Command<'a> {
     /// Reads a line without its CR LF.
-    pub fn parse(line: &'a [u8]) -> Result<Self, CommandError<'a>> {
-        if line.iter().any(u8::is_ascii_control) {
+    pub fn parse(line: &'a [u8], reading: Reading<'_>) -> Result<Self, CommandError<'a>> {
+        let syntax = reading.syntax;
+        if syntax == Syntax::Lenient
+            && let Some(greeting) = greeting(line)
+        {
+            return greeting;
+        }
+        let is_bad = |b: &u8| b.is_ascii_control() && (*b != b'\t' || syntax == Syntax::Strict);
+        if line.iter().any(is_bad) {
             return Err(CommandError::Characters);
         }
+        let text = std::str::from_utf8(line).map_err(|_| CommandError::Characters)?;
         // Blanks at the end are to be tolerated (RFC 5321 §4.1.1).
-        let text = std::str::from_utf8(line).map_err(|_| CommandError::Characters)?.trim_end_matches(' ');
-        let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
+        let text = text.trim_end_matches(BLANKS);
+        let (verb, argument) = match syntax {
+            Syntax::Strict => text.split_once(' ').unwrap_or((text, "")),
+            Syntax::Lenient => {
+                let text = text.trim_start_matches(BLANKS);
+                text.split_once(BLANKS).map_or((text, ""), |(verb, rest)| (verb, rest.trim_start_matches(BLANKS)))
+            }
+        };
         let mut upper = [0; 8];
         let verb = upper.get_mut(..verb.len()).map(|upper| {
             upper.copy_from_slice(verb.as_bytes());
@@ -141,8 +180,10 @@ impl<'a> Command<'a> {
             &*upper
         });
         match verb {
-            Some(b"MAIL") => mail(argument).map(Self::Mail),
-            Some(b"RCPT") => rcpt(argument),
+            Some(b"MAIL") => mail(argument, reading).map(Self::Mail),
+            Some(b"RCPT") => rcpt(argument, reading),
+            // Who is about to go is not held back, whatever else he says.
+            Some(b"QUIT") if syntax == Syntax::Lenient => Ok(Self::Quit),
             Some(b"VRFY") => present(argument).map(Self::Vrfy),
             Some(b"EXPN") => present(argument).map(Self::Expn),
             _ if !argument.is_ascii() => Err(CommandError::Characters),
@@ -151,6 +192,9 @@ impl<'a> Command<'a> {
         }
     }
 }
+
+/// What parts the words of a command.
+const BLANKS: [char; 2] = [' ', '\t'];
 
 fn simple<'a>(verb: &[u8], argument: &'a str) -> Result<Command<'a>, CommandError<'a>> {
     match verb {
@@ -180,20 +224,36 @@ fn present(argument: &str) -> Result<&str, CommandError<'_>> {
     if argument.is_empty() { Err(CommandError::ArgumentMissing) } else { Ok(argument) }
 }
 
+/// EHLO, HELO or LHLO with any text behind it: what a client calls itself is no reason to turn it away.
+fn greeting(line: &[u8]) -> Option<Result<Command<'_>, CommandError<'_>>> {
+    let line = line.trim_ascii();
+    let (verb, name) = line.split_at(line.iter().position(|b| matches!(b, b' ' | b'\t')).unwrap_or(line.len()));
+    let known = [(b"EHLO", HeloVerb::Ehlo), (b"HELO", HeloVerb::Helo), (b"LHLO", HeloVerb::Lhlo)];
+    let (_, verb) = known.into_iter().find(|(word, _)| verb.eq_ignore_ascii_case(*word))?;
+    let host =
+        Host::read_greeting(name).ok_or(if name.contains(&0) { CommandError::Characters } else { CommandError::Helo });
+    Some(host.map(|host| Command::Helo(Helo { verb, host })))
+}
+
 fn helo(verb: HeloVerb, argument: &str) -> Result<Command<'_>, CommandError<'_>> {
     let host = Host::parse_greeting(argument.trim_start_matches(' ')).ok_or(CommandError::Helo)?;
     Ok(Command::Helo(Helo { verb, host }))
 }
 
 /// The path behind `FROM:` or `TO:`. Blanks behind the colon are wrong but common.
-fn path_of<'a>(argument: &'a str, keyword: &str) -> Option<&'a str> {
+fn path_of<'a>(argument: &'a str, keyword: &str, syntax: Syntax) -> Option<&'a str> {
     let (head, rest) = argument.split_at_checked(keyword.len())?;
-    head.eq_ignore_ascii_case(keyword).then(|| rest.trim_start_matches(' '))
+    let path = if syntax == Syntax::Strict { rest } else { rest.trim_start_matches(BLANKS) };
+    head.eq_ignore_ascii_case(keyword).then_some(path)
 }
 
-fn mail(argument: &str) -> Result<Mail, CommandError<'_>> {
-    let text = path_of(argument, "FROM:").ok_or(CommandError::Mail)?;
-    let (reverse_path, rest) = ReversePath::parse_prefix(text).map_err(CommandError::Address)?;
+fn mail<'a>(argument: &'a str, reading: Reading<'_>) -> Result<Mail, CommandError<'a>> {
+    let text = path_of(argument, "FROM:", reading.syntax).ok_or(CommandError::Mail)?;
+    let read = match reading.syntax {
+        Syntax::Lenient => ReversePath::read_prefix(text, reading.completion),
+        Syntax::Strict => ReversePath::parse_prefix(text),
+    };
+    let (reverse_path, rest) = read.map_err(CommandError::Address)?;
     let params = params::mail(params_behind(rest)?)?;
     if Charset::of(&text[..text.len() - rest.len()]) == Charset::Utf8 && !params.smtputf8 {
         return Err(CommandError::NeedsSmtputf8);
@@ -201,9 +261,13 @@ fn mail(argument: &str) -> Result<Mail, CommandError<'_>> {
     Ok(Mail { reverse_path, params })
 }
 
-fn rcpt(argument: &str) -> Result<Command<'_>, CommandError<'_>> {
-    let text = path_of(argument, "TO:").ok_or(CommandError::Rcpt)?;
-    let (parsed, rest) = ForwardPath::parse_prefix(text).map_err(CommandError::Address)?;
+fn rcpt<'a>(argument: &'a str, reading: Reading<'_>) -> Result<Command<'a>, CommandError<'a>> {
+    let text = path_of(argument, "TO:", reading.syntax).ok_or(CommandError::Rcpt)?;
+    let read = match reading.syntax {
+        Syntax::Lenient => ForwardPath::read_prefix(text, reading.completion),
+        Syntax::Strict => ForwardPath::parse_prefix(text),
+    };
+    let (parsed, rest) = read.map_err(CommandError::Address)?;
     let params = params::rcpt(params_behind(rest)?)?;
     let charset = Charset::of(&text[..text.len() - rest.len()]);
     let rcpt = Rcpt { forward_path: parsed.path, had_source_route: parsed.had_source_route, params };
@@ -212,31 +276,35 @@ fn rcpt(argument: &str) -> Result<Command<'_>, CommandError<'_>> {
 
 /// Parameters stand behind a blank; anything glued to the path is not one.
 fn params_behind(rest: &str) -> Result<&str, CommandError<'_>> {
-    match rest.strip_prefix(' ') {
+    match rest.strip_prefix(BLANKS) {
         Some(params) => Ok(params),
         None if rest.is_empty() => Ok(rest),
         None => Err(CommandError::Address(AddressError::Trailing)),
     }
 }
 
+/// The words of an argument.
+fn words(argument: &str) -> impl Iterator<Item = &str> {
+    argument.split(BLANKS).filter(|word| !word.is_empty())
+}
+
 fn bdat(argument: &str) -> Option<Command<'_>> {
-    let (octets, last) = match argument.split_once(' ') {
-        Some((octets, last)) if last.eq_ignore_ascii_case("LAST") => (octets, true),
+    let mut words = words(argument);
+    let octets = params::number(words.next()?)?;
+    let last = match words.next() {
+        Some(last) if last.eq_ignore_ascii_case("LAST") => true,
         Some(_) => return None,
-        None => (argument, false),
+        None => false,
     };
-    Some(Command::Bdat { octets: params::number(octets)?, last })
+    words.next().is_none().then_some(Command::Bdat { octets, last })
 }
 
 fn auth(argument: &str) -> Option<Command<'_>> {
-    let (mechanism, initial) = match argument.split_once(' ') {
-        Some((mechanism, initial)) => (mechanism, Some(initial)),
-        None => (argument, None),
-    };
+    let mut words = words(argument);
+    let (mechanism, initial) = (words.next()?, words.next());
     let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     let named = (1..=20).contains(&mechanism.len()) && mechanism.bytes().all(is_name);
-    let one_word = initial.is_none_or(|initial| !initial.is_empty() && !initial.contains(' '));
-    (named && one_word).then_some(Command::Auth { mechanism, initial })
+    (named && words.next().is_none()).then_some(Command::Auth { mechanism, initial })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod dot;
 pub mod dsn;
 pub mod http;
 pub mod line;
+pub mod opening;
 pub mod replies;
 pub mod reply;
 pub mod server;

@@ -44,6 +44,8 @@ fixed! {
     bad_characters: 500 5 . 5 . 2 "Only printable ASCII in commands";
     /// A request of HTTP; the session ends (T50).
     http_spoken: 500 5 . 5 . 1 "This is no web server; closing";
+    /// What another protocol opens with; the session ends (T50).
+    other_protocol: 500 5 . 5 . 1 "This port speaks SMTP; closing";
     /// A line in a command ended without CR LF; the session ends.
     bare_line_end: 500 5 . 5 . 2 "Lines must end in CR LF, nothing else";
     /// The limit `command_line_octets`.

@@ -45,6 +45,11 @@ pub struct WrittenAuth {
     /// Addresses behind which many users log in, such as a webmail's, a proxy's or a health probe's: what fails there counts
     /// against the accounts alone, so that one user locks out nobody else. Default `[]`.
     pub shared_addresses: Vec<String>,
+    /// Whether a login may be written `user%domain`, for clients that send no at sign in it. Default `false`.
+    pub percent_logins: bool,
+    /// Whether EHLO lists the mechanisms a second time as `AUTH=LOGIN PLAIN`, for clients from before the standard. Default
+    /// `false`.
+    pub ehlo_equals: bool,
 }
 
 impl Default for WrittenAuth {
@@ -62,6 +67,8 @@ impl Default for WrittenAuth {
             failure_minutes: 60,
             failure_delay_ms: 500,
             shared_addresses: Vec::new(),
+            percent_logins: false,
+            ehlo_equals: false,
         }
     }
 }
@@ -83,6 +90,8 @@ pub struct Auth {
     pub failure_lifetime: Duration,
     pub failure_delay: Duration,
     pub shared_addresses: Vec<IpAddr>,
+    pub percent_logins: bool,
+    pub ehlo_equals: bool,
 }
 
 impl WrittenAuth {
@@ -102,6 +111,8 @@ impl WrittenAuth {
             failure_lifetime: minutes(self.failure_minutes),
             failure_delay: Duration::from_millis(self.failure_delay_ms.into()),
             shared_addresses,
+            percent_logins: self.percent_logins,
+            ehlo_equals: self.ehlo_equals,
         }
     }
 }

@@ -13,8 +13,9 @@ pub struct WrittenLimits {
     /// Longest command line with its CRLF, in octets. 512 to 65,536 (RFC 5321 §4.5.3.1.4). Default 2,048.
     #[schemars(range(min = 512, max = 65_536))]
     pub command_line_octets: u32,
-    /// Longest line of a message with its CRLF, in octets. 1,000 to 1,048,576 (RFC 5321 §4.5.3.1.6). Default 8,192.
-    #[schemars(range(min = 1_000, max = 1_048_576))]
+    /// Longest line of a message with its CRLF, in octets. No buffer grows with it; a line is kept octet by octet and sent on as
+    /// it came. 1,000 to 67,108,864 (RFC 5321 §4.5.3.1.6). Default 1,048,578.
+    #[schemars(range(min = 1_000, max = 67_108_864))]
     pub text_line_octets: u32,
     /// Largest message, in octets; told to the client as SIZE. 65,536 to 2,147,483,648. Default 52,428,800.
     #[schemars(range(min = 65_536, max = 2_147_483_648_u64))]
@@ -88,7 +89,7 @@ impl Default for WrittenLimits {
     fn default() -> Self {
         Self {
             command_line_octets: 2_048,
-            text_line_octets: 8_192,
+            text_line_octets: 1_048_578,
             message_octets: 52_428_800,
             recipients: 1_000,
             errors: 20,

@@ -10,7 +10,7 @@ const PIECES_MAX: usize = 500;
 /// Rounds in which what a start refuses is left out; each leaves one piece out.
 const ROUNDS_MAX: usize = 1_000;
 /// Sections in the order in which they are written; those of one level before what is below them.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "",
     "tls",
     "domains",
@@ -22,6 +22,7 @@ const ORDER: [&str; 13] = [
     "relay.drac",
     "access",
     "limits",
+    "auth",
     "spool",
     "delivery",
 ];

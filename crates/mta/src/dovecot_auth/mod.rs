@@ -142,7 +142,8 @@ impl Decoder {
                 return Ok(event);
             }
         }
-        Ok(None)
+        let is_foreign = matches!(self.stage, Stage::Version) && !self.lines.begins_like_text();
+        if is_foreign { Err(DovecotAuthError::Version) } else { Ok(None) }
     }
 }
 

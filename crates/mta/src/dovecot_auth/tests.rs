@@ -43,6 +43,7 @@ fn response(octets: &[u8]) -> Secret {
 fn t50_http_is_no_handshake() {
     let octets = format!("POST / HTTP/1.1\r\nHost: a\r\n\r\n{HELLO}AUTH\t1\tPLAIN\tservice=smtp\tresp=AGEAYg==\n");
     assert_eq!(decode(octets.as_bytes(), usize::MAX), (Vec::new(), Some(DovecotAuthError::Version)));
+    assert_eq!(decode(b"\x16\x03\x01\x02", 1), (Vec::new(), Some(DovecotAuthError::Version)));
 }
 
 #[test]

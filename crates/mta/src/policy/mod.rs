@@ -86,6 +86,6 @@ impl Decoder {
             }
             self.building.add(line)?;
         }
-        Ok(None)
+        if self.lines.begins_like_text() { Ok(None) } else { Err(self.building.no_attribute()) }
     }
 }

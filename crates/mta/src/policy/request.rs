@@ -103,6 +103,11 @@ impl Building {
         self.attributes == 0
     }
 
+    /// The next line is none.
+    pub(super) fn no_attribute(&self) -> PolicyError {
+        PolicyError::NotAnAttribute { line: self.attributes + 1 }
+    }
+
     pub(super) fn add(&mut self, line: &[u8]) -> Result<(), PolicyError> {
         self.attributes += 1;
         if self.attributes > ATTRIBUTES_MAX {
@@ -110,11 +115,12 @@ impl Building {
         }
         let malformed = PolicyError::NotAnAttribute { line: self.attributes };
         let equals = line.iter().position(|&octet| octet == b'=').filter(|&at| at > 0).ok_or(malformed)?;
-        // The target of a web page's request may have an equals sign in it (T50).
-        if smtp::line::find(0, line).is_some() || smtp::http::is_request(line) {
+        let (name, value) = (&line[..equals], &line[equals + 1..]);
+        // What another protocol opens with may have an equals sign in it, as in the target of a web page's request (T50).
+        let is_name = name.iter().all(|&octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.'));
+        if smtp::line::find(0, line).is_some() || !is_name {
             return Err(malformed);
         }
-        let (name, value) = (&line[..equals], &line[equals + 1..]);
         self.length += name.len() + value.len();
         if self.length > REQUEST_OCTETS_MAX {
             return Err(PolicyError::RequestTooLong);

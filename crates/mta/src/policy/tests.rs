@@ -36,10 +36,19 @@ fn one(attributes: &[u8]) -> Request {
 
 #[test]
 fn t50_http_is_no_request() {
-    for line in ["POST /?a=b HTTP/1.1", "GET /?request=smtpd_access_policy", "REPORT /?a=b HTTP/1.1\r"] {
+    for line in [
+        "POST /?a=b HTTP/1.1",
+        "GET /?request=smtpd_access_policy",
+        "REPORT /?a=b HTTP/1.1\r",
+        "INVITE sip:a@b.example;x=1 SIP/2.0",
+        "SET a=b",
+        "a001 LOGIN a=b",
+    ] {
         let octets = [line.as_bytes(), b"\n", RCPT].concat();
         assert_eq!(decode_all(&octets), Err(PolicyError::NotAnAttribute { line: 1 }), "{line}");
     }
+    // A TLS hello, which need not have a line end.
+    assert_eq!(decode_all(b"\x16\x03\x01\x02"), Err(PolicyError::NotAnAttribute { line: 1 }));
 }
 
 #[test]

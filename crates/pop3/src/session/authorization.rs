@@ -77,6 +77,7 @@ impl Session {
 
     /// A line of an exchange.
     pub(super) fn auth_line(&mut self, line: &[u8], out: &mut Vec<Output>) {
+        let line = line.trim_ascii_end();
         let state = std::mem::replace(&mut self.state, State::Authorization { user: None });
         let response = decode(line);
         match (state, response) {

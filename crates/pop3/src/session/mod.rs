@@ -4,6 +4,7 @@
 //! their order, answers each question with [`Input::Answer`], and feeds [`Input::Timeout`] at [`Session::deadline`].
 
 mod authorization;
+mod foreign;
 mod transaction;
 
 use crate::command::{Command, Invalid};
@@ -12,7 +13,6 @@ use crate::listing::{Lines, Listing, Marks};
 use crate::replies;
 use crate::reply::Reply;
 use crate::secret::Secret;
-use smtp::http;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -220,6 +220,8 @@ pub struct Session {
     utf8: bool,
     stopping: bool,
     errors: u32,
+    /// Unknown commands so far; `None` once a command of ours has come.
+    unknown_first: Option<u8>,
     failures: u32,
     began: Instant,
     last_command: Instant,
@@ -238,6 +240,7 @@ impl Session {
             utf8: false,
             stopping: false,
             errors: 0,
+            unknown_first: Some(0),
             failures: 0,
             began: now,
             last_command: now,
@@ -342,8 +345,7 @@ impl Session {
                 break;
             }
             let rest = &bytes[used..];
-            if self.is_http(rest) {
-                self.close(replies::http_spoken(), out);
+            if self.hangs_up(rest, out) {
                 break;
             }
             let limit = self.line_octets_max(rest);
@@ -364,19 +366,13 @@ impl Session {
         if self.is_closed() { bytes.len() } else { used }
     }
 
-    /// Whether a request of HTTP begins here, however long its line will be (T50).
-    fn is_http(&self, rest: &[u8]) -> bool {
-        let is_response = matches!(self.state, State::Exchange | State::LastWord { .. });
-        !self.skipping && !is_response && http::begins_request(rest)
-    }
-
     /// Drops (a part of) a line that is too long, told once.
     fn skip(&mut self, rest: &[u8], out: &mut Vec<Output>) -> usize {
         if !std::mem::replace(&mut self.skipping, true) {
             if matches!(self.state, State::Exchange | State::LastWord { .. }) {
                 self.state = State::Authorization { user: None };
             }
-            self.error(replies::line_too_long(), out);
+            self.too_long(rest, out);
         }
         rest.iter().position(|&octet| octet == b'\n').unwrap_or(rest.len())
     }
@@ -399,10 +395,10 @@ impl Session {
         }
         let command = match Command::parse(line) {
             Ok(command) => command,
-            Err(Invalid::Unknown) if http::is_request(line) => return self.close(replies::http_spoken(), out),
-            Err(Invalid::Unknown) => return self.error(replies::unknown_command(), out),
+            Err(Invalid::Unknown) => return self.unknown(line, out),
             Err(Invalid::Usage(usage)) => return self.error(replies::usage(usage), out),
         };
+        self.unknown_first = None;
         match (&command, &self.state) {
             (Command::Capa, _) => {
                 out.push(Output::Reply(replies::capabilities(&self.capabilities())));

@@ -56,7 +56,9 @@ impl Asking<'_> {
     pub fn case(&self, told: &Told<'_>) -> Case {
         let (session, listener) = (self.connection.session, std::sync::Arc::clone(&self.connection.listener));
         let mut case = Case::new(Connected { client: told.ip, session, listener }, manner(self.mode));
-        let shown = |text: &str| Host::parse_greeting(text).map_or_else(|| text.to_owned(), |host| host.to_string());
+        // As our own server takes it.
+        let read = |text: &str| Host::read_greeting(text.as_bytes());
+        let shown = |text: &str| read(text).map_or_else(|| text.to_owned(), |host| host.to_string());
         case.greeted(told.helo.map(shown));
         case.set_login(login(told));
         case

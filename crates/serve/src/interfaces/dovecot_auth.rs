@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use directory::SecretsKept;
 use guard::{PopSource, Subject};
 use mta::dovecot_auth::{Auth as Asked, Decoder, Event, Failure, Handshake, Mechanism, REQUESTS_MAX, Reply, Secret};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
@@ -17,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::{Connection, InForce, Served};
+use crate::site::is_usable;
 use config::Settings;
 use judge::auth::{Auth, Outcome, Proved};
 use judge::evidence::ToldLogin;
@@ -56,7 +58,8 @@ enum Word {
 /// Serves one connection.
 pub async fn serve(connection: &Connection, stream: Link) -> Served {
     let (reader, mut writer) = tokio::io::split(stream);
-    writer.write_all(&handshake(connection)?).await?;
+    let kept = connection.border.sources.directory.secrets_kept().await;
+    writer.write_all(&handshake(connection, kept)?).await?;
     let (answers, mut answered) = mpsc::channel(ANSWERS_WAITING);
     let exchanges = HashMap::new();
     let mut conversation = Conversation { connection, answers, exchanges, tasks: JoinSet::new(), serial: 0 };
@@ -68,13 +71,15 @@ pub async fn serve(connection: &Connection, stream: Link) -> Served {
     ended
 }
 
-fn handshake(connection: &Connection) -> io::Result<Vec<u8>> {
+fn handshake(connection: &Connection, kept: SecretsKept) -> io::Result<Vec<u8>> {
     let Some(InForce { terms, .. }) = connection.in_force() else { return Err(gone()) };
     let mut cookie = [0; 16];
     getrandom::fill(&mut cookie).map_err(io::Error::other)?;
     let connection = connection.session.low_bits();
     let mut lines = Vec::new();
-    let mechanisms = offered(&terms.settings);
+    let usable = |name: &str| sasl::Mechanism::parse(name).is_some_and(|mechanism| is_usable(mechanism, kept));
+    let mut mechanisms = offered(&terms.settings);
+    mechanisms.retain(|mechanism| usable(mechanism.name));
     Handshake { mechanisms: &mechanisms, pid: std::process::id(), connection, cookie }.write_to(&mut lines);
     Ok(lines)
 }

@@ -202,7 +202,7 @@ impl Answers {
             retrieved = self.sent,
             deleted = self.deleted,
             millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-            cause = self.cut().cause().map(str::to_owned).or_else(|| error.map(|error| error.kind().to_string())),
+            cause = self.cut().cause().map(str::to_owned).or_else(|| error.map(listen::cause)),
             "disconnected"
         );
     }

@@ -6,6 +6,7 @@ mod answers;
 mod driver;
 mod maildrop;
 
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use pop3::{Peer, Session};
@@ -19,8 +20,12 @@ use listen::Wire;
 /// Serves one connection to its end.
 pub async fn serve(client: Client, opened: Opened, stop: watch::Receiver<bool>) {
     let Opened { stream, tls } = opened;
-    let peer = Peer { tls: tls.is_some(), apop_banner: banner(&client) };
-    let session = Session::new(client.listener.pop3.clone(), peer, Instant::now());
+    let kept = client.border.sources.directory.secrets_kept().await;
+    // Many clients take APOP wherever the stamp is, also for a password that they could send under TLS.
+    let by_apop = if tls.is_some() { kept.devices_everywhere } else { kept.devices };
+    let apop_banner = if by_apop { banner(&client) } else { None };
+    let peer = Peer { tls: tls.is_some(), apop_banner };
+    let session = Session::new(Arc::clone(client.listener.pop3.to(kept)), peer, Instant::now());
     Driver::new(Wire::new(stream), session, Answers::new(client, tls)).run(stop).await;
 }
 

@@ -5,6 +5,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
+mod field;
+
 /// Nothing takes so long unless something is wrong.
 const PATIENCE: Duration = Duration::from_mins(1);
 

@@ -137,5 +137,6 @@ impl Transaction {
             self.first_recipient = recipient.path().mailbox().map(ToString::to_string);
         }
         self.recipients += 1;
+        self.relays |= matches!(recipient, Recipient::Relayed(..));
     }
 }

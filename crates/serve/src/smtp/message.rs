@@ -7,12 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use guard::Recipient;
 use smtp::replies;
 use smtp::reply::Reply;
-use smtp::server::{Accepted, Answer, Envelope, Flavour, HeloVerb, With};
+use smtp::server::{Accepted, Answer, Envelope, HeloVerb, With};
 use spool::{AcceptError, Target, Via};
 use tracing::{error, info, warn};
 
 use super::answers::Answers;
-use super::header::{Header, HeaderReader, Hop};
+use super::head::{Bcc, Beginning, Header, HeaderReader};
+use super::header::Hop;
 use super::origin;
 use super::transaction::{Arriving, Proof, Transaction};
 use crate::memory::{Held, HeldComing};
@@ -23,6 +24,9 @@ pub(super) const ABOVE_OCTETS: usize = 512;
 
 /// Recipients of one message once aliases are replaced by what is behind them; far below what the spool can hold.
 const TARGETS_MAX: usize = 10_000;
+
+/// The name that the first line of an mbox gets, so that the header goes on behind it. Others call it so too.
+const MBOX_LINE_NAME: &str = "X-Mailbox-Line: ";
 
 /// Why the queue holds what an access rule holds.
 const HELD_BY_RULE: &str = "rule";
@@ -59,11 +63,19 @@ impl Answers {
         }
         let incoming = spool.incoming();
         let (piece_octets, held) = self.first_piece(declared_size);
-        let header = HeaderReader::default();
+        let header = HeaderReader::new(self.bcc());
         let arriving = Arriving { incoming, header, failed: None, declared_size, _in_session: held, held: None };
         let Some(transaction) = self.transaction.as_mut() else { return Answer::Refuse(replies::mail_first()) };
         transaction.arriving = Some(arriving);
         Answer::ProceedInPieces(piece_octets)
+    }
+
+    /// A mail of somebody who sends by us names no hidden recipients; what comes from elsewhere is not ours to change.
+    fn bcc(&self) -> Bcc {
+        let sends_by_us = self.client.listener.settings.protocol.is_submission()
+            || self.case.proved().is_some()
+            || self.transaction.as_ref().is_some_and(|transaction| transaction.relays);
+        if sends_by_us { Bcc::Goes } else { Bcc::Stays }
     }
 
     /// How much of the message the session may keep before it hands a piece on, with memory for it. Where there is none, all
@@ -95,7 +107,7 @@ impl Answers {
         if arriving.incoming.octets() == 0 {
             arriving.held = self.hold_coming(arriving.declared_size);
         }
-        self.read_header(arriving, &piece)?;
+        let piece = self.read_header(arriving, piece)?;
         let on_its_way = self.hold(arriving, piece.len()).await?;
         if on_its_way.is_some() {
             arriving.incoming.write_through();
@@ -108,10 +120,11 @@ impl Answers {
         Ok(())
     }
 
-    fn read_header(&self, arriving: &mut Arriving, piece: &[u8]) -> Result<(), Reply> {
-        arriving.header.read(piece);
+    /// What of the piece goes on its way.
+    fn read_header(&self, arriving: &mut Arriving, piece: Vec<u8>) -> Result<Vec<u8>, Reply> {
+        let piece = arriving.header.read(piece);
         let too_long = arriving.header.octets() > self.client.site.settings.limits.header_octets;
-        if too_long { Err(replies::header_too_long()) } else { Ok(()) }
+        if too_long { Err(replies::header_too_long()) } else { Ok(piece) }
     }
 
     /// Memory for a message that is coming in, if it shall be there and there is some.
@@ -167,10 +180,11 @@ impl Answers {
         }
         // Until it is durable.
         let _on_its_way = self.hold(&arriving, last.len() + ABOVE_OCTETS).await?;
-        self.read_header(&mut arriving, &last)?;
+        let mut last = self.read_header(&mut arriving, last)?;
         let mut reader = std::mem::take(&mut arriving.header);
         let message_id = reader.take_message_id();
-        let header = reader.finish();
+        let (header, held_back) = reader.finish();
+        last.extend(held_back);
         if header.received > self.client.site.settings.limits.hops {
             return Err(self.loops(envelope, header.received));
         }
@@ -215,7 +229,7 @@ impl Answers {
         }
         .write_to(&mut above);
         // RFC 6409 §8: what a submission lacks.
-        if self.client.listener.smtp.flavour == Flavour::Submission {
+        if self.client.listener.settings.protocol.is_submission() {
             if !header.date {
                 let _ = write!(above, "Date: {date}\r\n");
             }
@@ -223,15 +237,18 @@ impl Answers {
                 let _ = write!(above, "Message-ID: {}\r\n", self.own_message_id(arriving));
             }
         }
-        if header.starts_with_body {
-            above.push_str("\r\n");
-        }
+        above.push_str(match header.begins_with {
+            Beginning::Header => "",
+            Beginning::Body => "\r\n",
+            // It stands right below, and is a field by this.
+            Beginning::MboxLine => MBOX_LINE_NAME,
+        });
         above
     }
 
     /// What a submission without one gets as its `Message-ID:`; nothing where we write none.
     fn own_message_id(&self, arriving: &Arriving) -> String {
-        if self.client.listener.smtp.flavour != Flavour::Submission {
+        if !self.client.listener.settings.protocol.is_submission() {
             return String::new();
         }
         format!("<{}@{}>", arriving.incoming.id(), self.client.site.settings.hostname)

@@ -1,16 +1,18 @@
 //! SMTP and submission: sessions of crate `smtp` with the guard, the accounts and the queue behind them.
 //!
-//! `driver` moves octets, `answers` answers the session's questions, `judge` asks the guard, `message` takes a message to the queue, `origin` says who brought it, `header` knows the header fields that we read and write.
+//! `driver` moves octets, `answers` answers the session's questions, `judge` asks the guard, `message` takes a message to the queue, `origin` says who brought it, `head` reads and mends its header, `header` knows the fields that we write above it.
 
 mod admit;
 mod answers;
 mod driver;
+mod head;
 pub mod header;
 mod judge;
 mod message;
 mod origin;
 mod transaction;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use smtp::server::{Peer, Session};
@@ -28,7 +30,9 @@ pub async fn serve(client: Client, opened: Opened, stop: watch::Receiver<bool>) 
     // Behind a PROXY header is anybody: such a session never has the right that its peer has for itself (T6).
     let proxied = settings.proxy_from.iter().any(|net| net.contains(&client.peer));
     let listed = !proxied && settings.xclient_from.iter().any(|net| net.contains(&client.peer));
-    let peer = Peer { addr: client.ip, xclient: listed, tls: tls.is_some() };
-    let session = Session::new(client.listener.smtp.clone(), peer, Instant::now());
+    let trusted = client.site.settings.relay.networks.iter().any(|network| network.net.contains(&client.ip));
+    let peer = Peer { addr: client.ip, xclient: listed, trusted, tls: tls.is_some() };
+    let kept = client.border.sources.directory.secrets_kept().await;
+    let session = Session::new(Arc::clone(client.listener.smtp.to(kept)), peer, Instant::now());
     Driver::new(Wire::new(stream), session, Answers::new(client, tls)).run(stop).await;
 }

@@ -7,7 +7,7 @@ use judge::Places;
 use smtp::reply::Reply;
 use spool::Incoming;
 
-use super::header::HeaderReader;
+use super::head::HeaderReader;
 use crate::memory::HeldComing;
 
 /// What enters the envelope with a recipient, and goes with it.
@@ -44,6 +44,8 @@ pub(super) struct Transaction {
     pub(super) local: Vec<LocalRecipient>,
     /// How many copies each account gets by them.
     pub(super) copies: BTreeMap<String, u64>,
+    /// One of them is outside: somebody who may send by us does.
+    pub(super) relays: bool,
     pub(super) arriving: Option<Arriving>,
 }
 

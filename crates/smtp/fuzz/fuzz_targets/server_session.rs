@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use libfuzzer_sys::fuzz_target;
+use smtp::command::Syntax;
 use smtp::replies;
 use smtp::server::{
-    Answer, AuthOffer, Flavour, Input, Limits, Offer, Output, Peer, Question, ServerConfig, Session,
+    Answer, AuthForm, AuthOffer, Flavour, Input, Limits, Offer, Output, Peer, Question, ServerConfig, Session,
 };
 
 /// What brings a session into a state.
@@ -93,13 +94,22 @@ fn caller(options: u8) -> Caller {
         auth: AuthOffer::Always,
         auth_mechanisms_clear: vec!["LOGIN", "SCRAM-SHA-256"],
         auth_mechanisms_tls: vec!["LOGIN", "SCRAM-SHA-256"],
+        auth_form: AuthForm::Standard,
         auth_required: options & 1 != 0,
         tls_required: options & 2 != 0,
     };
     let limits = Limits { message_octets: 200, text_line_octets: 50, body_chunk_octets: 10, ..Limits::default() };
-    let config =
-        ServerConfig { hostname: "mx.example".into(), software: "x".into(), limits, offer, flavour: Flavour::Mx };
-    let peer = Peer { addr: IpAddr::from([192, 0, 2, 1]), xclient: options & 4 != 0, tls: false };
+    let syntax = if options & 16 == 0 { Syntax::Lenient } else { Syntax::Strict };
+    let config = ServerConfig {
+        hostname: "mx.example".into(),
+        software: "x".into(),
+        limits,
+        offer,
+        flavour: Flavour::Mx,
+        syntax,
+        default_domain: "example".parse().ok(),
+    };
+    let peer = Peer { addr: IpAddr::from([192, 0, 2, 1]), xclient: options & 4 != 0, trusted: options & 32 != 0, tls: false };
     let now = Instant::now();
     let session = Session::new(Arc::new(config), peer, now);
     Caller { session, now, proofs: Vec::new(), next: 0, closed: false }

@@ -47,6 +47,19 @@ impl ReversePath {
         Ok((Self::Mailbox(mailbox), rest))
     }
 
+    /// A path at the start of `text` as many programs write it, and what stands behind it: without brackets, or with blanks
+    /// inside them. It is still one mailbox by the grammar, or none. `completion`: the domain of one that has none.
+    pub fn read_prefix<'a>(text: &'a str, completion: Option<&Domain>) -> Result<(Self, &'a str), AddressError> {
+        let written = Written::of(text);
+        if let Written::Bracketed(inner) = written
+            && let Some(rest) = inner.strip_prefix('>')
+        {
+            return Ok((Self::Null, rest));
+        }
+        let (mailbox, _, rest) = written.routed_mailbox(completion)?;
+        Ok((Self::Mailbox(mailbox), rest))
+    }
+
     /// The address, unless this is the null reverse-path.
     pub fn mailbox(&self) -> Option<&Mailbox> {
         if let Self::Mailbox(mailbox) = self { Some(mailbox) } else { None }
@@ -72,6 +85,19 @@ impl ForwardPath {
             return Ok((ForwardPathParse { path: Self::Postmaster, had_source_route: false }, rest));
         }
         let (mailbox, had_source_route, rest) = routed_mailbox(text)?;
+        Ok((ForwardPathParse { path: Self::Mailbox(mailbox), had_source_route }, rest))
+    }
+
+    /// A path at the start of `text` as many programs write it: see [`ReversePath::read_prefix`].
+    pub fn read_prefix<'a>(
+        text: &'a str,
+        completion: Option<&Domain>,
+    ) -> Result<(ForwardPathParse, &'a str), AddressError> {
+        let written = Written::of(text);
+        if let Some(rest) = written.postmaster() {
+            return Ok((ForwardPathParse { path: Self::Postmaster, had_source_route: false }, rest));
+        }
+        let (mailbox, had_source_route, rest) = written.routed_mailbox(completion)?;
         Ok((ForwardPathParse { path: Self::Mailbox(mailbox), had_source_route }, rest))
     }
 
@@ -128,6 +154,69 @@ fn routed_mailbox(text: &str) -> Result<(Mailbox, bool, &str), AddressError> {
     }
 }
 
+/// Blanks around and inside a path.
+const BLANKS: [char; 2] = [' ', '\t'];
+
+/// How a path was written, beyond what the grammar has: the text behind its bracket and blanks, or all of it.
+#[derive(Clone, Copy)]
+enum Written<'a> {
+    Bracketed(&'a str),
+    Bare(&'a str),
+}
+
+impl<'a> Written<'a> {
+    fn of(text: &'a str) -> Self {
+        match text.strip_prefix('<') {
+            Some(inner) => Self::Bracketed(inner.trim_start_matches(BLANKS)),
+            None => Self::Bare(text),
+        }
+    }
+
+    fn text(self) -> &'a str {
+        let (Self::Bracketed(text) | Self::Bare(text)) = self;
+        text
+    }
+
+    /// `[ A-d-l ":" ] Mailbox` and its end; tells whether a route was there.
+    fn routed_mailbox(self, completion: Option<&Domain>) -> Result<(Mailbox, bool, &'a str), AddressError> {
+        let text = self.text();
+        if text.is_empty() {
+            return Err(AddressError::Brackets);
+        }
+        if let Some((mailbox, rest)) = completion.and_then(|domain| self.completed(domain)) {
+            return Ok((mailbox, false, rest));
+        }
+        let at_mailbox = source_route(text)?;
+        let (mailbox, rest) = mailbox(at_mailbox)?;
+        Ok((mailbox, at_mailbox.len() != text.len(), self.end(rest)?))
+    }
+
+    /// A local part alone, with the domain that it is short for.
+    fn completed(self, domain: &Domain) -> Option<(Mailbox, &'a str)> {
+        let (local_part, rest) = local_part(self.text()).ok()?;
+        let rest = self.end(rest).ok()?;
+        Some((Mailbox::new(local_part, domain.clone()), rest))
+    }
+
+    fn postmaster(self) -> Option<&'a str> {
+        let (head, rest) = self.text().split_at_checked("postmaster".len())?;
+        if head.eq_ignore_ascii_case("postmaster") { self.end(rest).ok() } else { None }
+    }
+
+    /// What stands behind the end of the path, if `rest` begins with that.
+    fn end(self, rest: &'a str) -> Result<&'a str, AddressError> {
+        match self {
+            Self::Bare(_) if rest.is_empty() || rest.starts_with(BLANKS) => Ok(rest),
+            Self::Bare(_) => Err(AddressError::Trailing),
+            Self::Bracketed(_) => {
+                let rest = rest.trim_start_matches(BLANKS);
+                let no_end = if rest.is_empty() { AddressError::Brackets } else { AddressError::Trailing };
+                rest.strip_prefix('>').ok_or(no_end)
+            }
+        }
+    }
+}
+
 /// Steps over `@a,@b:`; each hop must be a real domain or literal.
 fn source_route(text: &str) -> Result<&str, AddressError> {
     let mut rest = text;
@@ -146,13 +235,17 @@ fn source_route(text: &str) -> Result<&str, AddressError> {
 
 /// `Local-part "@" ( Domain / address-literal )` at the start of `text`, and what stands behind it.
 pub(super) fn mailbox(text: &str) -> Result<(Mailbox, &str), AddressError> {
-    let (local_part, rest) = if text.starts_with('"') { quoted_string(text)? } else { dot_string(text)? };
+    let (local_part, rest) = local_part(text)?;
     let rest = rest.strip_prefix('@').ok_or(match rest.chars().next() {
         None | Some('>') => AddressError::NoHost,
         Some(_) => AddressError::LocalPart,
     })?;
     let (host, rest) = host(rest)?;
     Ok((Mailbox { local_part, host }, rest))
+}
+
+fn local_part(text: &str) -> Result<(LocalPart, &str), AddressError> {
+    if text.starts_with('"') { quoted_string(text) } else { dot_string(text) }
 }
 
 /// `Dot-string`, with dots anywhere (T42: `a..b@docomo.ne.jp`).

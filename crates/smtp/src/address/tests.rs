@@ -78,7 +78,7 @@ fn what_is_no_mailbox() {
             _ => assert_eq!(found, Err(error), "{text}"),
         }
     }
-    assert_eq!(Mailbox::parse(&format!("{}@d.example", "a".repeat(129))), Err(AddressError::LocalPartTooLong));
+    assert_eq!(Mailbox::parse(&format!("{}@d.example", "a".repeat(256))), Err(AddressError::LocalPartTooLong));
     assert!(Domain::parse(&"a.".repeat(127)).is_ok());
     assert_eq!(Domain::parse(&"a.".repeat(128)), Err(DomainError::TooLong));
     assert_eq!(Domain::parse(&"a".repeat(64)), Err(DomainError::TooLong));
@@ -173,6 +173,33 @@ fn greetings_of_all_sorts() {
         ("b\u{fc}cher", None),
     ] {
         assert_eq!(Host::parse_greeting(text).map(|host| host.to_string()).as_deref(), printed);
+    }
+}
+
+#[test]
+fn t08_paths_without_brackets_lead_nowhere_else() {
+    let read = |text: &str| {
+        ForwardPath::read_prefix(text, None).map(|(parsed, rest)| (parsed.path.to_string(), rest.to_owned()))
+    };
+    let ok = |path: &str, rest: &str| Ok((path.to_owned(), rest.to_owned()));
+    let table = [
+        ("a@b.example", ok("<a@b.example>", "")),
+        ("a@b.example SIZE=1", ok("<a@b.example>", " SIZE=1")),
+        ("a%c.example@b.example", ok("<a%c.example@b.example>", "")),
+        ("c.example!a@b.example", ok("<c.example!a@b.example>", "")),
+        ("\"a@c.example\"@b.example", ok("<\"a@c.example\"@b.example>", "")),
+        ("< @c.example:a@b.example >", ok("<a@b.example>", "")),
+        ("postmaster", ok("<postmaster>", "")),
+        ("postmaster@b.example", ok("<postmaster@b.example>", "")),
+        ("a@b.example@c.example", Err(AddressError::Trailing)),
+        ("a@b.example;c@d.example", Err(AddressError::Trailing)),
+        ("a@b.example<c@d.example>", Err(AddressError::Trailing)),
+        ("a<c@d.example>", Err(AddressError::LocalPart)),
+        ("<<a@b.example>>", Err(AddressError::LocalPart)),
+        ("a@1.2.3.4", Err(AddressError::Domain(DomainError::Number))),
+    ];
+    for (text, expected) in table {
+        assert_eq!(read(text), expected, "{text}");
     }
 }
 

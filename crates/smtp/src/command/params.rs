@@ -15,7 +15,7 @@ const ORCPT_OCTETS_MAX: usize = 500;
 
 /// Keyword and value of each word.
 fn parameters(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-    text.split(' ').filter(|word| !word.is_empty()).map(|word| match word.split_once('=') {
+    super::words(text).map(|word| match word.split_once('=') {
         Some((keyword, value)) => (keyword, Some(value)),
         None => (word, None),
     })

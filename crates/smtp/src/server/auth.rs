@@ -62,6 +62,8 @@ impl<R> Session<R> {
     }
 
     pub(super) fn auth_line(&mut self, line: &[u8], out: &mut Vec<Output<R>>) {
+        // Blanks at the end are to be tolerated here as behind a command.
+        let line = line.trim_ascii_end();
         let State::Auth(helo, step) = self.take_state() else {
             return self.misfit(out);
         };

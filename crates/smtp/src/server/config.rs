@@ -1,5 +1,7 @@
 //! What a session is told at its start: limits, what is offered, who the peer is.
 
+use crate::address::Domain;
+use crate::command::Syntax;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -16,6 +18,10 @@ pub struct ServerConfig {
     pub offer: Offer,
     /// What the listener is for.
     pub flavour: Flavour,
+    /// How closely clients must keep to the grammar.
+    pub syntax: Syntax,
+    /// What completes an address without a domain of a client that is trusted or has logged in.
+    pub default_domain: Option<Domain>,
 }
 
 /// What a listener is for.
@@ -60,7 +66,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             command_line_octets: 2048,
-            text_line_octets: 4096,
+            text_line_octets: 1024 * 1024 + 2,
             message_octets: 50 * 1024 * 1024,
             recipients: 100,
             errors: 20,
@@ -86,10 +92,21 @@ pub struct Offer {
     pub auth_mechanisms_clear: Vec<&'static str>,
     /// Mechanisms under TLS, in upper case.
     pub auth_mechanisms_tls: Vec<&'static str>,
+    /// How the mechanisms are listed.
+    pub auth_form: AuthForm,
     /// MAIL only after AUTH: 530 5.7.0.
     pub auth_required: bool,
     /// All but the bare minimum only after STARTTLS: 530 5.7.0.
     pub tls_required: bool,
+}
+
+/// How EHLO lists the mechanisms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthForm {
+    /// By RFC 4954.
+    Standard,
+    /// As `AUTH=` too, as it was said before RFC 2554.
+    AlsoEquals,
 }
 
 /// When AUTH is offered.
@@ -110,6 +127,8 @@ pub struct Peer {
     pub addr: IpAddr,
     /// It is listed as a proxy that may send XCLIENT.
     pub xclient: bool,
+    /// It is one of our own network: its addresses without a domain are ours.
+    pub trusted: bool,
     /// TLS was up before the first octet (submissions).
     pub tls: bool,
 }

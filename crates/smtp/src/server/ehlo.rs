@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::config::AuthOffer;
+use super::config::{AuthForm, AuthOffer};
 use super::state::{Introduction, State};
 use super::{Answer, Helo, HeloVerb, Output, Question, Session};
 use crate::replies;
@@ -48,6 +48,9 @@ impl<R> Session<R> {
         let mechanisms = self.auth_mechanisms();
         if !mechanisms.is_empty() && self.login.is_none() {
             lines.push(format!("AUTH {}", mechanisms.join(" ")).into());
+            if self.config.offer.auth_form == AuthForm::AlsoEquals {
+                lines.push(format!("AUTH={}", mechanisms.join(" ")).into());
+            }
         }
         if self.peer.xclient {
             lines.push("XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT".into());

@@ -17,7 +17,7 @@ mod state;
 mod tls;
 mod xclient;
 
-pub use config::{AuthOffer, Flavour, Limits, Offer, Peer, ServerConfig};
+pub use config::{AuthForm, AuthOffer, Flavour, Limits, Offer, Peer, ServerConfig};
 pub use envelope::{
     Accepted, BodyKind, Envelope, Helo, HeloVerb, Mail, MailParams, Rcpt, RcptParams, SubmittedBy, With, XClient,
 };
@@ -28,9 +28,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::command::{Command, CommandError};
-use crate::http;
+use crate::command::{Command, CommandError, Reading};
 use crate::line::{LineReader, Step};
+use crate::opening::{self, Opening};
 use crate::replies;
 use crate::reply::Reply;
 use buffer::Buffer;
@@ -38,6 +38,9 @@ use state::{AuthStep, Chunk, State};
 
 /// Most octets that are kept while a question is out. A driver that heeds [`Session::wants_bytes`] never gets near it.
 const UNREAD_OCTETS_MAX: usize = 1024 * 1024;
+
+/// Most unknown commands of a client that has not introduced itself: a mail server knows how to begin (T50).
+const UNKNOWN_FIRST_MAX: u32 = 3;
 
 /// One session. `R` is the proof that a recipient may be accepted, of which SMTP knows nothing.
 #[derive(Debug)]
@@ -60,6 +63,8 @@ pub struct Session<R> {
 struct Counts {
     errors: u32,
     unknown_commands: u32,
+    /// Of those, before the client introduced itself.
+    unknown_first: u32,
     auth_failures: u32,
     auth_not_offered: u32,
     messages: u32,
@@ -223,8 +228,11 @@ impl<R> Session<R> {
         let command_octets = self.config.limits.command_line_octets;
         let line_octets = if in_auth { command_octets.max(auth::LINE_OCTETS_MAX) } else { command_octets };
         // Also before its end is here: a long target must not make a line that is only too long of it (T50).
-        if !in_auth && self.lines.is_at_start() && http::begins_request(input) {
-            self.close(replies::http_spoken(), out);
+        if !in_auth
+            && self.lines.is_at_start()
+            && let Some(opening) = opening::begins(input)
+        {
+            self.close(other_protocol(opening), out);
             return input.len();
         }
         let (line, used) = match self.lines.step(input, line_octets) {
@@ -241,8 +249,10 @@ impl<R> Session<R> {
         match line {
             Some(line) if in_auth => self.auth_line(line, out),
             None if in_auth => self.abort_auth(replies::auth_line_too_long(), out),
-            Some(line) if http::is_request(line) => self.close(replies::http_spoken(), out),
-            Some(line) => self.command(line, behind, out),
+            Some(line) => match opening::of_line(line) {
+                Some(opening) => self.close(other_protocol(opening), out),
+                None => self.command(line, behind, out),
+            },
             // No mail server begins so; a request of HTTP may (T50).
             None if matches!(self.state, State::Fresh) => self.close(replies::command_too_long(), out),
             None => self.error(replies::command_too_long(), out),
@@ -251,9 +261,12 @@ impl<R> Session<R> {
     }
 
     fn command(&mut self, line: &[u8], behind: Behind, out: &mut Vec<Output<R>>) {
-        let command = match Command::parse(line) {
+        let config = Arc::clone(&self.config);
+        let ours = self.peer.trusted || self.login.is_some();
+        let reading = Reading { syntax: config.syntax, completion: config.default_domain.as_ref().filter(|_| ours) };
+        let command = match Command::parse(line, reading) {
             Ok(command) => command,
-            Err(error) => return self.bad_command(error, out),
+            Err(error) => return self.bad_command(line, error, out),
         };
         let before_tls = matches!(
             command,
@@ -280,7 +293,20 @@ impl<R> Session<R> {
         }
     }
 
-    fn bad_command(&mut self, error: CommandError<'_>, out: &mut Vec<Output<R>>) {
+    fn bad_command(&mut self, line: &[u8], error: CommandError<'_>, out: &mut Vec<Output<R>>) {
+        if matches!(self.state, State::Fresh)
+            && matches!(error, CommandError::Unknown | CommandError::Characters)
+            && let Some(opening) = opening::of_first_line(line)
+        {
+            return self.close(other_protocol(opening), out);
+        }
+        if matches!(self.state, State::Fresh) && matches!(error, CommandError::Unknown) {
+            self.counts.unknown_first += 1;
+            if self.counts.unknown_first >= UNKNOWN_FIRST_MAX {
+                out.push(Output::Reply(error.reply()));
+                return self.close(replies::too_many_unknown(), out);
+            }
+        }
         match error {
             CommandError::Unknown | CommandError::NotImplemented => self.unknown(error.reply(), out),
             CommandError::Bdat => self.close(error.reply(), out),
@@ -415,6 +441,14 @@ impl<R> Session<R> {
         if !matches!(state, State::Closed) {
             out.push(Output::Close);
         }
+    }
+}
+
+/// The last word to who speaks another protocol.
+fn other_protocol(opening: Opening) -> Reply {
+    match opening {
+        Opening::Http => replies::http_spoken(),
+        Opening::Other => replies::other_protocol(),
     }
 }
 

@@ -9,6 +9,7 @@ fn session() -> (Session<u8>, Instant, Vec<Output<u8>>) {
         auth: AuthOffer::Never,
         auth_mechanisms_clear: vec![],
         auth_mechanisms_tls: vec![],
+        auth_form: AuthForm::Standard,
         auth_required: false,
         tls_required: false,
     };
@@ -18,8 +19,10 @@ fn session() -> (Session<u8>, Instant, Vec<Output<u8>>) {
         limits: Limits::default(),
         offer,
         flavour: Flavour::Mx,
+        default_domain: None,
+        syntax: crate::command::Syntax::Lenient,
     };
-    let peer = Peer { addr: "::ffff:192.0.2.1".parse().unwrap(), xclient: false, tls: false };
+    let peer = Peer { addr: "::ffff:192.0.2.1".parse().unwrap(), xclient: false, trusted: false, tls: false };
     let now = Instant::now();
     let mut session = Session::new(Arc::new(config), peer, now);
     let mut out = Vec::new();

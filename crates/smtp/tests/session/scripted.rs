@@ -4,7 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use smtp::server::{Answer, AuthOffer, Flavour, Input, Limits, Offer, Output, Peer, Question, ServerConfig, Session};
+use smtp::command::Syntax;
+use smtp::server::{
+    Answer, AuthForm, AuthOffer, Flavour, Input, Limits, Offer, Output, Peer, Question, ServerConfig, Session,
+};
 use smtp::{Enhanced, ForwardPath, Reply, replies};
 
 /// What a test may set before a session.
@@ -22,6 +25,7 @@ impl Default for Setting {
             auth: AuthOffer::UnderTls,
             auth_mechanisms_clear: vec!["SCRAM-SHA-256", "CRAM-MD5"],
             auth_mechanisms_tls: vec!["SCRAM-SHA-256", "PLAIN", "LOGIN"],
+            auth_form: AuthForm::Standard,
             auth_required: false,
             tls_required: false,
         };
@@ -31,9 +35,11 @@ impl Default for Setting {
             limits: Limits { message_octets: 100_000, body_chunk_octets: 16, ..Limits::default() },
             offer,
             flavour: Flavour::Mx,
+            default_domain: "local.example".parse().ok(),
+            syntax: Syntax::Lenient,
         };
         let addr = IpAddr::from([192, 0, 2, 7]);
-        Self { config, peer: Peer { addr, xclient: false, tls: false }, disk_full: false }
+        Self { config, peer: Peer { addr, xclient: false, trusted: false, tls: false }, disk_full: false }
     }
 }
 
@@ -57,6 +63,9 @@ impl Setting {
             "auth" if value == "never" => offer.auth = AuthOffer::Never,
             "auth_required" => offer.auth_required = value == "yes",
             "tls_required" => offer.tls_required = value == "yes",
+            "strict" => self.config.syntax = if value == "yes" { Syntax::Strict } else { Syntax::Lenient },
+            "auth_equals" => offer.auth_form = AuthForm::AlsoEquals,
+            "trusted" => self.peer.trusted = value == "yes",
             "tls" => self.peer.tls = value == "yes",
             "xclient" => self.peer.xclient = value == "yes",
             "disk" => self.disk_full = value == "full",

@@ -33,6 +33,7 @@ traps! {
     t25_no_other_line_end_than_cr_lf
     t26_nothing_before_tls_counts_under_it
     t44_invalid_base64_ends_only_the_exchange
+    t50_what_opens_like_another_protocol_is_hung_up_on
 }
 
 /// Plays the transcripts with `only` in their name; how many those are.

@@ -33,6 +33,9 @@ pub(super) fn protocol(listener: &Listener, path: &str, reading: &mut Reading<'_
         );
         reading.wrong(&format!("{path}.relay"), message, "remove it");
     }
+    if listener.strict && !listener.protocol.is_smtp() {
+        reading.wrong(&format!("{path}.strict"), "only SMTP has a stricter form", "remove it");
+    }
     if listener.auth_required && listener.auth == AuthOffer::Never {
         let message = "a login is required but never offered";
         reading.wrong(&format!("{path}.auth"), message, "\"tls\", or auth_required = false");
@@ -79,6 +82,9 @@ fn mta_interface(listener: &Listener, path: &str, reading: &mut Reading<'_>) {
     if !listener.proxy_from.is_empty() || !listener.xclient_from.is_empty() {
         let key = if listener.proxy_from.is_empty() { "xclient_from" } else { "proxy_from" };
         reading.wrong(&format!("{path}.{key}"), format!("{name} tells of clients in its own words"), "remove it");
+    }
+    if listener.strict {
+        reading.wrong(&format!("{path}.strict"), "only SMTP has a stricter form", "remove it");
     }
     let decides = matches!(listener.protocol, Protocol::Policy | Protocol::Milter | Protocol::Socketmap);
     if listener.relay == RelayMode::Permit && !decides {

@@ -84,6 +84,11 @@ pub struct WrittenListener {
     #[serde(default)]
     #[schemars(range(min = 0, max = 60_000))]
     pub greet_pause_ms: u32,
+    /// For SMTP: commands by the letter of RFC 5321 only. Without it a path may stand without brackets or with blanks in it,
+    /// tabs and several blanks may part words, and EHLO may give any text: copiers, RAID cards and old programs send such.
+    /// Whom a mail is for is as unambiguous either way. Default `false`.
+    #[serde(default)]
+    pub strict: bool,
 }
 
 fn socket_mode() -> String {
@@ -123,6 +128,7 @@ pub struct Listener {
     pub connections_max: usize,
     pub connections_per_client_max: usize,
     pub greet_pause: Duration,
+    pub strict: bool,
 }
 
 /// Whether `[tls]` names a certificate.
@@ -172,6 +178,7 @@ impl WrittenListener {
             connections_max: count(self.connections_max),
             connections_per_client_max: count(self.connections_per_client_max),
             greet_pause: Duration::from_millis(self.greet_pause_ms.into()),
+            strict: self.strict,
         }
     }
 }

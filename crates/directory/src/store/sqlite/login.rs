@@ -9,6 +9,7 @@ use super::Store;
 use super::device::device;
 use super::fault::{Result, unavailable};
 use super::value::from_column;
+use crate::SecretsKept;
 use crate::store::{DeviceRow, LoginRow};
 
 impl Store {
@@ -27,6 +28,21 @@ impl Store {
         let op = "reading a login";
         let row = sqlx::query(LOGIN).bind(login).fetch_optional(&self.reader).await.map_err(unavailable(op))?;
         row.as_ref().map(login_row).transpose()
+    }
+
+    /// Each is found at the first row that says so.
+    pub(crate) async fn secrets_kept(&self) -> Result<SecretsKept> {
+        const KEPT: &str = "
+            select exists (select 1 from device where revoked_at is null) as devices,
+                exists (select 1 from account where scram is not null) as scram,
+                not exists (select 1 from account where not exists (select 1 from device
+                    where device.account_id = account.account_id and device.revoked_at is null)) as everywhere";
+        let bad = unavailable("reading which secrets there are");
+        let row = sqlx::query(KEPT).fetch_one(&self.reader).await.map_err(&bad)?;
+        let flag = |name| row.try_get::<i64, _>(name).map(|value| value != 0);
+        let devices = flag("devices").map_err(&bad)?;
+        let scram = devices || flag("scram").map_err(&bad)?;
+        Ok(SecretsKept { scram, devices, devices_everywhere: devices && flag("everywhere").map_err(&bad)? })
     }
 }
 

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use toml::Value;
 
 /// Settings that speak of listening, and are read for each service.
-const READ: [&str; 10] = [
+const READ: [&str; 11] = [
     "inet_protocols",
     "smtpd_tls_security_level",
     "smtpd_use_tls",
@@ -22,6 +22,7 @@ const READ: [&str; 10] = [
     "smtpd_client_connection_count_limit",
     "syslog_name",
     "smtpd_tls_loglevel",
+    "strict_rfc821_envelopes",
 ];
 
 impl Taking<'_> {
@@ -204,5 +205,8 @@ fn keys(main: &MainCf, port: u16, draft: &Draft) -> Vec<(&'static str, Value)> {
     }
     let limit = main.value("smtpd_client_connection_count_limit").parse::<u32>().ok().filter(|it| *it > 0);
     keys.extend(limit.map(|limit| ("connections_per_client_max", Value::from(limit))));
+    if main.is_yes("strict_rfc821_envelopes") {
+        keys.push(("strict", Value::from(true)));
+    }
     keys
 }

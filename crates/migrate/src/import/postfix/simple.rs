@@ -109,6 +109,12 @@ impl Taking<'_> {
                 draft.set(section, key, number);
             });
         }
+        if let Some((at, value)) = self.take_value("broken_sasl_auth_clients") {
+            let wanted = value.eq_ignore_ascii_case("yes");
+            self.making.offer(&at, Change { what: "broken_sasl_auth_clients", key: "auth.ehlo_equals" }, |draft| {
+                draft.set("auth", "ehlo_equals", wanted);
+            });
+        }
         if let Some((at, delimiter)) = self.take_value("recipient_delimiter") {
             let first: String = delimiter.chars().take(1).collect();
             let put = |draft: &mut crate::import::draft::Draft| draft.set("domains", "detail_delimiter", first);
