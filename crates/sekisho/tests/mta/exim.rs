@@ -143,7 +143,9 @@ fn certificate(folder: &Folder) {
 fn t59_the_guide_from_an_empty_configuration() {
     let site = Site::start("exim", &["exim/sekisho.toml", "dovecot/sekisho.toml"]);
     let places = Places { socketmap: site.port(10032), dovecot_auth: site.port(10034), mailboxes: 9 };
-    let exim = Exim::start_with(&places, &[]);
+    // An Exim with a configuration of its own (`-C`) may not become the user whose mail it is.
+    let as_exim = ("  group = mail\n", format!("  user = {0}\n  group = {0}\n", USER.1));
+    let exim = Exim::start_with(&places, &[(as_exim.0, &as_exim.1)]);
     exim.tell("", |server| {
         let promise = Promise {
             own: "erika@example.test",

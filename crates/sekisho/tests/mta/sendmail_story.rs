@@ -24,7 +24,7 @@ fn t59_the_guide_from_an_empty_configuration() {
     fs::set_permissions(&deliver, fs::Permissions::from_mode(0o755)).unwrap();
     let mut setup = Setup::with(&["sekisho.m4", "sekisho-milter.m4"]).socketmap(site.port(10032));
     setup = setup.milter(site.port(10033), "10s");
-    setup.defines.push(format!("define(`PROCMAIL_MAILER_PATH', `{}')dnl", deliver.display()));
+    setup.late.push(format!("define(`LOCAL_MAILER_PATH', `{}')dnl", deliver.display()));
     let sendmail = Sendmail::start(&setup);
     sendmail.tell(|server| {
         let promise = Promise {
