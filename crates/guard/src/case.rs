@@ -11,6 +11,7 @@ use crate::fact::Fact;
 use crate::facts::{CLIENT_NAME, Facts, Of};
 use crate::hearing::Counted;
 use crate::ip::canonical_ip;
+use crate::reason::Reason;
 
 /// A connection, as every interface drives it. Another client (XCLIENT) is another case.
 #[derive(Debug)]
@@ -83,8 +84,29 @@ pub enum Depth {
     Rules,
     /// Also whether it is one of ours; who may relay, the mail server says itself.
     Hosting,
-    /// Also by what right, which is charged.
+    /// Also by what right, which is charged. That there is none is not said, whatever the cause: the mail server may have
+    /// the recipient, and asks again if it does not.
+    Granting,
+    /// The same, but the mail server may not ask again: what binds a client that has a right (its limits), and what could not
+    /// be found out, is said.
+    Offering,
+    /// Also by what right, which is charged. Without one it is refused.
     Relaying,
+}
+
+impl Depth {
+    /// Whether it is left to the mail server what becomes of a recipient that is not ours and has no right for this reason.
+    pub(crate) fn leaves(self, reason: Reason) -> bool {
+        match self {
+            Self::Rules | Self::Hosting => reason.is_of_relaying(),
+            Self::Granting => {
+                let binds = matches!(reason, Reason::RecipientOutOfScope | Reason::AuthorityUnavailable);
+                binds || reason.is_of_relaying()
+            }
+            Self::Offering => reason.is_of_relaying() && !reason.is_temporary(),
+            Self::Relaying => false,
+        }
+    }
 }
 
 /// Who delivers to our mailboxes.
@@ -117,6 +139,11 @@ impl Case {
     /// The client's address.
     pub fn client(&self) -> Option<IpAddr> {
         self.client
+    }
+
+    /// Whether another mail server asks, which delivers itself.
+    pub fn is_asked_by_mail_server(&self) -> bool {
+        self.manner.mailboxes == Mailboxes::Elsewhere
     }
 
     /// The configuration of the interface may have changed since.

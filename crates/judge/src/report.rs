@@ -2,7 +2,7 @@
 
 use guard::record::Origin;
 use guard::rule::{Action, Hit, HitOutcome, Mode};
-use guard::{Command, Decided, Outcome, Part, Recipient, Record, Refusal, Verdict};
+use guard::{Command, Decided, Outcome, Part, Reason, Recipient, Record, Refusal, Verdict};
 use smtp::reply::Reply;
 use tracing::info;
 
@@ -23,7 +23,7 @@ pub(super) fn tell(judge: Judge<'_>, case: &Case, command: &Command<'_>, verdict
     let decided = Decided { policy: judge.policy, case: &case.guard, command, verdict };
     let record = Record::new(facts::explain_id(), of, decided);
     let reply = refusal.map(|refusal| reply::to(refusal, &subject(refusal, &record), record.id));
-    log(&record, reply.as_ref());
+    log(&record, reply.as_ref(), remedy(case, refusal));
     records.tell(record);
     reply
 }
@@ -38,8 +38,16 @@ fn subject(refusal: &Refusal, record: &Record) -> String {
     named.or_else(|| record.helo.clone()).unwrap_or_else(|| "unknown".to_owned())
 }
 
+/// What an operator does if the refusal is none that was meant: a mail server asks about a recipient that it does not say is
+/// its own, such as one of a domain for which it is a backup.
+fn remedy(case: &Case, refusal: Option<&Refusal>) -> Option<&'static str> {
+    let asked = case.guard.is_asked_by_mail_server();
+    let denied = refusal.is_some_and(|refusal| refusal.reason == Reason::RelayDenied);
+    (asked && denied).then_some("if your mail server takes mail for this domain, name the domain in domains.relay")
+}
+
 /// One line for what a rule did that is only tried or only warns, and one for the decision.
-fn log(record: &Record, reply: Option<&Reply>) {
+fn log(record: &Record, reply: Option<&Reply>, remedy: Option<&str>) {
     for hit in record.rules.iter().filter(|hit| is_noted(hit)) {
         info!(
             session = record.of.session,
@@ -65,6 +73,7 @@ fn log(record: &Record, reply: Option<&Reply>) {
             reason = refused.reason.code(),
             explain = %record.id,
             trace = %record.trace,
+            remedy,
             "refused"
         ),
         (_, _, Some(right)) => info!(

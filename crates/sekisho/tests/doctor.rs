@@ -90,6 +90,19 @@ fn what_breaks_postfix_is_found() {
             "permit_mx_backup behind",
         ),
         (
+            relay("check_policy_service { inet:127.0.0.1:10031, policy_context=foreign }, reject_unauth_destination"),
+            MASTER,
+            Warning,
+            "policy_context=foreign before permit_auth_destination",
+        ),
+        (
+            relay(&format!("permit_auth_destination, {guard}, reject_unauth_destination")),
+            MASTER,
+            Warning,
+            "access rules miss your own recipients",
+        ),
+        (milter("relay_domains = branch.example"), MASTER, Severity::Note, "does not know that branch.example"),
+        (
             after("smtpd_policy_service_default_action = DUNNO"),
             MASTER,
             Danger,

@@ -119,6 +119,7 @@ impl Judging<'_, '_> {
                 held.refused.map_or(Then::NextStep, |refusal| Then::Answer(self.conclude(refusal.into())))
             }
             Seen::Refuse(refusal) => Then::Answer(self.conclude(refusal.into())),
+            Seen::Left(refusal) => Then::Answer(self.leave(refusal)),
             Seen::Done => Then::Answer(self.conclude(Outcome::Proceed)),
             Seen::Granted(_) | Seen::Pending(_) | Seen::Hosted(_) if self.command.aim == Aim::Confirm => {
                 Then::Answer(self.conclude(Outcome::Proceed))
@@ -175,6 +176,7 @@ impl Judging<'_, '_> {
                 }
                 self.relay(grant)
             }
+            Err(reason) if self.case.manner.depth.leaves(reason) => self.leave(Refusal::new(reason, Part::Recipient)),
             Err(reason) => self.refuse(reason),
         }
     }
@@ -186,6 +188,12 @@ impl Judging<'_, '_> {
 
     fn refuse(&mut self, reason: Reason) -> Judged {
         self.conclude(Refusal::new(reason, Part::Recipient).into())
+    }
+
+    /// The mail server says itself what becomes of it. Who was permitted and has no right any more is refused all the same.
+    fn leave(&mut self, refusal: Refusal) -> Judged {
+        let confirms = self.command.aim == Aim::Confirm;
+        self.conclude(if confirms { refusal.into() } else { Outcome::Proceed })
     }
 
     /// The verdict. What rules ask for counts with what is taken: a recipient that is refused does nothing to the others.

@@ -85,6 +85,8 @@ pub(super) enum Seen {
     Rules(Held),
     /// No.
     Refuse(Refusal),
+    /// It is not ours and has no right; what becomes of it is left to the mail server that asks.
+    Left(Refusal),
     /// There is nothing more to be judged.
     Done,
     /// The recipient is ours.
@@ -129,14 +131,31 @@ impl View<'_> {
             Step::Sender => self.sender(),
             Step::Rules => self.rules(),
             Step::Destination => self.destination(),
-            Step::Auth => self.auth(),
+            Step::Auth => {
+                let seen = self.auth();
+                self.or_left(seen)
+            }
             Step::Network => network::ask(&mut self.hearing()).into(),
             Step::ClientAddress => client_map::ask_address(&mut self.hearing()).into(),
             Step::ClientName => client_map::ask_name(&mut self.hearing()).into(),
-            Step::Pop => pop::ask(&mut self.hearing()).into(),
-            Step::Denied => self.denied(),
+            Step::Pop => {
+                let seen = pop::ask(&mut self.hearing()).into();
+                self.or_left(seen)
+            }
+            Step::Denied => {
+                let seen = self.denied();
+                self.or_left(seen)
+            }
             Step::Charge => Seen::Charges(self.charges()),
             Step::Quota => Seen::Charges(self.quota_charge_of_message()),
+        }
+    }
+
+    /// What an authority says of a recipient that is not ours: no right is no refusal where the mail server may have it.
+    fn or_left(&self, seen: Seen) -> Seen {
+        match seen {
+            Seen::Refuse(refusal) if self.case.manner.depth.leaves(refusal.reason) => Seen::Left(refusal),
+            seen => seen,
         }
     }
 
@@ -220,7 +239,9 @@ impl View<'_> {
             Destination::Elsewhere => Seen::Nothing,
             Destination::Need(need) => Seen::Need(vec![need]),
             // The mail server may answer for what nothing here does.
-            Destination::Refuse(reason) if depth == Depth::Hosting && reason.is_of_relaying() => Seen::Done,
+            Destination::Refuse(reason) if reason.is_of_relaying() && depth.leaves(reason) => {
+                Seen::Left(Refusal::new(reason, Part::Recipient))
+            }
             Destination::Refuse(reason) => Seen::Refuse(Refusal::new(reason, Part::Recipient)),
         }
     }
@@ -246,7 +267,7 @@ impl View<'_> {
 
     /// Who logged in binds himself; and where the mail server says who may relay, that is all there is to be judged.
     fn auth(&mut self) -> Seen {
-        let only_restricts = self.case.manner.depth != Depth::Relaying;
+        let only_restricts = matches!(self.case.manner.depth, Depth::Rules | Depth::Hosting);
         let mut hearing = self.hearing();
         let seen = match hearing.login() {
             Some(Fact::Known(Some(login))) => match auth::ask(login, &mut hearing) {

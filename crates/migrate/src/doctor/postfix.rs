@@ -70,6 +70,7 @@ pub(super) fn examine(path: &Path, findings: &mut Findings) -> Result<(), Import
     postfix.networks(&smtpds);
     postfix.away(&smtpds);
     postfix.other_ways(&services);
+    postfix.handed_on();
     Ok(())
 }
 
@@ -140,7 +141,8 @@ impl Postfix<'_> {
             let steps = split_list(&smtpd.main.value(list));
             let Some(guard) = self.guard_in(&steps) else { continue };
             reached = true;
-            self.before(smtpd, list, &steps[..guard]);
+            self.before(smtpd, List { name: list, steps: &steps }, guard);
+            self.foreign(smtpd, List { name: list, steps: &steps });
             let decides =
                 list == "smtpd_relay_restrictions" || (relay.is_empty() && list == "smtpd_recipient_restrictions");
             if decides {
@@ -179,7 +181,8 @@ impl Postfix<'_> {
     }
 
     /// What ends a list before the guard is asked.
-    fn before(&mut self, smtpd: &Smtpd<'_>, list: &str, steps: &[String]) {
+    fn before(&mut self, smtpd: &Smtpd<'_>, asking: List<'_>, guard: usize) {
+        let (list, steps) = (asking.name, &asking.steps[..guard]);
         let at = self.at(smtpd, list);
         let todo = "put check_policy_service (or Sekisho's map) first; name who may relay in Sekisho's [relay]";
         for (index, step) in steps.iter().enumerate() {
@@ -192,6 +195,13 @@ impl Postfix<'_> {
                     "{list}: permit_sasl_authenticated stands before Sekisho, which has checked the login but not the sender"
                 );
                 self.findings.warning(&at, what, todo);
+            } else if step == "permit_auth_destination" {
+                // It lets nobody relay, and a map of clients has nothing to say of Postfix's own recipients.
+                if asking.steps[guard] != "check_client_access" {
+                    let what =
+                        format!("{list}: {step} stands before Sekisho, whose access rules miss your own recipients");
+                    self.findings.warning(&at, what, "ask with policy_context=grant before it (docs/postfix.md)");
+                }
             } else if step.starts_with("permit") {
                 let what = format!("{list}: {step} stands before Sekisho, which is not asked where it permits");
                 self.findings.danger(&at, what, todo);
@@ -204,6 +214,36 @@ impl Postfix<'_> {
                 );
                 self.findings.warning(&at, what, todo);
             }
+        }
+    }
+
+    /// A question about foreign recipients that comes before Postfix has taken its own: those are refused then.
+    fn foreign(&mut self, smtpd: &Smtpd<'_>, asking: List<'_>) {
+        let foreign = |step: &String| step.replace([' ', '\t'], "").contains("policy_context=foreign");
+        let Some(asked) = asking.steps.iter().position(foreign) else { return };
+        if !asking.steps[..asked].iter().any(|step| step == "permit_auth_destination") {
+            let at = self.at(smtpd, asking.name);
+            let what = format!("{}: policy_context=foreign before permit_auth_destination", asking.name);
+            let todo = "put permit_auth_destination before it: Sekisho would refuse the mail for your own domains";
+            self.findings.warning(&at, what, todo);
+        }
+    }
+
+    /// Domains that Postfix hands on are not its own to a milter.
+    fn handed_on(&mut self) {
+        let domains = self.main.value("relay_domains");
+        let known = split_list(&domains).into_iter().filter(|it| !it.contains("socketmap:") && !it.starts_with('$'));
+        let known = known.collect::<Vec<_>>().join(", ");
+        if has_milter(&self.main) && !known.is_empty() {
+            let at = Spot::new(&self.file, self.main.line("relay_domains"));
+            let what = format!(
+                "relay_domains: a milter listener with relay = \"permit\" does not know that {known} are yours"
+            );
+            self.findings.note(
+                &at,
+                what,
+                "name them in Sekisho's domains.relay, or let the listener have relay = \"restrict\"",
+            );
         }
     }
 

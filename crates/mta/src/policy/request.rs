@@ -62,10 +62,11 @@ enum Attribute {
     Instance,
     SaslMethod,
     SaslUsername,
+    PolicyContext,
 }
 
 /// How many there are.
-const ATTRIBUTES: usize = Attribute::SaslUsername as usize + 1;
+const ATTRIBUTES: usize = Attribute::PolicyContext as usize + 1;
 
 impl Attribute {
     fn of(name: &[u8]) -> Option<Self> {
@@ -80,6 +81,7 @@ impl Attribute {
             b"instance" => Self::Instance,
             b"sasl_method" => Self::SaslMethod,
             b"sasl_username" => Self::SaslUsername,
+            b"policy_context" => Self::PolicyContext,
             _ => return None,
         })
     }
@@ -210,6 +212,11 @@ impl Request {
     /// The login that Postfix's SASL proved; empty without.
     pub fn sasl_username(&self) -> &[u8] {
         self.known(Attribute::SaslUsername)
+    }
+
+    /// What the place in `main.cf` is called from which this is asked; empty where it has no name (Postfix below 3.1).
+    pub fn policy_context(&self) -> &[u8] {
+        self.known(Attribute::PolicyContext)
     }
 
     fn known(&self, name: Attribute) -> &[u8] {

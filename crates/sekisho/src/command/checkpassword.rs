@@ -11,9 +11,11 @@ use super::ucspi::remote_ip;
 use anyhow::{Context as _, anyhow};
 use mta::dovecot_auth::{Account, Answer, Client, Login, Step};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+use serve::deliver::ensure_maildir;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -93,8 +95,15 @@ fn become_program(program: &[std::ffi::OsString], account: &Account) -> Fault {
     let mut command = Command::new(name);
     command.args(arguments).env("USER", &account.user);
     match &account.home {
-        // A program that opens `./` must not find anything else there: where this is no folder it does not start.
-        Some(home) => command.env("HOME", home).current_dir(home),
+        // A program that opens `./` must not find anything else there: where this is no folder it does not start. An account to
+        // which nothing was delivered yet has none.
+        Some(home) => {
+            let home = Path::new(home);
+            if let Err(error) = if home.exists() { Ok(()) } else { ensure_maildir(home) } {
+                return Fault::new(Exit::Qmail, anyhow!(error).context(home.display().to_string()));
+            }
+            command.env("HOME", home).current_dir(home)
+        }
         // What is inherited is somebody else's.
         None => command.env_remove("HOME"),
     };

@@ -8,6 +8,9 @@ use std::path::Path;
 
 use crate::support::{Demo, PATIENCE};
 
+/// From where it is asked that the mail server does not have the recipient.
+pub(crate) const FOREIGN: (&str, &str) = ("policy_context", "foreign");
+
 /// A connection to a `policy` listener.
 pub(crate) struct Policy<S = TcpStream> {
     stream: S,
@@ -69,9 +72,9 @@ impl<S: Read + Write> Policy<S> {
         self.action()
     }
 
-    /// At RCPT.
+    /// At RCPT, behind `permit_auth_destination`: the mail server does not have the recipient.
     pub(crate) fn rcpt(&mut self, client: &str, from: &str, to: &str) -> String {
-        self.ask("RCPT", &[("client_address", client), ("sender", from), ("recipient", to)])
+        self.ask("RCPT", &[("client_address", client), ("sender", from), ("recipient", to), FOREIGN])
     }
 }
 
@@ -195,6 +198,12 @@ impl Milter {
     pub(crate) fn to(&mut self, to: &str) -> String {
         self.send(b'R', format!("<{to}>\0").as_bytes());
         self.said()
+    }
+
+    /// RCPT, with the mailer that the mail server has chosen for it.
+    pub(crate) fn to_by(&mut self, mailer: &str, to: &str) -> String {
+        self.send(b'D', format!("R{{rcpt_mailer}}\0{mailer}\0").as_bytes());
+        self.to(to)
     }
 
     /// The end of the message.

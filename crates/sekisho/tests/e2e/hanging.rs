@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use crate::asking::{Policy, request};
+use crate::asking::{FOREIGN, Policy, request};
 use crate::support::{Demo, run};
 
 /// As long as a file may give nothing.
@@ -43,7 +43,7 @@ fn serves(demo: &Demo, config: &Path) {
     let mut policy = Policy::connect(demo);
     policy.send(request(
         "RCPT",
-        &[("client_address", "192.0.2.9"), ("sender", "x@a.example"), ("recipient", "y@b.example")],
+        &[("client_address", "192.0.2.9"), ("sender", "x@a.example"), ("recipient", "y@b.example"), FOREIGN],
     ));
     assert!(policy.action().starts_with("550 5.7.1"));
     let listed = sekisho(config, &["grant", "list", "--json"]);

@@ -1,6 +1,6 @@
 //! One brain: the same facts come to the same fate whatever interface tells them, and all of them count in the same counters.
 
-use crate::asking::{Maps, Milter, Policy};
+use crate::asking::{FOREIGN, Maps, Milter, Policy};
 use crate::support::{Demo, Dialogue};
 
 const ALICE: &str = "alice@example.test";
@@ -153,6 +153,32 @@ fn every_interface_says_the_same_and_counts_the_same() {
     assert_eq!(alice.maps.ask("relay 192.0.2.7"), "NOTFOUND ");
 }
 
+/// What the mail server says of where a recipient goes keeps its own mail from being refused, and gives nobody a right.
+#[test]
+fn t59_where_a_recipient_goes_is_a_hint_and_no_right() {
+    let demo = demo();
+    let mut milter = Milter::connect(&demo, "192.0.2.9");
+    assert_eq!(milter.from(None, "x@outside.example"), "continue");
+    for own in ["local", "virtual", "lmtp", "Local", "dovecot", "prog"] {
+        assert_eq!(milter.to_by(own, "friend@own.example"), "continue", "{own}");
+    }
+    for onward in ["smtp", "esmtp", "relay", "smtp-slow", ""] {
+        let said = milter.to_by(onward, "friend@own.example");
+        assert!(said.starts_with("550 5.7.1 <friend@own.example>: we do not relay"), "{onward}: {said}");
+    }
+    assert!(milter.to("friend@own.example").starts_with("550 5.7.1"), "without a hint");
+    let unknown = milter.to_by("local", "nobody@example.test");
+    assert!(unknown.starts_with("550 5.1.1"), "what is ours is judged by us: {unknown}");
+    let refused = demo.logged(&["refused", "listener=milter", "relay-denied"]);
+    assert!(refused.contains("domains.relay"), "{refused}");
+    // A sender without a domain is nobody's, and may write to the mail server's own users.
+    assert_eq!(milter.from(None, "root"), "continue");
+    assert_eq!(milter.to_by("local", "friend@own.example"), "continue");
+    assert_eq!(milter.to_by("local", "friend"), "continue");
+    assert!(milter.to_by("smtp", "friend@outside.example").starts_with("553"));
+    assert!(milter.from(Some("alice@example.test"), "root").starts_with("553"), "a login of ours is bound");
+}
+
 /// What is taken back was never counted: not by RSET, not by another beginning, not by the end of a connection, not by a
 /// refused message; nor does the milter count what the mail server gives up.
 #[test]
@@ -229,5 +255,7 @@ fn a_login_says_the_same_everywhere() {
         assert!(answer.starts_with("450 4.7.1 <friend@outside.example>: your sending limit"), "{answer}");
     }
     demo.ruled(&["user", "lock", ALICE]);
-    assert!(policy.ask("RCPT", &asked).starts_with("550 5.7.1"), "a locked account has no right");
+    assert_eq!(policy.ask("RCPT", &asked), "DUNNO", "a locked account has no right");
+    let foreign = [&asked[..], &[FOREIGN]].concat();
+    assert!(policy.ask("RCPT", &foreign).starts_with("550 5.7.1"), "a locked account has no right");
 }

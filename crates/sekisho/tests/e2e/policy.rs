@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::asking::{Maps, Policy, request};
+use crate::asking::{FOREIGN, Maps, Policy, request};
 use crate::support::Demo;
 
 const CLIENT: &str = "192.0.2.7";
@@ -44,7 +44,8 @@ fn permitting_a_right_is_ok_and_none_is_a_refusal() {
         ("MAIL", &[ip(CLIENT), from(BOB)], "DUNNO"),
         ("MAIL", &[ip(CLIENT), from(BOB), login(ALICE)], NOT_ALICE_S),
         ("MAIL", &[ip(CLIENT), from(ALICE), login(ALICE)], "DUNNO"),
-        ("MAIL", &[ip(CLIENT), from("root")], "553 5.1.2 the address has no domain"),
+        ("MAIL", &[ip(CLIENT), from("root")], "DUNNO"),
+        ("MAIL", &[ip(CLIENT), from("root"), login(ALICE)], "553 5.1.2 the address has no domain"),
         ("RCPT", &[ip(CLIENT), from(ALICE), to(OUTSIDE)], "OK"),
         ("RCPT", &[ip(CLIENT), from(BOB), to(OUTSIDE)], DENIED),
         ("RCPT", &[ip(CLIENT), from(""), to(OUTSIDE)], DENIED),
@@ -70,6 +71,8 @@ fn permitting_a_right_is_ok_and_none_is_a_refusal() {
         ("RCPT", &[ip(CLIENT), from(ALICE), to("")], "553 5.1.3 the local part is malformed"),
         ("RCPT", &[ip(CLIENT), from(ALICE), to("a b@outside.example")], "OK"),
         ("RCPT", &[ip("198.51.100.7"), from("root"), to(OUTSIDE)], "553 5.1.2 the address has no domain"),
+        ("RCPT", &[ip("192.0.2.8"), from(""), to("x@[192.0.2.99]")], "550 5.7.1 <x@[192.0.2.99]>: we do not relay"),
+        ("RCPT", &[ip("192.0.2.8"), from("root"), to(OUTSIDE), login(ALICE)], "553 5.1.2 the address has no domain"),
         ("DATA", &[ip(CLIENT), from(ALICE)], "DUNNO"),
         ("END-OF-MESSAGE", &[ip(CLIENT), from(ALICE), to(OUTSIDE)], "DUNNO"),
         ("VRFY", &[ip(CLIENT), to("nobody@example.test")], "DUNNO"),
@@ -77,8 +80,50 @@ fn permitting_a_right_is_ok_and_none_is_a_refusal() {
         ("XYZZY", &[ip("198.51.100.7"), to(OUTSIDE)], "DUNNO"),
     ];
     for (stage, attributes, expected) in table {
-        assert_eq!(plain(&policy.ask(stage, attributes)), *expected, "{stage} {attributes:?}");
+        let foreign = [*attributes, &[FOREIGN]].concat();
+        assert_eq!(plain(&policy.ask(stage, &foreign)), *expected, "{stage} {attributes:?}");
+        // Who may have the recipient itself is not told to refuse it. A login of ours is bound all the same.
+        let of_relaying = ["we do not relay", "address has no domain", "is malformed"];
+        let is_left = *stage == "RCPT"
+            && of_relaying.iter().any(|words| expected.contains(words))
+            && !(attributes.contains(&from("root")) && attributes.contains(&login(ALICE)));
+        let expected = if is_left { "DUNNO" } else { *expected };
+        for context in ["", "grant", "another", "FOREIGN"] {
+            let asked = [*attributes, &[("policy_context", context)]].concat();
+            assert_eq!(plain(&policy.ask(stage, &asked)), expected, "{context:?} {stage} {attributes:?}");
+        }
+        assert_eq!(plain(&policy.ask(stage, attributes)), expected, "{stage} {attributes:?}");
     }
+}
+
+/// What binds a client that has a right, and what cannot be found out, is no reason to refuse what the mail server has: asked
+/// before it has looked, nothing is said. Asked once only, it is said, since a right that is there must not be refused for good.
+#[test]
+fn t59_a_used_up_right_does_not_keep_the_mail_server_s_own_mail_away() {
+    let demo = with_rights(&["relay.pop.messages_per_hour=1"]);
+    demo.ruled(&["user", "device", "add", ALICE, "inside"]);
+    let mut policy = Policy::connect(&demo);
+    let mut asked = |context: &str, more: &[(&str, &str)]| {
+        let told = [("client_address", CLIENT), ("sender", ALICE), ("policy_context", context), ("instance", "1.1")];
+        plain(&policy.ask("RCPT", &[&told[..], &[("recipient", "friend@own.example")], more].concat())).to_owned()
+    };
+    let second = [("instance", "1.2")];
+    let exhausted = "450 4.7.1 <friend@own.example>: your sending limit is reached, try again later";
+    assert_eq!(asked("grant", &[]), "OK");
+    assert_eq!(asked("foreign", &[]), "OK", "the same message");
+    for (context, said) in [("grant", "DUNNO"), ("", exhausted), ("foreign", exhausted), ("grant", "DUNNO")] {
+        assert_eq!(asked(context, &second), said, "{context}");
+    }
+    let device = [("instance", "1.3"), ("sasl_username", "alice-inside@example.test")];
+    let bound = "550 5.7.1 <friend@own.example>: you may not write";
+    assert_eq!(asked("grant", &device), "DUNNO");
+    assert!(asked("foreign", &device).starts_with(bound) && asked("", &device).starts_with(bound));
+    // What was permitted is so no more once the right is gone.
+    demo.ruled(&["grant", "revoke", "--address", CLIENT]);
+    for (context, said) in [("grant", "DUNNO"), ("", "DUNNO")] {
+        assert_eq!(asked(context, &[]), said, "{context}");
+    }
+    assert_eq!(asked("foreign", &[]), "550 5.7.1 <friend@own.example>: we do not relay");
 }
 
 /// Where it only takes away, no right is ever told, and none is used up.
@@ -170,7 +215,8 @@ fn t24_the_same_instance_asked_twice_is_one_charge() {
     assert_eq!(second.ask("RCPT", &told("1.2", OUTSIDE)), "OK", "what was permitted stays so");
     // The same `instance` from somebody else, by chance or by malice, is no permission.
     let stranger = [("client_address", "192.0.2.8"), ("sender", ALICE), ("instance", "1.2"), ("recipient", OUTSIDE)];
-    assert_eq!(plain(&second.ask("RCPT", &stranger)), DENIED);
+    assert_eq!(plain(&second.ask("RCPT", &[&stranger[..], &[FOREIGN]].concat())), DENIED);
+    assert_eq!(plain(&second.ask("RCPT", &stranger)), "DUNNO");
     // Without an instance each question is a message of its own, and the limit is reached.
     assert_eq!(plain(&second.rcpt(CLIENT, ALICE, OUTSIDE)), exhausted);
 }
@@ -213,7 +259,7 @@ fn t05_a_list_of_senders_opens_nothing() {
     }
     // Our own domain as the client's name is none either.
     let told = [("client_address", "192.0.2.8"), ("client_name", "mail.example.test"), ("helo_name", "example.test")];
-    let told = [&told[..], &[("sender", ALICE), ("recipient", OUTSIDE)]].concat();
+    let told = [&told[..], &[("sender", ALICE), ("recipient", OUTSIDE), FOREIGN]].concat();
     assert!(policy.ask("RCPT", &told).starts_with("550 5.7.1"));
 }
 

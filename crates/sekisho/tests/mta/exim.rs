@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::process::Command;
 
 use crate::demo::{Demo, Dialogue, base64, free_ports, run};
+use crate::guides::{Promise, Site};
 use crate::support::{CLIENT, Folder, Mail, Namespace, Network, NoNames, OUTSIDE, Outside, Process, STRANGER, Server};
 use crate::support::{example, expiry, file_text, pop_login, story, unpacked, until};
 
@@ -16,6 +17,9 @@ use guard::Guard;
 
 /// The user that Debian's package makes.
 const USER: (&str, u32) = ("Debian-exim", 47_101);
+
+/// A user of the machine, whose mail Exim keeps.
+const OWN: (&str, u32) = ("erika", 47_102);
 
 /// An Exim of our own on loopback, in a mount namespace that has a user for it.
 struct Exim {
@@ -57,8 +61,8 @@ impl Exim {
         let program = unpacked("exim", &["exim4-daemon-heavy"]).join("usr/sbin/exim4");
         let namespace = Namespace::new(Network::Shared);
         namespace.resolver(&folder, &NoNames::start());
-        namespace.users(&folder, &[USER]);
-        for name in ["spool", "log"] {
+        namespace.users(&folder, &[USER, OWN]);
+        for name in ["spool", "log", "mail"] {
             owned(&folder, name);
         }
         certificate(&folder);
@@ -68,6 +72,7 @@ impl Exim {
             &[
                 ("/var/spool/exim4", &at("spool")),
                 ("/var/log/exim4", &at("log")),
+                ("/var/mail", &at("mail")),
                 ("/usr/sbin/exim4", &program.display().to_string()),
                 ("/etc/exim4/exim.crt", &at("exim.crt")),
                 ("/etc/exim4/exim.key", &at("exim.key")),
@@ -118,6 +123,8 @@ impl Exim {
 fn owned(folder: &Folder, name: &str) {
     fs::create_dir(folder.join(name)).unwrap();
     chown(folder.join(name), Some(USER.1), Some(USER.1)).unwrap();
+    // Mail is put there by whoever gets it.
+    fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o777)).unwrap();
 }
 
 /// A certificate for `localhost` whose key only Exim's user reads.
@@ -129,6 +136,27 @@ fn certificate(folder: &Folder) {
     run(openssl.arg("basicConstraints=critical,CA:FALSE").arg("-keyout").arg(&key).arg("-out").arg(&certificate));
     chown(&key, Some(USER.1), Some(USER.1)).unwrap();
     fs::set_permissions(&certificate, fs::Permissions::from_mode(0o644)).unwrap();
+}
+
+/// The guide from nothing, with a user of the machine's own.
+#[test]
+fn t59_the_guide_from_an_empty_configuration() {
+    let site = Site::start("exim", &["exim/sekisho.toml", "dovecot/sekisho.toml"]);
+    let places = Places { socketmap: site.port(10032), dovecot_auth: site.port(10034), mailboxes: 9 };
+    // An Exim with a configuration of its own (`-C`) may not become the user whose mail it is.
+    let as_exim = ("  group = mail\n", format!("  user = {0}\n  group = {0}\n", USER.1));
+    let exim = Exim::start_with(&places, &[(as_exim.0, &as_exim.1)]);
+    exim.tell("", |server| {
+        let promise = Promise {
+            own: "erika@example.test",
+            nobody: Some("nobody-here@example.test"),
+            inside: &|| file_text(&exim.folder.join("mail").join(OWN.0)),
+            client: CLIENT,
+            login: &|| site.hears_of_a_login(CLIENT),
+            other: Some("bob@example.test"),
+        };
+        promise.is_kept_by(server);
+    });
 }
 
 #[test]

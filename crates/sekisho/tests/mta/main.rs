@@ -7,6 +7,7 @@ mod demo;
 mod dovecot;
 mod examples;
 mod exim;
+mod guides;
 mod postfix;
 mod qmail;
 mod rpcbind;

@@ -1,6 +1,7 @@
 //! Postfix beside a demo: each file of `docs/examples/postfix/` in a real `main.cf`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
@@ -10,6 +11,7 @@ use sasl::Mechanism;
 use sasl::client::{ChannelBinding, Credentials, Exchange};
 
 use crate::demo::{Account, Demo, Dialogue, base64, free_ports, run};
+use crate::guides::{Promise, Site};
 use crate::support::{CLIENT, Folder, Mail, OUTSIDE, Outside, Process, STRANGER, Server, example, expiry, file_text};
 use crate::support::{pop_login, story, until};
 
@@ -25,6 +27,7 @@ trace unix - - n - 0 bounce
 proxymap unix - - n - - proxymap
 smtp unix - - n - - smtp
 relay unix - - n - - smtp
+local unix - n n - - local
 error unix - - n - - error
 retry unix - - n - - error
 anvil unix - - n - 1 anvil
@@ -49,6 +52,13 @@ pub(crate) struct Postfix {
 impl Postfix {
     /// One with these lines in its `main.cf`, after what any has.
     pub(crate) fn start(demo: &Demo, lines: &str) -> Self {
+        let inside =
+            format!("relay_domains = example.test\nrelay_transport = relay:[127.0.0.1]:{}\n", demo.port("smtp"));
+        Self::start_for(&format!("mydestination =\n{inside}"), lines)
+    }
+
+    /// One that answers for what `own` says.
+    pub(crate) fn start_for(own: &str, lines: &str) -> Self {
         let (folder, outside, port) = (Folder::new(), Outside::start(), free_ports());
         let submission = port + 1;
         folder.folder_of("data", "postfix");
@@ -57,11 +67,10 @@ impl Postfix {
         let main = format!(
             "compatibility_level = 3.6\nqueue_directory = {at}/queue\ndata_directory = {at}/data\n\
              maillog_file = {at}/log\nmaillog_file_prefixes = {at}\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n\
-             myhostname = mail.example.test\nmydestination =\nalias_maps =\nmynetworks =\n\
+             myhostname = mail.example.test\nalias_maps =\nmynetworks =\n\
              smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n\
              disable_dns_lookups = yes\nsmtpd_peername_lookup = no\n\
-             relay_domains = example.test\nrelay_transport = relay:[127.0.0.1]:{}\nrelayhost = [127.0.0.1]:{}\n{lines}\n",
-            demo.port("smtp"),
+             relayhost = [127.0.0.1]:{}\n{own}\n{lines}\n",
             outside.port()
         );
         folder.write("main.cf", &main);
@@ -112,6 +121,46 @@ pub(crate) fn snippet(demo: &Demo, file: &str) -> String {
 
 fn to_outside<'a>(account: &'a Account, subject: &'a str) -> Mail<'a> {
     Mail { from: &account.address, to: OUTSIDE, subject }
+}
+
+/// The guide from nothing: the policy service and the milter at once, and Postfix with users of its own.
+#[test]
+fn t59_the_guide_from_an_empty_configuration() {
+    let site = Site::start("postfix", &["postfix/sekisho.toml", "dovecot/sekisho.toml"]);
+    let mail = Folder::new();
+    fs::set_permissions(mail.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let own = format!(
+        "mydestination = example.test\nmyorigin = example.test\nmail_spool_directory = {}\nrelay_domains = branch.example\n",
+        mail.text()
+    );
+    let asks = |file, port: u16| {
+        let documented = format!("127.0.0.1:{port}");
+        example(file, &[(&documented, &format!("127.0.0.1:{}", site.port(port)))])
+    };
+    let lines = asks("postfix/policy.cf", 10031) + &asks("postfix/milter.cf", 10033);
+    let postfix = Postfix::start_for(&own, &lines);
+    postfix.tell_with("", &|_, _| (), |server| {
+        let promise = Promise {
+            own: "backup@example.test",
+            nobody: Some("nobody-here@example.test"),
+            inside: &|| file_text(&mail.join("backup")),
+            client: CLIENT,
+            login: &|| site.hears_of_a_login(CLIENT),
+            other: Some("bob@example.test"),
+        };
+        promise.is_kept_by(server);
+        // A user's name alone is an address of Postfix's.
+        let own = Mail { from: "root", to: "backup", subject: "without a domain" };
+        let taken = server.attempt(STRANGER, own);
+        assert!(taken.starts_with("250"), "{taken}\n{}", postfix.log());
+        // What Postfix only hands on is not known to the milter as Postfix's; the log says what to do.
+        let onward = Mail { from: "x@outside.example", to: "x@branch.example", subject: "to a branch" };
+        server.refuses(STRANGER, onward);
+        until("the advice", &|| site.log(), || {
+            let said = site.log();
+            said.lines().any(|line| line.contains("x@branch.example") && line.contains("domains.relay")).then_some(())
+        });
+    });
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::demo::{Account, Demo, Dialogue, free_ports, message};
 use crate::exim::guard::{Guard, NO_ANSWERS};
+use crate::guides::{Promise, Site};
 use crate::support::{CLIENT, Folder, Mail, OUTSIDE, Outside, Process, STRANGER, Server, example, expiry, pop_login};
 use crate::support::{story, unpacked};
 
@@ -114,6 +115,35 @@ fn story_of_addresses(demo: &mut Demo, server: &Server<'_>) {
     server.refuses(STRANGER, mail("a stranger again"));
     let relayed = ["after the login", "in another name", "to a domain of ours", "after the second login"];
     server.has_relayed(&[&relayed[..], &["with the guard again"]].concat());
+}
+
+/// The guide from nothing, with both servers: accounts for POP3 in Sekisho, everybody else of the domain unknown to it.
+#[test]
+fn t59_the_guide_from_an_empty_configuration() {
+    let site = Site::start("qmail", &["qmail/sekisho.toml"]);
+    let (login, password) = ("alice@example.test", "a long password");
+    site.ruled(&["user", "add", login, "--new-domain"], &format!("{password}\n"));
+    let (socketmap, dovecot_auth) = (site.port(10032), site.port(10034));
+    let (tcpserver, qpsmtpd) = (Tcpserver::start_at(socketmap, dovecot_auth), Qpsmtpd::start(socketmap));
+    let log_in = || {
+        let (mut pop3, answer) = tcpserver.log_in(login, password);
+        assert!(answer.starts_with("+OK"), "{answer}\n{}", site.log());
+        assert!(pop3.say("QUIT").starts_with("+OK"));
+    };
+    let promise = |inside| Promise {
+        own: "erika@example.test",
+        nobody: None,
+        inside,
+        client: CLIENT,
+        login: &log_in,
+        other: None,
+    };
+    let queued = || tcpserver.queued().concat();
+    tcpserver.tell(&|_, _| (), |server| promise(&queued).is_kept_by(server));
+    site.ruled(&["grant", "revoke", "--all"], "");
+    let forwarded = || qpsmtpd.outside.mails().concat();
+    let by_sender = Promise { other: Some("bob@example.test"), ..promise(&forwarded) };
+    qpsmtpd.tell(|server| by_sender.is_kept_by(server));
 }
 
 #[test]

@@ -45,6 +45,8 @@ struct Setup {
     defines: Vec<String>,
     /// The `include`s that stay: `sekisho.m4`, …
     ours: Vec<&'static str>,
+    /// m4 lines that what `OSTYPE` defines must not overrule.
+    late: Vec<String>,
     /// Rulesets of the test's own.
     rulesets: Vec<&'static str>,
     /// Port of who takes the mail for `example.test`.
@@ -124,7 +126,7 @@ impl Sendmail {
         // Its own includes go unless they are chosen; the others come where they stand.
         for line in example.lines().filter(|line| !line.starts_with("include(")) {
             if line.starts_with("MAILER(`local'") {
-                lines.extend(chosen.iter().map(String::as_str));
+                lines.extend(setup.late.iter().chain(&chosen).map(String::as_str));
                 lines.push("LOCAL_RULESETS");
                 lines.extend(&setup.rulesets);
             }

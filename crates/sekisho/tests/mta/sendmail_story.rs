@@ -1,12 +1,42 @@
 //! The whole story with sendmail, by socketmap and by the classical file.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::{ALICE_AT, Sendmail, Setup, pop_login, signal};
 use crate::demo::Demo;
-use crate::support::{OUTSIDE, STRANGER, expiry_from, story_from};
+use crate::guides::{Promise, Site};
+use crate::support::{Folder, OUTSIDE, STRANGER, Server, expiry_from, file_text, story_from};
 
 fn beside(demo: &Demo) -> Sendmail {
     let setup = Setup::with(&["sekisho.m4"]).socketmap(demo.port("socketmap")).inside(demo.port("smtp"));
     Sendmail::start(&setup)
+}
+
+/// The guide from nothing: socketmap and milter, and a user of the machine's own in a domain of `local-host-names`.
+#[test]
+fn t59_the_guide_from_an_empty_configuration() {
+    let site = Site::start("sendmail", &["sendmail/sekisho.toml", "dovecot/sekisho.toml"]);
+    let mail = Folder::new();
+    fs::set_permissions(mail.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let deliver =
+        mail.write("deliver", &format!("#!/bin/sh\nfor user; do :; done\ncat >> {}/\"$user\"\n", mail.text()));
+    fs::set_permissions(&deliver, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut setup = Setup::with(&["sekisho.m4", "sekisho-milter.m4"]).socketmap(site.port(10032));
+    setup = setup.milter(site.port(10033), "10s");
+    setup.late.push(format!("define(`LOCAL_MAILER_PATH', `{}')dnl", deliver.display()));
+    let sendmail = Sendmail::start(&setup);
+    sendmail.tell(|server| {
+        let promise = Promise {
+            own: "backup@own.example",
+            nobody: Some("nobody-here@own.example"),
+            inside: &|| file_text(&mail.join("backup")),
+            client: ALICE_AT,
+            login: &|| site.hears_of_a_login(ALICE_AT),
+            other: Some("bob@example.test"),
+        };
+        promise.is_kept_by(&Server { refusal: "", ..*server });
+    });
 }
 
 #[test]

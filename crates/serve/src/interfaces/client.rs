@@ -45,9 +45,21 @@ pub struct Asking<'a> {
     pub terms: &'a Terms,
     /// Who decides about relaying.
     pub mode: RelayMode,
+    /// How far a recipient is judged.
+    pub depth: Depth,
 }
 
 impl Asking<'_> {
+    /// The same about a recipient that is judged so far.
+    #[must_use]
+    pub fn to(self, depth: Depth) -> Self {
+        Self { depth, ..self }
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::asked_by_mail_server(self.depth)
+    }
+
     fn judge(&self) -> Judge<'_> {
         Judge { sources: &self.connection.border.sources, terms: self.terms, policy: &self.terms.mta_policy }
     }
@@ -55,7 +67,7 @@ impl Asking<'_> {
     /// A case of a client as it is told of.
     pub fn case(&self, told: &Told<'_>) -> Case {
         let (session, listener) = (self.connection.session, std::sync::Arc::clone(&self.connection.listener));
-        let mut case = Case::new(Connected { client: told.ip, session, listener }, manner(self.mode));
+        let mut case = Case::new(Connected { client: told.ip, session, listener }, self.manner());
         // As our own server takes it.
         let read = |text: &str| Host::read_greeting(text.as_bytes());
         let shown = |text: &str| read(text).map_or_else(|| text.to_owned(), |host| host.to_string());
@@ -66,7 +78,7 @@ impl Asking<'_> {
 
     /// The same case at a later question: who logged in, and by what it is judged, may have changed since.
     pub fn again(&self, case: &mut Case, told: &Told<'_>) {
-        case.set_manner(manner(self.mode));
+        case.set_manner(self.manner());
         case.set_login(login(told));
     }
 
@@ -123,8 +135,8 @@ impl Asking<'_> {
         self.judge().address_right(case).await
     }
 
-    /// A reverse-path that cannot be read: nobody's, so no login may use it. Where we do not decide about relaying, another
-    /// client's is the mail server's to judge.
+    /// A reverse-path that cannot be read: nobody's, so no login of ours may use it, and nobody relays with it. Another client
+    /// may write to the mail server's own recipients with it (`root`), if the mail server takes it.
     pub async fn unreadable_sender(&self, told: &Told<'_>, address: &[u8], error: AddressError) -> Answer {
         let proved = match told.login {
             Some(login) => Proved::told_by_mail_server(&self.connection.border.sources, login, told.ip).await,
@@ -136,11 +148,12 @@ impl Asking<'_> {
         self.unreadable(told, address, error)
     }
 
-    /// A forward-path that cannot be read leads nowhere that we could give a right to.
+    /// A forward-path that cannot be read leads nowhere that we could give a right to; the mail server may have a mailbox of
+    /// that name (`alice`).
     pub fn unreadable(&self, told: &Told<'_>, address: &[u8], error: AddressError) -> Answer {
-        match self.mode {
-            RelayMode::Permit => self.refuse_address(told, address, error),
-            RelayMode::Restrict => Answer::Pass,
+        match self.depth {
+            Depth::Relaying => self.refuse_address(told, address, error),
+            Depth::Rules | Depth::Hosting | Depth::Granting | Depth::Offering => Answer::Pass,
         }
     }
 
@@ -163,13 +176,6 @@ impl From<Decision> for Answer {
             (None, Outcome::Refuse(_) | Outcome::Defer(_)) => Self::Refuse(replies::internal_fault()),
         }
     }
-}
-
-fn manner(mode: RelayMode) -> Manner {
-    Manner::asked_by_mail_server(match mode {
-        RelayMode::Permit => Depth::Relaying,
-        RelayMode::Restrict => Depth::Hosting,
-    })
 }
 
 /// A login counts if our directory knows it, which is asked at each question.

@@ -8,7 +8,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use guard::AskedRcpt;
+use guard::{AskedRcpt, Depth};
 use mta::milter::{Config, Event, Modification, Reply, Session, path_text};
 use smtp::address::{AddressError, ForwardPath};
 use tracing::warn;
@@ -22,6 +22,9 @@ use listen::Link;
 const IDLE_WAIT: Duration = Duration::from_hours(2);
 /// Recipients outside of one message; far more than a mail server takes at once.
 const RELAYED_MAX: usize = 10_000;
+/// What sendmail and Postfix call the mailers that put mail into mailboxes, files and programs of their own.
+const OWN_MAILERS: [&str; 11] =
+    ["local", "virtual", "lmtp", "prog", "*file*", "procmail", "cyrus", "cyrusv2", "dovecot", "maildrop", "mailman"];
 /// What a message is held or thrown away for, as its log shows.
 const BY_RULE: &str = "access rule";
 
@@ -142,9 +145,18 @@ impl Filter<'_> {
         Told { ip: self.client, helo: self.helo.as_deref(), login }
     }
 
+    /// Whether the mail server says that it delivers this recipient itself. Then it is judged as where we only take away: no
+    /// right is looked for, and none is said. Of a domain that the mail server hands on (`relay`, `smtp`, `esmtp`) nothing
+    /// tells whether it answers for it, so those are to be named in `domains.relay`.
+    fn goes_to_its_own(&self) -> bool {
+        let mailer = self.session.macro_value("rcpt_mailer").and_then(|octets| str::from_utf8(octets).ok());
+        mailer.is_some_and(|mailer| OWN_MAILERS.iter().any(|own| own.eq_ignore_ascii_case(mailer)))
+    }
+
     async fn mail(&mut self, written: &[u8], in_force: &InForce) -> Reply {
         let mut case = self.case.take();
-        let (asking, told) = (self.connection.asking(in_force), self.told());
+        // Whose the recipients are is not known yet.
+        let (asking, told) = (self.connection.asking(in_force).to(Depth::Hosting), self.told());
         let (answer, open) = match path::reverse(written) {
             Ok(reverse_path) => {
                 let case = case.get_or_insert_with(|| Box::new(asking.case(&told)));
@@ -161,7 +173,10 @@ impl Filter<'_> {
         // Without MAIL there is nothing to judge by.
         let Some(open) = self.open.filter(|_| self.relayed.len() < RELAYED_MAX) else { return Reply::Tempfail };
         let mut case = self.case.take();
-        let (asking, told) = (self.connection.asking(in_force), self.told());
+        let (mut asking, told) = (self.connection.asking(in_force), self.told());
+        if self.goes_to_its_own() {
+            asking = asking.to(Depth::Hosting);
+        }
         let answer = match (open, case.as_deref_mut(), path::forward(written)) {
             (Ok(()), Some(case), Ok(forward)) => {
                 asking.again(case, &told);

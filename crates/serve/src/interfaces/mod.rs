@@ -20,6 +20,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use guard::Depth;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tracing::{debug, info};
@@ -83,7 +84,11 @@ impl Connection {
 
     /// By what its questions are answered.
     pub fn asking<'a>(&'a self, in_force: &'a InForce) -> Asking<'a> {
-        Asking { connection: self, terms: &in_force.terms, mode: in_force.relay }
+        let depth = match in_force.relay {
+            RelayMode::Permit => Depth::Relaying,
+            RelayMode::Restrict => Depth::Hosting,
+        };
+        Asking { connection: self, terms: &in_force.terms, mode: in_force.relay, depth }
     }
 
     /// Where a login comes from that the mail server tells of.

@@ -32,9 +32,10 @@ pub struct WrittenListener {
     /// they are told of a client, loopback, and nothing wider than `relay.networks` may be.
     #[serde(default)]
     pub peers: Vec<String>,
-    /// For `policy`, `milter` and `socketmap`: who decides about relaying. `"permit"`: this server; a grant answers OK, and a
-    /// recipient that is not ours is refused without one. In Postfix the policy service must then stand before
-    /// `reject_unauth_destination`. `"restrict"`: the mail server that asks; we only take away. Default `"restrict"`.
+    /// For `policy`, `milter` and `socketmap`: who decides about relaying. `"permit"`: this server; a grant answers OK. Without
+    /// one, a recipient that the mail server does not have is refused where it says so: by `policy_context=foreign`, or to a
+    /// milter by any mailer but those of its own (`local`, `virtual`, `lmtp`). In Postfix the policy service must then stand
+    /// before `reject_unauth_destination`. `"restrict"`: the mail server that asks; we only take away. Default `"restrict"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay: Option<RelayMode>,
     /// For `auth-policy`: file whose first line is the secret that every request must show, at least 16 characters, not

@@ -114,6 +114,58 @@ fn a_mail_server_that_decides_itself_is_told_what_is_ours_only() {
     assert_eq!(rule_in(&policy(), &unknown, &mut unknown.case(manner)).reason(), Some("unknown-user"));
 }
 
+/// A mail server may have recipients that nothing here has: having no right is then no refusal, and no right either. Asked
+/// about what it does not have, the refusal is said.
+#[test]
+fn t59_a_mail_server_s_own_recipients_are_not_refused() {
+    let (policy, fault) = (policy(), Fault::TimedOut("test"));
+    let inside = Device {
+        name: "scanner".to_owned(),
+        login: "alice-scanner@example.test".to_owned(),
+        reverse_path: None,
+        scope: RecipientScope::HostedOnly,
+        messages_per_hour: None,
+    };
+    let bound = Login::attest_authenticated("alice@example.test".into(), Some(Arc::new(inside)));
+    let worlds = [
+        (stranger(), "relay-denied", [true, true]),
+        (
+            World { owners: Fact::Known(vec!["bob@example.test".to_owned()]), ..pop_user() },
+            "sender-not-granted",
+            [true, true],
+        ),
+        (World { from: "<>", ..pop_user() }, "null-sender-not-granted", [true, true]),
+        (World { to: "<postmaster@[192.0.2.99]>".to_owned(), ..stranger() }, "relay-denied", [true, true]),
+        (World { charge: Fact::Known(Charged::Exceeded), ..pop_user() }, "grant-exhausted", [true, false]),
+        (World { charge: Fact::Unknown(fault), ..pop_user() }, "authority-unavailable", [true, false]),
+        (World { name: Fact::Unknown(fault), ..stranger() }, "authority-unavailable", [true, false]),
+        (World { login: Some(bound), ..pop_user() }, "recipient-out-of-scope", [true, false]),
+        // What is ours, and whose the sender is, must be known whoever else may answer.
+        (World { hosting: Fact::Unknown(fault), ..stranger() }, "authority-unavailable", [false, false]),
+        (World { hosting: Fact::Known(Hosting::UnknownUser), ..stranger() }, "unknown-user", [false, false]),
+        (World { login: Some(login("bob@example.test")), ..pop_user() }, "sender-not-yours", [false, false]),
+    ];
+    for (world, reason, left) in worlds {
+        let judged = |depth| rule_in(&policy, &world, &mut world.case(Manner::asked_by_mail_server(depth)));
+        assert_eq!(judged(Depth::Relaying).reason(), Some(reason));
+        for (depth, left) in [Depth::Granting, Depth::Offering].into_iter().zip(left) {
+            let ruling = judged(depth);
+            assert_eq!(ruling.outcome == Outcome::Proceed, left, "{reason} {depth:?}: {}", ruling.trace);
+            assert_eq!(ruling.reason(), (!left).then_some(reason), "{depth:?}");
+        }
+    }
+    for depth in [Depth::Granting, Depth::Offering] {
+        let manner = Manner::asked_by_mail_server(depth);
+        assert_eq!(rule_in(&policy, &pop_user(), &mut pop_user().case(manner)).right().unwrap().code(), "pop");
+        // What was permitted is not permitted any more once its right is gone.
+        let (gone, mut case) = (stranger(), pop_user().case(manner));
+        let parsed = ForwardPath::parse(&gone.to).unwrap();
+        let asked = AskedRcpt { forward_path: &parsed.path, had_source_route: false };
+        let confirmed = Command::confirm(asked, &case, gone.now);
+        assert_eq!(drive(&policy, &gone, &mut case, confirmed).reason(), Some("relay-denied"), "{depth:?}");
+    }
+}
+
 /// A record is whole, and can be written down.
 #[test]
 fn a_record_tells_it_all() {

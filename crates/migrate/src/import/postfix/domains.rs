@@ -74,7 +74,8 @@ impl Taking<'_> {
             own.iter().map(String::as_str).filter(|it| it.contains('.') && !it.starts_with("localhost")).collect();
         if self.main.get("mydestination").is_some() && !outside.is_empty() {
             let instead = format!(
-                "domains with accounts live in the directory: sekisho domain add DOMAIN for {}",
+                "domains with accounts live in the directory: sekisho domain add DOMAIN for {}; \
+                 those whose mailboxes another server keeps belong into [[domains.relay]]",
                 shortened(&outside)
             );
             self.making.not_taken(&at, "mydestination", &instead);

@@ -10,7 +10,7 @@ mod tests;
 use std::io;
 use std::time::{Duration, Instant};
 
-use guard::AskedRcpt;
+use guard::{AskedRcpt, Depth};
 use mta::policy::{Decoder, Reply, Request, Stage, Text};
 use smtp::address::AddressError;
 
@@ -81,9 +81,21 @@ async fn answer(connection: &Connection, in_force: &InForce, request: &Request) 
     let told = Told { ip: request.client_address(), helo: text(request.helo_name()), login };
     let asking = connection.asking(in_force);
     match stage {
-        Stage::Rcpt => at_rcpt(asking, &told, request).await,
-        Stage::Mail => at_mail(asking, &told, request).await,
+        Stage::Rcpt => at_rcpt(asking.to(depth(in_force.relay, request)), &told, request).await,
+        // Whose the recipients are is not known yet.
+        Stage::Mail => at_mail(asking.to(Depth::Hosting), &told, request).await,
         _ => reply(asking.connect(&mut asking.case(&told)).await),
+    }
+}
+
+/// How far a recipient is judged. The protocol does not say whether the mail server has it, so that is told by the place from
+/// which it is asked: before Postfix has looked (`grant`), behind `permit_auth_destination` (`foreign`), or nothing of it.
+fn depth(relay: RelayMode, request: &Request) -> Depth {
+    match (relay, request.policy_context()) {
+        (RelayMode::Restrict, _) => Depth::Hosting,
+        (RelayMode::Permit, b"grant") => Depth::Granting,
+        (RelayMode::Permit, b"foreign") => Depth::Relaying,
+        (RelayMode::Permit, _) => Depth::Offering,
     }
 }
 
@@ -121,7 +133,12 @@ async fn at_rcpt(asking: Asking<'_>, told: &Told<'_>, request: &Request) -> Repl
     });
     asking.again(case, told);
     // What was permitted was charged, and is permitted again as long as the right is there.
-    let answer = if was_permitted { asking.confirm(case, asked).await } else { asking.rcpt(case, asked).await };
+    let confirmed = if was_permitted { Some(asking.confirm(case, asked).await) } else { None };
+    let answer = match confirmed {
+        Some(answer) if answer == Answer::Permit || asking.depth == Depth::Relaying => answer,
+        // The right is gone; without it the recipient may still be one of the mail server's own.
+        Some(_) | None => asking.rcpt(case, asked).await,
+    };
     message.judged();
     if answer == Answer::Permit {
         message.permitted(recipient);

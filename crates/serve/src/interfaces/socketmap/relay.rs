@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use guard::{AddressRight, AskedRcpt, Reason};
+use guard::{AddressRight, AskedRcpt, Depth, Reason};
 use mta::socketmap::Reply;
 
 use super::key::{Relayed, Relaying, relaying};
 use super::{YES, told};
-use crate::interfaces::client::{Answer, Asking};
+use crate::interfaces::client::Answer;
 use crate::interfaces::{Connection, InForce};
 use config::RelayMode;
 
@@ -35,7 +35,7 @@ async fn address(connection: &Connection, in_force: &InForce, ip: IpAddr) -> Rep
 /// One recipient, judged and charged as at RCPT, whoever decides about relaying on this listener.
 async fn mail(connection: &Connection, in_force: &InForce, relayed: Relayed) -> Reply {
     let Relayed { ip, reverse_path, forward } = relayed;
-    let asking = Asking { mode: RelayMode::Permit, ..connection.asking(in_force) };
+    let asking = connection.asking(in_force).to(Depth::Relaying);
     let asked = AskedRcpt { forward_path: &forward.path, had_source_route: forward.had_source_route };
     let mut case = asking.case(&told(ip));
     case.begin(reverse_path, None);
