@@ -139,11 +139,6 @@ async fn mailbox(border: &Border, login: &str) -> Result<Option<Mailbox>, Unavai
     let Some((path, octets)) = find(&border.sources.directory, &border.site.load().settings, login).await? else {
         return Ok(None);
     };
-    let at = path.clone();
-    let made = tokio::task::spawn_blocking(move || ensure_maildir(&at)).await;
-    if let Err(error) = made.unwrap_or_else(|_| Err(io::Error::other("making it ended by a panic"))) {
-        return Err(Unavailable(format!("mailbox {}: {error}", path.display())));
-    }
     Ok(Some(Mailbox { path, quota: maildir::Quota { octets, messages: None } }))
 }
 

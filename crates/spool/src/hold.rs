@@ -1,6 +1,9 @@
 //! What the operator may do with a message: keep it, let it go, try it, take it out. What is held here has no end by
 //! itself and counts towards no bound.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use crate::entry::{Entry, OriginKey};
@@ -26,6 +29,16 @@ impl Spool {
         self.written().await?;
         let of_login = |entry: &Entry| matches!(&entry.origin, OriginKey::Account(by) if **by == *login);
         self.hold_all(self.ids_of(of_login), reason).await
+    }
+
+    /// The logins that brought what is in the queue.
+    pub fn logins(&self) -> BTreeSet<Arc<str>> {
+        let index = self.shared.index();
+        let of_login = |entry: &Entry| match &entry.origin {
+            OriginKey::Account(login) => Some(Arc::clone(login)),
+            OriginKey::Outside | OriginKey::Bounce | OriginKey::Grant(_) => None,
+        };
+        index.entries.values().filter_map(|entry| of_login(entry)).collect()
     }
 
     /// As [`Spool::hold_of_login`], for what came by a right without a login (`network`, `client-map`, `pop`): of that all

@@ -110,11 +110,12 @@ impl Building {
         }
         let malformed = PolicyError::NotAnAttribute { line: self.attributes };
         let equals = line.iter().position(|&octet| octet == b'=').filter(|&at| at > 0).ok_or(malformed)?;
-        // The target of a web page's request may have an equals sign in it (T50).
-        if smtp::line::find(0, line).is_some() || smtp::http::is_request(line) {
+        let (name, value) = (&line[..equals], &line[equals + 1..]);
+        // A name has no blanks: the request line of a web page and its header fields, which may have an equals sign in
+        // them, are no attributes (T50).
+        if !name.iter().all(u8::is_ascii_graphic) || smtp::line::find(0, value).is_some() {
             return Err(malformed);
         }
-        let (name, value) = (&line[..equals], &line[equals + 1..]);
         self.length += name.len() + value.len();
         if self.length > REQUEST_OCTETS_MAX {
             return Err(PolicyError::RequestTooLong);
