@@ -169,7 +169,14 @@ fn write(shared: &Shared, delivery: &maildir::Delivery, one: &Addressed) -> Resu
         quota: one.mailbox.quota,
         head: head.as_bytes(),
     };
-    delivery.write(&order, &mut job.body.reader())
+    match delivery.write(&order, &mut job.body.reader()) {
+        // A new account's, or one of a restored directory: made here, since only these threads may wait for such a disk.
+        Err(DeliverError::Missing { maildir }) => {
+            maildir::create(&maildir).map_err(|source| DeliverError::Io { path: maildir, op: "making", source })?;
+            delivery.write(&order, &mut job.body.reader())
+        }
+        written => written,
+    }
 }
 
 /// The trace fields of final delivery (RFC 5321 §4.4).

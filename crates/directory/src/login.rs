@@ -143,7 +143,7 @@ impl Why {
 }
 
 /// Up to where changes were seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RightsMark(i64);
 
 /// Logins of which rights have ended.
@@ -240,8 +240,13 @@ impl Directory {
         self.generations.subscribe()
     }
 
+    /// A mark behind all changes of logins that there were.
+    pub async fn rights_mark(&self) -> Result<RightsMark> {
+        self.store.newest_change().await.map(RightsMark)
+    }
+
     /// The logins of which rights have ended after a mark, and the mark for the next question. An account or device was
-    /// made, deleted, locked, cut off, or got another password; the mark 0 is before all that is remembered.
+    /// made, deleted, locked, cut off, or got another password.
     pub async fn ended_rights(&self, after: RightsMark) -> Result<EndedRights> {
         let (revision, logins) = self.store.ended_rights(after.0).await?;
         Ok(EndedRights { logins, mark: RightsMark(revision) })
@@ -343,7 +348,7 @@ impl Directory {
             }
         }
         let before = self.generations.any_login();
-        let row = self.store.login(&login).await?.map(Arc::new);
+        let row = Box::pin(self.store.login(&login)).await?.map(Arc::new);
         let stamp = self.stamp(&login, row.as_deref());
         // Something changed while it was read: whether it was this is not known, so it is not remembered.
         if self.generations.any_login() != before {

@@ -104,7 +104,8 @@ impl Directory {
         {
             return Ok(found);
         }
-        let found = match self.expand(&domains.value, &asked.name).await {
+        // Boxed: nearly all are answered above, and a future that holds the database's would be moved about for each.
+        let found = match Box::pin(self.expand(&domains.value, &asked.name)).await {
             Ok(found) => found,
             // What an alias once led to is nothing to go by when it is broken now.
             Err(error @ DirectoryError::Alias { .. }) => return Err(error),
@@ -129,15 +130,20 @@ impl Directory {
 
     /// The hosted domains, current for the generation they are stamped with.
     async fn hosted(&self, memory: Memory) -> Result<Arc<Stamped<Domains>>> {
-        let current = || {
-            let kept = self.routes.domains.load_full();
-            kept.filter(|kept| memory != Memory::PassedBy && kept.generation == self.generations.routing())
-        };
-        if let Some(domains) = current() {
+        if let Some(domains) = self.hosted_before(memory) {
             return Ok(domains);
         }
+        Box::pin(self.read_hosted(memory)).await
+    }
+
+    fn hosted_before(&self, memory: Memory) -> Option<Arc<Stamped<Domains>>> {
+        let kept = self.routes.domains.load_full();
+        kept.filter(|kept| memory != Memory::PassedBy && kept.generation == self.generations.routing())
+    }
+
+    async fn read_hosted(&self, memory: Memory) -> Result<Arc<Stamped<Domains>>> {
         let _reading = self.routes.reading_domains.lock().await;
-        if let Some(domains) = current() {
+        if let Some(domains) = self.hosted_before(memory) {
             return Ok(domains);
         }
         let generation = self.generations.routing();

@@ -101,14 +101,8 @@ pub struct UsedRight {
 
 impl Record {
     /// Of a verdict that was just given. `id` is random.
-    pub fn new(id: ExplainId, of: Origin, judged: Decided<'_, '_>) -> Self {
-        let Decided { policy, case, command, verdict } = judged;
-        let login = case.greeting.claims_login.then(|| command.login()).flatten();
-        let grant = match &verdict.outcome {
-            Outcome::Accept(Recipient::Relayed(_, grant)) => Some(grant.right()),
-            _ => None,
-        };
-        let by_right = grant.and_then(Right::login);
+    pub fn new(id: ExplainId, of: Origin, decided: &Decided<'_, '_>) -> Self {
+        let Decided { policy, case, command, verdict } = *decided;
         Self {
             form: FORM,
             id,
@@ -117,12 +111,9 @@ impl Record {
             at: command.now,
             stage: command.stage,
             client: case.client,
-            helo: case.greeting.helo.clone(),
-            login: login.map(Login::login).or(by_right).map(str::to_owned),
-            device: match login {
-                Some(login) => login.device().map(|device| device.name.clone()),
-                None => grant.and_then(Right::device).map(str::to_owned),
-            },
+            helo: decided.helo().map(str::to_owned),
+            login: decided.login().map(str::to_owned),
+            device: decided.device().map(str::to_owned),
             reverse_path: case.reverse_path().map(ToString::to_string),
             forward_path: command.forward_path.map(ToString::to_string),
             facts: command.known(case).cloned().collect(),
@@ -135,13 +126,13 @@ impl Record {
                 of: refusal.of,
                 said: refusal.said.clone(),
             }),
-            right: grant.map(|right| UsedRight { code: right.code(), line: right.line().cloned() }),
+            right: decided.right().map(|right| UsedRight { code: right.code(), line: right.line().cloned() }),
             trace: command.trace.clone(),
         }
     }
 }
 
-/// A command with its verdict.
+/// A command with its verdict: what a record is made of. Whoever only tells of it, reads it here and copies nothing.
 #[derive(Clone, Copy)]
 pub struct Decided<'d, 'c> {
     /// By what it was judged.
@@ -152,4 +143,36 @@ pub struct Decided<'d, 'c> {
     pub command: &'d Command<'c>,
     /// What it came to.
     pub verdict: &'d Verdict,
+}
+
+impl<'d> Decided<'d, '_> {
+    /// What the client calls itself.
+    pub fn helo(&self) -> Option<&'d str> {
+        self.case.greeting.helo.as_deref()
+    }
+
+    /// Who logged in, or whose login gave the right.
+    pub fn login(&self) -> Option<&'d str> {
+        self.logged_in().map(Login::login).or_else(|| self.right()?.login())
+    }
+
+    /// The device by which he did.
+    pub fn device(&self) -> Option<&'d str> {
+        match self.logged_in() {
+            Some(login) => login.device().map(|device| &*device.name),
+            None => self.right()?.device(),
+        }
+    }
+
+    /// The right by which the recipient is relayed.
+    pub fn right(&self) -> Option<&'d Right> {
+        match &self.verdict.outcome {
+            Outcome::Accept(Recipient::Relayed(_, grant)) => Some(grant.right()),
+            _ => None,
+        }
+    }
+
+    fn logged_in(&self) -> Option<&'d Login> {
+        self.command.login().filter(|_| self.case.greeting.claims_login)
+    }
 }

@@ -4,7 +4,7 @@
 //! early counts as wrong. The client learns one thing only, that it failed; the log says why. Guesses are told apart by a keyed hash, so that the
 //! same wrong password counts once (and is stored nowhere).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -44,6 +44,19 @@ pub struct Proved {
     pub identity: Identity,
 }
 
+/// An unknown address is one that no device's networks can hold.
+fn known(ip: Option<IpAddr>) -> IpAddr {
+    ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// What the directory says.
+fn asked<T>(answer: Result<T, directory::DirectoryError>) -> Fact<T> {
+    answer.map(Fact::Known).unwrap_or_else(|error| {
+        warn!(%error, "login unchecked");
+        Fact::Unknown(Fault::Unavailable("directory"))
+    })
+}
+
 impl Proved {
     fn new(identity: Identity) -> Self {
         Self { login: identity.login.to_string(), identity }
@@ -52,31 +65,19 @@ impl Proved {
     /// A login that a mail server beside us has checked. It counts if it is one of ours that may log in now; of those that we
     /// do not know nothing is said.
     pub async fn told_by_mail_server(sources: &Sources, login: &str, ip: Option<IpAddr>) -> Fact<Option<Self>> {
-        // An unknown address is one that no device's networks can hold.
-        let ip = ip.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-        match sources.directory.identity(login, ip).await {
-            Ok(Ok(identity)) => Fact::Known(Some(Self::new(identity))),
-            Ok(Err(why)) => {
+        let ip = known(ip);
+        asked(sources.directory.identity(login, ip).await).map(|found| match found {
+            Ok(identity) => Some(Self::new(identity)),
+            Err(why) => {
                 debug!(client = %ip, login = ?login, %why, "login foreign");
-                Fact::Known(None)
+                None
             }
-            Err(error) => {
-                warn!(%error, "login unchecked");
-                Fact::Unknown(Fault::Unavailable("directory"))
-            }
-        }
+        })
     }
 
     /// Whether he still may, and what: asked anew, since a right that was proved is not kept.
     pub async fn still(&self, sources: &Sources, ip: Option<IpAddr>) -> Fact<Result<Self, directory::Why>> {
-        let ip = ip.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-        match sources.directory.still(&self.identity, ip).await {
-            Ok(still) => Fact::Known(still.map(Self::new)),
-            Err(error) => {
-                warn!(%error, "login unchecked");
-                Fact::Unknown(Fault::Unavailable("directory"))
-            }
-        }
+        asked(sources.directory.still(&self.identity, known(ip)).await).map(|still| still.map(Self::new))
     }
 
     /// A device with bounds of its own: a POP grant is the account's, without them, and would widen what the device may do.

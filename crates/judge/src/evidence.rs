@@ -7,7 +7,7 @@ use directory::{Identity, Why};
 use guard::never_granted::{Named, Never};
 use guard::{PopSource, Subject};
 use smtp::{Host, Mailbox};
-use state::{PopLogin, Revoke, StateError};
+use state::{PopLogin, Revoke, State, StateError};
 use tracing::{debug, info, warn};
 
 use super::session::SessionId;
@@ -60,6 +60,13 @@ pub struct Recorder<'a> {
     pub session: SessionId,
 }
 
+/// Takes back what a login was granted: at once in memory, and what cannot be written is seen to at the next start.
+pub async fn end_grants(state: &State, login: &str) {
+    if let Err(error) = state.revoke(Revoke::Login(login.to_owned())).await {
+        warn!(%error, note = "the grant is revoked in memory, until the next start", "revocation unwritten");
+    }
+}
+
 impl Recorder<'_> {
     /// Records a login; durable when it says so. An address that is nobody's is refused, whoever tells of it.
     pub async fn record(&self, told: &ToldLogin) -> Recorded {
@@ -76,9 +83,16 @@ impl Recorder<'_> {
         }
         let lifetime = self.terms.settings.relay.pop.lifetime;
         let recorded = self.sources.state.record(self.login(told), lifetime).await;
+        self.recorded(told, recorded).await
+    }
+
+    /// What came of recording it.
+    async fn recorded(&self, told: &ToldLogin, recorded: Result<state::Recorded, StateError>) -> Recorded {
         // A change that was made meanwhile found nothing to take back yet.
         if recorded.is_ok() && !self.still(told).await {
-            self.take_back(told).await;
+            if let Subject::Account(login) = &told.subject {
+                end_grants(&self.sources.state, login).await;
+            }
             return self.ended(told);
         }
         self.tell(told, recorded)
@@ -96,14 +110,6 @@ impl Recorder<'_> {
                 Ok(Err(_)) | Err(_) => false,
             },
             (None, _) => true,
-        }
-    }
-
-    async fn take_back(&self, told: &ToldLogin) {
-        if let Subject::Account(login) = &told.subject
-            && let Err(error) = self.sources.state.revoke(Revoke::Login(login.clone())).await
-        {
-            warn!(%error, note = "the grant is revoked in memory, until the next start", "revocation unwritten");
         }
     }
 
@@ -125,13 +131,15 @@ impl Recorder<'_> {
         let logins = counting.map(|(told, _)| self.login(told)).collect();
         let lifetime = self.terms.settings.relay.pop.lifetime;
         let mut answers = self.sources.state.record_many(logins, lifetime).await.into_iter();
-        let told = told.iter().zip(checked);
-        told.map(|(told, checked)| match checked {
-            // There is one for each that was given.
-            Ok(()) => self.tell(told, answers.next().unwrap_or(Err(StateError::Closed))),
-            Err(refused) => refused,
-        })
-        .collect()
+        let mut recorded = Vec::with_capacity(told.len());
+        for (told, checked) in told.iter().zip(checked) {
+            recorded.push(match checked {
+                // There is one for each that was given.
+                Ok(()) => self.recorded(told, answers.next().unwrap_or(Err(StateError::Closed))).await,
+                Err(refused) => refused,
+            });
+        }
+        recorded
     }
 
     fn check(&self, told: &ToldLogin, named: Named) -> Result<(), Recorded> {

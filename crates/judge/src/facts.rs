@@ -1,13 +1,17 @@
 //! Facts for the guard: each look-up has a deadline, and what failed or is late is *unknown*, never a default.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use directory::Directory;
 use guard::{Fact, Fault, Hosting, PopEvidence, RelayPolicy};
 use smtp::{Host, Mailbox, ReversePath};
 use state::{Answer, State, StateError};
+use tokio::time::Instant;
 
 /// How long accounts and evidence may take: they are on this machine.
 const LOCAL_WAIT: Duration = Duration::from_secs(5);
@@ -75,28 +79,35 @@ pub async fn pop_evidence(state: &State, addr: IpAddr) -> Fact<Answer<Vec<PopEvi
 
 /// What the state says within its time.
 pub(super) async fn kept<T>(look_up: impl Future<Output = Result<T, StateError>>) -> Fact<T> {
-    match tokio::time::timeout(LOCAL_WAIT, look_up).await {
-        Ok(Ok(found)) => Fact::Known(found),
-        Ok(Err(error)) => Fact::Unknown(error.fault()),
-        Err(_) => Fact::Unknown(Fault::TimedOut("state")),
+    match by(Instant::now() + LOCAL_WAIT, look_up).await {
+        Some(Ok(found)) => Fact::Known(found),
+        Some(Err(error)) => Fact::Unknown(error.fault()),
+        None => Fact::Unknown(Fault::TimedOut("state")),
     }
 }
 
-/// A fresh id for a decision. Not a secret: if the system has no random octets, the clock will do.
+/// What a look-up gives, unless it is late. Nearly all have their answer at once, and need no clock.
+pub(super) async fn by<T>(until: Instant, look_up: impl Future<Output = T>) -> Option<T> {
+    let mut look_up = pin!(look_up);
+    match poll_fn(|context| Poll::Ready(look_up.as_mut().poll(context))).await {
+        Poll::Ready(found) => Some(found),
+        Poll::Pending => tokio::time::timeout_at(until, look_up).await.ok(),
+    }
+}
+
+/// A fresh id for a decision. Not a secret, so it need not be asked of the system each time: the hash of nothing under a key
+/// that the standard library draws once for a thread and counts on.
 pub fn explain_id() -> guard::ExplainId {
-    let random = getrandom::u64().unwrap_or_else(|_| {
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| u64::from(since.subsec_nanos()) << 8)
-    });
-    guard::ExplainId::from_random(random)
+    guard::ExplainId::from_random(RandomState::new().build_hasher().finish())
 }
 
 async fn asked<T>(look_up: impl Future<Output = Result<T, directory::DirectoryError>>) -> Fact<T> {
-    match tokio::time::timeout(LOCAL_WAIT, look_up).await {
-        Ok(Ok(found)) => Fact::Known(found),
-        Ok(Err(error)) => {
+    match by(Instant::now() + LOCAL_WAIT, look_up).await {
+        Some(Ok(found)) => Fact::Known(found),
+        Some(Err(error)) => {
             tracing::warn!(%error, "directory unavailable");
             Fact::Unknown(Fault::Unavailable("directory"))
         }
-        Err(_) => Fact::Unknown(Fault::TimedOut("directory")),
+        None => Fact::Unknown(Fault::TimedOut("directory")),
     }
 }

@@ -54,7 +54,7 @@ struct Gathering<'g, 'c> {
 impl Gathering<'_, '_> {
     async fn one(&self, need: &Need, until: Instant) -> Gathered {
         let late = || Found::new(Fact::Unknown(Fault::TimedOut(need.fact.code())), SystemTime::now());
-        Gathered::Found(tokio::time::timeout_at(until, self.look_up(need)).await.unwrap_or_else(|_| late()))
+        Gathered::Found(facts::by(until, self.look_up(need)).await.unwrap_or_else(late))
     }
 
     async fn look_up(&self, need: &Need) -> Found {

@@ -1,11 +1,11 @@
 //! Guessing of recipients: how many names that nobody has a client may try, over all its sessions and interfaces, before it
 //! learns nothing more.
 //!
-//! A place is taken before a recipient is judged, and given back unless nobody has the name: tries made at once over many
-//! connections come to the same number as one after the other. A client without a place is told "later" for every
-//! recipient, since one who is told "later" for the wrong ones only still learns which those are. Its network and the domain
-//! that it sends for have limits too, but of them many are part who do no harm, and anybody can name a domain: when such a
-//! limit is used up, it is who has just tried a name that nobody has who gets no further place.
+//! A client that has tried too many is told "later" for every recipient, since one who is told "later" for the wrong ones only
+//! still learns which those are. What it tries is counted once it is known that nobody has the name, and before it is told so:
+//! tries made at once over many connections come to the same number as one after the other. Its network and the domain that
+//! it sends for have limits too, but of them many are part who do no harm, and anybody can name a domain: when such a limit
+//! is used up, it is who has just tried a name that nobody has who gets no further place.
 //!
 //! This is suspicion: what cannot be counted is not limited.
 
@@ -15,7 +15,7 @@ use std::time::Duration;
 use guard::{Outcome, Reason};
 use smtp::Host;
 use state::gcra::Rate;
-use state::{Charge, RateCharge, RateKey, Reservation, Reserved};
+use state::{Charge, RateCharge, RateKey, Reserved};
 use tracing::{info, warn};
 
 use super::bench::Judge;
@@ -28,35 +28,30 @@ const IPV4_PREFIX: u32 = 24;
 /// Where no address is told.
 const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// Whether a recipient is judged at all.
-pub(super) enum Place {
-    /// Yes; dropped, the place is given back. `None`: it cannot be counted.
-    Taken(Option<Reservation>),
-    /// No: the client has tried too many names.
-    None,
+/// Whether the client may try one more recipient.
+pub(super) async fn may_try(judge: Judge<'_>, case: &Case) -> bool {
+    judge.sources.state.has_room(&of_who(judge, case)).await.unwrap_or_else(|error| {
+        warn!(session = %case.session, %error, "recipients uncounted");
+        true
+    })
 }
 
-/// Takes a place for one recipient.
-pub(super) async fn take(judge: Judge<'_>, case: &Case) -> Place {
-    match judge.sources.state.reserve(&[Charge::Rate(of_who(judge, case))]).await.map(|answer| answer.value) {
-        Ok(Reserved::Within(place)) => Place::Taken(Some(place)),
-        Ok(Reserved::NoRoom(_)) => Place::None,
-        Err(error) => {
-            warn!(session = %case.session, %error, "recipients uncounted");
-            Place::Taken(None)
-        }
-    }
-}
-
-/// What was decided: a name that nobody has is counted.
-pub(super) async fn judged(judge: Judge<'_>, case: &Case, outcome: &Outcome, place: Option<Reservation>) {
+/// Counts a recipient whom nobody has. False: others were quicker, and the client is to be told no more than the rest.
+pub(super) async fn may_be_told(judge: Judge<'_>, case: &Case, outcome: &Outcome) -> bool {
     if outcome.refusal().is_none_or(|refusal| refusal.reason != Reason::UnknownUser) {
-        return;
+        return true;
     }
-    let Some(place) = place else { return };
-    if place.commit().await.is_err() || !matches!(case.login, Login::Nobody) {
-        return;
+    if !has_counted(judge, &of_who(judge, case)).await {
+        return false;
     }
+    if matches!(case.login, Login::Nobody) {
+        count_beside(judge, case).await;
+    }
+    true
+}
+
+/// Counts for the network and the sender domain.
+async fn count_beside(judge: Judge<'_>, case: &Case) {
     let domain = sender_domain(case);
     let limits = &judge.terms.settings.limits;
     let network = RateCharge {
@@ -70,7 +65,7 @@ pub(super) async fn judged(judge: Judge<'_>, case: &Case, outcome: &Outcome, pla
         cost: 1,
     });
     for charge in [Some(network), by_domain].into_iter().flatten() {
-        if !has_room(judge, &charge).await {
+        if !has_counted(judge, &charge).await {
             let mut whole = of_who(judge, case);
             whole.cost = whole.rate.burst();
             // Not counted is not limited.
@@ -79,10 +74,10 @@ pub(super) async fn judged(judge: Judge<'_>, case: &Case, outcome: &Outcome, pla
     }
 }
 
-/// A client has no place. Told to the log once an hour for each.
+/// A client may try no more. Told to the log once an hour for each.
 pub(super) async fn tell(judge: Judge<'_>, case: &Case) {
     let told = RateCharge { key: RateKey::UnknownTold(client(case)), rate: Rate::per(HOUR, 1), cost: 1 };
-    if has_room(judge, &told).await {
+    if has_counted(judge, &told).await {
         info!(
             session = %case.session,
             listener = &*case.listener,
@@ -94,7 +89,8 @@ pub(super) async fn tell(judge: Judge<'_>, case: &Case) {
     }
 }
 
-async fn has_room(judge: Judge<'_>, charge: &RateCharge<'_>) -> bool {
+/// Counts one more, if there is room.
+async fn has_counted(judge: Judge<'_>, charge: &RateCharge<'_>) -> bool {
     match judge.sources.state.reserve(&[Charge::Rate(*charge)]).await.map(|answer| answer.value) {
         Ok(Reserved::Within(place)) => place.commit().await.is_ok(),
         Ok(Reserved::NoRoom(_)) => false,

@@ -13,9 +13,8 @@ use tokio::time::Instant;
 use super::bench::Judge;
 use super::case::Case;
 use super::gather::Wanted;
-use super::harvest::{self, Place};
 use super::reserve::Places;
-use super::{gather, report, reserve};
+use super::{gather, harvest, report, reserve};
 
 /// Rounds of gathering for one command; the guard needs fewer, so reaching it is a fault of ours.
 const ROUNDS_MAX: usize = 10;
@@ -49,19 +48,26 @@ impl Judge<'_> {
 
     /// RCPT: whether a recipient may enter the envelope.
     pub async fn rcpt(&self, case: &mut Case, asked: AskedRcpt<'_>) -> Decision {
-        let place = match harvest::take(*self, case).await {
-            Place::Taken(place) => place,
-            Place::None => {
-                harvest::tell(*self, case).await;
-                let outcome = Refusal::new(Reason::TooManyUnknown, Part::Recipient).into();
-                let refused = Some(replies::recipients_guessed(asked.forward_path));
-                return Decision { outcome, effects: Effects::default(), refused, places: Places::default() };
-            }
-        };
-        let command = Command::rcpt(asked, &case.guard, SystemTime::now());
-        let decision = self.decide(case, command).await;
-        harvest::judged(*self, case, &decision.outcome, place).await;
-        decision
+        if !harvest::may_try(*self, case).await {
+            return self.later(case, asked).await;
+        }
+        let decision = self.decide(case, Command::rcpt(asked, &case.guard, SystemTime::now())).await;
+        if harvest::may_be_told(*self, case, &decision.outcome).await {
+            decision
+        } else {
+            self.later(case, asked).await
+        }
+    }
+
+    /// The client has tried too many names that nobody has.
+    async fn later(&self, case: &Case, asked: AskedRcpt<'_>) -> Decision {
+        harvest::tell(*self, case).await;
+        Decision {
+            outcome: Refusal::new(Reason::TooManyUnknown, Part::Recipient).into(),
+            effects: Effects::default(),
+            refused: Some(replies::recipients_guessed(asked.forward_path)),
+            places: Places::default(),
+        }
     }
 
     /// Whether a recipient that was taken still would be, now that its message is there. Nothing is charged.

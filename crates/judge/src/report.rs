@@ -1,8 +1,8 @@
-//! Tells of a decision: the record is made here, and from it the reply, the line of the log, and what those get who follow.
+//! Tells of a decision: the reply, the line of the log, and the record for those who follow are made here, of the same values.
 
 use guard::record::Origin;
 use guard::rule::{Action, Hit, HitOutcome, Mode};
-use guard::{Command, Decided, Outcome, Part, Reason, Recipient, Record, Refusal, Verdict};
+use guard::{Command, Decided, ExplainId, Outcome, Part, Reason, Recipient, Record, Refusal, Verdict};
 use smtp::reply::Reply;
 use tracing::info;
 
@@ -19,77 +19,92 @@ pub(super) fn tell(judge: Judge<'_>, case: &Case, command: &Command<'_>, verdict
     if refusal.is_none() && !relayed && command.hits().is_empty() && !records.is_followed() {
         return None;
     }
-    let of = Origin { session: case.session.to_string(), listener: case.listener.to_string() };
     let decided = Decided { policy: judge.policy, case: &case.guard, command, verdict };
-    let record = Record::new(facts::explain_id(), of, decided);
-    let reply = refusal.map(|refusal| reply::to(refusal, &subject(refusal, &record), record.id));
-    log(&record, reply.as_ref(), remedy(case, refusal));
-    records.tell(record);
+    let told = Told { id: facts::explain_id(), case, decided };
+    let reply = refusal.map(|refusal| reply::to(refusal, &told.subject(refusal), told.id));
+    told.log(reply.as_ref());
+    if records.is_followed() {
+        let of = Origin { session: case.session.to_string(), listener: case.listener.to_string() };
+        records.tell(Record::new(told.id, of, &decided));
+    }
     reply
 }
 
-/// What the reply names.
-fn subject(refusal: &Refusal, record: &Record) -> String {
-    let named = match refusal.of {
-        Part::Client | Part::Helo => record.client.map(|client| client.to_string()),
-        Part::Sender => record.reverse_path.clone(),
-        Part::Recipient => record.forward_path.clone(),
-    };
-    named.or_else(|| record.helo.clone()).unwrap_or_else(|| "unknown".to_owned())
+/// A decision that is told of.
+struct Told<'t, 'c> {
+    id: ExplainId,
+    case: &'t Case,
+    decided: Decided<'t, 'c>,
 }
 
-/// What an operator does if the refusal is none that was meant: a mail server asks about a recipient that it does not say is
-/// its own, such as one of a domain for which it is a backup.
-fn remedy(case: &Case, refusal: Option<&Refusal>) -> Option<&'static str> {
-    let asked = case.guard.is_asked_by_mail_server();
-    let denied = refusal.is_some_and(|refusal| refusal.reason == Reason::RelayDenied);
-    (asked && denied).then_some("if your mail server takes mail for this domain, name the domain in domains.relay")
-}
-
-/// One line for what a rule did that is only tried or only warns, and one for the decision.
-fn log(record: &Record, reply: Option<&Reply>, remedy: Option<&str>) {
-    for hit in record.rules.iter().filter(|hit| is_noted(hit)) {
-        info!(
-            session = record.of.session,
-            client = record.client.map(tracing::field::display),
-            stage = hit.part.code(),
-            line = %hit.line,
-            action = ?hit.outcome,
-            "rule observed"
-        );
+impl Told<'_, '_> {
+    /// What the reply names.
+    fn subject(&self, refusal: &Refusal) -> String {
+        let named = match refusal.of {
+            Part::Client | Part::Helo => self.case.client().map(|client| client.to_string()),
+            Part::Sender => self.case.reverse_path().map(ToString::to_string),
+            Part::Recipient => self.decided.command.forward_path().map(ToString::to_string),
+        };
+        named.or_else(|| self.decided.helo().map(str::to_owned)).unwrap_or_else(|| "unknown".to_owned())
     }
-    match (reply, &record.refused, &record.right) {
-        (Some(reply), Some(refused), _) => info!(
-            session = record.of.session,
-            listener = record.of.listener,
-            client = record.client.map(tracing::field::display),
-            helo = record.helo,
-            login = record.login,
-            device = record.device,
-            stage = record.stage.code(),
-            reverse_path = record.reverse_path.as_ref().map(tracing::field::debug),
-            forward_path = record.forward_path.as_ref().map(tracing::field::debug),
-            reply = %reply,
-            reason = refused.reason.code(),
-            explain = %record.id,
-            trace = %record.trace,
-            remedy,
-            "refused"
-        ),
-        (_, _, Some(right)) => info!(
-            session = record.of.session,
-            client = record.client.map(tracing::field::display),
-            login = record.login,
-            device = record.device,
-            reverse_path = record.reverse_path.as_ref().map(tracing::field::debug),
-            forward_path = record.forward_path.as_ref().map(tracing::field::debug),
-            right = right.code,
-            line = right.line.as_ref().map(tracing::field::display),
-            explain = %record.id,
-            trace = %record.trace,
-            "relayed"
-        ),
-        _ => {}
+
+    /// What an operator does if the refusal is none that was meant: a mail server asks about a recipient that it does not say
+    /// is its own, such as one of a domain for which it is a backup.
+    fn remedy(&self) -> Option<&'static str> {
+        let asked = self.case.guard.is_asked_by_mail_server();
+        let denied = self.decided.verdict.outcome.refusal().is_some_and(|it| it.reason == Reason::RelayDenied);
+        (asked && denied).then_some("if your mail server takes mail for this domain, name the domain in domains.relay")
+    }
+
+    /// One line for what a rule did that is only tried or only warns, and one for the decision.
+    fn log(&self, reply: Option<&Reply>) {
+        let Self { id, case, decided } = self;
+        let (session, client) = (case.session, case.client().map(tracing::field::display));
+        for hit in decided.command.hits().iter().filter(|hit| is_noted(hit)) {
+            info!(
+                session = %session,
+                client,
+                stage = hit.part.code(),
+                line = %hit.line,
+                action = ?hit.outcome,
+                "rule observed"
+            );
+        }
+        let reverse_path = case.reverse_path().map(tracing::field::display);
+        let forward_path = decided.command.forward_path().map(tracing::field::display);
+        match (reply, decided.verdict.outcome.refusal(), decided.right()) {
+            (Some(reply), Some(refusal), _) => info!(
+                session = %session,
+                listener = &*case.listener,
+                client,
+                helo = decided.helo(),
+                login = decided.login(),
+                device = decided.device(),
+                stage = decided.command.stage().code(),
+                reverse_path,
+                forward_path,
+                reply = %reply,
+                reason = refusal.reason.code(),
+                explain = %id,
+                trace = %decided.command.trace(),
+                remedy = self.remedy(),
+                "refused"
+            ),
+            (_, _, Some(right)) => info!(
+                session = %session,
+                client,
+                login = decided.login(),
+                device = decided.device(),
+                reverse_path,
+                forward_path,
+                right = right.code(),
+                line = right.line().map(tracing::field::display),
+                explain = %id,
+                trace = %decided.command.trace(),
+                "relayed"
+            ),
+            _ => {}
+        }
     }
 }
 

@@ -147,11 +147,6 @@ async fn mailbox(border: &Border, login: &str) -> Result<Option<Mailbox>, Unavai
     let Some((path, octets)) = find(&border.sources.directory, &border.site.load().settings, login).await? else {
         return Ok(None);
     };
-    let at = path.clone();
-    let made = border.sources.files.within(MAKE_WAIT, move || ensure_maildir(&at)).await;
-    if let Err(error) = made.and_then(|made| made) {
-        return Err(Unavailable(format!("mailbox {}: {error}", path.display())));
-    }
     Ok(Some(Mailbox { path, quota: maildir::Quota { octets, messages: None } }))
 }
 

@@ -96,8 +96,8 @@ async fn forget_the_locked(directory: &Directory, state: &State) {
         let exists = directory.account(&login).await.is_ok_and(|account| !account.locked);
         let ended_at = directory.rights_ended_at(&login).await;
         let may = exists && ended_at.is_ok_and(|ended_at| ended_at.is_none_or(|ended_at| ended_at < granted_at));
-        if !may && let Err(error) = state.revoke(state::Revoke::Login(login)).await {
-            warn!(%error, note = "the grant is revoked in memory, until the next start", "revocation unwritten");
+        if !may {
+            judge::evidence::end_grants(state, &login).await;
         }
     }
 }

@@ -1,17 +1,17 @@
 //! Rights that have ended: the sessions that came by them are cut, evidence founded on them goes, mail that they have queued is
-//! held. Nothing of this is what keeps
-//! mail from being relayed (each command asks anew); it is that nobody goes on sitting in a session that may do nothing.
+//! held. Nothing of this is what keeps mail from being relayed (each command asks anew); it is that nobody goes on sitting in
+//! a session that may do nothing.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use directory::RightsMark;
+use directory::{DirectoryError, RightsMark};
 use guard::{AddressRight, Manner, Reason};
+use judge::evidence::end_grants;
 use judge::{Case, Connected, Judge};
 use spool::{Envelope, Filter, Origin};
-use state::Revoke;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -27,9 +27,13 @@ pub(crate) async fn follow(border: Arc<Border>, mut stop: watch::Receiver<bool>)
     let mut changes = border.sources.directory.login_changes();
     let (mut mark, mut expired) = (None, HashSet::new());
     loop {
-        if mark.is_none() || changes.has_changed().unwrap_or(false) {
-            changes.mark_unchanged();
-            mark = ended(&border, mark).await.or(mark);
+        match mark {
+            None => mark = before_the_start(&border).await,
+            Some(after) if changes.has_changed().unwrap_or(false) => {
+                changes.mark_unchanged();
+                mark = ended(&border, after).await.or(mark);
+            }
+            Some(_) => {}
         }
         cut_the_ended(&border).await;
         hold_of_the_expired(&border, &mut expired).await;
@@ -71,19 +75,11 @@ async fn cut_the_ended(border: &Border) {
 
 /// What other processes have changed, too: the grants of these logins end, and what they have queued waits for the operator.
 /// `None`: it could not be found out.
-async fn ended(border: &Border, after: Option<RightsMark>) -> Option<RightsMark> {
-    let found = border.sources.directory.ended_rights(after.unwrap_or_default()).await;
-    let found = found.inspect_err(|error| warn!(%error, "directory unavailable")).ok()?;
+async fn ended(border: &Border, after: RightsMark) -> Option<RightsMark> {
+    let found = known(border.sources.directory.ended_rights(after).await)?;
     for login in found.logins {
-        if after.is_none() {
-            // Before the start. The grants were seen to when the evidence was opened.
-            hold_if_older(border, &login).await;
-            continue;
-        }
         hold(border, &login).await;
-        if let Err(error) = border.sources.state.revoke(Revoke::Login(login)).await {
-            warn!(%error, note = "the grant is revoked in memory, until the next start", "revocation unwritten");
-        }
+        end_grants(&border.sources.state, &login).await;
     }
     Some(found.mark)
 }
@@ -105,15 +101,26 @@ async fn hold_of_the_expired(border: &Border, known: &mut HashSet<Arc<str>>) {
     *known = expired;
 }
 
-/// While no server ran: only what was queued before the change came by the right that it ended.
-async fn hold_if_older(border: &Border, login: &str) {
-    let Ok(Some(ended_at)) = border.sources.directory.rights_ended_at(login).await else { return };
-    let filter = Filter { account: Some(login.to_owned()), limit: 1, ..Filter::default() };
-    let listed = border.spool.list(&filter).await;
-    let ended_at = ended_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-    if listed.iter().any(|message| u128::from(message.arrived_at_unix_micros) < ended_at) {
-        hold(border, login).await;
+/// While no server ran: of what a login has queued, what came before the change by which its right ended. Grants were seen to
+/// when the evidence was opened. `None`: it could not be found out.
+async fn before_the_start(border: &Border) -> Option<RightsMark> {
+    let directory = &border.sources.directory;
+    // First, so that no change falls between.
+    let mark = known(directory.rights_mark().await)?;
+    for login in border.spool.logins() {
+        let Some(ended_at) = known(directory.rights_ended_at(&login).await)? else { continue };
+        let filter = Filter { account: Some(login.to_string()), limit: 1, ..Filter::default() };
+        let listed = border.spool.list(&filter).await;
+        let ended_at = ended_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        if listed.iter().any(|message| u128::from(message.arrived_at_unix_micros) < ended_at) {
+            hold(border, &login).await;
+        }
     }
+    Some(mark)
+}
+
+fn known<T>(answer: Result<T, DirectoryError>) -> Option<T> {
+    answer.inspect_err(|error| warn!(%error, "directory unavailable")).ok()
 }
 
 async fn hold(border: &Border, login: &str) {

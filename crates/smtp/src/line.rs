@@ -63,25 +63,14 @@ impl LineReader {
     }
 }
 
-/// Octets looked at together, without a branch, so that the compiler makes vector code of it.
-const LANES: usize = 32;
-
 /// Where `wanted` first stands.
 pub fn find(wanted: u8, octets: &[u8]) -> Option<usize> {
-    find_by(octets, |b| u8::from(b == wanted))
+    memchr::memchr(wanted, octets)
 }
 
 /// Where CR, LF or NUL first stands: all that matters in a message.
 pub fn find_line_end_or_nul(octets: &[u8]) -> Option<usize> {
-    find_by(octets, |b| u8::from(b == b'\r') | u8::from(b == b'\n') | u8::from(b == 0))
-}
-
-#[inline]
-fn find_by(octets: &[u8], wanted: impl Fn(u8) -> u8) -> Option<usize> {
-    let (lanes, _) = octets.as_chunks::<LANES>();
-    let full = lanes.iter().position(|lane| lane.iter().fold(0, |any, &b| any | wanted(b)) != 0);
-    let from = full.unwrap_or(lanes.len()) * LANES;
-    octets[from..].iter().position(|&b| wanted(b) != 0).map(|at| from + at)
+    memchr::memchr3(b'\r', b'\n', 0, octets)
 }
 
 #[cfg(test)]

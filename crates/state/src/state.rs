@@ -161,6 +161,11 @@ impl State {
         }))
     }
 
+    /// Whether there is room now, besides what is counted. Takes nothing: others may be quicker.
+    pub async fn has_room(&self, charge: &RateCharge<'_>) -> Result<bool, StateError> {
+        Ok(self.engine.peek(charge.key, &charge.rate).await?.retry_after.is_none())
+    }
+
     /// Counts what has happened, whether there is room for it or not, up to the whole of the rate.
     pub async fn count(&self, charge: &RateCharge<'_>) -> Result<(), StateError> {
         self.engine.fail(charge, Failure::Abuse).await.map(|_| ())

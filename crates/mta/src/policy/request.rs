@@ -120,7 +120,7 @@ impl Building {
         let (name, value) = (&line[..equals], &line[equals + 1..]);
         // What another protocol opens with may have an equals sign in it, as in the target of a web page's request (T50).
         let is_name = name.iter().all(|&octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.'));
-        if smtp::line::find(0, line).is_some() || !is_name {
+        if !is_name || smtp::line::find(0, value).is_some() {
             return Err(malformed);
         }
         self.length += name.len() + value.len();

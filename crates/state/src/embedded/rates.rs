@@ -108,6 +108,21 @@ impl Rates {
         &self.bells[usize::try_from(key % BELLS as u64).unwrap_or(0)]
     }
 
+    /// Frees a place, counts what became of it, and rings for those who wait. Whether anybody does is asked before the lock is
+    /// given up: who begins to wait later sees the place free.
+    fn free<T>(&self, place: &RatePlace, then: impl FnOnce(&mut Kind) -> T) -> T {
+        let bell = self.bell_of(place.key);
+        let (done, is_awaited) = {
+            let mut kind = self.kind(place.kind);
+            kind.free(place);
+            (then(&mut kind), bell.receiver_count() > 0)
+        };
+        if is_awaited {
+            bell.send_replace(());
+        }
+        done
+    }
+
     /// Counts what was reserved.
     pub(super) fn commit(&self, place: &RatePlace, now: u64) {
         let mut kind = self.kind(place.kind);
@@ -119,8 +134,7 @@ impl Rates {
 
     /// As if it had never been reserved.
     pub(super) fn give_back(&self, place: &RatePlace) {
-        self.kind(place.kind).free(place);
-        self.bell_of(place.key).send_replace(());
+        self.free(place, |_| ());
     }
 
     /// How much is counted. What is reserved is not.
@@ -145,13 +159,7 @@ impl Rates {
     /// Counts as a failure what was reserved: the place goes and the failure comes in one step.
     pub(super) fn lose(&self, place: &RatePlace, failure: Failure, now: u64) -> Counted {
         let failed = Failed { place, guess: self.guess(failure), now };
-        let counted = {
-            let mut kind = self.kind(place.kind);
-            kind.free(place);
-            kind.fail(&failed)
-        };
-        self.bell_of(place.key).send_replace(());
-        counted
+        self.free(place, |kind| kind.fail(&failed))
     }
 
     fn guess(&self, failure: Failure) -> Option<u64> {

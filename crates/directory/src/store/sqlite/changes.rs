@@ -51,11 +51,16 @@ impl Store {
 }
 
 impl Store {
+    /// The newest revision of a login; 0: there was no change.
+    pub(crate) async fn newest_change(&self) -> Result<i64> {
+        const NEWEST: &str = "select coalesce(max(revision), 0) from login_change";
+        sqlx::query_scalar(NEWEST).fetch_one(&self.reader).await.map_err(unavailable(OP))
+    }
+
     /// The logins that changed after a revision; 0 is before all.
     pub(crate) async fn login_changes(&self, after: i64) -> Result<LoginChanges> {
-        const NEWEST: &str = "select coalesce(max(revision), 0) from login_change";
         const CHANGED: &str = "select login from login_change where revision > ?1 and revision <= ?2 limit ?3";
-        let revision: i64 = sqlx::query_scalar(NEWEST).fetch_one(&self.reader).await.map_err(unavailable(OP))?;
+        let revision = self.newest_change().await?;
         let query = sqlx::query_scalar(CHANGED).bind(after).bind(revision).bind(NAMED_MAX + 1);
         let logins: Vec<String> = query.fetch_all(&self.reader).await.map_err(unavailable(OP))?;
         let is_named = i64::try_from(logins.len()).is_ok_and(|count| count <= NAMED_MAX);
@@ -64,10 +69,9 @@ impl Store {
 
     /// The logins of which rights ended after a revision, each once, and the newest revision.
     pub(crate) async fn ended_rights(&self, after: i64) -> Result<(i64, Vec<String>)> {
-        const NEWEST: &str = "select coalesce(max(revision), 0) from login_change";
         const ENDED: &str = "select distinct login from login_change
             where revision > ?1 and revision <= ?2 and ends_rights = 1";
-        let revision: i64 = sqlx::query_scalar(NEWEST).fetch_one(&self.reader).await.map_err(unavailable(OP))?;
+        let revision = self.newest_change().await?;
         let query = sqlx::query_scalar(ENDED).bind(after).bind(revision);
         Ok((revision, query.fetch_all(&self.reader).await.map_err(unavailable(OP))?))
     }

@@ -189,7 +189,7 @@ fn a_record_tells_it_all() {
     };
     let of = Origin { session: "s1".to_owned(), listener: "smtp".to_owned() };
     let decided = Decided { policy: &policy, case: &case, command: &command, verdict: &verdict };
-    let record = Record::new(ExplainId::from_random(5), of, decided);
+    let record = Record::new(ExplainId::from_random(5), of, &decided);
     let written = serde_json::to_value(&record).unwrap();
     assert_eq!(written["form"], 1);
     assert_eq!(written["stage"], "rcpt");
