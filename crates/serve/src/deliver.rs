@@ -140,9 +140,6 @@ fn lookups(border: &Arc<Border>) -> Lookups {
     }
 }
 
-/// How long delivery waits for a mailbox to be looked at.
-const MAKE_WAIT: Duration = Duration::from_secs(30);
-
 async fn mailbox(border: &Border, login: &str) -> Result<Option<Mailbox>, Unavailable> {
     let Some((path, octets)) = find(&border.sources.directory, &border.site.load().settings, login).await? else {
         return Ok(None);

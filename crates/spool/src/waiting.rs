@@ -102,6 +102,7 @@ mod tests {
         let recipient = |host: &&str| Recipient {
             forward_path: format!("a@{host}"),
             target: Target::NextHop { server: (*host).to_owned() },
+            via: None,
             notify: 0,
             orcpt: None,
         };

@@ -16,7 +16,8 @@ use tracing::{info, warn};
 
 use super::answers::Answers;
 use super::transaction::{LocalRecipient, Transaction};
-use crate::{deliver, route};
+use crate::deliver;
+use crate::route::{self, Routed};
 
 /// How long a client waits for it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -44,7 +45,7 @@ impl Answers {
         self.share(hosted, &targets)?;
         let mailbox = hosted.mailbox().map(ToString::to_string).unwrap_or_default();
         let is_forward =
-            |(path, target): &(String, Target)| matches!(target, Target::Remote { .. }) && *path != mailbox;
+            |routed: &Routed| matches!(routed.target, Target::Remote { .. }) && routed.forward_path != mailbox;
         if !targets.iter().any(is_forward) {
             return Ok(Places::default());
         }
@@ -54,9 +55,9 @@ impl Answers {
         places.ok_or_else(|| replies::forwards_limited(&in_brackets(&mailbox), &self.client.session))
     }
 
-    fn share(&self, hosted: &HostedPath, targets: &[(String, Target)]) -> Result<(), Reply> {
+    fn share(&self, hosted: &HostedPath, targets: &[Routed]) -> Result<(), Reply> {
         let spool = &self.client.border.spool;
-        let crowded = targets.iter().map(|(_, target)| target.destination()).find(|it| !spool.has_share(it));
+        let crowded = targets.iter().map(|routed| routed.target.destination()).find(|it| !spool.has_share(it));
         let Some(destination) = crowded else { return Ok(()) };
         let path = hosted.mailbox().map(ToString::to_string).unwrap_or_default();
         info!(session = %self.client.session, forward_path = ?path, destination, "recipient deferred");
@@ -65,8 +66,8 @@ impl Answers {
 
     /// With the size that was declared, each further copy of the mail must find room in a mailbox beside those before; the first
     /// was judged alone.
-    async fn count_copies(&mut self, hosted: &HostedPath, targets: &[(String, Target)]) -> Result<(), Reply> {
-        let of_account = |(_, target): &(String, Target)| match target {
+    async fn count_copies(&mut self, hosted: &HostedPath, targets: &[Routed]) -> Result<(), Reply> {
+        let of_account = |routed: &Routed| match &routed.target {
             Target::Maildir { account } => Some(account.clone()),
             Target::Remote { .. } | Target::NextHop { .. } | Target::Lmtp { .. } => None,
         };
