@@ -395,7 +395,8 @@ mod tests {
             [
                 r#"bob@d.test Some("all@d.test")"#,
                 r#"Carol@else.test Some("sales@d.test")"#,
-                r#"alice@d.test Some("alice@d.test")"#
+                // By the one that led to it first, not by its own that keeps a copy.
+                r#"alice@d.test Some("sales@d.test")"#
             ]
         );
         let caught = caught_by("alice@d.test", aliases, &["alice@d.test"], "who@d.test").unwrap();

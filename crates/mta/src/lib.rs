@@ -4,6 +4,7 @@
 //! | folder | what it speaks |
 //! |---|---|
 //! | `address` | addresses of hosts, in the spellings of all these |
+//! | `path` | forward-paths and reverse-paths, as these tell them |
 //! | `policy` | Postfix's policy delegation |
 //! | `socketmap` | look-ups by sendmail and Postfix |
 //! | `milter` | sendmail's mail filter protocol, version 6 |
@@ -15,6 +16,7 @@ pub mod auth_policy;
 pub mod dovecot_auth;
 mod lines;
 pub mod milter;
+pub mod path;
 pub mod policy;
 pub mod socketmap;
 mod text;

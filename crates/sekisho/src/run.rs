@@ -71,7 +71,7 @@ impl Life {
         let source = self.source.clone();
         let read = aside("configuration", move || config::read(&source.file, &source.sets)).await;
         let loaded = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        if let Some(why) = serve::check::idle(&loaded.settings) {
+        if let Some(why) = migrate::check::idle(&loaded.settings) {
             return Err(why);
         }
         let before = server.border().site.load_full();

@@ -82,7 +82,7 @@ fn each_case_becomes_what_is_expected() {
 fn refusals(config: &str) -> Vec<String> {
     let text = Text { name: "sekisho.toml", text: config, base_dir: Path::new("/") };
     let loaded = config::parse(&text, &[]).unwrap_or_else(|report| panic!("{report}\n{config}"));
-    serve::check::check(&Arc::new(loaded.settings)).refusals
+    migrate::check::check(&Arc::new(loaded.settings)).refusals
 }
 
 /// Chooses of many; the seed is the test's own, so that a failure can be seen again.

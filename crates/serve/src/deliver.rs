@@ -92,7 +92,7 @@ fn route_of(settings: &Settings, dns: Option<&Arc<dns::Resolver>>) -> Result<Rem
 }
 
 /// The smarthost, with the password that its file holds.
-pub(crate) fn smarthost(smarthost: &Smarthost) -> Result<delivery::Smarthost, DeliverError> {
+pub fn smarthost(smarthost: &Smarthost) -> Result<delivery::Smarthost, DeliverError> {
     let credentials = smarthost.login.as_ref().map(|login| -> Result<_, DeliverError> {
         let failed = |why: String| DeliverError::Password { path: login.password_file.clone(), why };
         let password = secrets::allowed(login.permissions).read_line(&login.password_file);

@@ -12,7 +12,6 @@
 //! | `border`, `site` | what all sessions share, and one configuration of it |
 //! | `sessions`, `rights` | who is connected; what becomes of those whose right has ended |
 //! | `background` | what runs beside the listeners |
-//! | `check` | what a start would refuse, without a start |
 //! | `certificate` | the certificate's end and its names |
 //! | `secrets` | secrets that lie in files, and who may read those |
 //! | `memory` | octets of messages on their way into the queue |
@@ -22,7 +21,6 @@ pub mod aside;
 mod background;
 pub mod border;
 pub mod certificate;
-pub mod check;
 pub mod deliver;
 pub mod interfaces;
 pub mod memory;

@@ -30,7 +30,7 @@ pub enum SharedSecretError {
 
 impl SharedSecret {
     /// Reads the first line of a file.
-    pub(crate) fn read(path: &Path, permissions: Permissions) -> Result<Self, SharedSecretError> {
+    pub fn read(path: &Path, permissions: Permissions) -> Result<Self, SharedSecretError> {
         let line = allowed(permissions).read_line(path)?;
         let line = line.trim_ascii();
         if line.len() < SECRET_OCTETS_MIN {

@@ -8,6 +8,7 @@ pub mod client;
 pub mod command;
 pub mod dot;
 pub mod dsn;
+pub mod head;
 pub mod http;
 pub mod line;
 pub mod opening;

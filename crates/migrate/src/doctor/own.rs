@@ -70,7 +70,7 @@ impl Own<'_> {
     }
 
     fn start(&mut self) {
-        let checked = serve::check::check(&self.settings);
+        let checked = crate::check::check(&self.settings);
         let at = Spot::new(&self.file, 1);
         for refusal in checked.refusals {
             self.findings.danger(&at, refusal, "the server does not start so: sekisho config check");

@@ -129,7 +129,7 @@ impl Draft {
 
     /// The same, and what a start would have against it: files are read.
     pub(super) fn refusals(&self) -> Vec<String> {
-        self.read().map_or_else(|mistakes| mistakes, |settings| serve::check::check(&Arc::new(settings)).refusals)
+        self.read().map_or_else(|mistakes| mistakes, |settings| crate::check::check(&Arc::new(settings)).refusals)
     }
 
     /// The same of a change alone: faults of the rest, or of this machine, are none of it.

@@ -10,7 +10,7 @@ use super::{
 use admin::wire;
 use anyhow::Context as _;
 use config::{self, reference};
-use serve::check::{self, Checked};
+use migrate::check::{self, Checked};
 use std::{path::Path, sync::Arc};
 
 pub(super) fn run(command: &Config, global: &Global) -> Result<(), Fault> {

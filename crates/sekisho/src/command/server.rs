@@ -15,7 +15,7 @@ use anyhow::anyhow;
 pub(super) fn serve(global: &Global) -> Result<(), Fault> {
     let file = global.config.clone().unwrap_or_else(|| config::DEFAULT_FILE.into());
     let loaded = config::read(&file, &global.set)?;
-    if let Some(why) = serve::check::idle(&loaded.settings) {
+    if let Some(why) = migrate::check::idle(&loaded.settings) {
         return Err(Fault::new(Exit::Usage, anyhow!(why)));
     }
     let source = Source { file, sets: global.set.clone() };

@@ -221,8 +221,10 @@ fn t37_a_full_disk_refuses_and_recovers_by_itself() {
         "spool.segment_octets=1048576".to_owned(),
         // Nobody takes the mail, so that it stays in the queue.
         "delivery.local=\"lmtp:127.0.0.1:1\"".to_owned(),
+        // Or strangers would be told to wait before the disk is full.
+        "spool.held_percent=100".to_owned(),
     ];
-    let mut demo = Demo::start_with(&[&settings[0], &settings[1], &settings[2]]);
+    let mut demo = Demo::start_with(&settings.each_ref().map(String::as_str));
     let body =
         format!("Subject: filling\r\n\r\n{}", "0123456789abcdef0123456789abcdef0123456789abcdef\r\n".repeat(4_000));
     let mut smtp = demo.dial("smtp").greeted();

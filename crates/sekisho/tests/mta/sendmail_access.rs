@@ -54,7 +54,8 @@ fn fate_at_guard(demo: &Demo, from: Ipv4Addr, sender: &str, recipient: &str) -> 
         policy.send(format!(
             "request=smtpd_access_policy\nprotocol_state={stage}\nprotocol_name=ESMTP\nclient_address={from}\n\
              client_name=unknown\nreverse_client_name=unknown\nhelo_name=client.example\nsender={sender}\n\
-             recipient={recipient}\nrecipient_count=0\ninstance={from}.{sender}.{recipient}\n\n"
+             recipient={recipient}\nrecipient_count=0\npolicy_context=foreign\n\
+             instance={from}.{sender}.{recipient}\n\n"
         ));
         let action = policy.reply();
         assert_eq!(policy.reply(), "\n", "the end of the answer {action}");

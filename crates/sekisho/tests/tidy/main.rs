@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("directory", &["keep", "sasl"]),
     ("spool", &["keep"]),
     ("maildir", &["keep"]),
-    ("delivery", &["smtp", "sasl", "dns", "spool", "maildir"]),
+    ("delivery", &["keep", "smtp", "sasl", "dns", "spool", "maildir"]),
     ("drac", &[]),
     ("libdrac", &["drac"]),
     ("bdb", &[]),
@@ -61,8 +61,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "witness",
         ],
     ),
-    ("migrate", &["smtp", "guard", "drac", "maps", "config", "judge", "serve"]),
-    ("admin", &["keep", "sasl", "guard", "state", "directory", "spool", "listen", "config"]),
+    ("migrate", &["keep", "smtp", "guard", "directory", "drac", "bdb", "maps", "listen", "config", "judge", "serve"]),
+    ("admin", &["keep", "sasl", "guard", "state", "directory", "spool", "delivery", "listen", "config"]),
     (
         "sekisho",
         &[

@@ -14,9 +14,10 @@ use smtp::address::{AddressError, ForwardPath};
 use tracing::warn;
 
 use super::client::{Answer, Told};
-use super::{Connection, InForce, Served, path};
+use super::{Connection, InForce, Served};
 use judge::{Case, Places};
 use listen::Link;
+use mta::path;
 
 /// How long a mail server may be silent: as long as its own client may be, and longer.
 const IDLE_WAIT: Duration = Duration::from_hours(2);

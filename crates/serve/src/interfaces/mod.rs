@@ -1,8 +1,7 @@
 //! The interfaces for other mail servers: each connection is a [`Connection`]. Who speaks here names clients and is believed, so
 //! a listener lets in only its `peers`.
 //!
-//! Three of them ask about SMTP clients: `client` judges those as our own server would, `path` reads addresses as they tell
-//! them.
+//! Three of them ask about SMTP clients: `client` judges those as our own server would.
 //!
 //! A connection may last for days; it goes by the configuration in force at each question, not by that of its beginning.
 
@@ -11,7 +10,6 @@ pub mod client;
 pub mod dovecot_auth;
 pub mod dracd;
 pub mod milter;
-pub mod path;
 pub mod policy;
 pub mod socketmap;
 

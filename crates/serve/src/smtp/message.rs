@@ -12,12 +12,12 @@ use spool::{AcceptError, Target, Via};
 use tracing::{error, info, warn};
 
 use super::answers::Answers;
-use super::head::{Bcc, Beginning, Header, HeaderReader};
 use super::header::Hop;
 use super::origin;
 use super::transaction::{Arriving, Proof, Transaction};
 use crate::memory::{Held, HeldComing};
 use crate::route;
+use smtp::head::{Bcc, Beginning, Header, HeaderReader};
 
 /// What our header fields above a message take, in octets; nearly always enough.
 pub(super) const ABOVE_OCTETS: usize = 512;

@@ -1,11 +1,11 @@
 //! SMTP and submission: sessions of crate `smtp` with the guard, the accounts and the queue behind them.
 //!
-//! `driver` moves octets, `answers` answers the session's questions, `judge` asks the guard, `message` takes a message to the queue, `origin` says who brought it, `head` reads and mends its header, `header` knows the fields that we write above it.
+//! `driver` moves octets, `answers` answers the session's questions, `judge` asks the guard, `message` takes a message to the queue,
+//! `origin` says who brought it, `header` knows the fields that we write above it.
 
 mod admit;
 mod answers;
 mod driver;
-mod head;
 pub mod header;
 mod judge;
 mod message;

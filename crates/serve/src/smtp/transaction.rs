@@ -7,8 +7,8 @@ use judge::Places;
 use smtp::reply::Reply;
 use spool::Incoming;
 
-use super::head::HeaderReader;
 use crate::memory::HeldComing;
+use smtp::head::HeaderReader;
 
 /// What enters the envelope with a recipient, and goes with it.
 #[derive(Debug)]

@@ -17,9 +17,10 @@ use smtp::address::AddressError;
 pub use self::messages::Messages;
 use self::messages::{Asker, Message};
 use super::client::{Answer, Asking, Told};
-use super::{Connection, InForce, Served, path};
+use super::{Connection, InForce, Served};
 use config::RelayMode;
 use listen::Link;
+use mta::path;
 
 /// How long a mail server may be silent. Postfix drops idle connections by itself, after five minutes unless told otherwise;
 /// this is for connections whose other end is gone.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use guard::{AskedRcpt, Depth, Effects, Manner};
 use mta::{address, socketmap::Reply};
 
-use crate::interfaces::{Connection, path};
+use crate::interfaces::Connection;
 use judge::{Case, Connected, Decision, Judge, Terms};
+use mta::path;
 
 /// Map `access`: the first word says what the second is. A word alone is a client's address, or a sender.
 pub(super) async fn by_word(connection: &Connection, terms: &Terms, key: &[u8]) -> Reply {

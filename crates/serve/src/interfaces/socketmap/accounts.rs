@@ -6,8 +6,9 @@ use smtp::address::{ForwardPath, Host, Mailbox};
 use tracing::warn;
 
 use super::YES;
-use crate::interfaces::{Connection, path};
+use crate::interfaces::Connection;
 use judge::Terms;
+use mta::path;
 
 /// Whether mail for a domain is ours to take; relay domains are.
 pub(super) async fn local(connection: &Connection, terms: &Terms, key: &[u8]) -> Reply {

@@ -3,7 +3,7 @@
 //! Octets that the client sent are not changed: raw 8-bit or ISO-2022-JP headers go through as they came. What may be taken out
 //! is `Bcc:`, and what may be put in is the empty line that is missing before the body.
 
-use smtp::line::find;
+use crate::line::find;
 
 /// Octets of a `Message-ID:` that are kept for the log.
 const MESSAGE_ID_OCTETS_MAX: usize = 512;
@@ -17,20 +17,20 @@ const HELD_OCTETS_MAX: usize = 998;
 
 /// What the header section of a message holds, as far as we care.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
+pub struct Header {
     /// Its `Received:` fields: hops so far (RFC 5321 §6.3).
-    pub(super) received: usize,
+    pub received: usize,
     /// It has a `Message-ID:`.
-    pub(super) message_id: bool,
+    pub message_id: bool,
     /// It has a `Date:`.
-    pub(super) date: bool,
+    pub date: bool,
     /// What its first line is.
-    pub(super) begins_with: Beginning,
+    pub begins_with: Beginning,
 }
 
 /// What the first line of a message is.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Beginning {
+pub enum Beginning {
     /// A field, or the end of a header without any.
     #[default]
     Header,
@@ -42,7 +42,7 @@ pub(super) enum Beginning {
 
 /// Whether the fields stay that no recipient is to see.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bcc {
+pub enum Bcc {
     /// Mail in transit is not ours to change.
     #[default]
     Stays,
@@ -53,7 +53,7 @@ pub(super) enum Bcc {
 /// Reads the header section as it comes in, in pieces cut anywhere, and keeps next to nothing of it. It is read to its end:
 /// whoever looks at the first piece only can be shown a harmless one (T57).
 #[derive(Debug, Default)]
-pub(super) struct HeaderReader {
+pub struct HeaderReader {
     bcc: Bcc,
     found: Header,
     at: At,
@@ -118,12 +118,12 @@ impl Name {
 
 impl HeaderReader {
     /// A reader that has read nothing.
-    pub(super) fn new(bcc: Bcc) -> Self {
+    pub fn new(bcc: Bcc) -> Self {
         Self { bcc, ..Self::default() }
     }
 
     /// Takes the next piece of the message, and gives what of it goes on its way.
-    pub(super) fn read(&mut self, piece: Vec<u8>) -> Vec<u8> {
+    pub fn read(&mut self, piece: Vec<u8>) -> Vec<u8> {
         if self.at == At::End {
             return piece;
         }
@@ -141,19 +141,19 @@ impl HeaderReader {
     }
 
     /// How long the header is, as far as it was read.
-    pub(super) fn octets(&self) -> u64 {
+    pub fn octets(&self) -> u64 {
         self.octets
     }
 
     /// The first `Message-ID:` without blanks around it; empty where there is none. Cut where it is very long.
-    pub(super) fn take_message_id(&mut self) -> String {
+    pub fn take_message_id(&mut self) -> String {
         let text = String::from_utf8(std::mem::take(&mut self.message_id));
         let text = text.unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned());
         text.trim().to_owned()
     }
 
     /// The message has ended; what was held back of it comes behind the pieces.
-    pub(super) fn finish(mut self) -> (Header, Vec<u8>) {
+    pub fn finish(mut self) -> (Header, Vec<u8>) {
         let mut out = Vec::new();
         if matches!(self.at, At::Name | At::Blank | At::Cr) {
             self.no_field(&mut out);

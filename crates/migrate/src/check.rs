@@ -15,10 +15,8 @@ use std::time::SystemTime;
 use config::{Protocol, Remote, Settings};
 use directory::ServerKey;
 use judge::Terms;
-
-use crate::certificate;
-use crate::deliver;
-use crate::secrets::{SharedSecret, allowed};
+use serve::secrets::{SharedSecret, allowed};
+use serve::{certificate, deliver};
 
 /// No file of grants is longer.
 const GRANTS_OCTETS_MAX: u64 = 256 << 20;
