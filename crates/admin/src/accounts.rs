@@ -196,9 +196,9 @@ pub(super) async fn devices(
 ) -> Result<Json<Vec<wire::Device>>, ApiError> {
     let of = if login == "-" { None } else { Some(backend.directory.account(&login).await?.login) };
     let devices = backend.directory.devices(of.as_deref()).await?;
-    let mut uses = backend.directory.last_uses(of.as_deref()).await?;
+    let mut last_uses = backend.directory.last_uses(of.as_deref()).await?;
     let used = |it: Device| {
-        let last = uses.remove(it.login.as_str());
+        let last = last_uses.remove(it.login.as_str());
         wire::Device {
             last_used_at: last.as_ref().map(|last| wire::time(last.at)),
             last_used_from: last.map(|last| last.from.to_string()),

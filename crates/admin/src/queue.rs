@@ -155,9 +155,9 @@ pub(super) async fn retry(
         _ => return Err(ApiError::invalid("one of id, destination and all=true".to_owned())),
     };
     let retrier = backend.server()?.retrier.as_ref().ok_or_else(ApiError::not_running)?;
-    let retried = retrier.retry(&wanted, RETRY_PATIENCE).await;
-    let retried = retried.ok_or_else(|| not_queued(which.id.as_deref().unwrap_or("-")))?;
-    let told = retried.told.into_iter().map(|it| wire::Attempt {
+    let tried = retrier.retry(&wanted, RETRY_PATIENCE).await;
+    let tried = tried.ok_or_else(|| not_queued(which.id.as_deref().unwrap_or("-")))?;
+    let told = tried.told.into_iter().map(|it| wire::Attempt {
         id: it.queue_id.to_string(),
         forward_path: it.forward_path,
         outcome: it.kind.to_string(),
@@ -165,9 +165,9 @@ pub(super) async fn retry(
         reply: it.reply,
     });
     Ok(Json(wire::Retried {
-        messages: retried.messages as u64,
-        held: retried.held as u64,
-        pending: retried.pending as u64,
+        messages: tried.messages as u64,
+        held: tried.held as u64,
+        pending: tried.pending as u64,
         attempts: told.collect(),
     }))
 }

@@ -106,7 +106,9 @@ impl Destinations {
     /// Ends the rest of a destination, if it has one.
     pub(crate) fn wake(&self, destination: &Destination) {
         let queue = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(destination).map(Arc::clone);
-        queue.iter().for_each(|queue| queue.wake());
+        if let Some(queue) = queue {
+            queue.wake();
+        }
     }
 
     /// Destinations known, and messages waiting for them.
@@ -197,7 +199,9 @@ impl Queue {
         };
         state.rest = Some(Rest { until: now + length, length, verdict: verdict.clone() });
         let parts: Vec<Part> = state.parts.drain(..).collect();
-        parts.iter().for_each(|part| state.found_away(part));
+        for part in &parts {
+            state.found_away(part);
+        }
         Resting { parts, length }
     }
 

@@ -98,7 +98,9 @@ async fn pick(shared: &Shared, wanted: &Wanted) -> Option<Picked> {
     let mut filter = Filter { limit: PAGE, ..Filter::default() };
     loop {
         let page = shared.spool.list(&filter).await;
-        page.iter().for_each(|listed| picked.take(shared, listed, wanted));
+        for listed in &page {
+            picked.take(shared, listed, wanted);
+        }
         filter.after = page.last().map(|listed| listed.id);
         if page.len() < PAGE {
             return Some(picked);

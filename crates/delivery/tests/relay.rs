@@ -367,17 +367,15 @@ async fn lmtp_over_a_unix_socket() {
 
 /// A place where nobody listens, until somebody does.
 fn closed() -> std::net::SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback")
 }
 
 /// Those that come while it rests are not tried, and no attempt is counted. Once it answers, all go.
 #[tokio::test]
 async fn a_host_that_is_away_rests_and_takes_all_when_it_is_back() {
     let address = closed();
-    let mut station = Station::start(
-        |_| smarthost(address, Tls::Never),
-        |config| config.limits.host_rest = Duration::from_secs(3_600),
-    );
+    let mut station =
+        Station::start(|_| smarthost(address, Tls::Never), |config| config.limits.host_rest = Duration::from_hours(1));
     let first = station.post(remote(account(), &["a@one.example"]), MESSAGE).await;
     let fate = station.fate().await;
     assert_eq!((fate.queue_id, fate.kind), (first, FateKind::Deferred), "{fate:?}");
@@ -394,24 +392,24 @@ async fn a_host_that_is_away_rests_and_takes_all_when_it_is_back() {
     assert!(waiting.recipients[0].reason.as_ref().unwrap().contains("no connection"), "{waiting:?}");
 
     // It is tried, whatever rests, and what came of it is told.
-    let retrier = station.delivery.retrier();
-    let retried = retrier.retry(&Wanted::Message(first), common::PATIENCE).await.unwrap();
-    assert_eq!((retried.messages, retried.told.len(), retried.told[0].kind), (1, 1, FateKind::Deferred));
+    let pusher = station.delivery.retrier();
+    let tried = pusher.retry(&Wanted::Message(first), common::PATIENCE).await.unwrap();
+    assert_eq!((tried.messages, tried.told.len(), tried.told[0].kind), (1, 1, FateKind::Deferred));
     assert_eq!(station.fate().await.queue_id, first);
     assert_eq!(station.spool.show(first).await.unwrap().recipients[0].attempts, 2);
     let (_, log) = sink::serve(&address.to_string(), Offer::Clear, |_| None).await;
     station.spool.hold(first).await.unwrap();
-    let retried = retrier.retry(&Wanted::Message(first), common::PATIENCE).await.unwrap();
-    assert_eq!((retried.messages, retried.held), (0, 1));
+    let tried = pusher.retry(&Wanted::Message(first), common::PATIENCE).await.unwrap();
+    assert_eq!((tried.messages, tried.held), (0, 1));
     station.spool.release(first, u64::MAX).await.unwrap();
-    let retried = retrier.retry(&Wanted::Destination("TWO.example".into()), common::PATIENCE).await.unwrap();
+    let tried = pusher.retry(&Wanted::Destination("TWO.example".into()), common::PATIENCE).await.unwrap();
     assert_eq!(
-        (retried.messages, retried.told[0].kind, retried.told[0].forward_path.as_str()),
+        (tried.messages, tried.told[0].kind, tried.told[0].forward_path.as_str()),
         (1, FateKind::Delivered, "c@two.example")
     );
     let fates = station.fates(3).await;
     assert!(fates.iter().all(|fate| fate.kind == FateKind::Delivered), "{fates:?}");
     assert_eq!(log.received().len(), 3);
-    assert!(retrier.retry(&Wanted::Message(first), common::PATIENCE).await.is_none());
-    assert_eq!(retrier.retry(&Wanted::All, common::PATIENCE).await.unwrap().messages, 0);
+    assert!(pusher.retry(&Wanted::Message(first), common::PATIENCE).await.is_none());
+    assert_eq!(pusher.retry(&Wanted::All, common::PATIENCE).await.unwrap().messages, 0);
 }

@@ -69,6 +69,15 @@ pub(crate) struct Expansion<'a> {
     aliases: Vec<Option<Arc<str>>>,
 }
 
+/// A name that may be somebody's own.
+#[derive(Clone, Copy)]
+struct Own<'a> {
+    /// The name.
+    address: &'a str,
+    /// The address of this step, which comes down to it.
+    step: &'a str,
+}
+
 impl<'a> Expansion<'a> {
     /// `address` is one of a hosted domain.
     pub(crate) fn new(domains: &'a Domains, settings: &'a Settings, address: String) -> Self {
@@ -184,10 +193,10 @@ impl<'a> Expansion<'a> {
             self.add(Target::Forward { address: Arc::from(address) }, address);
             return Hosting::Alias;
         }
-        let exact = self.own(address, address, found, next);
+        let exact = self.own(Own { address, step: address }, found, next);
         let own = exact.or_else(|| {
             let base = self.without_detail(address)?;
-            let hosting = self.own(&base, address, found, next)?;
+            let hosting = self.own(Own { address: &base, step: address }, found, next)?;
             self.pass(address, [base]);
             Some(hosting)
         });
@@ -213,7 +222,8 @@ impl<'a> Expansion<'a> {
     }
 
     /// The alias or mailbox of exactly this name, to which the address of this step comes down.
-    fn own(&mut self, address: &str, step: &str, found: &Found, next: &mut Next) -> Option<Hosting> {
+    fn own(&mut self, own: Own<'_>, found: &Found, next: &mut Next) -> Option<Hosting> {
+        let Own { address, step } = own;
         let mailbox = found.mailboxes.get(address);
         if let Some(targets) = found.aliases.get(address) {
             if self.followed.insert(address.to_owned()) {

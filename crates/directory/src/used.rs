@@ -13,7 +13,7 @@ use crate::{Directory, unix_secs};
 type Result<T> = std::result::Result<T, DirectoryError>;
 
 /// Between two writes.
-const UNWRITTEN: Duration = Duration::from_secs(60);
+const UNWRITTEN: Duration = Duration::from_mins(1);
 /// Devices that are noted between two writes; more than a site has.
 const NOTED_MAX: usize = 100_000;
 

@@ -214,8 +214,8 @@ mod tests {
         ] {
             // Its text would escape what is asked for as it stands.
             let name = Absolute(text).into_name().unwrap();
-            let labels: String = name.iter().map(|label| format!("{}.", String::from_utf8_lossy(label))).collect();
-            assert_eq!(labels, asked);
+            let labels: Vec<_> = name.iter().map(String::from_utf8_lossy).collect();
+            assert_eq!(labels.join(".") + ".", asked);
         }
         for text in ["a..b", ".", &"a".repeat(64), &"a.".repeat(200)] {
             let name = Absolute(text).into_name();

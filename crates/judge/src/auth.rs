@@ -51,10 +51,13 @@ fn known(ip: Option<IpAddr>) -> IpAddr {
 
 /// What the directory says.
 fn asked<T>(answer: Result<T, directory::DirectoryError>) -> Fact<T> {
-    answer.map(Fact::Known).unwrap_or_else(|error| {
-        warn!(%error, "login unchecked");
-        Fact::Unknown(Fault::Unavailable("directory"))
-    })
+    answer.map_or_else(
+        |error| {
+            warn!(%error, "login unchecked");
+            Fact::Unknown(Fault::Unavailable("directory"))
+        },
+        Fact::Known,
+    )
 }
 
 impl Proved {

@@ -62,8 +62,7 @@ mod tests {
         let short = Duration::from_millis(20);
         for _ in 0..AT_ONCE {
             let held = Arc::clone(&held);
-            let stalled =
-                files.within(short, move || held.lock().map(|held| held.recv().is_ok()).unwrap_or(false)).await;
+            let stalled = files.within(short, move || held.lock().is_ok_and(|held| held.recv().is_ok())).await;
             assert_eq!(stalled.unwrap_err().kind(), io::ErrorKind::TimedOut);
         }
         let refused = files.within(short, || unreachable!("there is no place")).await;

@@ -135,11 +135,11 @@ mod tests {
     fn its_time_is_read_in_both_forms() {
         // 2049 is the last year in two digits.
         let certificate = made(&["a.test"], (1999, 12, 31), (2024, 2, 29));
-        assert_eq!(certificate.not_before, UNIX_EPOCH + Duration::from_secs(946_598_400));
-        assert_eq!(certificate.not_after, UNIX_EPOCH + Duration::from_secs(1_709_164_800));
+        assert_eq!(certificate.not_before, UNIX_EPOCH + Duration::from_hours(262_944));
+        assert_eq!(certificate.not_after, UNIX_EPOCH + Duration::from_hours(474_768));
         let certificate = made(&["a.test"], (2000, 3, 1), (2100, 3, 1));
-        assert_eq!(certificate.not_before, UNIX_EPOCH + Duration::from_secs(951_868_800));
-        assert_eq!(certificate.not_after, UNIX_EPOCH + Duration::from_secs(4_107_542_400));
+        assert_eq!(certificate.not_before, UNIX_EPOCH + Duration::from_hours(264_408));
+        assert_eq!(certificate.not_after, UNIX_EPOCH + Duration::from_hours(1_140_984));
     }
 
     #[test]

@@ -204,9 +204,9 @@ fn list_locked(maildir: &Path, path: &Path) -> Result<Listed, MaildropError> {
         Record { uid: *uid, fields, file_name: file.name() }.write(&mut lines);
     }
     if must_rewrite {
-        rewrite(path, &lines)?
+        rewrite(path, &lines)?;
     } else {
-        append(path, &lines)?
+        append(path, &lines)?;
     }
     let rows = rows.into_iter().map(|(uid, fields, file)| row(uid, fields, file)).collect();
     Ok(Listed { validity: list.validity, rows })

@@ -326,7 +326,7 @@ mod tests {
         put(&dir, "cur/11.h,W=2:2,S", "a\n");
         fs::write(dir.path().join("new").join(OsStr::from_bytes(b"12.caf\xe9 \x83\x81")), "c\n").unwrap();
         put(&dir, "new/13.secret,S=2,W=3", "d\n");
-        fs::set_permissions(dir.path().join("new/13.secret,S=2,W=3"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(dir.path().join("new/13.secret,S=2,W=3"), fs::Permissions::from_mode(0o0)).unwrap();
         let is_root = nix::unistd::Uid::effective().is_root();
         for _ in 0..2 {
             let drop = Maildrop::open(dir.path()).unwrap();

@@ -140,12 +140,11 @@ impl<'a> Uidlist<'a> {
 impl<'a> Record<'a> {
     fn parse_v3(line: &'a [u8]) -> Option<Self> {
         let (uid, rest) = split_at_blank(line)?;
-        let (fields, file_name) = match rest.strip_prefix(b":") {
-            Some(file_name) => (&rest[..0], file_name),
-            None => {
-                let end = rest.windows(2).position(|pair| pair == b" :")?;
-                (&rest[..end], &rest[end + 2..])
-            }
+        let (fields, file_name) = if let Some(file_name) = rest.strip_prefix(b":") {
+            (&rest[..0], file_name)
+        } else {
+            let end = rest.windows(2).position(|pair| pair == b" :")?;
+            (&rest[..end], &rest[end + 2..])
         };
         let fields = std::str::from_utf8(fields).ok()?.trim_matches(' ');
         (!file_name.is_empty()).then_some(Self { uid: parse_uid(uid)?, fields, file_name })

@@ -9,7 +9,7 @@ use crate::entry::{Entry, Fresh, LeaseNow, OriginKey};
 use crate::held::{Book, HeldMail, HeldRecipient};
 use crate::schedule::{Backoff, Schedule, micros};
 use crate::segment::{Position, Segment};
-use crate::waiting::Lines;
+use crate::waiting::{Lines, Wait};
 use crate::{Envelope, QueueId, UnixMicros};
 
 /// Most different reasons shared between messages; more are kept one by one.
@@ -188,7 +188,7 @@ impl Index {
         let recipients = entry.recipients.all().iter().enumerate();
         let waiting: Vec<usize> =
             recipients.filter(|(_, it)| it.is_waiting() && it.reason.is_some()).map(|(n, _)| n).collect();
-        self.waiting.set(id, octets, envelope, &waiting);
+        self.waiting.set(id, envelope, &Wait { octets, recipients: &waiting });
     }
 
     /// What is counted of a message's recipients goes by what it has become.

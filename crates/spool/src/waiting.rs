@@ -26,6 +26,14 @@ struct Line {
     alarmed_at: Option<i64>,
 }
 
+/// How a message waits.
+pub(crate) struct Wait<'a> {
+    /// Its size on the disk.
+    pub(crate) octets: u64,
+    /// The recipients that it waits for.
+    pub(crate) recipients: &'a [usize],
+}
+
 /// All of it.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
@@ -35,7 +43,8 @@ pub(crate) struct Lines {
 
 impl Lines {
     /// The message waits for these of its recipients; none: it does not.
-    pub(crate) fn set(&mut self, id: QueueId, octets: u64, envelope: &Envelope, waiting: &[usize]) {
+    pub(crate) fn set(&mut self, id: QueueId, envelope: &Envelope, wait: &Wait<'_>) {
+        let Wait { octets, recipients: waiting } = *wait;
         self.forget(id);
         if envelope.origin != Origin::Outside {
             return;
@@ -124,18 +133,18 @@ mod tests {
     fn each_message_counts_once_for_each_destination_it_waits_for() {
         let mut lines = Lines::default();
         let mail = envelope(Origin::Outside, &["a", "a", "b"]);
-        lines.set(QueueId(1), 100, &mail, &[0, 1, 2]);
-        lines.set(QueueId(2), 10, &mail, &[2]);
+        lines.set(QueueId(1), &mail, &Wait { octets: 100, recipients: &[0, 1, 2] });
+        lines.set(QueueId(2), &mail, &Wait { octets: 10, recipients: &[2] });
         assert_eq!((lines.octets("smtp:a"), lines.octets("smtp:b")), (100, 110));
-        lines.set(QueueId(1), 100, &mail, &[1]);
+        lines.set(QueueId(1), &mail, &Wait { octets: 100, recipients: &[1] });
         assert_eq!((lines.octets("smtp:a"), lines.octets("smtp:b")), (100, 10));
         assert!(
             lines.alarm("smtp:a", 0) && !lines.alarm("smtp:a", ALARM_AGAIN - 1) && lines.alarm("smtp:a", ALARM_AGAIN)
         );
-        lines.set(QueueId(3), 10, &envelope(Origin::Bounce, &["a"]), &[0]);
+        lines.set(QueueId(3), &envelope(Origin::Bounce, &["a"]), &Wait { octets: 10, recipients: &[0] });
         assert_eq!(lines.octets("smtp:a"), 100, "not a stranger's");
         lines.forget(QueueId(1));
-        lines.set(QueueId(2), 10, &mail, &[]);
+        lines.set(QueueId(2), &mail, &Wait { octets: 10, recipients: &[] });
         assert!(lines.is_empty() && lines.lines.is_empty() && !lines.alarm("smtp:a", 0));
     }
 }

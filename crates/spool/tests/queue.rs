@@ -599,7 +599,7 @@ async fn what_was_not_tried_counts_no_attempt_and_can_be_hastened() {
     let (spool, _) = open(dir.path());
     let id = spool.incoming().commit(envelope("a@b", &["x@y", "p@q"]), Vec::new()).await.unwrap();
     let job = spool.next(ARRIVED).await.unwrap();
-    let postponed = Outcome::Postponed { reason: "away".into(), after: Duration::from_secs(120) };
+    let postponed = Outcome::Postponed { reason: "away".into(), after: Duration::from_mins(2) };
     job.settle(vec![(0, postponed), (1, deferred("busy"))]);
     drop(job);
     let listed = spool.show(id).await.unwrap();

@@ -66,6 +66,7 @@ pub fn judge(policy: &Policy, case: &mut Case, command: &mut Command<'_>) -> Jud
 }
 
 /// What comes after a step.
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, and is moved once")]
 enum Then {
     NextStep,
     /// The recipient is taken as far as this stage can say; what is left is the reservation.

@@ -38,12 +38,11 @@ fn text(changes: &entry::Changes) -> String {
         let outcome = if it.done { "done".to_owned() } else { it.error.clone().unwrap_or_default() };
         [it.at.clone(), user, pid, it.change.clone(), it.on.clone(), with(it), outcome]
     };
-    let mut text = table(["WHEN", "USER", "PID", "CHANGE", "ON", "WITH", "OUTCOME"], changes.changes.iter().map(row));
-    if changes.unreadable > 0 {
-        text +=
-            &format!("\n{} of the lines cannot be read: most likely a write that a crash cut off.", changes.unreadable);
+    let text = table(["WHEN", "USER", "PID", "CHANGE", "ON", "WITH", "OUTCOME"], changes.changes.iter().map(row));
+    match changes.unreadable {
+        0 => text,
+        lines => format!("{text}\n{lines} of the lines cannot be read: most likely a write that a crash cut off."),
     }
-    text
 }
 
 /// `key=value`, lists with commas.

@@ -201,7 +201,7 @@ impl Milter {
     }
 
     /// RCPT, with the mailer that the mail server has chosen for it.
-    pub(crate) fn to_by(&mut self, mailer: &str, to: &str) -> String {
+    pub(crate) fn rcpt_by(&mut self, mailer: &str, to: &str) -> String {
         self.send(b'D', format!("R{{rcpt_mailer}}\0{mailer}\0").as_bytes());
         self.to(to)
     }

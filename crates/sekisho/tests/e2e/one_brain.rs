@@ -160,22 +160,22 @@ fn t59_where_a_recipient_goes_is_a_hint_and_no_right() {
     let mut milter = Milter::connect(&demo, "192.0.2.9");
     assert_eq!(milter.from(None, "x@outside.example"), "continue");
     for own in ["local", "virtual", "lmtp", "Local", "dovecot", "prog"] {
-        assert_eq!(milter.to_by(own, "friend@own.example"), "continue", "{own}");
+        assert_eq!(milter.rcpt_by(own, "friend@own.example"), "continue", "{own}");
     }
     for onward in ["smtp", "esmtp", "relay", "smtp-slow", ""] {
-        let said = milter.to_by(onward, "friend@own.example");
+        let said = milter.rcpt_by(onward, "friend@own.example");
         assert!(said.starts_with("550 5.7.1 <friend@own.example>: we do not relay"), "{onward}: {said}");
     }
     assert!(milter.to("friend@own.example").starts_with("550 5.7.1"), "without a hint");
-    let unknown = milter.to_by("local", "nobody@example.test");
+    let unknown = milter.rcpt_by("local", "nobody@example.test");
     assert!(unknown.starts_with("550 5.1.1"), "what is ours is judged by us: {unknown}");
     let refused = demo.logged(&["refused", "listener=milter", "relay-denied"]);
     assert!(refused.contains("domains.relay"), "{refused}");
     // A sender without a domain is nobody's, and may write to the mail server's own users.
     assert_eq!(milter.from(None, "root"), "continue");
-    assert_eq!(milter.to_by("local", "friend@own.example"), "continue");
-    assert_eq!(milter.to_by("local", "friend"), "continue");
-    assert!(milter.to_by("smtp", "friend@outside.example").starts_with("553"));
+    assert_eq!(milter.rcpt_by("local", "friend@own.example"), "continue");
+    assert_eq!(milter.rcpt_by("local", "friend"), "continue");
+    assert!(milter.rcpt_by("smtp", "friend@outside.example").starts_with("553"));
     assert!(milter.from(Some("alice@example.test"), "root").starts_with("553"), "a login of ours is bound");
 }
 

@@ -30,7 +30,8 @@ impl Site {
         let (folder, base) = (Folder::new(), free_ports());
         let mut text = first_lines(guide);
         for file in listeners {
-            text += &format!("\n{}", example(file, &[]));
+            text.push('\n');
+            text.push_str(&example(file, &[]));
         }
         for (port, documented) in (base..).zip(PORTS) {
             text = text.replace(&format!("127.0.0.1:{documented}\""), &format!("127.0.0.1:{port}\""));

@@ -124,8 +124,8 @@ fn t59_the_guide_from_an_empty_configuration() {
     let (login, password) = ("alice@example.test", "a long password");
     site.ruled(&["user", "add", login, "--new-domain"], &format!("{password}\n"));
     let (socketmap, dovecot_auth) = (site.port(10032), site.port(10034));
-    let (tcpserver, qpsmtpd) = (Tcpserver::start_at(socketmap, dovecot_auth), Qpsmtpd::start(socketmap));
-    let log_in = || {
+    let (tcpserver, smtpd) = (Tcpserver::start_at(socketmap, dovecot_auth), Qpsmtpd::start(socketmap));
+    let enter = || {
         let (mut pop3, answer) = tcpserver.log_in(login, password);
         assert!(answer.starts_with("+OK"), "{answer}\n{}", site.log());
         assert!(pop3.say("QUIT").starts_with("+OK"));
@@ -135,15 +135,15 @@ fn t59_the_guide_from_an_empty_configuration() {
         nobody: None,
         inside,
         client: CLIENT,
-        login: &log_in,
+        login: &enter,
         other: None,
     };
     let queued = || tcpserver.queued().concat();
     tcpserver.tell(&|_, _| (), |server| promise(&queued).is_kept_by(server));
     site.ruled(&["grant", "revoke", "--all"], "");
-    let forwarded = || qpsmtpd.outside.mails().concat();
+    let forwarded = || smtpd.outside.mails().concat();
     let by_sender = Promise { other: Some("bob@example.test"), ..promise(&forwarded) };
-    qpsmtpd.tell(|server| by_sender.is_kept_by(server));
+    smtpd.tell(|server| by_sender.is_kept_by(server));
 }
 
 #[test]

@@ -23,7 +23,7 @@ const AHEAD_MESSAGES: usize = 32;
 
 /// How long a client is kept waiting for a disk: to open a maildrop, of which the sizes of many messages may have to be counted, and
 /// for all else.
-const OPEN_WAIT: Duration = Duration::from_secs(60);
+const OPEN_WAIT: Duration = Duration::from_mins(1);
 const READ_WAIT: Duration = Duration::from_secs(30);
 
 /// A maildrop that this session alone has.
