@@ -410,7 +410,7 @@ mod tests {
             ]
         );
         let caught = caught_by("alice@d.test", aliases, &["alice@d.test"], "who@d.test").unwrap();
-        assert_eq!(caught.aliases[0].as_deref(), Some("alice@d.test"));
+        assert_eq!(caught.aliases[0].as_deref(), Some("@d.test"));
     }
 
     #[test]

@@ -10,9 +10,10 @@ use crate::Directory;
 pub struct SecretsKept {
     /// Some account or device has the keys of SCRAM.
     pub scram: bool,
-    /// Some device is in use; its secret is what CRAM-MD5 and APOP reckon with.
+    /// There is some device; its secret is what CRAM-MD5 and APOP reckon with. A revoked one counts: what has it goes on
+    /// trying, and is to be told no, not that the server has changed.
     pub devices: bool,
-    /// Each account has such a device.
+    /// Each account has a device that is in use.
     pub devices_everywhere: bool,
 }
 

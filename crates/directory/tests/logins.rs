@@ -276,7 +276,7 @@ async fn which_kinds_of_secrets_there_are() {
     directory.delete_account("old@example.test").await.unwrap();
     assert_eq!(kept().await, (true, true, true));
     directory.revoke_device(&device.login).await.unwrap();
-    assert_eq!(kept().await, (true, false, false));
+    assert_eq!(kept().await, (true, true, false), "what has its secret still tries");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 
 use crate::outside::Outside;
-use crate::support::{Demo, Dialogue, maildir_octets};
+use crate::support::{Demo, Dialogue, base64, maildir_octets};
 
 const OUTSIDE: &str = "friend@outside.example";
 const STRANGER: &str = "x@stranger.example";
@@ -221,16 +221,19 @@ fn t37_a_full_disk_refuses_and_recovers_by_itself() {
         "spool.segment_octets=1048576".to_owned(),
         // Nobody takes the mail, so that it stays in the queue.
         "delivery.local=\"lmtp:127.0.0.1:1\"".to_owned(),
-        // Or strangers would be told to wait before the disk is full.
-        "spool.held_percent=100".to_owned(),
     ];
     let mut demo = Demo::start_with(&settings.each_ref().map(String::as_str));
     let body =
         format!("Subject: filling\r\n\r\n{}", "0123456789abcdef0123456789abcdef0123456789abcdef\r\n".repeat(4_000));
-    let mut smtp = demo.dial("smtp").greeted();
+    // Of somebody who is proved: strangers' mail for one destination has to wait before the disk is full.
+    let account = demo.account("alice");
+    let (alice, password) = (account.address.as_str(), account.password.as_str());
+    let mut smtp = demo.under_tls("submission");
+    let proof = base64(&format!("\0{alice}\0{password}"));
+    assert!(smtp.say(&format!("AUTH PLAIN {proof}")).starts_with("235"));
     let mut accepted = 0;
     let refused = loop {
-        let answer = smtp.mail(STRANGER, "alice@example.test", &body);
+        let answer = smtp.mail(alice, alice, &body);
         if !answer.starts_with("250") {
             break answer;
         }
@@ -241,7 +244,7 @@ fn t37_a_full_disk_refuses_and_recovers_by_itself() {
     assert!(accepted > 10, "only {accepted} fitted");
     // Told before the data if the client told the size; and the session goes on.
     smtp.say("RSET");
-    smtp.say(&format!("MAIL FROM:<{STRANGER}> SIZE={}", body.len()));
+    smtp.say(&format!("MAIL FROM:<{alice}> SIZE={}", body.len()));
     smtp.say("RCPT TO:<alice@example.test>");
     let early = smtp.say("DATA");
     assert!(early.starts_with("452 4.3.1"), "{early}");

@@ -33,7 +33,7 @@ impl Store {
     /// Each is found at the first row that says so.
     pub(crate) async fn secrets_kept(&self) -> Result<SecretsKept> {
         const KEPT: &str = "
-            select exists (select 1 from device where revoked_at is null) as devices,
+            select exists (select 1 from device) as devices,
                 exists (select 1 from account where scram is not null) as scram,
                 not exists (select 1 from account where not exists (select 1 from device
                     where device.account_id = account.account_id and device.revoked_at is null)) as everywhere";
