@@ -5,7 +5,7 @@ mod params;
 use crate::address::{AddressError, Domain, ForwardPath, Host, ReversePath};
 use crate::replies;
 use crate::reply::Reply;
-use crate::server::{Helo, HeloVerb, Mail, Rcpt, XClient};
+use crate::server::envelope::{Helo, HeloVerb, Mail, Rcpt, XClient};
 
 /// A command that the grammar has. Whether it may come now is the session's matter.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::CommandError;
 use crate::address::Mailbox;
 use crate::dsn::{Notify, Ret};
-use crate::server::{BodyKind, MailParams, RcptParams, SubmittedBy, XClient};
+use crate::server::envelope::{BodyKind, MailParams, RcptParams, SubmittedBy, XClient};
 use crate::xtext;
 
 /// Longest envelope id, in octets of xtext (RFC 3461 §4.4).

@@ -9,7 +9,7 @@ mod buffer;
 mod config;
 mod data;
 mod ehlo;
-mod envelope;
+pub(crate) mod envelope;
 mod interface;
 mod mail;
 mod rcpt;
