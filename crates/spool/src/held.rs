@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::alarm::Told;
 use crate::config::HeldLimits;
 use crate::schedule::micros;
 use crate::{Envelope, QueueId};
@@ -15,8 +16,6 @@ use crate::{Envelope, QueueId};
 const TOTAL_PERCENT: u64 = 50;
 /// An alarm is raised when so much of a bound is used, in percent.
 const ALARM_PERCENT: u64 = 80;
-/// A destination's alarm is raised again after so long, in microseconds.
-const ALARM_AGAIN: i64 = 3600 * 1_000_000;
 
 /// A recipient that is held by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +60,7 @@ struct HeldMessage {
 struct Shelf {
     ids: BTreeSet<QueueId>,
     octets: u64,
-    alarmed_at: Option<i64>,
+    alarmed: Told,
 }
 
 /// All that may be dropped.
@@ -121,7 +120,8 @@ pub(crate) struct Alarm {
 }
 
 impl Bounds<'_> {
-    fn share_octets(&self) -> u64 {
+    /// Of one destination.
+    pub(crate) fn share_octets(&self) -> u64 {
         self.room_octets / 100 * u64::from(self.limits.percent)
     }
 
@@ -218,9 +218,9 @@ impl Book {
         let share = bounds.share_octets() / 100 * ALARM_PERCENT;
         let mut alarms = Vec::new();
         for (destination, shelf) in &mut self.shelves {
-            let quiet = shelf.alarmed_at.is_some_and(|at| bounds.now.saturating_sub(at) < ALARM_AGAIN);
+            let quiet = shelf.alarmed.is_recent(bounds.now);
             if !quiet && !shelf.ids.is_empty() && (shelf.ids.len() as u64 > count || shelf.octets > share) {
-                shelf.alarmed_at = Some(bounds.now);
+                shelf.alarmed.tell(bounds.now);
                 let destination = Arc::clone(destination);
                 alarms.push(Alarm { destination, messages: shelf.ids.len(), octets: shelf.octets });
             }
@@ -230,8 +230,7 @@ impl Book {
 
     /// Lets go of destinations that have nothing.
     pub(crate) fn tidy(&mut self, now: i64) {
-        let recent = |at: i64| now.saturating_sub(at) < ALARM_AGAIN;
-        self.shelves.retain(|_, shelf| !shelf.ids.is_empty() || shelf.alarmed_at.is_some_and(recent));
+        self.shelves.retain(|_, shelf| !shelf.ids.is_empty() || shelf.alarmed.is_recent(now));
     }
 
     fn drop_of(&self, id: QueueId, destination: Option<&Arc<str>>, excess: Excess) -> Option<Drop> {

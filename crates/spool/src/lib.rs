@@ -13,6 +13,7 @@
 //! * `held`: what nobody may be told of, by destination; `tend`: how that is kept within bounds.
 //! * `manage`: the operator's view; `hold`: what is kept until a person decides; `space`: room on disk.
 
+mod alarm;
 mod body;
 mod checksum;
 mod codec;

@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::entry::OriginKey;
+use crate::held::Bounds;
 use crate::id::unix_micros_now;
 use crate::index::Take;
 use crate::job::Job;
@@ -62,10 +63,10 @@ impl Spool {
             return true;
         }
         let room_octets = self.shared.room_octets();
-        let share = room_octets / 100 * u64::from(self.shared.config.held.percent);
         let mut index = self.shared.index();
         let octets = index.waiting.octets(destination);
         let now = index.moment();
+        let share = Bounds { limits: &self.shared.config.held, room_octets, now }.share_octets();
         if octets <= share {
             return true;
         }

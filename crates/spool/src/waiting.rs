@@ -6,10 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::alarm::Told;
 use crate::{Envelope, Origin, QueueId};
-
-/// A destination's alarm is raised again after so long, in microseconds.
-const ALARM_AGAIN: i64 = 3600 * 1_000_000;
 
 /// A message that waits.
 #[derive(Debug)]
@@ -23,7 +21,7 @@ struct Waiting {
 struct Line {
     messages: u64,
     octets: u64,
-    alarmed_at: Option<i64>,
+    alarmed: Told,
 }
 
 /// How a message waits.
@@ -94,9 +92,9 @@ impl Lines {
     /// Whether the operator is to be told that a destination has its share; hourly.
     pub(crate) fn alarm(&mut self, destination: &str, now: i64) -> bool {
         let Some(line) = self.lines.get_mut(destination) else { return false };
-        let is_due = line.alarmed_at.is_none_or(|at| now.saturating_sub(at) >= ALARM_AGAIN);
+        let is_due = !line.alarmed.is_recent(now);
         if is_due {
-            line.alarmed_at = Some(now);
+            line.alarmed.tell(now);
         }
         is_due
     }
@@ -139,7 +137,9 @@ mod tests {
         lines.set(QueueId(1), &mail, &Wait { octets: 100, recipients: &[1] });
         assert_eq!((lines.octets("smtp:a"), lines.octets("smtp:b")), (100, 10));
         assert!(
-            lines.alarm("smtp:a", 0) && !lines.alarm("smtp:a", ALARM_AGAIN - 1) && lines.alarm("smtp:a", ALARM_AGAIN)
+            lines.alarm("smtp:a", 0)
+                && !lines.alarm("smtp:a", crate::alarm::AGAIN - 1)
+                && lines.alarm("smtp:a", crate::alarm::AGAIN)
         );
         lines.set(QueueId(3), &envelope(Origin::Bounce, &["a"]), &Wait { octets: 10, recipients: &[0] });
         assert_eq!(lines.octets("smtp:a"), 100, "not a stranger's");
