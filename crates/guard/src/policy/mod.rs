@@ -168,19 +168,14 @@ impl RelayPolicy {
         self.pop.is_some()
     }
 
-    /// Whether the client map has names, so that a client's name may be asked for.
-    pub fn asks_names(&self) -> bool {
-        !self.client_names.is_empty()
+    /// Whether the address is in one of the relay networks.
+    pub fn is_relay_network(&self, address: IpAddr) -> bool {
+        self.networks.find(address).is_some()
     }
 
     /// Every network that may relay, with its line, for the audit: the relay networks, then the client map.
     pub fn relaying_networks(&self) -> impl Iterator<Item = (IpNet, &ConfigLine)> {
         self.networks.iter().chain(self.client_networks.iter())
-    }
-
-    /// Every client name that may relay, for the audit; `.example.com` stands for the names below.
-    pub fn relaying_names(&self) -> impl Iterator<Item = (String, &ConfigLine)> {
-        self.client_names.iter()
     }
 
     /// Every relay domain, for the audit.

@@ -30,7 +30,7 @@ pub async fn serve(client: Client, opened: Opened, stop: watch::Receiver<bool>) 
     // Behind a PROXY header is anybody: such a session never has the right that its peer has for itself (T6).
     let proxied = settings.proxy_from.iter().any(|net| net.contains(&client.peer));
     let listed = !proxied && settings.xclient_from.iter().any(|net| net.contains(&client.peer));
-    let trusted = client.site.settings.relay.networks.iter().any(|network| network.net.contains(&client.ip));
+    let trusted = client.site.terms.policy.relay.is_relay_network(client.ip);
     let peer = Peer { addr: client.ip, xclient: listed, trusted, tls: tls.is_some() };
     let kept = client.border.sources.directory.secrets_kept().await;
     let session = Session::new(Arc::clone(client.listener.smtp.to(kept)), peer, Instant::now());
