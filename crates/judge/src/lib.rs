@@ -34,7 +34,7 @@ mod gather;
 mod harvest;
 pub mod judging;
 pub mod outside;
-mod quota;
+pub mod quota;
 pub mod records;
 mod reply;
 mod report;

@@ -2,32 +2,21 @@
 //! a share of what waits for its server and of what aliases send on. Known here, it is refused before 250.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use guard::{HostedPath, Recipient};
-use judge::{Judge, Places};
-use maildir::quota::{self, Quota, Usage};
+use judge::Places;
+use judge::quota::Filling;
+use maildir::quota::Usage;
 use smtp::replies;
 use smtp::reply::Reply;
 use spool::Target;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::answers::Answers;
+use super::judge::judge;
 use super::transaction::{LocalRecipient, Transaction};
 use crate::deliver;
 use crate::route::{self, Routed};
-
-/// How long a client waits for it.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// A mailbox with a bound, and what comes into it.
-struct Filling {
-    maildir: PathBuf,
-    octets_max: u64,
-    more: Usage,
-}
 
 impl Answers {
     /// Whether there is room for the recipient; what is counted for it.
@@ -49,9 +38,8 @@ impl Answers {
         if !targets.iter().any(is_forward) {
             return Ok(Places::default());
         }
-        let terms = self.client.border.site.load().terms.clone();
-        let judge = Judge { sources: &self.client.border.sources, terms: &terms, policy: &terms.policy };
-        let places = judge.forwards(&self.case, &mailbox.to_ascii_lowercase()).await;
+        let terms = self.terms();
+        let places = judge(&self.client, &terms).forwards(&self.case, &mailbox.to_ascii_lowercase()).await;
         places.ok_or_else(|| replies::forwards_limited(&in_brackets(&mailbox), &self.client.session))
     }
 
@@ -126,34 +114,11 @@ impl Answers {
                 more: Usage { octets: octets.saturating_mul(count), messages: count },
             });
         }
-        if fillings.is_empty() {
-            return false;
-        }
-        let session = self.client.session;
-        let are_full = move || {
-            fillings.iter().all(|filling| {
-                filling.is_too_much().unwrap_or_else(|error| {
-                    warn!(session = %session, maildir = %filling.maildir.display(), %error, "quota unknown");
-                    false
-                })
-            })
-        };
-        self.client.border.sources.files.within(PATIENCE, are_full).await.unwrap_or(false)
+        let terms = self.terms();
+        judge(&self.client, &terms).are_full(self.client.session, fillings).await
     }
 }
 
 fn in_brackets(path: &str) -> String {
     format!("<{path}>")
-}
-
-impl Filling {
-    fn is_too_much(&self) -> io::Result<bool> {
-        let quota = Quota { octets: Some(self.octets_max), messages: None };
-        match quota::has_room(&self.maildir, quota, self.more) {
-            Ok(room) => Ok(!room),
-            // A mailbox that was not made yet holds nothing, and delivery makes it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(self.more.octets > self.octets_max),
-            Err(error) => Err(error),
-        }
-    }
 }

@@ -113,7 +113,7 @@ impl Answers {
     }
 
     /// What is judged by now: a reload counts for open sessions, too.
-    fn terms(&self) -> Arc<Terms> {
+    pub(super) fn terms(&self) -> Arc<Terms> {
         Arc::clone(&self.client.border.site.load().terms)
     }
 
@@ -127,7 +127,7 @@ impl Answers {
     }
 }
 
-fn judge<'a>(client: &'a crate::border::Client, terms: &'a Terms) -> Judge<'a> {
+pub(super) fn judge<'a>(client: &'a crate::border::Client, terms: &'a Terms) -> Judge<'a> {
     Judge { sources: &client.border.sources, terms, policy: &terms.policy }
 }
 
