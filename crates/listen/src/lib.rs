@@ -19,4 +19,4 @@ pub use gate::{Gate, Pass, Refused};
 pub use link::Link;
 pub use socket::Address;
 pub use stream::{Stream, TlsFacts, TlsTooOld, cause};
-pub use wire::{Ends, Heard, Wire};
+pub use wire::{Heard, Wire};

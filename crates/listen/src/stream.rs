@@ -52,14 +52,20 @@ impl Stream {
     ///
     /// Cancel-safe: bytes are taken in the very poll that read them.
     pub async fn read_with<T>(&mut self, mut take: impl FnMut(&[u8]) -> T) -> io::Result<Option<T>> {
-        poll_fn(|cx| {
-            let mut space = [MaybeUninit::<u8>::uninit(); READ_OCTETS];
-            let mut buffer = ReadBuf::uninit(&mut space);
-            ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer))?;
-            let filled = buffer.filled();
-            Poll::Ready(Ok((!filled.is_empty()).then(|| take(filled))))
-        })
-        .await
+        poll_fn(|cx| self.poll_read_with(cx, &mut take)).await
+    }
+
+    /// The same, as a step of a wait for more than bytes.
+    pub(crate) fn poll_read_with<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: &mut impl FnMut(&[u8]) -> T,
+    ) -> Poll<io::Result<Option<T>>> {
+        let mut space = [MaybeUninit::<u8>::uninit(); READ_OCTETS];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(self).poll_read(cx, &mut buffer))?;
+        let filled = buffer.filled();
+        Poll::Ready(Ok((!filled.is_empty()).then(|| take(filled))))
     }
 
     /// Writes as much of `bytes` as needs no waiting, nearly always all, and says how much that was.

@@ -1,15 +1,17 @@
 //! One connection as a session's driver uses it: octets in, replies out, one timer, the server's end.
 
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::watch;
 use tokio::time::Sleep;
 
+use super::cut::Said;
 use super::{Cut, Stream, TlsFacts};
 
 /// How long a client may take for a TLS handshake.
@@ -26,14 +28,6 @@ pub struct Wire {
     /// One for the connection's life; set anew only when it went off or the deadline came nearer.
     timer: Pin<Box<Sleep>>,
     unsent: Vec<u8>,
-}
-
-/// Who may end a wait besides the peer.
-pub struct Ends<'a> {
-    /// Turns true when the server is to stop.
-    pub stop: &'a mut watch::Receiver<bool>,
-    /// Ends this connection.
-    pub cut: &'a Cut,
 }
 
 /// What a wait ended with.
@@ -88,34 +82,37 @@ impl Wire {
         Ok(facts)
     }
 
-    /// Waits for octets, which `take` gets at once, for the deadline, or for the end of the server or of this connection.
+    /// Waits for octets, which `take` gets at once, for the deadline, or for what `cut` says of the end of this connection or of
+    /// the server.
     pub async fn listen(
         &mut self,
         deadline: Option<Instant>,
-        ends: Ends<'_>,
-        take: impl FnMut(&[u8]),
+        cut: &Cut,
+        mut take: impl FnMut(&[u8]),
     ) -> io::Result<Heard> {
-        let Ends { stop, cut } = ends;
         if let Some(at) = deadline.map(tokio::time::Instant::from_std)
             && (at < self.timer.deadline() || self.timer.is_elapsed())
         {
             self.timer.as_mut().reset(at);
         }
-        tokio::select! {
-            biased;
-            () = cut.heard() => Ok(Heard::Cut),
-            read = self.stream.read_with(take) => match read? {
-                Some(()) => Ok(Heard::Octets),
-                None => Err(io::ErrorKind::UnexpectedEof.into()),
-            },
+        poll_fn(|cx| {
+            if let Poll::Ready(said) = cut.poll_heard(cx) {
+                return Poll::Ready(Ok(match said {
+                    Said::Cut => Heard::Cut,
+                    Said::Stop => Heard::Stop,
+                }));
+            }
+            if let Poll::Ready(read) = self.stream.poll_read_with(cx, &mut take) {
+                return Poll::Ready(match read? {
+                    Some(()) => Ok(Heard::Octets),
+                    None => Err(io::ErrorKind::UnexpectedEof.into()),
+                });
+            }
+            ready!(self.timer.as_mut().poll(cx));
             // The timer may have been set for an earlier deadline, which moved on since.
-            () = self.timer.as_mut() => {
-                Ok(if deadline.is_some_and(|at| at <= Instant::now()) { Heard::Due } else { Heard::Nothing })
-            }
-            changed = stop.changed() => {
-                Ok(if changed.is_err() || *stop.borrow() { Heard::Stop } else { Heard::Nothing })
-            }
-        }
+            Poll::Ready(Ok(if deadline.is_some_and(|at| at <= Instant::now()) { Heard::Due } else { Heard::Nothing }))
+        })
+        .await
     }
 
     /// Closes.

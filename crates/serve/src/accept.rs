@@ -123,14 +123,15 @@ impl Entrance {
         match listener.gate.enter(peer, limits.connections_max, per_client) {
             Ok(pass) => {
                 let _ = tcp.set_nodelay(true);
-                let (border, stop) = (Arc::clone(&self.border), self.stop.clone());
+                let border = Arc::clone(&self.border);
                 if limits.protocol.is_interface() {
                     let connection = Connection::new(border, &listener, peer, pass);
-                    tokio::spawn(interfaces::serve(connection, Link::Tcp(tcp), stop));
+                    tokio::spawn(interfaces::serve(connection, Link::Tcp(tcp), self.stop.clone()));
                     return;
                 }
                 let arrival = Arrival { border, site, listener, peer, proxied, pass };
-                tokio::spawn(arrival.serve(tcp, stop));
+                // Boxed: a task is moved several times until it runs.
+                tokio::spawn(Box::pin(arrival.serve(tcp)));
             }
             Err(refused) => turn_away(&tcp, &listener, peer, refused),
         }
@@ -154,7 +155,7 @@ struct Arrival {
 }
 
 impl Arrival {
-    async fn serve(mut self, tcp: TcpStream, stop: watch::Receiver<bool>) {
+    async fn serve(mut self, tcp: TcpStream) {
         let protocol = self.listener.settings.protocol;
         let begun = if self.proxied || protocol.implicit_tls() {
             // Boxed: only these connections need room for it.
@@ -173,9 +174,9 @@ impl Arrival {
         let listed = border.sessions.begin(session, &listener.settings, ip);
         let client = Client { border, site, listener, ip, peer, session, pass, listed };
         if protocol.is_smtp() {
-            smtp_service::serve(client, opened, stop).await;
+            smtp_service::serve(client, opened).await;
         } else {
-            pop3::serve(client, opened, stop).await;
+            pop3::serve(client, opened).await;
         }
     }
 

@@ -181,6 +181,7 @@ impl Server {
     /// Ends in order: no new connections, sessions finish their reply, deliveries on their way end, the disk has it all.
     pub async fn stop(self) {
         self.stop.send_replace(true);
+        self.border.sessions.stop();
         self.watches.stop().await;
         let closed = self.doors.into_iter().map(|(address, serving)| {
             serving.abort();

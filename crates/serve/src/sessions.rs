@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -14,6 +15,8 @@ use listen::Cut;
 #[derive(Debug, Default)]
 pub struct Sessions {
     open: Mutex<BTreeMap<u64, Arc<Open>>>,
+    /// The server is to stop.
+    stopping: AtomicBool,
 }
 
 /// One session.
@@ -63,7 +66,19 @@ impl Sessions {
             now,
         });
         self.lock().insert(id.number(), Arc::clone(&open));
+        // One that begins meanwhile is told here or by `stop`, which comes to it after it is in the list.
+        if self.stopping.load(Ordering::SeqCst) {
+            open.cut.say_stop();
+        }
         Listed { sessions: Arc::clone(self), open }
+    }
+
+    /// The server is to stop: each ends when what it does is done.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        for open in self.all() {
+            open.cut.say_stop();
+        }
     }
 
     /// All of them, in the order of their beginning.

@@ -190,17 +190,50 @@ pub(super) fn put(fields: &mut String, form: Form, key: &str, value: Value<'_>) 
     }
 }
 
+/// What an octet of a value is to the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It may stand without quotes.
+    Bare,
+    /// It may stand in quotes as it is.
+    Quoted,
+    /// It is escaped, or part of a character that may have to be.
+    Other,
+}
+
+/// Of each octet.
+static KINDS: [Kind; 256] = kinds();
+
+const fn kinds() -> [Kind; 256] {
+    let mut kinds = [Kind::Other; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        kinds[octet] = match octet as u8 {
+            b'"' | b'\\' => Kind::Other,
+            b'=' | b' ' => Kind::Quoted,
+            graphic if graphic.is_ascii_graphic() => Kind::Bare,
+            _ => Kind::Other,
+        };
+        octet += 1;
+    }
+    kinds
+}
+
 /// Whether a text can stand without quotes: not empty, and nothing that separates, quotes or hides.
 fn is_bare(text: &str) -> bool {
-    let harmless = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'"' | b'\\' | b'=');
-    !text.is_empty() && text.len() <= VALUE_OCTETS_MAX && text.bytes().all(harmless)
+    !text.is_empty() && text.len() <= VALUE_OCTETS_MAX && text.bytes().all(|octet| KINDS[octet as usize] == Kind::Bare)
 }
 
 fn quote(fields: &mut String, form: Form, text: &str) {
     let cut = (0..=text.len().min(VALUE_OCTETS_MAX)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     fields.push('"');
-    for character in text[..cut].chars() {
-        match character {
+    let mut rest = &text[..cut];
+    // Nearly all of a text goes as it is, so it goes in runs.
+    while let Some(at) = rest.bytes().position(|octet| KINDS[octet as usize] == Kind::Other) {
+        let (plain, from) = rest.split_at(at);
+        fields.push_str(plain);
+        let mut characters = from.chars();
+        match characters.next().unwrap_or_default() {
             '"' => fields.push_str("\\\""),
             '\\' => fields.push_str("\\\\"),
             '\n' => fields.push_str("\\n"),
@@ -209,7 +242,9 @@ fn quote(fields: &mut String, form: Form, text: &str) {
             hidden if hidden.is_control() || is_hidden(hidden) => escape(fields, form, hidden),
             other => fields.push(other),
         }
+        rest = characters.as_str();
     }
+    fields.push_str(rest);
     fields.push_str(if cut < text.len() { "…\"" } else { "\"" });
 }
 

@@ -5,10 +5,9 @@ use std::time::Instant;
 
 use pop3::stuff::DotWriter;
 use pop3::{Answer, Input, Lines, Output, Question, Session, Wanted};
-use tokio::sync::watch;
 
 use super::answers::Answers;
-use listen::{Ends, Heard, Wire};
+use listen::{Heard, Wire};
 
 /// How much of a list or of a message is in memory at a time, in octets.
 const PIECE_OCTETS: usize = 64 * 1024;
@@ -33,10 +32,10 @@ impl Driver {
         Self { wire, session, answers, due: Vec::new() }
     }
 
-    /// Runs the session to its end. `stop` turns true when the server shuts down.
-    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+    /// Runs the session to its end.
+    pub(super) async fn run(mut self) {
         self.session.start(&mut self.due);
-        let ended = self.converse(&mut stop).await;
+        let ended = self.converse().await;
         if ended.is_err() {
             // RFC 1939 §6: without QUIT nothing is deleted.
             self.session.handle(Input::PeerGone, Instant::now(), &mut self.due);
@@ -50,13 +49,12 @@ impl Driver {
         }
     }
 
-    async fn converse(&mut self, stop: &mut watch::Receiver<bool>) -> io::Result<()> {
+    async fn converse(&mut self) -> io::Result<()> {
         while let Next::Wait = self.act().await? {
             let (session, due) = (&mut self.session, &mut self.due);
             let deadline = session.deadline();
             let take = |octets: &[u8]| session.handle(Input::Bytes(octets), Instant::now(), due);
-            let ends = Ends { stop, cut: self.answers.cut() };
-            let input = match self.wire.listen(deadline, ends, take).await? {
+            let input = match self.wire.listen(deadline, self.answers.cut(), take).await? {
                 Heard::Octets | Heard::Nothing => continue,
                 Heard::Due => Input::Timeout,
                 Heard::Stop => Input::Shutdown,

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use pop3::{Peer, Session};
-use tokio::sync::watch;
 
 use self::answers::Answers;
 use self::driver::Driver;
@@ -18,7 +17,7 @@ use super::border::{Client, Opened};
 use listen::Wire;
 
 /// Serves one connection to its end.
-pub async fn serve(client: Client, opened: Opened, stop: watch::Receiver<bool>) {
+pub async fn serve(client: Client, opened: Opened) {
     let Opened { stream, tls } = opened;
     let kept = client.border.sources.directory.secrets_kept().await;
     // Many clients take APOP wherever the stamp is, also for a password that they could send under TLS.
@@ -26,7 +25,7 @@ pub async fn serve(client: Client, opened: Opened, stop: watch::Receiver<bool>) 
     let apop_banner = if by_apop { banner(&client) } else { None };
     let peer = Peer { tls: tls.is_some(), apop_banner };
     let session = Session::new(Arc::clone(client.listener.pop3.to(kept)), peer, Instant::now());
-    Driver::new(Wire::new(stream), session, Answers::new(client, tls)).run(stop).await;
+    Driver::new(Wire::new(stream), session, Answers::new(client, tls)).run().await;
 }
 
 /// The timestamp of the greeting (RFC 1939 §7): never the same twice, and not to be guessed.

@@ -108,19 +108,32 @@ impl Answers {
         self.case.proved()?.identity.device.as_deref().map(|device| device.name.as_str())
     }
 
-    /// Finds the answer to one question. `authenticated` is the session's word: a login that it did not conclude is none.
-    pub(super) async fn answer(&mut self, question: Question<Proof>, authenticated: bool) -> Answer<Proof> {
+    /// Answers what needs no look-up, or gives the question back. `authenticated` is the session's word: a login that it did not
+    /// conclude is none.
+    pub(super) fn at_once(
+        &mut self,
+        question: Question<Proof>,
+        authenticated: bool,
+    ) -> Result<Answer<Proof>, Question<Proof>> {
         if !authenticated {
             self.case.set_login(Login::Nobody);
         }
         match question {
-            Question::Connect => Answer::Proceed,
+            Question::Connect => Ok(Answer::Proceed),
             Question::Helo(helo) => {
                 self.case.greeted(Some(helo.host.to_string()));
                 self.helo = Some(Box::new(helo));
                 self.transaction = None;
-                Answer::Proceed
+                Ok(Answer::Proceed)
             }
+            Question::XClient(facts) => Ok(self.speak_for(&facts)),
+            other => Err(other),
+        }
+    }
+
+    /// Finds the answer to a question that needs one to be looked up.
+    pub(super) async fn answer(&mut self, question: Question<Proof>) -> Answer<Proof> {
+        match question {
             Question::AuthStart { mechanism, initial } => self.auth_start(mechanism, initial).await,
             Question::AuthStep(response) => self.auth_step(response).await,
             Question::Mail(mail) => self.judge_mail(mail).await,
@@ -131,7 +144,8 @@ impl Answers {
                 self.counts.messages += u32::from(matches!(answer, Answer::Accepted(_)));
                 answer
             }
-            Question::XClient(facts) => self.speak_for(&facts),
+            // Answered at once.
+            Question::Connect | Question::Helo(_) | Question::XClient(_) => Answer::Refuse(replies::internal_fault()),
         }
     }
 

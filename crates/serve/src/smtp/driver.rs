@@ -4,11 +4,10 @@ use std::io;
 use std::time::Instant;
 
 use smtp::server::{Input, Output, Question, Session};
-use tokio::sync::watch;
 
 use super::answers::Answers;
 use super::transaction::Proof;
-use listen::{Ends, Heard, Wire};
+use listen::{Heard, Wire};
 
 /// A session with its connection.
 pub(super) struct Driver {
@@ -30,11 +29,11 @@ impl Driver {
         Self { wire, session, answers, due: Vec::new() }
     }
 
-    /// Runs the session to its end. `stop` turns true when the server shuts down.
-    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+    /// Runs the session to its end.
+    pub(super) async fn run(mut self) {
         self.session.start(Instant::now(), &mut self.due);
         // An error is the peer's going away; the session learns it and nothing is half done.
-        let ended = self.converse(&mut stop).await;
+        let ended = self.converse().await;
         if ended.is_err() {
             self.session.handle(Input::PeerGone, Instant::now(), &mut self.due);
         }
@@ -48,16 +47,15 @@ impl Driver {
         }
     }
 
-    async fn converse(&mut self, stop: &mut watch::Receiver<bool>) -> io::Result<()> {
+    async fn converse(&mut self) -> io::Result<()> {
         if !self.answers.greet_pause().is_zero() {
-            Box::pin(self.wait_to_greet(stop)).await?;
+            Box::pin(self.wait_to_greet()).await?;
         }
         while let Next::Wait = self.act().await? {
             let (session, due) = (&mut self.session, &mut self.due);
             let deadline = session.deadline();
             let take = |octets: &[u8]| session.handle(Input::Bytes(octets), Instant::now(), due);
-            let ends = Ends { stop, cut: self.answers.cut() };
-            let input = match self.wire.listen(deadline, ends, take).await? {
+            let input = match self.wire.listen(deadline, self.answers.cut(), take).await? {
                 Heard::Octets | Heard::Nothing => continue,
                 Heard::Due => Input::Timeout,
                 Heard::Stop => Input::Shutdown,
@@ -69,13 +67,12 @@ impl Driver {
     }
 
     /// Listens for as long as the greeting is held back: the session is told what comes too early, and refuses it.
-    async fn wait_to_greet(&mut self, stop: &mut watch::Receiver<bool>) -> io::Result<()> {
+    async fn wait_to_greet(&mut self) -> io::Result<()> {
         let until = Instant::now() + self.answers.greet_pause();
         let (session, due) = (&mut self.session, &mut self.due);
         loop {
             let take = |octets: &[u8]| session.handle(Input::Bytes(octets), Instant::now(), due);
-            let ends = Ends { stop, cut: self.answers.cut() };
-            match self.wire.listen(Some(until), ends, take).await? {
+            match self.wire.listen(Some(until), self.answers.cut(), take).await? {
                 Heard::Octets | Heard::Due => return Ok(()),
                 Heard::Stop => {
                     session.handle(Input::Shutdown, Instant::now(), due);
@@ -116,8 +113,11 @@ impl Driver {
 
     async fn ask(&mut self, question: Question<Proof>) {
         let authenticated = self.session.login().is_some();
-        // Boxed: an idle connection must not keep room for the largest look-up.
-        let answer = Box::pin(self.answers.answer(question, authenticated)).await;
+        let answer = match self.answers.at_once(question, authenticated) {
+            Ok(answer) => answer,
+            // Boxed: an idle connection must not keep room for the largest look-up.
+            Err(question) => Box::pin(self.answers.answer(question)).await,
+        };
         self.session.handle(Input::Answer(answer), Instant::now(), &mut self.due);
     }
 

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use smtp::server::{Peer, Session};
-use tokio::sync::watch;
 
 use self::answers::Answers;
 use self::driver::Driver;
@@ -24,7 +23,7 @@ use super::border::{Client, Opened};
 use listen::Wire;
 
 /// Serves one connection to its end.
-pub async fn serve(client: Client, opened: Opened, stop: watch::Receiver<bool>) {
+pub async fn serve(client: Client, opened: Opened) {
     let Opened { stream, tls } = opened;
     let settings = &client.listener.settings;
     // Behind a PROXY header is anybody: such a session never has the right that its peer has for itself (T6).
@@ -34,5 +33,5 @@ pub async fn serve(client: Client, opened: Opened, stop: watch::Receiver<bool>) 
     let peer = Peer { addr: client.ip, xclient: listed, trusted, tls: tls.is_some() };
     let kept = client.border.sources.directory.secrets_kept().await;
     let session = Session::new(Arc::clone(client.listener.smtp.to(kept)), peer, Instant::now());
-    Driver::new(Wire::new(stream), session, Answers::new(client, tls)).run(stop).await;
+    Driver::new(Wire::new(stream), session, Answers::new(client, tls)).run().await;
 }
