@@ -12,6 +12,7 @@ use crate::embedded::{AttemptPlaces, Embedded, Places};
 use crate::error::StateError;
 use crate::evidence::{KeptLogin, PopLogin, Recorded, Revoke};
 use crate::gcra::Rate;
+use crate::greylist::{GreylistKey, GreylistTerms, Greylisted};
 use crate::memory::MemoryKey;
 use crate::owners::{NetworkOf, Remembered};
 
@@ -132,6 +133,17 @@ impl Engine {
     pub(crate) async fn is_network_of(&self, of: NetworkOf<'_>) -> Result<bool, StateError> {
         match self {
             Self::Embedded(engine) => engine.is_network_of(of),
+        }
+    }
+
+    /// What is known of a sender that is to come back; a new one is noted.
+    pub(crate) async fn greylisted(
+        &self,
+        key: &GreylistKey<'_>,
+        terms: GreylistTerms,
+    ) -> Result<Greylisted, StateError> {
+        match self {
+            Self::Embedded(engine) => engine.greylisted(key, terms),
         }
     }
 

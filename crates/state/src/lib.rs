@@ -11,6 +11,7 @@
 //! | `embedded` | the engine inside the process |
 //! | `evidence` | POP logins, and who vouches for them before the guard |
 //! | `charge`, `gcra` | what is counted against what |
+//! | `greylist` | who came back after a while |
 //! | `memory` | what is remembered until its end |
 //! | `owners` | networks of an account's owner |
 //! | `clock` | [`Clock`], [`Answer`]: the engine's time |
@@ -24,6 +25,7 @@ mod error;
 mod evidence;
 mod expected;
 pub mod gcra;
+mod greylist;
 mod memory;
 mod owners;
 mod reservation;
@@ -33,6 +35,7 @@ mod throttle;
 pub use charge::{Cause, Charge, Counted, NoRoom, PopCharge, PopLimits, QUOTA_WINDOW_MAX, RateCharge, RateKey};
 pub use clock::{Answer, Clock, ManualClock};
 pub use error::StateError;
+pub use greylist::{GreylistKey, GreylistTerms, Greylisted};
 pub use evidence::{PopLogin, Recorded, Revoke};
 pub use reservation::{Reservation, Reserved};
 pub use state::{Opened, State, StateConfig};

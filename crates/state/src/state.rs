@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::error::StateError;
 use crate::evidence::{PopLogin, Recorded, Revoke, attest};
 use crate::expected::Expected;
+use crate::greylist::{GreylistKey, GreylistTerms, Greylisted};
 use crate::memory::MemoryKey;
 use crate::reservation::{Reservation, Reserved};
 use crate::throttle::{Admission, AuthGate, AuthLimits, Throttle, TriedLogin};
@@ -169,6 +170,12 @@ impl State {
     /// Counts what has happened, whether there is room for it or not, up to the whole of the rate.
     pub async fn count(&self, charge: &RateCharge<'_>) -> Result<(), StateError> {
         self.engine.fail(charge, Failure::Abuse).await.map(|_| ())
+    }
+
+    /// What is known of a sender that is to come back; a new one is noted. That it came back is remembered over a restart, what
+    /// was seen once is not.
+    pub async fn greylisted(&self, key: &GreylistKey<'_>, terms: GreylistTerms) -> Result<Greylisted, StateError> {
+        self.engine.greylisted(key, terms).await
     }
 
     /// To be asked before a password is looked at: takes a place for it at its address and at its account, so that no more

@@ -7,6 +7,7 @@
 //! | `attempt` | what is reserved for one login attempt |
 //! | `memory` | what is remembered until its end |
 //! | `networks` | where accounts' owners log in |
+//! | `greylist` | who was seen once, and who came back |
 //! | `writer` | the one thread that writes: group commit, retries, sweep |
 //! | `disk` | the folder: lock, journal, and its replacement by a shorter one |
 //! | `table`, `shard` | the map in memory that is read, bounded, with its expiry |
@@ -18,6 +19,7 @@
 mod attempt;
 pub(crate) mod disk;
 mod frame;
+mod greylist;
 mod journal;
 mod memory;
 mod networks;
@@ -47,6 +49,7 @@ use self::writer::{GROUP_MAX, Job, Kept, Revocation, Shared, Writer};
 use crate::charge::{AttemptCharges, Charge, Counted, Failure, Full, Level, NoRoom, RateCharge, RateKey};
 use crate::clock::{Answer, Clock, duration_micros};
 use crate::error::StateError;
+use crate::greylist::{GreylistKey, GreylistTerms, Greylisted};
 use crate::evidence::{KeptLogin, PopLogin, Recorded, Revoke};
 use crate::gcra::Rate;
 use crate::memory::MemoryKey;
@@ -296,6 +299,12 @@ impl Embedded {
     pub(crate) fn is_network_of(&self, of: NetworkOf<'_>) -> Result<bool, StateError> {
         self.shared.check_open()?;
         Ok(self.shared.table.networks.is_known(of, self.now()))
+    }
+
+    /// See `State::greylisted`. That it came back is written within a second.
+    pub(crate) fn greylisted(&self, key: &GreylistKey<'_>, terms: GreylistTerms) -> Result<Greylisted, StateError> {
+        self.shared.check_open()?;
+        Ok(self.shared.table.greylist.ask(key, terms, self.now()))
     }
 
     /// See `State::close`.

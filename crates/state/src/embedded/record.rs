@@ -21,11 +21,13 @@ use guard::{PopSource, Subject};
 use crate::charge::QUOTA_WINDOW_MAX;
 use crate::clock::{duration_micros, time};
 use crate::evidence::KeptLogin;
+use crate::greylist::Digest;
 
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
 const NETWORK: u8 = 3;
 const PUT_OF_DEVICES: u8 = 4;
+const PASSED: u8 = 6;
 /// Longest list of devices, in octets: seven names of 32.
 const DEVICES_OCTETS_MAX: usize = 230;
 const KEY_OCTETS: usize = 19;
@@ -101,12 +103,28 @@ impl NetworkRecord {
     }
 }
 
+/// Who came back and is not greylisted any more. Times are microseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PassedRecord {
+    pub(crate) digest: Digest,
+    /// Its last mail.
+    pub(crate) seen: u64,
+    /// From then on it is not known any more.
+    pub(crate) ends: u64,
+}
+
+impl PassedRecord {
+    /// How long one is in the journal.
+    pub(crate) const OCTETS: usize = KEY_OCTETS + ENDS_OCTETS;
+}
+
 /// One change of what lies on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
     Put(Record),
     Delete(Key),
     Network(NetworkRecord),
+    Passed(PassedRecord),
 }
 
 impl Record {
@@ -216,6 +234,13 @@ pub(crate) fn write(out: &mut Vec<u8>, change: &Change) {
             out.extend_from_slice(&ends.to_le_bytes());
             out.extend_from_slice(login.as_bytes());
         }
+        Change::Passed(PassedRecord { digest, seen, ends }) => {
+            out.push(PASSED);
+            out.extend_from_slice(&0u16.to_le_bytes());
+            out.extend_from_slice(digest);
+            out.extend_from_slice(&seen.to_le_bytes());
+            out.extend_from_slice(&ends.to_le_bytes());
+        }
     }
 }
 
@@ -235,7 +260,8 @@ fn write_head(out: &mut Vec<u8>, kind: u8, addr: &IpAddr, login: &str) {
 pub(crate) fn take(octets: &mut &[u8]) -> Option<Change> {
     let kind = take_array::<1>(octets)?[0];
     let length = usize::from(u16::from_le_bytes(take_array(octets)?));
-    let addr = guard::canonical_ip(IpAddr::V6(Ipv6Addr::from(take_array::<16>(octets)?)));
+    let key = take_array::<16>(octets)?;
+    let addr = guard::canonical_ip(IpAddr::V6(Ipv6Addr::from(key)));
     match kind {
         PUT | PUT_OF_DEVICES => {
             let mut facts = &take_array::<FACTS_OCTETS>(octets)?[..];
@@ -248,6 +274,10 @@ pub(crate) fn take(octets: &mut &[u8]) -> Option<Change> {
         NETWORK => {
             let (seen, ends) = (take_number(octets)?, take_number(octets)?);
             Some(Change::Network(NetworkRecord { network: addr, seen, ends, login: take_login(octets, length)? }))
+        }
+        PASSED if length == 0 => {
+            let (seen, ends) = (take_number(octets)?, take_number(octets)?);
+            Some(Change::Passed(PassedRecord { digest: key, seen, ends }))
         }
         _ => None,
     }
@@ -322,7 +352,7 @@ mod tests {
         let numbers = any::<(u64, u64, u64, u32, u32)>();
         let devices = prop::option::of("[a-z]{1,20}( [a-z]{1,20}){0,3}");
         let whose = ("[a-z@.é]{1,40}", devices);
-        (any::<IpAddr>(), whose, numbers, 0u8..6, 0u8..3).prop_map(|(addr, (login, names), numbers, source, kind)| {
+        (any::<IpAddr>(), whose, numbers, 0u8..6, 0u8..4).prop_map(|(addr, (login, names), numbers, source, kind)| {
             let (granted, expires, window_until, messages, recipients) = numbers;
             let (addr, login) = (guard::canonical_ip(addr), Arc::from(login));
             let source = number_source(source).unwrap();
@@ -342,6 +372,7 @@ mod tests {
                     })
                 }
                 1 => Change::Delete(Key { addr, login }),
+                2 => Change::Passed(PassedRecord { digest: granted.to_le_bytes().repeat(2).try_into().unwrap(), seen: granted, ends: expires }),
                 _ => Change::Network(NetworkRecord { login, network: addr, seen: granted, ends: expires }),
             }
         })
