@@ -216,11 +216,19 @@ impl Notice<'_> {
             field("Action", entry.action.word(), out);
             let [class, subject, detail] = entry.status;
             field("Status", &format!("{class}.{subject}.{detail}"), out);
-            field("Remote-MTA", &format!("dns; {}", printable(entry.relay)), out);
+            if let Some(host) = remote_mta(entry.relay) {
+                field("Remote-MTA", &format!("dns; {}", printable(host)), out);
+            }
             field("Diagnostic-Code", &format!("smtp; {}", escaped(&quoted(entry.reply))), out);
             field("Last-Attempt-Date", &rfc5322(self.now), out);
         }
     }
+}
+
+/// The name of the host that was asked, out of `name[address]:port`; none where there was none, as RFC 3464 §2.3.5 wants it.
+fn remote_mta(relay: &str) -> Option<&str> {
+    let (name, address) = relay.rsplit_once("]:").and_then(|(host, _)| host.rsplit_once('['))?;
+    Some(if name.is_empty() { address } else { name })
 }
 
 fn part(boundary: &str, kind: &str, out: &mut String) {
@@ -400,7 +408,7 @@ mod tests {
             "Content-Type: message/delivery-status\r\n\r\nOriginal-Envelope-Id: QQ=1\r\nReporting-MTA: dns; mx.example.test\r\n",
             "Original-Recipient: rfc822; B+x@elsewhere.example\r\n",
             "Final-Recipient: rfc822; b@elsewhere.example\r\nAction: failed\r\nStatus: 5.1.1\r\n",
-            "Diagnostic-Code: smtp; 550 5.1.1 no?[2J such? user\r\n",
+            "Remote-MTA: dns; mx.elsewhere.example\r\nDiagnostic-Code: smtp; 550 5.1.1 no?[2J such? user\r\n",
             "Content-Type: text/rfc822-headers\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: x\r\n\r\n--=_0abc1.0--\r\n",
             "配送できませんでした",
         ] {
@@ -422,6 +430,28 @@ mod tests {
         };
         let text = build(&[entry], Original::Header(b""));
         assert!(text.contains("message/global-delivery-status") && text.contains("utf-8; 例@elsewhere.example"));
+        assert!(!text.contains("Remote-MTA"), "no other host was asked");
+    }
+
+    #[test]
+    fn each_recipient_has_a_group_of_its_own() {
+        let reply = Response::local(550, [5, 1, 1], "no");
+        let entry = |forward_path| Entry {
+            forward_path,
+            orcpt: None,
+            action: Action::Failed,
+            status: [5, 1, 1],
+            reply: &reply,
+            relay: "[192.0.2.1]:25",
+        };
+        let text = build(&[entry("b@one.example"), entry("c@two.example")], Original::Header(b""));
+        for group in ["b@one.example", "c@two.example"] {
+            let fields = format!(
+                "\r\n\r\nFinal-Recipient: rfc822; {group}\r\nAction: failed\r\nStatus: 5.1.1\r\nRemote-MTA: dns; 192.0.2.1\r\n"
+            );
+            assert!(text.contains(&fields), "{text}");
+        }
+        assert_eq!(text.matches("Reporting-MTA:").count(), 1);
     }
 
     #[test]

@@ -413,3 +413,31 @@ async fn a_host_that_is_away_rests_and_takes_all_when_it_is_back() {
     assert!(pusher.retry(&Wanted::Message(first), common::PATIENCE).await.is_none());
     assert_eq!(pusher.retry(&Wanted::All, common::PATIENCE).await.unwrap().messages, 0);
 }
+
+/// What the sender asked for goes on as it was asked where the next host knows of it; where not, a success is told here, with
+/// the header alone. Who wants to hear nothing hears nothing.
+#[tokio::test]
+async fn what_the_sender_asked_to_hear_goes_on_or_is_told_here() {
+    let plain: sink::Script = |line| line.starts_with("RCPT TO:<never@").then_some("550 5.1.1 no");
+    let with_dsn: sink::Script = |line| line.starts_with("EHLO").then_some("250-sink\r\n250 DSN");
+    for (script, notices) in [(plain, 1), (with_dsn, 0)] {
+        let (address, log) = sink::serve("127.0.0.1:0", Offer::Clear, script).await;
+        let mut station = Station::start(|_| smarthost(address, Tls::Never), |_| {});
+        let mut asked = remote(account(), &["b@one.example", "never@one.example"]);
+        (asked.envid, asked.ret) = (Some("Q Q=1".into()), Some(spool::Ret::Full));
+        asked.recipients[0].notify = delivery::dsn::notify::SUCCESS;
+        asked.recipients[0].orcpt = Some("rfc822;B+2Bx@one.example".into());
+        asked.recipients[1].notify = delivery::dsn::notify::NEVER;
+        station.post(asked, MESSAGE).await;
+        station.fates(2 + notices).await;
+        let said = log.received().iter().flat_map(|one| one.commands.clone()).collect::<String>();
+        let (told, expected) = (station.mailbox("alice"), ["NOTIFY=SUCCESS", "NOTIFY=NEVER", "ENVID=Q+20Q+3D1"]);
+        assert_eq!(told.len(), notices);
+        assert!(expected.iter().all(|one| said.contains(one) == told.is_empty()), "{said}");
+        assert_eq!(said.contains("ORCPT=rfc822;B+2Bx@one.example"), told.is_empty(), "{said}");
+        for line in ["Return-Path: <>\n", "Original-Envelope-Id: Q Q=1\n", "Action: relayed\nStatus: 2.0.0\n"] {
+            assert!(told.iter().all(|notice| notice.contains(line)), "{line:?} {told:?}");
+        }
+        assert!(told.iter().all(|notice| notice.contains("rfc822; B+x@one.example\n") && !notice.contains("end\n")));
+    }
+}

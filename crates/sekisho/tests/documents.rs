@@ -189,6 +189,28 @@ fn standards_name_modules_that_exist() {
     }
 }
 
+/// Each requirement names the tests that show it, or says why not.
+#[test]
+fn requirements_name_tests_that_exist() {
+    let text = read("docs/standards.md");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| §")).collect();
+    assert!(rows.len() > 120, "the tables were found");
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        assert!(cells.len() == 4 && ["MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY"].contains(&cells[1]), "{row}");
+        assert!(cells[3].starts_with("no: ") || cells[3].starts_with('`'), "shown by what? {row}");
+        let mut file = String::new();
+        for word in cells[3].split('`').skip(1).step_by(2).filter(|_| !cells[3].starts_with("no: ")) {
+            if word.contains('/') {
+                file = read(&format!("crates/{word}"));
+            } else {
+                assert!(file.contains(&format!("fn {word}(")), "no test {word}: {row}");
+            }
+        }
+        assert!(!cells[3].ends_with(".rs`"), "which test? {row}");
+    }
+}
+
 /// An event's levels and fields.
 type Event = (BTreeSet<String>, BTreeSet<String>);
 

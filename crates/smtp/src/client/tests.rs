@@ -277,6 +277,27 @@ fn pipelined_refusals_are_told_apart() {
     }
 }
 
+/// Codes that are in no list count by their first digit (RFC 5321 §4.3.2), words for nothing.
+#[test]
+fn codes_in_no_list_count_by_their_first_digit() {
+    let script = "S: 220 mx
+         C: EHLO me.example
+         S: 250-mx~250 PIPELINING
+         E: ready
+         C: MAIL FROM:<s@h>
+         C: RCPT TO:<r0@d>
+         C: RCPT TO:<r1@d>
+         C: RCPT TO:<r2@d>
+         C: DATA
+         S: 299 error~251 refused~459 fine~599 ok~354
+         E: body
+         C: X
+         C: .
+         S: 288 no
+         E: done accepted 288 no | Rcpt 459 fine | Rcpt 599 ok";
+    play(Protocol::Smtp, &[Send(3)], script);
+}
+
 #[test]
 fn lmtp_answers_each_recipient_after_the_message() {
     let start = "S: 220 mx

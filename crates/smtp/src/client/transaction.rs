@@ -245,6 +245,7 @@ mod tests {
                     notify: Notify::SUCCESS.with(Notify::FAILURE),
                     orcpt: Some("rfc822;x\r\nQUIT".into()),
                 },
+                To { path: Path::new("f@d").unwrap(), notify: Notify::DEFAULT, orcpt: None },
             ],
             octets: 42,
             eight_bit: true,
@@ -257,12 +258,15 @@ mod tests {
             transaction.write_commands(offer, &mut out);
             String::from_utf8(out).unwrap()
         };
-        assert_eq!(wire(&Capabilities::default()), "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@d>\r\nDATA\r\n");
+        assert_eq!(
+            wire(&Capabilities::default()),
+            "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@d>\r\nRCPT TO:<f@d>\r\nDATA\r\n"
+        );
         let all = Capabilities { dsn: true, eight_bit_mime: true, size: Some(None), ..Capabilities::default() };
         assert_eq!(
             wire(&all),
             "MAIL FROM:<a@b> SIZE=42 BODY=8BITMIME RET=HDRS ENVID=QQ+3D1\r\n\
-             RCPT TO:<c@d> NOTIFY=NEVER ORCPT=rfc822;c@d\r\nRCPT TO:<e@d> NOTIFY=SUCCESS,FAILURE\r\nDATA\r\n"
+             RCPT TO:<c@d> NOTIFY=NEVER ORCPT=rfc822;c@d\r\nRCPT TO:<e@d> NOTIFY=SUCCESS,FAILURE\r\nRCPT TO:<f@d>\r\nDATA\r\n"
         );
     }
 }
