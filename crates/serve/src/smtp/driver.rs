@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Instant;
 
+use guard::Manners;
 use smtp::server::{Input, Output, Question, Session};
 use tokio::sync::watch;
 
@@ -116,6 +117,9 @@ impl Driver {
 
     async fn ask(&mut self, question: Question<Proof>) {
         let authenticated = self.session.login().is_some();
+        if self.session.spoke_ahead() {
+            self.answers.noted(Manners::Pipelined);
+        }
         // Boxed: an idle connection must not keep room for the largest look-up.
         let answer = Box::pin(self.answers.answer(question, authenticated)).await;
         self.session.handle(Input::Answer(answer), Instant::now(), &mut self.due);
