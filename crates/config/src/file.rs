@@ -13,6 +13,7 @@ use crate::section::delivery::{Delivery, WrittenDelivery};
 use crate::section::directory::{Directory, WrittenDirectory};
 use crate::section::dns::{Dns, WrittenDns};
 use crate::section::domains::{Domains, WrittenDomains};
+use crate::section::guard::{Guard, WrittenGuard};
 use crate::section::limits::{Limits, WrittenLimits};
 use crate::section::listener::{self, Certificate, Listener, WrittenListener};
 use crate::section::log::{Log, WrittenLog};
@@ -55,6 +56,9 @@ pub struct File {
     /// Maps whose entries refuse, in the order in which they are asked. Asked at RCPT, when everything is known.
     #[serde(default)]
     pub access: Vec<WrittenAccess>,
+    /// What is held against strangers that write to recipients of this server: rules that weigh, and what is done from which score on.
+    #[serde(default)]
+    pub guard: WrittenGuard,
     /// Logs of other POP and IMAP servers that tell of logins, for those who can change nothing at all there.
     #[serde(default)]
     pub watch: Vec<WrittenWatch>,
@@ -105,6 +109,7 @@ pub struct Settings {
     pub tls: Option<Tls>,
     pub relay: Relay,
     pub access: Vec<Access>,
+    pub guard: Guard,
     pub watch: Vec<Watch>,
     pub limits: Limits,
     pub auth: Auth,
@@ -131,6 +136,7 @@ impl File {
             tls,
             relay: self.relay.meant(reading),
             access: access::meant(&self.access, reading),
+            guard: self.guard.meant(reading),
             watch: watch::meant(&self.watch, reading),
             limits: self.limits.meant(reading),
             auth: self.auth.meant(reading),

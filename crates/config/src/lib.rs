@@ -32,6 +32,7 @@ pub use section::delivery::{Delivery, Local, Remote, Smarthost, SmarthostLogin, 
 pub use section::directory::Directory;
 pub use section::dns::Dns;
 pub use section::domains::{Domains, RelayDomain};
+pub use section::guard::Guard;
 pub use section::limits::Limits;
 pub use section::listener::{AuthOffer, Listener, Protocol, RelayMode, TlsOffer};
 pub use section::log::{Log, LogFormat, LogLevel};

@@ -19,6 +19,7 @@ pub struct Case {
     /// Never IPv4-mapped; `None`: nobody knows it, so it gives no right.
     pub(crate) client: Option<IpAddr>,
     pub(crate) manner: Manner,
+    pub(crate) conduct: Conduct,
     pub(crate) facts: Facts,
     pub(crate) greeting: Greeting,
 }
@@ -44,6 +45,36 @@ pub(crate) struct Transaction {
     pub(crate) counted: Counted,
     /// What rules want done with the message, of all recipients that were taken.
     pub(crate) effects: Effects,
+    /// Seconds for which its replies were held back.
+    pub(crate) slowed_secs: u32,
+}
+
+/// What can be seen of a client's manners, without any look-up. What nobody noted weighs nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manners {
+    /// It spoke before it was greeted (RFC 5321 §3.1).
+    EarlyTalker,
+    /// It sent commands ahead before it was told that it may (RFC 2920 §3.1).
+    Pipelined,
+    /// It uses TLS.
+    Tls,
+    /// It uses none.
+    PlainText,
+    /// So much of what the server takes is in use; the last one counts.
+    Load {
+        /// Of the ceiling, 0 to 100.
+        percent: u8,
+    },
+}
+
+/// What was noted of a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Conduct {
+    pub(crate) early_talker: bool,
+    pub(crate) pipelined: bool,
+    /// It is known that there is no TLS.
+    pub(crate) plain_text: bool,
+    pub(crate) load_percent: u8,
 }
 
 /// In what the interfaces differ, as data.
@@ -133,7 +164,7 @@ impl Case {
     /// A connection that has begun.
     pub fn new(client: Option<IpAddr>, manner: Manner) -> Self {
         let client = client.filter(|ip| !ip.is_unspecified()).map(canonical_ip);
-        Self { client, manner, facts: Facts::default(), greeting: Greeting::default() }
+        Self { client, manner, conduct: Conduct::default(), facts: Facts::default(), greeting: Greeting::default() }
     }
 
     /// The client's address.
@@ -178,6 +209,18 @@ impl Case {
     /// TLS is up: nothing said before counts (RFC 3207 §4.2). What is known of the connection stays.
     pub fn secured(&mut self) {
         self.greeting = Greeting::default();
+        self.noted(Manners::Tls);
+    }
+
+    /// Whoever drives the case saw something of its client, or of the load under which it is served.
+    pub fn noted(&mut self, manners: Manners) {
+        match manners {
+            Manners::EarlyTalker => self.conduct.early_talker = true,
+            Manners::Pipelined => self.conduct.pipelined = true,
+            Manners::Tls => self.conduct.plain_text = false,
+            Manners::PlainText => self.conduct.plain_text = true,
+            Manners::Load { percent } => self.conduct.load_percent = percent,
+        }
     }
 
     /// A transaction begins; whether it may, [`crate::judge`] says.
@@ -189,6 +232,7 @@ impl Case {
             older: Facts::default(),
             counted: Counted::default(),
             effects: Effects::default(),
+            slowed_secs: 0,
         });
     }
 

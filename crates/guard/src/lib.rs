@@ -7,8 +7,11 @@
 //! |---|---|
 //! | `fact` | what is known, and *unknown* as an answer of its own |
 //! | `attested` | what is believed because somebody vouched for it: logins, POP logins, names |
+//! | `reputation` | what DNS lists and SPF say, as values |
 //! | `facts` | the table of facts, how long each counts, and what is known |
 //! | `policy` | who may relay as the operator wrote it, and the dangers for which it does not start |
+//! | `standing` | what is found out about a stranger: names, the sender's domain, whether it waited |
+//! | `suspicion` | what is held against strangers: rules, weights, score |
 //! | `rule` | rules: conditions, actions, weights, modes |
 //! | `charge` | what is counted for a mail |
 //! | `hearing` | what a step of a judgement sees |
@@ -40,14 +43,17 @@ pub mod never_granted;
 pub mod policy;
 pub mod reason;
 pub mod record;
+pub mod reputation;
 pub mod rule;
 mod serial;
+pub mod standing;
+pub mod suspicion;
 pub mod trace;
 pub mod verdict;
 
 pub use attested::{ConfirmedName, Device, Login, PopEvidence, PopSource, RecipientScope, Subject};
 pub use authority::{AddressRight, RelayGrant, Right};
-pub use case::{Case, Claim, Depth, Manner};
+pub use case::{Case, Claim, Depth, Manner, Manners};
 pub use charge::{Charge, Charged, DeviceCharge, PopCharge, QuotaCharge};
 pub use command::{Arrived, AskedRcpt, Command, Reserved, Stage};
 pub use effects::Effects;
@@ -61,6 +67,9 @@ pub use line::ConfigLine;
 pub use policy::{Danger, DracSenders, Policy, RelayPolicy, RelayPolicySpec, SenderPattern};
 pub use reason::Reason;
 pub use record::{Decided, Record};
+pub use reputation::{Listing, SpfResult};
 pub use rule::Part;
+pub use standing::{Greylist, PtrName, SenderDomain};
+pub use suspicion::Suspicion;
 pub use trace::Trace;
-pub use verdict::{Outcome, Recipient, Refusal, Verdict};
+pub use verdict::{Detail, Outcome, Recipient, Refusal, Verdict};

@@ -33,11 +33,19 @@ pub enum Reason {
     MailboxFull,
     /// The client has tried too many recipients that nobody is: 450 4.7.1 for all of them.
     TooManyUnknown,
+    /// What is held against a stranger adds up to too much: 550 5.7.1.
+    Suspicious,
+    /// A DNS list has the client or the domain it sends for: 550 5.7.1.
+    Listed,
+    /// A stranger has to come back after a while: 451 4.7.1.
+    Greylisted,
+    /// The greeting name is refused: 550 5.7.1.
+    HeloRefused,
 }
 
 impl Reason {
     /// Every reason, for documents and tests.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::RelayDenied,
         Self::UnknownUser,
         Self::SenderNotYours,
@@ -53,6 +61,10 @@ impl Reason {
         Self::MailboxFull,
         Self::TooManyUnknown,
         Self::ConfigurationFault,
+        Self::Suspicious,
+        Self::Listed,
+        Self::Greylisted,
+        Self::HeloRefused,
     ];
 
     /// Stable code.
@@ -73,6 +85,10 @@ impl Reason {
             Self::AccessDeferred => "access-deferred",
             Self::MailboxFull => "mailbox-full",
             Self::TooManyUnknown => "too-many-unknown",
+            Self::Suspicious => "suspicious",
+            Self::Listed => "listed",
+            Self::Greylisted => "greylisted",
+            Self::HeloRefused => "helo-refused",
         }
     }
 
@@ -93,13 +109,24 @@ impl Reason {
             | Self::AccessDenied
             | Self::AccessDeferred
             | Self::MailboxFull
-            | Self::TooManyUnknown => false,
+            | Self::TooManyUnknown
+            | Self::Suspicious
+            | Self::Listed
+            | Self::Greylisted
+            | Self::HeloRefused => false,
         }
     }
 
     /// Whether the refusal passes by itself.
     pub fn is_temporary(self) -> bool {
-        matches!(self, Self::AuthorityUnavailable | Self::GrantExhausted | Self::AccessDeferred | Self::TooManyUnknown)
+        matches!(
+            self,
+            Self::AuthorityUnavailable
+                | Self::GrantExhausted
+                | Self::AccessDeferred
+                | Self::TooManyUnknown
+                | Self::Greylisted
+        )
     }
 }
 
@@ -114,15 +141,21 @@ mod tests {
             codes.join(" "),
             "relay-denied unknown-user sender-not-yours sender-not-granted null-sender-not-granted \
              authority-unavailable grant-exhausted routing-refused literal-refused recipient-out-of-scope \
-             access-denied access-deferred mailbox-full too-many-unknown configuration-fault"
+             access-denied access-deferred mailbox-full too-many-unknown configuration-fault \
+             suspicious listed greylisted helo-refused"
         );
     }
 
     #[test]
     fn only_our_own_faults_and_quotas_are_temporary() {
         let temporary: Vec<_> = Reason::ALL.into_iter().filter(|reason| reason.is_temporary()).collect();
-        let expected =
-            [Reason::AuthorityUnavailable, Reason::GrantExhausted, Reason::AccessDeferred, Reason::TooManyUnknown];
+        let expected = [
+            Reason::AuthorityUnavailable,
+            Reason::GrantExhausted,
+            Reason::AccessDeferred,
+            Reason::TooManyUnknown,
+            Reason::Greylisted,
+        ];
         assert_eq!(temporary, expected);
     }
 }

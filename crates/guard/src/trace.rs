@@ -50,6 +50,8 @@ pub enum Asked {
     Charge,
     /// Has an access map an entry for it.
     Access(Part),
+    /// What is held against a stranger.
+    Suspicion,
     /// The end.
     Verdict,
 }
@@ -78,6 +80,7 @@ impl Asked {
             Self::Access(Part::Helo) => "access-helo",
             Self::Access(Part::Sender) => "access-sender",
             Self::Access(Part::Recipient) => "access-recipient",
+            Self::Suspicion => "suspicion",
             Self::Verdict => "verdict",
         }
     }
@@ -104,6 +107,8 @@ pub enum Found {
     Routing(Routing),
     /// How many live POP logins.
     Count(u32),
+    /// What weights in force add up to.
+    Score(i32),
     /// The quota's answer.
     Charge(Charged),
     /// Taken as ours.
@@ -126,6 +131,7 @@ impl fmt::Display for Found {
             Self::Hosting(hosting) => f.write_str(hosting.code()),
             Self::Routing(routing) => f.write_str(routing_code(*routing)),
             Self::Count(count) => write!(f, "{count}"),
+            Self::Score(score) => write!(f, "{score}"),
             Self::Charge(charged) => f.write_str(charged.code()),
             Self::Hosted => f.write_str("hosted"),
             Self::Relayed(right) => write!(f, "relayed:{right}"),
@@ -190,6 +196,10 @@ impl Trace {
     pub(crate) fn note_line(&mut self, asked: Asked, line: Option<&ConfigLine>) {
         let found = if line.is_some() { Found::Yes } else { Found::No };
         self.steps.push(Step { asked, found, line: line.cloned() });
+    }
+
+    pub(crate) fn note_with(&mut self, asked: Asked, found: Found, line: Option<ConfigLine>) {
+        self.steps.push(Step { asked, found, line });
     }
 
     pub(crate) fn relayed(&mut self, right: &'static str, line: Option<&ConfigLine>) {

@@ -1,5 +1,7 @@
 //! What a judgement says.
 
+use std::sync::Arc;
+
 use smtp::address::ForwardPath;
 
 use crate::authority::RelayGrant;
@@ -70,12 +72,23 @@ pub struct Refusal {
     pub of: Part,
     /// The words of the rule that said so, if one did.
     pub said: Option<Said>,
+    /// What our own words say besides.
+    pub detail: Option<Detail>,
+}
+
+/// What a refusal says besides its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detail {
+    /// The DNS list that has the client or its domain.
+    Zone(Arc<str>),
+    /// In how many seconds it is worth trying again.
+    WaitSecs(u32),
 }
 
 impl Refusal {
     /// A refusal in our own words.
     pub fn new(reason: Reason, of: Part) -> Self {
-        Self { reason, of, said: None }
+        Self { reason, of, said: None, detail: None }
     }
 }
 

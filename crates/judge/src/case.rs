@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use directory::Why;
-use guard::{Claim, Effects, Manner};
+use guard::{Claim, Effects, Manner, Manners};
 use smtp::ReversePath;
 
 use super::auth::Proved;
@@ -128,6 +128,11 @@ impl Case {
     pub fn secured(&mut self) {
         self.guard.secured();
         (self.login, self.ended) = (Login::Nobody, None);
+    }
+
+    /// Whoever drives the case saw something of its client.
+    pub fn noted(&mut self, manners: Manners) {
+        self.guard.noted(manners);
     }
 
     /// The interface's configuration may have changed since.

@@ -9,13 +9,13 @@ use std::time::{Duration, SystemTime};
 
 use directory::Why;
 use futures_util::future::join_all;
-use guard::{Command, Fact, FactName, Fault, Found, Gathered, Need, Of, PopEvidence, Value};
+use guard::{Command, Fact, FactName, Fault, Found, Gathered, Need, Of, PopEvidence, PtrName, Value};
 use tokio::time::Instant;
 
 use super::auth::Proved;
 use super::bench::Judge;
 use super::case::{Case, Login, Seen, Told};
-use super::client_name::confirmed_name;
+use super::client_name::{confirmed_name, ptr_name, sender_domain};
 use super::facts;
 use super::tables::Subjects;
 
@@ -115,6 +115,15 @@ impl Gathering<'_, '_> {
                 let Some(client) = self.case.client() else { return Fact::Known(Value::ClientName(None)) };
                 confirmed_name(sources.dns.as_deref(), client).await.map(Value::ClientName)
             }
+            FactName::PtrNames => {
+                let Some(client) = self.case.client() else { return Fact::Known(Value::PtrNames(PtrName::None)) };
+                ptr_name(sources.dns.as_deref(), client).await.map(Value::PtrNames)
+            }
+            FactName::SenderDomain => {
+                sender_domain(sources.dns.as_deref(), self.case.reverse_path()).await.map(Value::SenderDomain)
+            }
+            FactName::Greylist => Fact::Unknown(Fault::Unavailable("state")),
+            FactName::Listings | FactName::DomainListings | FactName::Spf => Fact::Unknown(Fault::Unavailable("dns")),
             FactName::HopRefusal => {
                 let mailbox = self.command.forward_path().and_then(|path| path.mailbox());
                 facts::hop_refusal(&sources.state, mailbox).await.map(Value::HopRefusal)

@@ -1,6 +1,6 @@
 //! Drives a case: gathers what the guard must know, reserves what it wants reserved, and tells what it decided. Decides nothing.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use guard::{
     AddressJudgement, AddressRight, Arrived, AskedRcpt, Command, Effects, Judged, Outcome, Part, Reason, Refusal,
@@ -52,6 +52,9 @@ impl Judge<'_> {
             return self.later(case, asked).await;
         }
         let decision = self.decide(case, Command::rcpt(asked, &case.guard, SystemTime::now())).await;
+        if decision.effects.slow_secs > 0 {
+            tokio::time::sleep(Duration::from_secs(decision.effects.slow_secs.into())).await;
+        }
         if harvest::may_be_told(*self, case, &decision.outcome).await {
             decision
         } else {

@@ -51,7 +51,7 @@ pub use judging::Decision;
 pub use reserve::Places;
 pub use session::{SessionId, SessionIds};
 pub use sources::Sources;
-pub use terms::{Terms, TermsError};
+pub use terms::{Terms, TermsError, exempted};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use guard::rule::Said;
-use guard::{ExplainId, Reason, Refusal};
+use guard::{Detail, ExplainId, Reason, Refusal};
 use smtp::replies;
 use smtp::reply::{Enhanced, Reply};
 
@@ -22,7 +22,26 @@ pub(super) fn to(refusal: &Refusal, subject: &dyn Display, id: ExplainId) -> Rep
         Reason::RecipientOutOfScope => replies::recipient_out_of_scope(subject, &id),
         Reason::MailboxFull => replies::mailbox_full(subject, &id),
         Reason::TooManyUnknown => replies::recipients_guessed(subject),
+        Reason::Suspicious => replies::suspicious(subject, &id),
+        Reason::HeloRefused => replies::helo_refused(subject, &id),
+        Reason::Listed => replies::listed(subject, zone(refusal), &id),
+        Reason::Greylisted => replies::greylisted(subject, wait_secs(refusal), &id),
         Reason::AccessDenied | Reason::AccessDeferred => access(refusal.said.as_ref(), subject, id),
+    }
+}
+
+/// The list that has the client, as the configuration calls it.
+fn zone(refusal: &Refusal) -> &str {
+    match &refusal.detail {
+        Some(Detail::Zone(zone)) => zone,
+        _ => "a DNS list",
+    }
+}
+
+fn wait_secs(refusal: &Refusal) -> Option<u32> {
+    match refusal.detail {
+        Some(Detail::WaitSecs(secs)) => Some(secs),
+        _ => None,
     }
 }
 
@@ -54,7 +73,8 @@ mod tests {
             text: "Go away".to_owned(),
         };
         let told = |said| {
-            let refusal = Refusal { reason: Reason::AccessDenied, of: guard::Part::Recipient, said: Some(said) };
+            let new = Refusal::new(Reason::AccessDenied, guard::Part::Recipient);
+            let refusal = Refusal { said: Some(said), ..new };
             to(&refusal, &"<a@b.example>", ExplainId::from_random(1)).to_string()
         };
         assert!(told(said(550, None)).starts_with("550 5.7.1 <a@b.example>: Go away ["), "{}", told(said(550, None)));

@@ -1,5 +1,7 @@
 //! Tells of a decision: the reply, the line of the log, and the record for those who follow are made here, of the same values.
 
+use std::borrow::Cow;
+
 use guard::record::Origin;
 use guard::rule::{Action, Hit, HitOutcome, Mode};
 use guard::{Command, Decided, ExplainId, Outcome, Part, Reason, Recipient, Record, Refusal, Verdict};
@@ -48,12 +50,35 @@ impl Told<'_, '_> {
         named.or_else(|| self.decided.helo().map(str::to_owned)).unwrap_or_else(|| "unknown".to_owned())
     }
 
-    /// What an operator does if the refusal is none that was meant: a mail server asks about a recipient that it does not say
-    /// is its own, such as one of a domain for which it is a backup.
-    fn remedy(&self) -> Option<&'static str> {
+    /// What an operator does if the refusal is none that was meant: a stranger is one that he knows; or a mail server asks about
+    /// a recipient that it does not say is its own, such as one of a domain for which it is a backup.
+    fn remedy(&self) -> Option<Cow<'static, str>> {
+        let reason = self.decided.verdict.outcome.refusal()?.reason;
         let asked = self.case.guard.is_asked_by_mail_server();
-        let denied = self.decided.verdict.outcome.refusal().is_some_and(|it| it.reason == Reason::RelayDenied);
-        (asked && denied).then_some("if your mail server takes mail for this domain, name the domain in domains.relay")
+        match (reason, self.case.client()) {
+            (Reason::RelayDenied, _) if asked => {
+                Some("if your mail server takes mail for this domain, name the domain in domains.relay".into())
+            }
+            (Reason::Suspicious | Reason::Listed | Reason::Greylisted | Reason::HeloRefused, Some(client)) => {
+                Some(format!("if you know this host: sekisho guard exempt {client}").into())
+            }
+            _ => None,
+        }
+    }
+
+    /// The rules by which a stranger was looked at and what each came to, `no-name:5 greylist`; empty where none held.
+    fn rules(&self) -> Option<String> {
+        let named = self.decided.command.hits().iter().filter_map(|hit| Some((hit.rule.as_deref()?, hit)));
+        let told: Vec<String> = named
+            .map(|(name, hit)| {
+                let tried = if hit.mode == Mode::Observe { "?" } else { "" };
+                match &hit.outcome {
+                    HitOutcome::Weigh(weight) => format!("{name}:{weight}{tried}"),
+                    HitOutcome::Act(_) => format!("{name}{tried}"),
+                }
+            })
+            .collect();
+        (!told.is_empty()).then(|| told.join(" "))
     }
 
     /// One line for what a rule did that is only tried or only warns, and one for the decision.
@@ -65,6 +90,7 @@ impl Told<'_, '_> {
                 session = %session,
                 client,
                 stage = hit.part.code(),
+                rule = hit.rule.as_deref(),
                 line = %hit.line,
                 action = ?hit.outcome,
                 "rule observed"
@@ -87,7 +113,8 @@ impl Told<'_, '_> {
                 reason = refusal.reason.code(),
                 explain = %id,
                 trace = %decided.command.trace(),
-                remedy = self.remedy(),
+                rules = self.rules(),
+                remedy = self.remedy().as_deref(),
                 "refused"
             ),
             (_, _, Some(right)) => info!(

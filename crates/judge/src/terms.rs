@@ -1,14 +1,20 @@
 //! By what is judged: made whole from the settings and the files that they name, replaced whole by a reload.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use guard::never_granted::Here;
-use guard::{Policy, RelayPolicy};
+use guard::suspicion::exempt::Who;
+use guard::{ConfigLine, Policy, RelayPolicy};
 use tracing::warn;
 
 use super::outside::{self, Outside};
 use super::tables::Tables;
 use config::Settings;
+
+/// Longest file of exempted clients, in octets.
+const EXEMPT_OCTETS_MAX: u64 = 16 << 20;
 
 /// One configuration, as judging and logins go by it.
 #[derive(Debug)]
@@ -51,10 +57,22 @@ impl Terms {
         let relay = settings.relay_policy(&tables.entries, here).map_err(TermsError::Dangers)?;
         tell_of_gateways(&relay, here);
         let rules = Arc::new(tables.rules());
-        let policy = Policy { relay, rules: Arc::clone(&rules), version };
+        let exempted = exempted(&settings.guard.exempt_file).map_err(TermsError::Maps)?;
+        let suspicion = Arc::new(settings.guard.suspicion(&settings.hostname, &exempted));
+        let policy = Policy { relay, rules: Arc::clone(&rules), suspicion: Arc::clone(&suspicion), version };
         let relay = settings.beside_policy(&tables.entries, here).map_err(TermsError::Dangers)?;
-        let mta_policy = Policy { relay, rules, version };
+        let mta_policy = Policy { relay, rules, suspicion, version };
         Ok(Self { settings, policy, mta_policy, outside, tables })
+    }
+}
+
+/// Clients against whom nothing is held, as the file has them that a command writes. Most servers have none.
+pub fn exempted(path: &Path) -> Result<Vec<(Who, ConfigLine)>, Vec<String>> {
+    let name = path.display().to_string();
+    match keep::read(path, EXEMPT_OCTETS_MAX, keep::Accepts::RegularFile) {
+        Ok(octets) => config::section::guard::exempted(&name, &String::from_utf8_lossy(&octets)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(vec![format!("{name}: {error}")]),
     }
 }
 

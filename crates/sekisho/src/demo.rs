@@ -43,6 +43,10 @@ const SERVICES_THERE: usize = 11;
 /// File of what Dovecot shows at `auth_policy`.
 const AUTH_POLICY_SECRET: &str = "auth-policy-secret";
 
+/// Default rules that go by what DNS says.
+const BY_DNS: [&str; 7] =
+    ["helo-mismatch", "no-name", "name-unconfirmed", "dynamic-name", "sender-domain-dead", "spf-fail", "spf-softfail"];
+
 /// What was asked for on the command line.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -264,8 +268,11 @@ fn configuration(port_base: Option<u16>) -> String {
          postmaster = \"{first}@{DOMAIN}\"\n\n\
          [tls]\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"\n\n\
          [relay.pop]\nenabled = true\n\n[relay.drac]\nrpcbind = \"off\"\nloopback = true\n\n[delivery]\nremote = \"sink\"\nsink = \"sink\"\n\n\
-         [spool]\nfree_octets_min = 1048576\n",
-        first = ACCOUNTS[0]
+         [spool]\nfree_octets_min = 1048576\n\n\
+         # Nothing goes to the outside, so DNS is asked about nobody.\n\
+         [guard]\ndefaults = true\noff = [{off}]\n",
+        first = ACCOUNTS[0],
+        off = BY_DNS.map(|rule| format!("\"{rule}\"")).join(", ")
     );
     for (index, (name, port)) in SERVICES.iter().take(SERVICES_THERE).enumerate() {
         let offset = u16::try_from(index).unwrap_or(u16::MAX);

@@ -283,6 +283,31 @@ pub fn recipient_out_of_scope(path: &dyn Display, id: &dyn Display) -> Reply {
     Reply::new(550, Enhanced(5, 7, 1), format!("{path}: you may not write to this recipient [{id}]"))
 }
 
+/// What is held against a stranger adds up to too much.
+pub fn suspicious(path: &dyn Display, id: &dyn Display) -> Reply {
+    Reply::new(550, Enhanced(5, 7, 1), format!("{path}: refused, your server looks like a source of spam [{id}]"))
+}
+
+/// The greeting name is refused.
+pub fn helo_refused(path: &dyn Display, id: &dyn Display) -> Reply {
+    Reply::new(
+        550,
+        Enhanced(5, 7, 1),
+        format!("{path}: refused, your server greets with a name that is not its own [{id}]"),
+    )
+}
+
+/// A DNS list has the client or the domain it sends for.
+pub fn listed(path: &dyn Display, zone: &str, id: &dyn Display) -> Reply {
+    Reply::new(550, Enhanced(5, 7, 1), format!("{path}: refused, you are listed at {zone} [{id}]"))
+}
+
+/// A stranger has to come back (RFC 6647). `secs`: how long it has to wait, as far as that is known.
+pub fn greylisted(path: &dyn Display, secs: Option<u32>, id: &dyn Display) -> Reply {
+    let when = secs.map_or_else(|| "later".to_owned(), |secs| format!("in {secs} seconds"));
+    Reply::new(451, Enhanced(4, 7, 1), format!("{path}: greylisted, try again {when} [{id}]"))
+}
+
 /// Refused by a rule of the operator.
 pub fn policy_refused(path: &dyn Display, id: &dyn Display) -> Reply {
     Reply::new(550, Enhanced(5, 7, 1), format!("{path}: refused by policy [{id}]"))
@@ -317,6 +342,10 @@ mod tests {
             ("grant_exhausted", grant_exhausted(&path, &"7kq2m4xd")),
             ("recipients_guessed", recipients_guessed(&path)),
             ("recipient_out_of_scope", recipient_out_of_scope(&path, &"7kq2m4xd")),
+            ("suspicious", suspicious(&path, &"7kq2m4xd")),
+            ("helo_refused", helo_refused(&path, &"7kq2m4xd")),
+            ("listed", listed(&path, "zen.example", &"7kq2m4xd")),
+            ("greylisted", greylisted(&path, Some(300), &"7kq2m4xd")),
             ("policy_refused", policy_refused(&path, &"7kq2m4xd")),
         ]);
         let errors = [

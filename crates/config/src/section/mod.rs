@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod directory;
 pub mod dns;
 pub mod domains;
+pub mod guard;
 pub mod limits;
 pub mod listener;
 pub mod log;

@@ -5,7 +5,9 @@ use serde::Serialize;
 use crate::attested::{ConfirmedName, Login, PopEvidence};
 use crate::fact::{Fact, Fault};
 use crate::hosting::Hosting;
+use crate::reputation::{Listing, SpfResult};
 use crate::rule::Entry;
+use crate::standing::{Greylist, PtrName, SenderDomain};
 
 /// How long an answer counts. What somebody may do (login, evidence, owners) is asked anew at each command; what is held
 /// against a mail is asked once for the connection, the transaction or the recipient.
@@ -126,10 +128,22 @@ rows! {
     SenderHosted SENDER_HOSTED(bool) "sender-hosted", Command, NoRight, Directory, after [];
     /// The client's forward-confirmed name; `None`: it has none. Rules see no name where it is unknown.
     ClientName CLIENT_NAME(Option<ConfirmedName>) "client-name", Connection, NoRight, Dns, after [];
+    /// What DNS calls the client's address, believed or not.
+    PtrNames PTR_NAMES(PtrName) "ptr-names", Connection, NoWeight, Dns, after [];
+    /// Whether the domain of the reverse-path is there.
+    SenderDomain SENDER_DOMAIN(SenderDomain) "sender-domain", Transaction, NoWeight, Dns, after [];
+    /// Whether a stranger has waited. To ask is to come: it is asked only of whom it would stop.
+    Greylist GREYLIST(Greylist) "greylist", Command, NoWeight, State, after [];
     /// POP logins seen at the address of [`crate::RelayPolicy::pop_key`].
     PopEvidence POP_EVIDENCE(Vec<PopEvidence>) "pop-evidence", Command, NoRight, State, after [];
     /// Whether the next hop of a relay domain said lately that it has no such recipient.
     HopRefusal HOP_REFUSAL(bool) "hop-refusal", Command, NoWeight, State, after [];
+    /// The lists that have the client's address; what is unknown is not among them.
+    Listings LISTINGS(Vec<Listing>) "listings", Connection, NoWeight, Dns, after [];
+    /// The lists that have the domain of the reverse-path, or the greeting name where that is null.
+    DomainListings DOMAIN_LISTINGS(Vec<Listing>) "domain-listings", Transaction, NoWeight, Dns, after [];
+    /// What SPF says of the reverse-path and the client.
+    Spf SPF(SpfResult) "spf", Transaction, NoWeight, Dns, after [];
     /// What access maps have of the client, its greeting, the reverse-path and the recipient. In memory, so it is asked at each
     /// command: a reload counts at once.
     Entries ENTRIES(Vec<Entry>) "entries", Command, NoWeight, Maps, after [Login, ClientName];

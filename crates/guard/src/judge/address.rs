@@ -38,6 +38,7 @@ pub fn judge_address(policy: &Policy, case: &Case, command: &mut Command<'_>) ->
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
+    use std::sync::Arc;
     use std::time::{Duration, SystemTime};
 
     use super::*;
@@ -61,7 +62,7 @@ mod tests {
             ..RelayPolicySpec::default()
         })
         .unwrap();
-        Policy { relay, rules: std::sync::Arc::default(), version: 1 }
+        Policy { relay, rules: Arc::default(), suspicion: Arc::default(), version: 1 }
     }
 
     /// What it comes to, the name always known; `pop` is what is told of POP logins once they are asked for.

@@ -9,6 +9,7 @@ mod address;
 mod destination;
 mod rules;
 mod step;
+mod suspicion;
 
 use crate::authority::{Pending, RelayGrant};
 use crate::case::Case;
@@ -57,7 +58,7 @@ pub fn judge(policy: &Policy, case: &mut Case, command: &mut Command<'_>) -> Jud
             }
             seen => match judging.act(seen) {
                 Then::NextStep => judging.command.progress.step = at + 1,
-                Then::LastWave => (judging.command.progress.wave, judging.command.progress.step) = (waves.len() - 1, 0),
+                Then::Taken => (judging.command.progress.wave, judging.command.progress.step) = (step::TAKEN, 0),
                 Then::Answer(judged) => return judged,
             },
         }
@@ -69,8 +70,8 @@ pub fn judge(policy: &Policy, case: &mut Case, command: &mut Command<'_>) -> Jud
 #[expect(clippy::large_enum_variant, reason = "one lives at a time, and is moved once")]
 enum Then {
     NextStep,
-    /// The recipient is taken as far as this stage can say; what is left is the reservation.
-    LastWave,
+    /// The recipient would be taken; what is left is what is held against a stranger, and the reservation.
+    Taken,
     Answer(Judged),
 }
 
@@ -128,11 +129,11 @@ impl Judging<'_, '_> {
             Seen::Granted(grant) => Then::Answer(self.relay(grant)),
             Seen::Pending(pending) => {
                 self.command.progress.end = End::Pending(pending);
-                Then::LastWave
+                Then::Taken
             }
             Seen::Hosted(hosted) => {
                 self.command.progress.end = End::Hosted(hosted);
-                Then::LastWave
+                Then::Taken
             }
             Seen::Charges(charges) => Then::Answer(self.reserve(charges)),
         }
@@ -200,12 +201,14 @@ impl Judging<'_, '_> {
     /// The verdict. What rules ask for counts with what is taken: a recipient that is refused does nothing to the others.
     fn conclude(&mut self, outcome: Outcome) -> Judged {
         self.note(&outcome);
-        let effects = std::mem::take(&mut self.command.effects);
+        let mut effects = std::mem::take(&mut self.command.effects);
         if self.command.aim == Aim::Confirm {
             return Judged::Verdict(Verdict { outcome, effects: Effects::default() });
         }
         if let Some(transaction) = &mut self.case.greeting.transaction {
             transaction.older = self.command.facts.clone_stamped();
+            effects.slow_secs = effects.slow_secs.saturating_sub(transaction.slowed_secs);
+            transaction.slowed_secs += effects.slow_secs;
             if outcome.refusal().is_none() {
                 transaction.effects.add(effects.clone());
             }

@@ -29,7 +29,7 @@ pub(super) fn ask(rules: &Rules, of: Part, hearing: &mut Hearing<'_>) -> Result<
     for part in Part::ALL {
         for rule in rules.list.iter().filter(|rule| rule.is_about(part)) {
             let Some((outcome, line)) = holds(rule, part, hearing) else { continue };
-            let hit = Hit { part, outcome, line, mode: rule.mode };
+            let hit = Hit { rule: None, part, outcome, line, mode: rule.mode };
             match apply(&hit, &mut held) {
                 Next::Rule => held.hits.push(hit),
                 Next::Part => {
@@ -103,12 +103,14 @@ fn apply(hit: &Hit, held: &mut Held) -> Next {
             Action::Ok => return Next::Part,
             Action::Refuse(said) => {
                 let reason = said.reason();
-                return Next::End(Refusal { reason, of: hit.part, said: Some(said.clone()) });
+                return Next::End(Refusal { said: Some(said.clone()), ..Refusal::new(reason, hit.part) });
             }
             Action::Discard => held.effects.discard = true,
             Action::Hold => held.effects.hold = true,
             Action::Prepend(field) => held.effects.prepend.push(field.clone()),
-            Action::Warn(_) => {}
+            Action::Deny(reason) => return Next::End(Refusal::new(*reason, hit.part)),
+            // No entry of a map says so: strangers are looked at once it is known whose the recipient is.
+            Action::Greylist | Action::Slow(_) | Action::Warn(_) => {}
         },
     }
     Next::Rule

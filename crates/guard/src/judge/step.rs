@@ -4,7 +4,8 @@
 //! |---|---|
 //! | 1 | who logged in, whose the reverse-path is, what rules say, who answers for the recipient |
 //! | 2 | the authorities: SMTP AUTH, relay networks, client map by address and by name, POP login |
-//! | 3 | the reservation |
+//! | 3 | what is held against a stranger, where the recipient is ours |
+//! | 4 | the reservation |
 //!
 //! What needs no look-up and has no quota stands first among the authorities, so that a listed client is neither charged nor
 //! touched by a failing state engine.
@@ -13,6 +14,7 @@ use smtp::address::{ForwardPath, ReversePath};
 
 use super::destination::{self, Destination};
 use super::rules::{self, Held};
+use super::suspicion::{self, Stranger};
 use crate::authority::auth::Ownership;
 use crate::authority::{Answer, Pending, RelayGrant, auth, client_map, network, pop};
 use crate::case::{Case, Depth, MailJudged, Mailboxes, RulesFrom};
@@ -24,7 +26,7 @@ use crate::hearing::{Counted, Hearing, Pages};
 use crate::hosting::{HostedPath, Hosting};
 use crate::policy::Policy;
 use crate::reason::Reason;
-use crate::rule::Part;
+use crate::rule::{Hit, Part};
 use crate::trace::{Asked, Found, Trace};
 use crate::verdict::Refusal;
 
@@ -47,6 +49,8 @@ pub(super) enum Step {
     Pop,
     /// Nobody gives a right.
     Denied,
+    /// What is held against a stranger.
+    Suspicion,
     /// What is to be charged.
     Charge,
     /// Whether the message that is there still has room.
@@ -58,8 +62,11 @@ const MAIL: &[&[Step]] = &[&[Step::Login, Step::Sender, Step::Rules]];
 const RCPT: &[&[Step]] = &[
     &[Step::Login, Step::Sender, Step::Rules, Step::Destination],
     &[Step::Auth, Step::Network, Step::ClientAddress, Step::ClientName, Step::Pop, Step::Denied],
+    &[Step::Suspicion],
     &[Step::Charge],
 ];
+/// Where the judgement of a recipient goes on that would be taken.
+pub(super) const TAKEN: usize = 2;
 const MESSAGE: &[&[Step]] = &[&[Step::Quota]];
 
 /// The steps of a stage, in waves.
@@ -146,6 +153,7 @@ impl View<'_> {
                 let seen = self.denied();
                 self.or_left(seen)
             }
+            Step::Suspicion => self.suspicion(),
             Step::Charge => Seen::Charges(self.charges()),
             Step::Quota => Seen::Charges(self.quota_charge_of_message()),
         }
@@ -293,6 +301,23 @@ impl View<'_> {
             None => Reason::RelayDenied,
         };
         Seen::Refuse(Refusal::new(reason, Part::Recipient))
+    }
+
+    /// Only strangers' mail to a recipient of ours is looked at: who may relay is no stranger, and what is not ours was
+    /// judged by its right.
+    fn suspicion(&mut self) -> Seen {
+        if self.policy.suspicion.rules.is_empty() || !matches!(self.command.progress.end, End::Hosted(_)) {
+            return Seen::Nothing;
+        }
+        let (policy, case, hits) = (self.policy, self.case, self.command.hits());
+        if hits.iter().any(Hit::lets_the_client_through) {
+            return Seen::Nothing;
+        }
+        let stranger = Stranger { conduct: case.conduct, helo: case.helo() };
+        match suspicion::ask(&policy.suspicion, &stranger, &mut self.hearing()) {
+            Ok(held) => held.map_or(Seen::Nothing, Seen::Rules),
+            Err(needs) => Seen::Need(needs),
+        }
     }
 
     fn charges(&self) -> Vec<Charge> {

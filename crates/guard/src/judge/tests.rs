@@ -24,6 +24,7 @@ mod pop;
 mod recipient;
 mod rules;
 mod scopes;
+mod suspicion;
 
 fn noon() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_790_000_000)
@@ -42,7 +43,7 @@ fn entries(first: u32, texts: &[&str]) -> Vec<Entry> {
 }
 
 fn of(relay: RelayPolicy) -> Policy {
-    Policy { relay, rules: Arc::default(), version: 1 }
+    Policy { relay, rules: Arc::default(), suspicion: Arc::default(), version: 1 }
 }
 
 fn policy() -> Policy {
@@ -148,9 +149,15 @@ impl World {
             FactName::Owners => self.owners.clone().map(Value::Owners),
             FactName::SenderHosted => self.sender_hosted.map(Value::SenderHosted),
             FactName::ClientName => self.name.clone().map(Value::ClientName),
+            FactName::PtrNames => Fact::Known(Value::PtrNames(crate::PtrName::None)),
+            FactName::SenderDomain => Fact::Known(Value::SenderDomain(crate::SenderDomain::Alive)),
+            FactName::Greylist => Fact::Unknown(Fault::Unavailable("state")),
             FactName::PopEvidence => self.pop.clone().map(Value::PopEvidence),
             FactName::HopRefusal => Fact::Known(Value::HopRefusal(self.hop_refusal)),
             FactName::Entries => Fact::Known(Value::Entries(Vec::new())),
+            FactName::Listings => Fact::Known(Value::Listings(Vec::new())),
+            FactName::DomainListings => Fact::Known(Value::DomainListings(Vec::new())),
+            FactName::Spf => Fact::Known(Value::Spf(crate::SpfResult::None)),
         }
     }
 
@@ -214,9 +221,15 @@ fn need_name(fact: FactName) -> &'static str {
         FactName::Owners => "owners",
         FactName::SenderHosted => "sender-hosting",
         FactName::ClientName => "name",
+        FactName::PtrNames => "ptr",
+        FactName::SenderDomain => "sender-domain",
+        FactName::Greylist => "greylist",
         FactName::PopEvidence => "pop",
         FactName::HopRefusal => "hop-refusal",
         FactName::Entries => "entries",
+        FactName::Listings => "listings",
+        FactName::DomainListings => "domain-listings",
+        FactName::Spf => "spf",
     }
 }
 

@@ -21,6 +21,7 @@ use crate::ip::{canonical_ip, cut_ipv6};
 use crate::line::ConfigLine;
 use crate::never_granted::NeverGranted;
 use crate::rule::SharedRules;
+use crate::suspicion::SharedSuspicion;
 
 /// One entry of a list as written, and where.
 #[derive(Debug, Clone)]
@@ -200,6 +201,8 @@ pub struct Policy {
     pub relay: RelayPolicy,
     /// What takes away.
     pub rules: SharedRules,
+    /// What is held against strangers.
+    pub suspicion: SharedSuspicion,
     /// Which configuration it is of, counted from the start of the process; records name it.
     pub version: u64,
 }

@@ -23,6 +23,12 @@ pub enum Action {
     Ok,
     /// Refuses: 5xx, or 4xx if the entry says so.
     Refuse(Said),
+    /// Refuses for this reason, in our own words.
+    Deny(Reason),
+    /// Has a stranger come back after a while.
+    Greylist,
+    /// Holds the reply back for so many seconds.
+    Slow(u32),
     /// Takes the message and throws it away.
     Discard,
     /// Takes the message and keeps it in the queue for a person to look at.
@@ -38,7 +44,9 @@ impl Action {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Ok => "ok",
-            Self::Refuse(_) => "refuse",
+            Self::Refuse(_) | Self::Deny(_) => "refuse",
+            Self::Greylist => "greylist",
+            Self::Slow(_) => "slow",
             Self::Discard => "discard",
             Self::Hold => "hold",
             Self::Prepend(_) => "prepend",

@@ -96,6 +96,8 @@ pub struct Rules {
 /// A rule that held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Hit {
+    /// The rule's name; `None`: it is a map, and the line names the entry.
+    pub rule: Option<Arc<str>>,
     /// For which part.
     pub part: Part,
     /// What it did, or would have done.
@@ -123,5 +125,13 @@ impl Rule {
     /// Whether it is asked about this part.
     pub(crate) fn is_about(&self, part: Part) -> bool {
         self.part.is_none_or(|only| only == part)
+    }
+}
+
+impl Hit {
+    /// Whether an access map says `OK` of the client: then nothing is held against it.
+    pub(crate) fn lets_the_client_through(&self) -> bool {
+        let ok = matches!(self.outcome, HitOutcome::Act(Action::Ok));
+        ok && self.part == Part::Client && self.mode == Mode::Enforce
     }
 }

@@ -56,6 +56,9 @@ pub enum Command {
     /// POP-before-SMTP grants: who may relay now because of a POP login
     #[command(subcommand)]
     Grant(Grant),
+    /// Strangers: against whom nothing is held
+    #[command(subcommand)]
+    Guard(Guard),
     /// Who is connected to our own listeners, and ending it
     #[command(subcommand)]
     Session(Session),
@@ -147,6 +150,29 @@ pub enum Config {
     Reference,
     /// Print the JSON Schema, for editors
     Schema,
+    /// Print the default rules about strangers, each with its reason in English and Japanese
+    Defaults,
+}
+
+/// `sekisho guard`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Guard {
+    /// Exempt a client from the rules about strangers, at once; it gets no right to relay
+    ///
+    /// The entry is written to guard.exempt_file, and the running server reads it.
+    Exempt {
+        /// ADDRESS, ADDRESS/PREFIX, a name, or all names below .DOMAIN; a name counts only if it resolves back to the address
+        #[arg(value_name = "CLIENT")]
+        who: String,
+    },
+    /// Take an exemption back
+    Unexempt {
+        /// As it was given
+        #[arg(value_name = "CLIENT")]
+        who: String,
+    },
+    /// List who is exempted by guard.exempt_file
+    List,
 }
 
 /// `sekisho user`

@@ -16,6 +16,7 @@ use std::{path::Path, sync::Arc};
 pub(super) fn run(command: &Config, global: &Global) -> Result<(), Fault> {
     match command {
         Config::Reference => table::show(global.form(), &reference::sections(), |_| reference::markdown()),
+        Config::Defaults => super::guard::defaults(global.form()),
         Config::Schema => table::show(Form::Json, &reference::schema(), |_| String::new()),
         Config::Check => {
             let path = path(global);

@@ -94,6 +94,11 @@ key = "key.pem"
 [relay]
 networks = []
 
+# Strangers' mail to your users: what looks odd has to come back once, which honest servers do.
+# Each rule with its reason: sekisho config defaults
+[guard]
+defaults = true
+
 # Mail from other servers.
 [[listener]]
 name = "mx"

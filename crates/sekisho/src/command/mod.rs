@@ -12,6 +12,7 @@ mod dracd;
 mod fault;
 mod global;
 mod grant;
+mod guard;
 mod import;
 mod init;
 mod log;
@@ -57,6 +58,7 @@ fn run(line: Sekisho) -> Result<(), Fault> {
         Command::Alias(command) => client::block_on(names::alias(command, global)),
         Command::Session(command) => client::block_on(session::run(command, global)),
         Command::Grant(command) => client::block_on(grant::run(command, global)),
+        Command::Guard(command) => client::block_on(guard::run(command, global)),
         Command::Queue(command) => client::block_on(queue::run(command, global)),
         Command::Log(command) => client::block_on(log::run(command, global)),
         Command::Map(command) => map::run(&command, global),

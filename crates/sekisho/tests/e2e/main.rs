@@ -27,6 +27,7 @@ mod rights;
 mod smarthost;
 mod socketmap;
 mod state_engine;
+mod strangers;
 mod support;
 mod telling;
 mod traps_auth;

@@ -24,8 +24,9 @@ enum Fate {
     Exhausted,
     Unknown,
     Routed,
+    Suspicious,
 }
-use Fate::{Denied, Exhausted, Routed, Taken, Unknown};
+use Fate::{Denied, Exhausted, Routed, Suspicious, Taken, Unknown};
 
 impl Fate {
     /// What our own server says; nothing when it takes the recipient.
@@ -35,6 +36,7 @@ impl Fate {
             Denied => format!("550 5.7.1 <{to}>: we do not relay"),
             Exhausted => format!("450 4.7.1 <{to}>: your sending limit is reached, try again later"),
             Unknown => format!("550 5.1.1 <{to}>: no such user here"),
+            Suspicious => format!("550 5.7.1 <{to}>: refused, your server looks like a source of spam"),
             Routed => format!("550 5.7.1 <{to}>: routes in addresses are not followed, we do not relay"),
         })
     }
@@ -46,6 +48,9 @@ const CLIENTS: [Client; 4] = [
     Client { ip: "192.0.2.7", own: ALICE, outside: [Taken, Denied, Denied] },
     Client { ip: "192.0.2.8", own: CAROL, outside: [Exhausted, Denied, Denied] },
 ];
+
+/// Who has no right of any kind.
+const STRANGER: &str = "192.0.2.9";
 
 /// Recipients; `None`: elsewhere, so that it depends on the client and the sender.
 const RECIPIENTS: [(&str, Option<Fate>); 5] = [
@@ -117,6 +122,8 @@ fn demo() -> Demo {
     let demo = Demo::start_with(&[
         "relay.networks=['198.51.100.0/28']",
         "listener.smtp.xclient_from=['127.0.0.1']",
+        // What is held against a stranger: nobody else's bounces are refused.
+        "guard.rule=[{ name = 'bounces', when = ['null-sender'], action = 'refuse' }]",
         &messages,
     ]);
     demo.ruled(&["grant", "add", "192.0.2.7", ALICE]);
@@ -138,7 +145,8 @@ fn every_interface_says_the_same_and_counts_the_same() {
         let mut client = Everywhere::new(&demo, ip);
         for (from, elsewhere) in [own, BOB, ""].into_iter().zip(outside) {
             for (to, fate) in RECIPIENTS {
-                client.says(from, to, fate.unwrap_or(elsewhere));
+                let is_bounce_of_a_stranger = (ip, from, to) == (STRANGER, "", BOB);
+                client.says(from, to, if is_bounce_of_a_stranger { Suspicious } else { fate.unwrap_or(elsewhere) });
             }
         }
     }

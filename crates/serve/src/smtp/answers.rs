@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use guard::Manner;
+use guard::{Manner, Manners};
 use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Answer, Helo, Question, XClient};
@@ -39,7 +39,8 @@ struct Counts {
 impl Answers {
     /// The talk of a connection that has just begun.
     pub(super) fn new(client: Client, tls: Option<TlsFacts>) -> Self {
-        let case = case(&client, client.ip);
+        let mut case = case(&client, client.ip);
+        case.noted(if tls.is_some() { Manners::Tls } else { Manners::PlainText });
         Self {
             client,
             case,
@@ -65,6 +66,11 @@ impl Answers {
     /// What a STARTTLS handshake shows.
     pub(super) fn tls_config(&self) -> Option<Arc<rustls::ServerConfig>> {
         self.client.listener.tls.clone()
+    }
+
+    /// Something was seen of the client.
+    pub(super) fn noted(&mut self, manners: Manners) {
+        self.case.noted(manners);
     }
 
     /// TLS is up: nothing said before counts (RFC 3207 §4.2).

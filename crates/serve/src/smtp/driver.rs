@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Instant;
 
+use guard::Manners;
 use smtp::server::{Input, Output, Question, Session};
 
 use super::answers::Answers;
@@ -113,6 +114,9 @@ impl Driver {
 
     async fn ask(&mut self, question: Question<Proof>) {
         let authenticated = self.session.login().is_some();
+        if self.session.spoke_ahead() {
+            self.answers.noted(Manners::Pipelined);
+        }
         let answer = match self.answers.at_once(question, authenticated) {
             Ok(answer) => answer,
             // Boxed: an idle connection must not keep room for the largest look-up.

@@ -68,6 +68,8 @@ struct Counts {
     auth_failures: u32,
     auth_not_offered: u32,
     messages: u32,
+    /// Commands behind which others stood before they were allowed to.
+    ahead: u32,
 }
 
 /// Whether more octets stood behind a command when it was read.
@@ -144,6 +146,12 @@ impl<R> Session<R> {
     /// How often AUTH was tried where it is not offered: that is guessing too, and the caller's to count (T16).
     pub fn auth_not_offered(&self) -> u32 {
         self.counts.auth_not_offered
+    }
+
+    /// Whether the client sent commands ahead before it was told that it may: behind its greeting, or without ever having been
+    /// told so, which only EHLO does (RFC 2920 §3.1). After XCLIENT and STARTTLS it is asked anew.
+    pub fn spoke_ahead(&self) -> bool {
+        self.counts.ahead > 0
     }
 
     /// How the client introduced itself.
@@ -275,6 +283,9 @@ impl<R> Session<R> {
         if self.config.offer.tls_required && !self.peer.tls && !before_tls {
             return self.refuse_command(&command, replies::tls_required(), out);
         }
+        if behind == Behind::Octets && self.must_wait(&command) {
+            self.counts.ahead = self.counts.ahead.saturating_add(1);
+        }
         match command {
             Command::Helo(helo) => self.helo_command(helo, out),
             Command::Mail(mail) => self.mail_command(mail, out),
@@ -290,6 +301,16 @@ impl<R> Session<R> {
             Command::StartTls => self.starttls_command(behind, out),
             Command::Auth { mechanism, initial } => self.auth_command(mechanism, initial, out),
             Command::XClient(facts) => self.xclient_command(facts, out),
+        }
+    }
+
+    /// Whether nothing may stand behind a command yet.
+    fn must_wait(&self, command: &Command<'_>) -> bool {
+        let told = self.state.helo().is_some_and(|helo| helo.verb == HeloVerb::Ehlo);
+        match command {
+            Command::Helo(_) => true,
+            Command::Mail(_) | Command::Rcpt(..) => !told,
+            _ => false,
         }
     }
 

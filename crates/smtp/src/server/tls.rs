@@ -28,6 +28,7 @@ impl<R> Session<R> {
         if matches!(self.state, State::Securing) {
             self.peer.tls = true;
             self.login = None;
+            self.counts.ahead = 0;
             self.state = State::Fresh;
             self.waiting_since = now;
         }

@@ -20,6 +20,7 @@ impl<R> Session<R> {
         match answer {
             Answer::Proceed => {
                 self.login = None;
+                self.counts.ahead = 0;
                 self.peer.trusted = false;
                 if let Some(addr) = proxied.addr {
                     self.peer.addr = addr;

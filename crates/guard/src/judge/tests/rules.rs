@@ -30,7 +30,7 @@ struct Judgement {
 fn judged(rules: Vec<Rule>, entries: &[MapEntry]) -> Judgement {
     let relay = RelayPolicy::new(RelayPolicySpec::default()).unwrap();
     let rules = Arc::new(Rules { list: rules, ask_client_name: false });
-    let policy = Policy { relay, rules, version: 1 };
+    let policy = Policy { relay, rules, suspicion: Arc::default(), version: 1 };
     let world = World { hosting: Fact::Known(Hosting::Mailbox), ..stranger() };
     let mut case = world.case(MANNER);
     let to = ForwardPath::parse("<b@example.test>").unwrap().path;
@@ -111,7 +111,7 @@ fn weights_add_up_and_the_observed_into_a_sum_of_their_own() {
 fn maps_that_cannot_be_asked_take_nothing_away() {
     let relay = RelayPolicy::new(RelayPolicySpec::default()).unwrap();
     let rules = Arc::new(Rules { list: vec![rule_of(0, Mode::Enforce)], ask_client_name: true });
-    let policy = Policy { relay, rules, version: 1 };
+    let policy = Policy { relay, rules, suspicion: Arc::default(), version: 1 };
     let world = World { hosting: Fact::Known(Hosting::Mailbox), to: "<b@example.test>".to_owned(), ..stranger() };
     let mut case = world.case(MANNER);
     let to = ForwardPath::parse(&world.to).unwrap().path;

@@ -22,13 +22,13 @@ fn wants(effects: Effects) -> Message {
 #[test]
 fn effects_are_told_once_the_gravest_first() {
     let prepend = vec!["X-One: 1".to_owned(), "X-Two: 2".to_owned()];
-    let mut message = wants(Effects { discard: false, hold: true, prepend: prepend.clone() });
+    let mut message = wants(Effects { hold: true, prepend: prepend.clone(), ..Effects::default() });
     assert_eq!(message.effect(Stage::Rcpt), Some(Reply::Hold("access rule".into())));
     assert_eq!(message.effect(Stage::Rcpt), Some(Reply::Prepend("X-One: 1".into())));
     assert_eq!(message.effect(Stage::EndOfMessage), None, "too late for a header");
     assert_eq!(message.effect(Stage::Data), Some(Reply::Prepend("X-Two: 2".into())));
     assert_eq!(message.effect(Stage::Data), None);
-    let mut message = wants(Effects { discard: true, hold: true, prepend });
+    let mut message = wants(Effects { discard: true, hold: true, prepend, ..Effects::default() });
     assert_eq!(message.effect(Stage::EndOfMessage), Some(Reply::Discard("access rule".into())));
     assert_eq!(message.effect(Stage::EndOfMessage), None, "what is thrown away needs nothing else");
 }
