@@ -8,10 +8,12 @@ use smtp::address::ReversePath;
 use crate::attested::ConfirmedName;
 use crate::effects::Effects;
 use crate::fact::Fact;
-use crate::facts::{CLIENT_NAME, Facts, Of};
+use crate::facts::{CLIENT_NAME, Facts, Of, PTR_NAMES, SPF};
 use crate::hearing::Counted;
 use crate::ip::canonical_ip;
 use crate::reason::Reason;
+use crate::reputation::SpfResult;
+use crate::standing::PtrName;
 
 /// A connection, as every interface drives it. Another client (XCLIENT) is another case.
 #[derive(Debug)]
@@ -186,6 +188,22 @@ impl Case {
     pub fn client_name(&self) -> Option<&ConfirmedName> {
         match self.facts.read(&CLIENT_NAME, Of::Case)?.fact {
             Fact::Known(name) => name.as_ref(),
+            Fact::Unknown(_) => None,
+        }
+    }
+
+    /// What DNS calls the client's address, if it was asked and found out.
+    pub fn ptr_name(&self) -> Option<&PtrName> {
+        match self.facts.read(&PTR_NAMES, Of::Case)?.fact {
+            Fact::Known(name) => Some(name),
+            Fact::Unknown(_) => None,
+        }
+    }
+
+    /// What SPF says of the transaction, if it was asked and found out.
+    pub fn spf(&self) -> Option<SpfResult> {
+        match self.greeting.transaction.as_ref()?.facts.read(&SPF, Of::Case)?.fact {
+            Fact::Known(result) => Some(*result),
             Fact::Unknown(_) => None,
         }
     }

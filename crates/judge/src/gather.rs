@@ -17,6 +17,7 @@ use super::bench::Judge;
 use super::case::{Case, Login, Seen, Told};
 use super::client_name::{confirmed_name, ptr_name, sender_domain};
 use super::facts;
+use super::greylist::{self, Stranger};
 use super::tables::Subjects;
 
 /// How long one stage may wait for what it must know.
@@ -122,7 +123,7 @@ impl Gathering<'_, '_> {
             FactName::SenderDomain => {
                 sender_domain(sources.dns.as_deref(), self.case.reverse_path()).await.map(Value::SenderDomain)
             }
-            FactName::Greylist => Fact::Unknown(Fault::Unavailable("state")),
+            FactName::Greylist => self.greylist().await.map(Value::Greylist),
             FactName::Listings | FactName::DomainListings | FactName::Spf => Fact::Unknown(Fault::Unavailable("dns")),
             FactName::HopRefusal => {
                 let mailbox = self.command.forward_path().and_then(|path| path.mailbox());
@@ -132,6 +133,21 @@ impl Gathering<'_, '_> {
             FactName::PopEvidence => Fact::Unknown(Fault::Broken("state")),
             FactName::Entries => Fact::Known(Value::Entries(self.entries())),
         }
+    }
+
+    async fn greylist(&self) -> Fact<guard::Greylist> {
+        let (Some(client), Some(forward_path)) = (self.case.client(), self.command.forward_path()) else {
+            return Fact::Unknown(Fault::Unavailable("state"));
+        };
+        let stranger = Stranger {
+            client,
+            name: self.case.guard.ptr_name(),
+            spf: self.case.guard.spf(),
+            reverse_path: self.case.reverse_path(),
+            forward_path,
+        };
+        let delay = self.judge.terms.settings.guard.greylist_delay;
+        greylist::of(&self.judge.sources.state, &stranger, delay).await
     }
 
     /// Who logged in, if he still may. Of a login that another mail server checked and that is not ours nothing is said.

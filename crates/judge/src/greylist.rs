@@ -58,7 +58,8 @@ fn pool(stranger: &Stranger<'_>) -> String {
         let _ = write!(pool, "spf {}", domain.to_ascii_lowercase());
         return pool;
     }
-    let named = stranger.name.and_then(PtrName::confirmed).filter(|name| guard::suspicion::dynamic::pattern(name).is_none());
+    let named =
+        stranger.name.and_then(PtrName::confirmed).filter(|name| guard::suspicion::dynamic::pattern(name).is_none());
     let _ = match named.and_then(domain_of) {
         Some(domain) => write!(pool, "name {} {domain}", network(stranger.client, NAMED_BITS)),
         None => write!(pool, "net {}", network(stranger.client, NAMELESS_BITS)),
@@ -97,7 +98,7 @@ mod tests {
     fn pool_of(client: &str, name: Option<&str>, spf: SpfResult) -> String {
         let name = name.map(|name| PtrName::Confirmed(name.into()));
         let sender = ReversePath::parse("<news@Example.org>").unwrap();
-        let recipient = ForwardPath::parse("<alice@example.test>").unwrap();
+        let recipient = ForwardPath::parse("<alice@example.test>").unwrap().path;
         pool(&Stranger {
             client: client.parse().unwrap(),
             name: name.as_ref(),
@@ -116,13 +117,15 @@ mod tests {
         assert_ne!(one, pool_of("203.0.113.8", Some("mta8.mail.example.net"), none), "the name alone is too little");
         assert_eq!(pool_of("192.0.2.7", None, none), pool_of("192.0.2.200", None, none));
         assert_ne!(pool_of("192.0.2.7", None, none), pool_of("192.0.3.7", None, none));
-        let dialup = |last: u8| pool_of(&format!("203.0.{last}.7"), Some(&format!("p{last}-0-113-203.dyn.example.jp")), none);
+        let dialup =
+            |last: u8| pool_of(&format!("203.0.{last}.7"), Some(&format!("p{last}-0-113-203.dyn.example.jp")), none);
         assert_ne!(dialup(1), dialup(2), "customers of one provider are not one sender");
     }
 
     #[test]
     fn a_name_is_in_its_domain() {
-        let table = [("mx.example.org.", "example.org"), ("Example.org", "example.org"), ("a.b.example.jp", "b.example.jp")];
+        let table =
+            [("mx.example.org.", "example.org"), ("Example.org", "example.org"), ("a.b.example.jp", "b.example.jp")];
         for (name, domain) in table {
             assert_eq!(domain_of(name).as_deref(), Some(domain), "{name}");
         }

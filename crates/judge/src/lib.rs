@@ -9,6 +9,7 @@
 //! | `bench` | by what a case is judged |
 //! | `judging` | drives a case through the guard |
 //! | `gather`, `facts`, `client_name` | what the guard must know, looked up at once with one deadline |
+//! | `greylist` | whether a stranger came back |
 //! | `harvest` | how many recipients that nobody is a client may try |
 //! | `files` | work on mailboxes, which may hang |
 //! | `forwards` | how much aliases send on for strangers |
@@ -31,6 +32,7 @@ pub mod files;
 mod forwards;
 pub mod gateways;
 mod gather;
+mod greylist;
 mod harvest;
 pub mod judging;
 pub mod outside;

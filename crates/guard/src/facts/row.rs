@@ -133,7 +133,7 @@ rows! {
     /// Whether the domain of the reverse-path is there.
     SenderDomain SENDER_DOMAIN(SenderDomain) "sender-domain", Transaction, NoWeight, Dns, after [];
     /// Whether a stranger has waited. To ask is to come: it is asked only of whom it would stop.
-    Greylist GREYLIST(Greylist) "greylist", Command, NoWeight, State, after [];
+    Greylist GREYLIST(Greylist) "greylist", Command, NoWeight, State, after [PtrNames, Spf];
     /// POP logins seen at the address of [`crate::RelayPolicy::pop_key`].
     PopEvidence POP_EVIDENCE(Vec<PopEvidence>) "pop-evidence", Command, NoRight, State, after [];
     /// Whether the next hop of a relay domain said lately that it has no such recipient.

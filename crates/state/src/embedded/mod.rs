@@ -49,9 +49,9 @@ use self::writer::{GROUP_MAX, Job, Kept, Revocation, Shared, Writer};
 use crate::charge::{AttemptCharges, Charge, Counted, Failure, Full, Level, NoRoom, RateCharge, RateKey};
 use crate::clock::{Answer, Clock, duration_micros};
 use crate::error::StateError;
-use crate::greylist::{GreylistKey, GreylistTerms, Greylisted};
 use crate::evidence::{KeptLogin, PopLogin, Recorded, Revoke};
 use crate::gcra::Rate;
+use crate::greylist::{GreylistKey, GreylistTerms, Greylisted};
 use crate::memory::MemoryKey;
 use crate::owners::{NetworkOf, Remembered};
 

@@ -372,7 +372,11 @@ mod tests {
                     })
                 }
                 1 => Change::Delete(Key { addr, login }),
-                2 => Change::Passed(PassedRecord { digest: granted.to_le_bytes().repeat(2).try_into().unwrap(), seen: granted, ends: expires }),
+                2 => Change::Passed(PassedRecord {
+                    digest: granted.to_le_bytes().repeat(2).try_into().unwrap(),
+                    seen: granted,
+                    ends: expires,
+                }),
                 _ => Change::Network(NetworkRecord { login, network: addr, seen: granted, ends: expires }),
             }
         })

@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smtp::Domain;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Entries of `guard.exempt` and of its file, each.
 const EXEMPT_MAX: usize = 100_000;
@@ -32,6 +33,10 @@ pub struct WrittenGuard {
     /// Score from which a stranger has to come back after a while (greylisting). 1 to 1,000. Default 5.
     #[schemars(range(min = 1, max = 1_000))]
     pub greylist_score: i32,
+    /// How long a stranger has to stay away before it comes back, in seconds. Who comes back within two days passes, and with it
+    /// all servers of the same sender, for 36 days from its last mail on. 1 to 3,600. Default 120.
+    #[schemars(range(min = 1, max = 3_600))]
+    pub greylist_delay_secs: u32,
     /// Score from which the replies to a stranger are held back for some seconds; only tried unless `enforce` names `slow`. 1 to 1,000.
     /// Default 10.
     #[schemars(range(min = 1, max = 1_000))]
@@ -62,6 +67,7 @@ impl Default for WrittenGuard {
         Self {
             defaults: false,
             greylist_score: thresholds.greylist,
+            greylist_delay_secs: 120,
             slow_score: thresholds.slow,
             refuse_score: thresholds.refuse,
             enforce: Vec::new(),
@@ -79,6 +85,8 @@ impl Default for WrittenGuard {
 pub struct Guard {
     /// In the order in which they are asked.
     pub rules: Vec<Rule>,
+    /// How long a stranger has to stay away.
+    pub greylist_delay: Duration,
     /// Clients against whom nothing is held, as the configuration lists them.
     pub exempt: Exempt,
     /// The file of more such clients.
@@ -150,7 +158,8 @@ impl WrittenGuard {
         }
         let own = rule::meant(&self.rule, reading);
         let rules = in_order(self.default_rules(reading), own);
-        Guard { rules, exempt, exempt_file: reading.below(&self.exempt_file) }
+        let greylist_delay = Duration::from_secs(self.greylist_delay_secs.into());
+        Guard { rules, greylist_delay, exempt, exempt_file: reading.below(&self.exempt_file) }
     }
 
     fn default_rules(&self, reading: &mut Reading<'_>) -> Vec<Rule> {
