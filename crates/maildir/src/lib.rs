@@ -26,6 +26,7 @@ mod listing;
 mod plain;
 mod sizes;
 mod sweep;
+mod twins;
 
 pub use create::{create, exists};
 pub use deliver::{Attempt, DeliverError, Delivered, Delivery, DeliveryKey, Order, Tmp};

@@ -3,6 +3,7 @@
 use crate::dotlock::Dotlock;
 use crate::error::MaildropError;
 use crate::name::{self, MessageName};
+use crate::twins::{self, Parted, Twin};
 use crate::uidlist::{Record, UIDLIST_OCTETS_MAX, Uidlist};
 use crate::{durable, plain};
 use std::collections::HashMap;
@@ -10,6 +11,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -25,6 +27,7 @@ const FILES_MAX: usize = 1_000_000;
 pub(crate) struct Found {
     file_name: OsString,
     part: Part,
+    inode: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +49,11 @@ impl Found {
     /// Its name, flags included.
     pub(crate) fn name(&self) -> &[u8] {
         self.file_name.as_bytes()
+    }
+
+    /// Not the same file, seen again where it was or was moved to.
+    fn is_another(&self, file: &Self) -> bool {
+        self.inode != file.inode && (self.part, &self.file_name) != (file.part, &file.file_name)
     }
 
     /// Where it lies.
@@ -97,7 +105,7 @@ pub(crate) fn scan(maildir: &Path) -> Result<Scan, MaildropError> {
                 scan.is_cut = true;
                 return Ok(scan);
             }
-            scan.files.push(Found { file_name, part });
+            scan.files.push(Found { file_name, part, inode: entry.ino() });
         }
     }
     Ok(scan)
@@ -110,6 +118,8 @@ struct Joined<'a> {
     fresh: Vec<Found>,
     /// Lines whose file was not seen.
     gone_lines: usize,
+    /// Different files have one name; all but one of them are in neither list.
+    has_twins: bool,
 }
 
 fn join<'a>(list: Option<&Uidlist<'a>>, found: Vec<Found>) -> Joined<'a> {
@@ -120,7 +130,7 @@ fn join<'a>(list: Option<&Uidlist<'a>>, found: Vec<Found>) -> Joined<'a> {
         known.extend(files[index].take().map(|file| (record, file)));
     }
     let fresh = matches.fresh.into_iter().filter_map(|index| files[index].take()).collect();
-    Joined { known, fresh, gone_lines: matches.gone_lines }
+    Joined { known, fresh, gone_lines: matches.gone_lines, has_twins: matches.has_twins }
 }
 
 /// As [`Joined`], by index into the files.
@@ -128,12 +138,16 @@ struct Matches<'a> {
     known: Vec<(Record<'a>, usize)>,
     fresh: Vec<usize>,
     gone_lines: usize,
+    has_twins: bool,
 }
 
 fn match_records<'a>(list: Option<&Uidlist<'a>>, files: &[Option<Found>]) -> Matches<'a> {
     let mut by_base: HashMap<&[u8], usize> = HashMap::with_capacity(files.len());
+    let mut has_twins = false;
     for (index, file) in files.iter().enumerate() {
-        by_base.extend(file.as_ref().map(|file| (name::base(file.name()), index)));
+        let Some(file) = file else { continue };
+        let before = by_base.insert(name::base(file.name()), index);
+        has_twins |= before.and_then(|index| files[index].as_ref()).is_some_and(|other| other.is_another(file));
     }
     let records = list.map_or(&[][..], |list| &list.records);
     let mut known = Vec::with_capacity(by_base.len());
@@ -141,7 +155,26 @@ fn match_records<'a>(list: Option<&Uidlist<'a>>, files: &[Option<Found>]) -> Mat
         known.extend(by_base.remove(name::base(record.file_name)).map(|index| (*record, index)));
     }
     let gone_lines = records.len() - known.len();
-    Matches { known, fresh: by_base.into_values().collect(), gone_lines }
+    Matches { known, fresh: by_base.into_values().collect(), gone_lines, has_twins }
+}
+
+/// Gives each file a name of its own; looks at them all anew.
+fn part_twins(maildir: &Path) -> Result<Vec<Found>, MaildropError> {
+    let mut by_base: HashMap<Vec<u8>, Vec<Twin>> = HashMap::new();
+    for file in scan(maildir)?.files {
+        let twin = Twin { path: file.path(maildir), inode: file.inode };
+        by_base.entry(name::base(file.name()).to_vec()).or_default().push(twin);
+    }
+    let mut parted = Parted::default();
+    by_base.into_values().filter(|twins| twins.len() > 1).for_each(|twins| twins::part(twins, &mut parted));
+    let note = "another message has the same file name";
+    if parted.renamed > 0 {
+        tracing::info!(maildir = %maildir.display(), messages = parted.renamed, note, "messages renamed");
+    }
+    if let Some((path, error)) = parted.failed {
+        tracing::warn!(maildir = %maildir.display(), path = %path.display(), %error, note, "rename failed");
+    }
+    Ok(scan(maildir)?.files)
 }
 
 /// Whether the lines that are there may stay as they are.
@@ -157,7 +190,7 @@ pub(crate) fn list(maildir: &Path) -> Result<Listed, MaildropError> {
     let scan = scan(maildir)?;
     let is_cut = scan.is_cut;
     let joined = join(list.as_ref(), scan.files);
-    let may_stay = joined.fresh.is_empty() && (is_cut || may_stay(&joined));
+    let may_stay = joined.fresh.is_empty() && !joined.has_twins && (is_cut || may_stay(&joined));
     let validity = list.as_ref().map(|list| list.validity);
     let rows = joined.known.into_iter().map(|(record, file)| row(record.uid, record.fields, file)).collect();
     match validity {
@@ -190,6 +223,9 @@ fn list_locked(maildir: &Path, path: &Path) -> Result<Listed, MaildropError> {
         files.extend(scan(maildir)?.files);
     }
     let mut joined = join(Some(&list), files);
+    if joined.has_twins {
+        joined = join(Some(&list), part_twins(maildir)?);
+    }
     // Of a mailbox seen in part, the lines of what was not seen stay.
     let must_rewrite = !list.appendable || !(is_cut || may_stay(&joined));
     joined.fresh.sort_by(|a, b| arrival(a.name()).cmp(&arrival(b.name())));

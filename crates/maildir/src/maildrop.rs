@@ -296,6 +296,37 @@ mod tests {
         assert_eq!(fs::read_to_string(dir.path().join("maildirsize")).unwrap(), "100S\n4 2\n-2 -1\n");
     }
 
+    /// Both are shown, by unique-ids that differ and stay; the one that was there first keeps its own.
+    #[test]
+    fn two_files_of_one_name_are_two_messages() {
+        let dir = maildir();
+        put(&dir, "cur/1.h,S=2:2,S", "a\n");
+        let then = SystemTime::now() - Duration::from_mins(1);
+        File::options().write(true).open(dir.path().join("cur/1.h,S=2:2,S")).unwrap().set_modified(then).unwrap();
+        let before = Maildrop::open(dir.path()).unwrap();
+        let first = before.unique_id(&before.entries()[0]);
+        drop(before);
+        put(&dir, "new/1.h,S=2", "b\n");
+        put(&dir, "cur/1.h,S=2:2,", "c\n");
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            let drop = Maildrop::open(dir.path()).unwrap();
+            let texts = (0..drop.entries().len()).map(|index| {
+                let mut text = String::new();
+                drop.message(index).unwrap().read_to_string(&mut text).unwrap();
+                (drop.unique_id(&drop.entries()[index]), text)
+            });
+            seen.push(texts.collect::<Vec<_>>());
+        }
+        assert_eq!(seen[0], seen[1]);
+        assert_eq!(seen[0][0], (first, "a\n".to_owned()));
+        let mut texts: Vec<&str> = seen[0].iter().map(|(_, text)| text.as_str()).collect();
+        texts.sort_unstable();
+        assert_eq!(texts, ["a\n", "b\n", "c\n"]);
+        Maildrop::open(dir.path()).unwrap().commit(&[0, 1, 2]).unwrap();
+        assert!(Maildrop::open(dir.path()).unwrap().entries().is_empty());
+    }
+
     #[test]
     fn what_is_no_message_is_not_listed() {
         let dir = maildir();

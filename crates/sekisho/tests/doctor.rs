@@ -184,7 +184,7 @@ fn the_example_for_sendmail_is_healthy() {
 
 #[test]
 fn what_breaks_sendmail_is_found() {
-    use Severity::{Danger, Warning};
+    use Severity::{Danger, Note, Warning};
     let cases = [
         ("sendmail.mc", "FEATURE(`mailertable')", "FEATURE(`promiscuous_relay')", Danger, "everybody may relay"),
         ("sendmail.mc", "FEATURE(`mailertable')", "FEATURE(`relay_local_from')", Danger, "relay_local_from"),
@@ -206,6 +206,13 @@ fn what_breaks_sendmail_is_found() {
         ("sekisho-milter.m4", " F=T,", "", Danger, "without F=T"),
         ("sekisho-milter.m4", "F=T,", "F=R,", Warning, "refuses mail for good"),
         ("sekisho-milter.m4", "INPUT_MAIL_FILTER", "MAIL_FILTER", Danger, "no mail reaches it"),
+        (
+            "sendmail.mc",
+            "MAILER(`smtp')dnl\n",
+            "RELAY_DOMAIN(`branch.example')\nMAILER(`smtp')dnl\n",
+            Note,
+            "relay-domains",
+        ),
         ("sekisho.m4", "-T<TMPF> SEKISHO", "-t SEKISHO", Warning, "as if it had said no"),
         ("sekisho.m4", "$(relay ", "$(other ", Danger, "no rule asks it"),
         (
@@ -261,6 +268,7 @@ fn our_own_configuration_is_looked_at() {
         (listener("pop", "pop3", "0.0.0.0:110", "auth = \"always\""), Danger, 5, "passwords without TLS"),
         (listener("p", "policy", "127.0.0.1:10031", ""), Warning, 5, "every user and program of this host"),
         (listener("p", "policy", "127.0.0.1:10031", ""), Note, 5, "only takes away"),
+        (listener("m", "milter", "127.0.0.1:10033", "relay = \"permit\""), Note, 5, "only hands on"),
         (listener("p", "policy", "192.0.2.1:10031", "peers = [\"192.0.2.2\"]"), Warning, 5, "believes what hosts"),
         (listener("p", "policy", "unix:p", "socket_mode = \"0666\""), Warning, 5, "everybody on this host"),
         (format!("{mx}[relay]\nnetworks = [\"192.0.2.0/28\"]\n"), Note, 9, "every host of 192.0.2.0/28"),

@@ -165,7 +165,7 @@ fn state_config(settings: &Settings) -> state::StateConfig {
         address: Rate::new(every(auth.failures_per_client), auth.failures_per_client),
         account: Rate::new(every(auth.failures_per_account), auth.failures_per_account),
         delay: auth.failure_delay,
-        delay_max: auth.failure_delay * 16,
+        delay_max: defaults.delay_max.min(auth.failure_delay * 16),
         ..defaults
     };
     state::StateConfig { auth: limits, ..state::StateConfig::default() }

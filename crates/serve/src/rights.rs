@@ -85,7 +85,7 @@ async fn ended(border: &Border, after: RightsMark) -> Option<RightsMark> {
 }
 
 /// What logins have queued that the clock has ended. Once: what the operator releases then goes.
-async fn hold_of_the_expired(border: &Border, known: &mut HashSet<Arc<str>>) {
+pub(crate) async fn hold_of_the_expired(border: &Border, known: &mut HashSet<Arc<str>>) {
     let mut expired = HashSet::new();
     for login in border.spool.logins() {
         match border.sources.directory.has_expired(&login).await {

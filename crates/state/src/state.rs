@@ -179,7 +179,7 @@ impl State {
     }
 
     /// To be asked before a password is looked at: takes a place for it at its address and at its account, so that no more
-    /// are looked at than may be, however many try at once. Waits, for 20 seconds at most, while all places are held by
+    /// are looked at than may be, however many try at once. Waits, for 2.5 seconds at most, while all places are held by
     /// others. Cancel-safe: who is dropped while waiting holds nothing.
     pub async fn attempt(&self, tried: &TriedLogin<'_>) -> Result<Admission, StateError> {
         self.expected.give_up_the_late(Instant::now());

@@ -21,8 +21,9 @@ use crate::error::StateError;
 use crate::gcra::Rate;
 use crate::owners::{NetworkOf, Remembered};
 
-/// How long an attempt waits for a place that others hold; then it is put off like one too many.
-const PLACE_WAIT: Duration = Duration::from_secs(20);
+/// How long an attempt waits in all, for a place that others hold and for what failed before; without a place by then it is
+/// put off like one too many. With the check of the password the answer comes within the three seconds that clients bear.
+const WAIT_MAX: Duration = Duration::from_millis(2_500);
 
 /// How fast failures are forgiven and how many are borne.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub struct AuthLimits {
     pub account: Rate,
     /// Delay after the first failure; it doubles with each further one. Default 250 ms.
     pub delay: Duration,
-    /// The longest delay. Default 8 s.
+    /// The longest delay; more than 2.5 s is 2.5 s. Default 2.5 s.
     pub delay_max: Duration,
     /// How long a successful login marks its network as the owner's. Default 30 days.
     pub owner_memory: Duration,
@@ -45,7 +46,7 @@ impl Default for AuthLimits {
             address: Rate::new(Duration::from_mins(1), 10),
             account: Rate::new(Duration::from_mins(3), 20),
             delay: Duration::from_millis(250),
-            delay_max: Duration::from_secs(8),
+            delay_max: WAIT_MAX,
             owner_memory: Duration::from_hours(30 * 24),
         }
     }
@@ -159,21 +160,32 @@ impl Throttle {
     }
 
     /// Takes the places of an attempt. From its owner's network it needs one there alone: it neither waits for guesses made
-    /// elsewhere nor is locked by them.
+    /// elsewhere nor is locked by them. What it waits is known before its password is looked at, so that time tells nothing
+    /// of it.
     pub(crate) async fn attempt(&self, engine: &Engine, tried: &TriedLogin<'_>) -> Result<Admission, StateError> {
-        let until = Instant::now() + PLACE_WAIT;
+        self.attempt_until(engine, tried, Instant::now() + WAIT_MAX).await
+    }
+
+    /// Waiting ends then, be it for a place or for what failed before.
+    async fn attempt_until(
+        &self,
+        engine: &Engine,
+        tried: &TriedLogin<'_>,
+        until: Instant,
+    ) -> Result<Admission, StateError> {
         loop {
             let key = at_account(engine, tried.addr, tried.login).await?;
             let whence = if matches!(key, RateKey::OwnersLogins { .. }) { Whence::Owners } else { Whence::Elsewhere };
             match engine.attempt(&self.charges(key, tried)).await? {
                 Ok(places) => {
-                    let wait = self.wait(engine, key, tried.addr).await?;
+                    let left = until.saturating_duration_since(Instant::now());
+                    let wait = self.wait(engine, key, tried.addr).await?.min(left);
                     return Ok(Admission::Admitted(Attempt { places, wait, whence }));
                 }
                 Err(Full::Used(wait)) => return Ok(Admission::Locked(wait)),
                 Err(Full::Held(mut bell)) => {
                     if tokio::time::timeout_at(until, bell.changed()).await.is_err() {
-                        return Ok(Admission::Locked(PLACE_WAIT));
+                        return Ok(Admission::Locked(WAIT_MAX));
                     }
                 }
             }
@@ -192,24 +204,23 @@ impl Throttle {
         AttemptCharges { asked, beside, failure: Failure::Guess(tried.guess) }
     }
 
-    /// The tax on what has failed before: in the owner's network on what failed there, elsewhere on the address.
+    /// The tax on what has failed before at the address. In the owner's network there is none: somebody else's forgotten
+    /// device behind the same address shall not slow the owner down, and a ceiling is there nevertheless.
     async fn wait(&self, engine: &Engine, key: RateKey<'_>, addr: IpAddr) -> Result<Duration, StateError> {
-        let level = match key {
-            RateKey::OwnersLogins { .. } => engine.peek(key, &self.limits.account).await?,
-            _ if self.is_shared(addr) => return Ok(Duration::ZERO),
-            _ => engine.peek(RateKey::LoginsFrom(subscriber(addr)), &self.limits.address).await?,
-        };
+        if matches!(key, RateKey::OwnersLogins { .. }) || self.is_shared(addr) {
+            return Ok(Duration::ZERO);
+        }
+        let level = engine.peek(RateKey::LoginsFrom(subscriber(addr)), &self.limits.address).await?;
         Ok(level.counted.checked_sub(1).map_or(Duration::ZERO, |doublings| self.delay(doublings)))
     }
 
     /// For those who look at passwords elsewhere: whether one may be looked at. Counts nothing.
     pub(crate) async fn check(&self, engine: &Engine, addr: IpAddr, login: &str) -> Result<AuthGate, StateError> {
         let key = at_account(engine, addr, login).await?;
-        let gate = self.gate(engine.peek(key, &self.limits.account).await?);
-        if matches!(gate, AuthGate::Locked(_)) || matches!(key, RateKey::OwnersLogins { .. }) {
-            return Ok(gate);
+        if let Some(wait) = engine.peek(key, &self.limits.account).await?.retry_after {
+            return Ok(AuthGate::Locked(wait));
         }
-        if self.is_shared(addr) {
+        if matches!(key, RateKey::OwnersLogins { .. }) || self.is_shared(addr) {
             return Ok(AuthGate::Go);
         }
         Ok(self.gate(engine.peek(RateKey::LoginsFrom(subscriber(addr)), &self.limits.address).await?))
@@ -258,7 +269,7 @@ impl Throttle {
 
     fn delay(&self, doublings: u32) -> Duration {
         let factor = 1u32.checked_shl(doublings).unwrap_or(u32::MAX);
-        self.limits.delay.saturating_mul(factor).min(self.limits.delay_max)
+        self.limits.delay.saturating_mul(factor).min(self.limits.delay_max).min(WAIT_MAX)
     }
 }
 

@@ -38,8 +38,8 @@ pub struct WrittenAuth {
     /// How long a wrong guess counts, in minutes. 1 to 1,440. Default 60.
     #[schemars(range(min = 1, max = 1_440))]
     pub failure_minutes: u32,
-    /// Wait before the answer to a failed login, in milliseconds; doubled with each further one, up to 16 times. 0 to 10,000.
-    /// Default 500.
+    /// Wait before a login from an address where one failed, in milliseconds; doubled with each further failure, up to 16 times
+    /// and 2,500. A login from a network where it succeeded lately does not wait. 0 to 10,000. Default 500.
     #[schemars(range(min = 0, max = 10_000))]
     pub failure_delay_ms: u32,
     /// Addresses behind which many users log in, such as a webmail's, a proxy's or a health probe's: what fails there counts

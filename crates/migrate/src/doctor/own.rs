@@ -134,6 +134,13 @@ impl Own<'_> {
             let what = format!("listener {name} only takes away: a grant gives nobody the right to relay there");
             self.findings.note(at, what, "relay = \"permit\" if Sekisho is to decide who relays");
         }
+        let knows_domains = !self.settings.domains.relay.is_empty() || !self.settings.domains.maps.is_empty();
+        if *protocol == Protocol::Milter && listener.relay == RelayMode::Permit && !knows_domains {
+            let what = format!(
+                "listener {name} refuses recipients without a grant, also in domains that the mail server only hands on"
+            );
+            self.findings.note(at, what, "name those in domains.relay or domains.maps, or write relay = \"restrict\"");
+        }
         if listener.unix.iter().any(|_| listener.socket_mode & 0o002 != 0) {
             let what = format!("listener {name}: everybody on this host may ask at its socket");
             self.findings.warning(at, what, "socket_mode = \"0660\", and the mail server's group");

@@ -49,6 +49,7 @@ pub(super) fn examine(path: &Path, findings: &mut Findings) -> Result<(), Import
     rulesets(&said, &maps, findings);
     if let Some(milter) = milters.first() {
         daemons(&said, milter, findings);
+        handed_on(&said, dir, findings);
     }
     access(&said, dir, findings);
     Ok(())
@@ -131,6 +132,21 @@ fn features(all: &[Said], findings: &mut Findings) {
             findings.warning(&said.at, format!("FEATURE {name}: {what}"), "remove it, or be sure that it is meant");
         }
     }
+}
+
+/// Domains that sendmail relays for are not its own to a milter.
+fn handed_on(all: &[Said], dir: &Path, findings: &mut Findings) {
+    let named = all.iter().find(|it| matches!(it.name.as_str(), "RELAY_DOMAIN" | "RELAY_DOMAIN_FILE"));
+    let file = dir.join("relay-domains");
+    let has_lines = |text: String| text.lines().any(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let at = match named {
+        Some(said) => said.at.clone(),
+        None if crate::import::read_text(&file).is_ok_and(has_lines) => Spot::new(&file.display().to_string(), 1),
+        None => return,
+    };
+    let what = "relay-domains: a milter listener with relay = \"permit\" does not know that these domains are yours";
+    let todo = "name them in Sekisho's domains.relay or domains.maps, or let the listener have relay = \"restrict\"";
+    findings.note(&at, what, todo);
 }
 
 /// Maps that nobody asks, and rulesets that are there twice.

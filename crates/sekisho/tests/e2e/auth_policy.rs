@@ -195,6 +195,30 @@ fn what_is_no_request() {
     assert_eq!((status, rights(&demo).len()), (200, 1), "the next one is served");
 }
 
+/// What speaks another protocol is hung up on, and what stands behind its first line is not read, be it a request.
+#[test]
+fn t50_what_is_not_http_is_hung_up_on() {
+    let demo = Demo::start();
+    let body = r#"{"login":"dave","remote":"192.0.2.7","protocol":"pop3","success":true}"#;
+    let request = post(&demo, "command=report", body);
+    let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".as_slice();
+    for opening in
+        [b"EHLO client.example\r\n".as_slice(), b"SSH-2.0-client\r\n", b"VERSION\t1\t2\n", b"\0\0\0\x01\r\n", hello]
+    {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, demo.port("auth_policy"))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let _ = stream.write_all(&[opening, request.as_bytes()].concat());
+        let mut answer = Vec::new();
+        // An end, in order or not; a time-out would be neither.
+        let ended = stream.read_to_end(&mut answer).map_err(|error| error.kind());
+        assert!(ended.is_ok() || ended == Err(std::io::ErrorKind::ConnectionReset), "{ended:?}");
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{}: {answer}", opening.escape_ascii());
+        assert_eq!(answer.matches("HTTP/1.1").count(), usize::from(!answer.is_empty()), "one answer at most: {answer}");
+    }
+    assert!(rights(&demo).is_empty());
+}
+
 /// Whoever makes a program of this host post to the port tells nothing, whatever he makes it say.
 #[test]
 fn t50_a_cross_site_form_is_not_believed() {

@@ -265,6 +265,7 @@ fn a_login_at_exim_is_checked_by_sekisho() {
     let plain = |password: &str| format!("AUTH PLAIN {}", base64(&format!("\0{}\0{password}", alice.login)));
     let (mut smtp, offered) = exim.dial_tls();
     assert!(offered.contains("PLAIN") && offered.contains("LOGIN"), "{offered}\n{}", exim.log());
+    assert!(clear.contains("CRAM-MD5") && !offered.contains("CRAM-MD5"), "{clear}\n{offered}");
     let wrong = smtp.say(&plain("wrong"));
     assert!(wrong.starts_with("535"), "{wrong}\n{}", exim.log());
     assert!(smtp.rcpt(&alice.address, OUTSIDE).starts_with("550"), "{}", exim.log());

@@ -1,6 +1,8 @@
 use super::*;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -363,4 +365,37 @@ async fn too_many_recipients_behind_aliases() {
 fn base64(text: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+/// A login that ends by the clock: what it has queued waits for the operator, and what the operator releases goes.
+#[tokio::test]
+async fn t46_what_an_expired_login_queued_is_held_once() {
+    let site = Site::new(&["submission"], &["delivery.local=lmtp:127.0.0.1:1"]).await;
+    let (spool, directory) = (&site.server.border.spool, &site.server.border.sources.directory);
+    let mut peer = site.greeted("submission").await;
+    peer.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==", "235").await;
+    for (line, reply) in
+        [("MAIL FROM:<alice@example.test>", "250"), ("RCPT TO:<alice@example.test>", "250"), ("DATA", "354")]
+    {
+        peer.says(line, reply).await;
+    }
+    let reply = peer.says("Subject: x\r\n\r\nx\r\n.", "250").await;
+    let id = reply.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
+    assert_eq!(spool.show(id).await.unwrap().hold, None);
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let soon = directory::Change::ExpiresAt(Some(now().as_secs() + 1));
+    directory.change_account("alice", soon).await.unwrap();
+    let held = async {
+        while spool.show(id).await.unwrap().hold.as_deref() != Some("right-ended") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, held).await.expect("held in time");
+    assert!(directory.has_expired("alice@example.test").await.unwrap(), "by the clock, not by the change");
+    let released = u64::try_from(now().as_micros()).unwrap();
+    assert!(spool.release(id, released).await.unwrap());
+    let mut known = HashSet::from([Arc::<str>::from("alice@example.test")]);
+    crate::rights::hold_of_the_expired(&site.server.border, &mut known).await;
+    assert_eq!(spool.show(id).await.unwrap().hold, None, "known already");
+    site.server.stop().await;
 }

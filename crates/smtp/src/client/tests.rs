@@ -405,6 +405,19 @@ fn a_message_that_the_offer_rules_out_is_not_sent() {
 }
 
 #[test]
+fn an_empty_initial_response_is_an_equals_sign() {
+    for (initial, line) in
+        [(None, "AUTH PLAIN\r\n"), (Some(""), "AUTH PLAIN =\r\n"), (Some("eA=="), "AUTH PLAIN eA==\r\n")]
+    {
+        let mut player = Player::new(Protocol::Smtp, &[]);
+        player.feed(b"220 x\r\n250 x\r\n").unwrap();
+        let mut wire = Vec::new();
+        player.session.auth("PLAIN", initial, &mut wire).unwrap();
+        assert_eq!(wire, line.as_bytes());
+    }
+}
+
+#[test]
 fn what_is_out_of_place_or_unfit_is_an_error() {
     let mut player = Player::new(Protocol::Smtp, &[]);
     let mut wire = Vec::new();

@@ -98,7 +98,7 @@ fn delays_double_up_to_their_bound() {
         seen.push(throttle.check(ip("192.0.2.7"), "bob", START));
     }
     let expected =
-        [250, 500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000].map(|ms| AuthGate::Wait(Duration::from_millis(ms)));
+        [250, 500, 1_000, 2_000, 2_500, 2_500, 2_500, 2_500].map(|ms| AuthGate::Wait(Duration::from_millis(ms)));
     assert_eq!(seen, expected);
 }
 
@@ -365,4 +365,52 @@ fn a_shared_address_needs_no_place() {
     let held: Vec<Attempt> = (0..100).map(|n| world.admitted("192.0.2.80", &format!("user{n}"), n)).collect();
     drop(held);
     world.admitted("192.0.2.80", "alice", 1).give_back();
+}
+
+/// A forgotten device guesses at its account; others behind the same address wait as long as it does, right or wrong, and not
+/// longer than they bear. Who logged in from there lately does not wait.
+#[test]
+fn guesses_at_one_account_hold_nobody_else_up_for_long() {
+    let world = World::new();
+    world.succeeded(ip("192.0.2.200"), "carol", START);
+    for guess in 1..=6 {
+        world.admitted("192.0.2.7", "alice", guess).failed();
+    }
+    let long = Duration::from_millis(2_500);
+    for (login, guess) in [("alice", 7), ("bob", 8), ("bob", 9), ("nobody", 10)] {
+        let attempt = world.admitted("192.0.2.7", login, guess);
+        assert_eq!((attempt.wait().as_millis().div_ceil(100), attempt.whence()), (25, Whence::Elsewhere), "{login}");
+        attempt.give_back();
+    }
+    assert_eq!(world.check(ip("192.0.2.7"), "bob", START), AuthGate::Wait(long));
+    let owner = world.admitted("192.0.2.7", "carol", 11);
+    assert_eq!((owner.wait(), owner.whence()), (Duration::ZERO, Whence::Owners));
+    owner.give_back();
+    // Also after some mistakes of their own, until the ceiling of the place that is theirs.
+    for guess in 12..=20 {
+        world.admitted("192.0.2.8", "carol", guess).failed();
+    }
+    let owner = world.admitted("192.0.2.8", "carol", 21);
+    assert_eq!((owner.wait(), world.check(ip("192.0.2.8"), "carol", START)), (Duration::ZERO, AuthGate::Go));
+    owner.give_back();
+}
+
+/// Who waits for a place first waits so much less for what failed before; without a place by then the answer is "later".
+#[tokio::test]
+async fn an_attempt_waits_two_and_a_half_seconds_in_all() {
+    let world = World::new();
+    for guess in 1..=6 {
+        world.admitted("192.0.2.7", "alice", guess).failed();
+    }
+    let tried = TriedLogin { addr: ip("192.0.2.7"), login: "bob", guess: [77; 16] };
+    let within = async |wait| world.throttle.attempt_until(&world.engine, &tried, Instant::now() + wait).await.unwrap();
+    for left in [Duration::from_secs(1), Duration::ZERO] {
+        let Admission::Admitted(attempt) = within(left).await else { panic!("there is room") };
+        assert!(attempt.wait() <= left, "{:?}", attempt.wait());
+        attempt.give_back();
+    }
+    let held: Vec<Attempt> = (7..=10).map(|guess| world.admitted("192.0.2.7", "alice", guess)).collect();
+    assert!(matches!(within(Duration::ZERO).await, Admission::Locked(_)));
+    held.into_iter().for_each(Attempt::give_back);
+    assert_eq!(WAIT_MAX, Duration::from_millis(2_500));
 }

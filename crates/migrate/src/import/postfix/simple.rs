@@ -115,6 +115,16 @@ impl Taking<'_> {
                 draft.set("auth", "ehlo_equals", wanted);
             });
         }
+        // What Postfix does by default it does for addresses; who writes it down has clients that type names so.
+        if let Some((at, value)) = self.take_value("allow_percent_hack") {
+            let wanted = value.eq_ignore_ascii_case("yes");
+            self.making.offer(&at, Change { what: "allow_percent_hack", key: "auth.percent_logins" }, |draft| {
+                draft.set("auth", "percent_logins", wanted);
+            });
+            if wanted {
+                self.making.differs(&at, "allow_percent_hack", "logins only: a recipient user%domain is no route here");
+            }
+        }
         if let Some((at, delimiter)) = self.take_value("recipient_delimiter") {
             let first: String = delimiter.chars().take(1).collect();
             let put = |draft: &mut crate::import::draft::Draft| draft.set("domains", "detail_delimiter", first);

@@ -7,7 +7,7 @@ mod proof;
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use guard::{PopSource, Subject};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -29,6 +29,8 @@ use listen::Link;
 
 /// How long a request's header may take, and as long its body.
 const REQUEST_WAIT: Duration = Duration::from_secs(30);
+/// How long a client bears to wait for its login, with what it waited here.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(3);
 /// Longest header, in octets; Dovecot's has 300.
 const HEADER_OCTETS_MAX: usize = 16 * 1024;
 
@@ -87,11 +89,12 @@ async fn decide(connection: &Connection, asked: &Asked, terms: &Terms) -> Answer
     let Some(remote) = asked.remote.map(guard::canonical_ip) else { return Answer::Continue };
     let login = connection.border.sources.directory.tried_login(&asked.login);
     let (origin, hash) = (connection.origin(remote), asked.pwhash.as_str().as_bytes());
+    let asked_at = Instant::now();
     match &asked.command {
         Command::Allow if is_barred(connection, &login, remote).await => Answer::Refuse("".into()),
         Command::Allow => match origin.admitted_elsewhere(&login, hash).await {
             Ok(AuthGate::Go) => Answer::Continue,
-            Ok(AuthGate::Wait(delay)) => Answer::Delay(whole_secs(delay)),
+            Ok(AuthGate::Wait(delay)) => Answer::Delay(delay_secs(delay, asked_at.elapsed())),
             Ok(AuthGate::Locked(_)) => Answer::Refuse("".into()),
             // As with accounts that cannot be asked about: Dovecot decides.
             Err(error) => {
@@ -132,9 +135,11 @@ async fn record(recorder: &Recorder<'_>, login: &str, client: IpAddr) {
     recorder.record(&told).await;
 }
 
-/// Dovecot counts in seconds.
-fn whole_secs(delay: Duration) -> u32 {
-    u32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+/// Dovecot counts in seconds: rounded up, but not beyond what is left of the client's patience.
+fn delay_secs(delay: Duration, waited: Duration) -> u32 {
+    let left = CLIENT_PATIENCE.saturating_sub(waited).as_secs();
+    let secs = u64::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).min(left);
+    u32::try_from(secs).unwrap_or(u32::MAX)
 }
 
 fn answered(answer: &Answer) -> Response<Full<Bytes>> {
@@ -151,4 +156,17 @@ fn json(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_of_dovecot_waits_three_seconds_at_most() {
+        let secs = |delay, waited| delay_secs(Duration::from_millis(delay), Duration::from_millis(waited));
+        for (delay, waited, expected) in [(250, 1, 1), (2_000, 1, 2), (2_500, 0, 3), (2_500, 1, 2), (1_000, 1_500, 1)] {
+            assert_eq!(secs(delay, waited), expected, "{delay} {waited}");
+        }
+    }
 }
