@@ -11,11 +11,14 @@
 //! | `embedded` | the engine inside the process |
 //! | `evidence` | POP logins, and who vouches for them before the guard |
 //! | `charge`, `gcra` | what is counted against what |
+//! | `bans`, `ban`, `offence` | who is banned for a while, and what brings a ban |
 //! | `memory` | what is remembered until its end |
 //! | `owners` | networks of an account's owner |
 //! | `clock` | [`Clock`], [`Answer`]: the engine's time |
 //! | `error` | [`StateError`] |
 
+pub mod ban;
+mod bans;
 mod charge;
 mod clock;
 mod embedded;
@@ -25,15 +28,19 @@ mod evidence;
 mod expected;
 pub mod gcra;
 mod memory;
+mod offence;
 mod owners;
 mod reservation;
 mod state;
 mod throttle;
 
+pub use ban::Ban;
+pub use bans::{BanError, ByHand, NeverBanned, Offender};
 pub use charge::{Cause, Charge, Counted, NoRoom, PopCharge, PopLimits, QUOTA_WINDOW_MAX, RateCharge, RateKey};
 pub use clock::{Answer, Clock, ManualClock};
 pub use error::StateError;
 pub use evidence::{PopLogin, Recorded, Revoke};
+pub use offence::Offence;
 pub use reservation::{Reservation, Reserved};
 pub use state::{Opened, State, StateConfig};
 pub use throttle::{Admission, Attempt, AuthGate, AuthLimits, TriedLogin, Whence};

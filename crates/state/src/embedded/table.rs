@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::bans::Bans;
 use super::networks::Networks;
 use super::record::{Change, Key, Record, Used, subject_text};
 use super::shard::{First, Grant, PopPlace, Popped, Revoking, Shard, alive, remove_first, revoke};
@@ -15,8 +16,8 @@ use crate::evidence::{KeptLogin, Recorded, Revoke};
 
 /// Each has its own lock and is written anew by itself.
 pub(crate) const SHARDS: usize = 64;
-/// What a journal is written anew from, one part after the other: the shards, and the owners' networks.
-pub(crate) const PARTS: usize = SHARDS + 1;
+/// What a journal is written anew from, one part after the other: the shards, the owners' networks, and the bans.
+pub(crate) const PARTS: usize = SHARDS + 2;
 /// A renewal that moves the expiry by less than this since the last write need not be written.
 const RENEWAL_UNWRITTEN_MICROS: u64 = 60_000_000;
 
@@ -32,6 +33,8 @@ pub(crate) struct Table {
     shares: Mutex<Shares>,
     /// What lies in the same journal beside the evidence.
     pub(crate) networks: Networks,
+    /// The same.
+    pub(crate) bans: Bans,
 }
 
 /// A lock whose holder panicked still guards whole values: every change below is made field by field at its end.
@@ -50,6 +53,7 @@ impl Table {
             dirty: Mutex::default(),
             shares: Mutex::new(Shares::new(grants_max.max(1))),
             networks: Networks::new(),
+            bans: Bans::new(),
         }
     }
 
@@ -84,7 +88,7 @@ impl Table {
         let key = match &change {
             Change::Put(record) => record.key(),
             Change::Delete(key) => key.clone(),
-            Change::Network(_) => return self.restore_network(change),
+            Change::Network(_) | Change::Ban(_) => return self.restore_beside(change),
         };
         let mut shard = self.shard(key.addr);
         let grants = shard.grants.entry(key.addr).or_insert_with(|| Vec::with_capacity(1));
@@ -93,16 +97,19 @@ impl Table {
             (Change::Put(record), Some(place)) => grants[place] = Grant::saved(record),
             (Change::Put(record), None) => grants.push(Grant::saved(record)),
             (Change::Delete(_), Some(place)) => drop(grants.swap_remove(place)),
-            (Change::Delete(_) | Change::Network(_), _) => {}
+            (Change::Delete(_) | Change::Network(_) | Change::Ban(_), _) => {}
         }
         if grants.is_empty() {
             shard.grants.remove(&key.addr);
         }
     }
 
-    fn restore_network(&self, change: Change) {
-        if let Change::Network(record) = change {
-            self.networks.restore(record);
+    /// What lies beside the evidence.
+    fn restore_beside(&self, change: Change) {
+        match change {
+            Change::Network(record) => self.networks.restore(record),
+            Change::Ban(record) => self.bans.restore(record),
+            Change::Put(_) | Change::Delete(_) => {}
         }
     }
 
@@ -112,6 +119,7 @@ impl Table {
         self.shards.iter().for_each(|shard| lock(shard).clamp(now, &mut noted));
         lock(&self.dirty).append(&mut noted);
         self.networks.clamp(now);
+        self.bans.clamp(now);
     }
 
     /// Indexes and bounds what was restored. Gives what had to make room.
@@ -147,7 +155,7 @@ impl Table {
     pub(crate) fn octets(&self) -> u64 {
         let octets = |grants: &Vec<Grant>| grants.iter().map(|grant| grant.record.octets() as u64).sum::<u64>();
         let grants: u64 = self.shards.iter().map(|shard| lock(shard).grants.values().map(octets).sum::<u64>()).sum();
-        grants + self.networks.octets()
+        grants + self.networks.octets() + self.bans.octets()
     }
 
     /// What a part has, as it must lie on disk; see [`PARTS`].
@@ -155,7 +163,10 @@ impl Table {
         if part < SHARDS {
             return self.shard_records(part).into_iter().map(Change::Put).collect();
         }
-        self.networks.records().into_iter().map(Change::Network).collect()
+        if part == SHARDS {
+            return self.networks.records().into_iter().map(Change::Network).collect();
+        }
+        self.bans.records().into_iter().map(Change::Ban).collect()
     }
 
     /// What a shard has, as it must lie on disk: with the expiry that was written last, since the next renewal is

@@ -339,7 +339,9 @@ impl Writer {
         keys.append(&mut self.shared.table.take_dirty());
         let (shared, mut done) = (Arc::clone(&self.shared), Ok(()));
         let networks = self.shared.table.networks.take_noted().into_iter().map(Change::Network);
-        let mut changes = keys.into_iter().map(|key| shared.table.change(key)).chain(networks).peekable();
+        let bans = self.shared.table.bans.take_noted().into_iter().map(Change::Ban);
+        let beside = networks.chain(bans);
+        let mut changes = keys.into_iter().map(|key| shared.table.change(key)).chain(beside).peekable();
         while changes.peek().is_some() {
             // Also after a failure: a grant is noted again only when it was asked for.
             for change in changes.by_ref().take(GROUP_MAX) {
