@@ -19,6 +19,9 @@ pub struct Case {
     /// Never IPv4-mapped; `None`: nobody knows it, so it gives no right.
     pub(crate) client: Option<IpAddr>,
     pub(crate) manner: Manner,
+    pub(crate) conduct: Conduct,
+    /// Others seem to come by its address: what it may by that alone, it may not.
+    pub(crate) is_distrusted: bool,
     pub(crate) facts: Facts,
     pub(crate) greeting: Greeting,
 }
@@ -44,6 +47,25 @@ pub(crate) struct Transaction {
     pub(crate) counted: Counted,
     /// What rules want done with the message, of all recipients that were taken.
     pub(crate) effects: Effects,
+}
+
+/// What can be seen of a client's manners, without any look-up. What nobody noted weighs nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manners {
+    /// It spoke before it was greeted (RFC 5321 §3.1).
+    EarlyTalker,
+    /// So much of what the server takes is in use; the last one counts.
+    Load {
+        /// Of the ceiling, 0 to 100.
+        percent: u8,
+    },
+}
+
+/// What was noted of a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Conduct {
+    pub(crate) early_talker: bool,
+    pub(crate) load_percent: u8,
 }
 
 /// In what the interfaces differ, as data.
@@ -133,7 +155,14 @@ impl Case {
     /// A connection that has begun.
     pub fn new(client: Option<IpAddr>, manner: Manner) -> Self {
         let client = client.filter(|ip| !ip.is_unspecified()).map(canonical_ip);
-        Self { client, manner, facts: Facts::default(), greeting: Greeting::default() }
+        Self {
+            client,
+            manner,
+            conduct: Conduct::default(),
+            is_distrusted: false,
+            facts: Facts::default(),
+            greeting: Greeting::default(),
+        }
     }
 
     /// The client's address.
@@ -178,6 +207,34 @@ impl Case {
     /// TLS is up: nothing said before counts (RFC 3207 §4.2). What is known of the connection stays.
     pub fn secured(&mut self) {
         self.greeting = Greeting::default();
+    }
+
+    /// Whoever drives the case saw something of its client, or of the load under which it is served.
+    pub fn noted(&mut self, manners: Manners) {
+        match manners {
+            Manners::EarlyTalker => self.conduct.early_talker = true,
+            Manners::Load { percent } => self.conduct.load_percent = percent,
+        }
+    }
+
+    /// Others seem to come by the client's address: no network and no list of clients gives it a right from now on.
+    pub fn distrust(&mut self) {
+        self.is_distrusted = true;
+    }
+
+    /// The client's address is its own, as far as is known.
+    pub fn trust(&mut self) {
+        self.is_distrusted = false;
+    }
+
+    /// Whether the client spoke before it was greeted.
+    pub fn is_early_talker(&self) -> bool {
+        self.conduct.early_talker
+    }
+
+    /// How much of the server was in use when it was last noted, in per cent.
+    pub fn load_percent(&self) -> u8 {
+        self.conduct.load_percent
     }
 
     /// A transaction begins; whether it may, [`crate::judge`] says.

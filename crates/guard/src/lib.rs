@@ -14,6 +14,7 @@
 //! | `hearing` | what a step of a judgement sees |
 //! | `authority` | the makers of grants: SMTP AUTH, network, client map, POP login, and the relay domains |
 //! | `hosting` | who answers for a recipient here, and the proof of it |
+//! | `load` | how full the server is |
 //! | `never_granted` | addresses that no login elsewhere makes anybody's |
 //! | `case` | a connection, its greeting and login, its transaction |
 //! | `command` | one command while it is judged |
@@ -36,6 +37,7 @@ pub mod hosting;
 pub mod ip;
 pub mod judge;
 pub mod line;
+pub mod load;
 pub mod never_granted;
 pub mod policy;
 pub mod reason;
@@ -47,7 +49,7 @@ pub mod verdict;
 
 pub use attested::{ConfirmedName, Device, Login, PopEvidence, PopSource, RecipientScope, Subject};
 pub use authority::{AddressRight, RelayGrant, Right};
-pub use case::{Case, Claim, Depth, Manner};
+pub use case::{Case, Claim, Depth, Manner, Manners};
 pub use charge::{Charge, Charged, DeviceCharge, PopCharge, QuotaCharge};
 pub use command::{Arrived, AskedRcpt, Command, Reserved, Stage};
 pub use effects::Effects;
@@ -58,6 +60,7 @@ pub use hosting::{HostedPath, Hosting};
 pub use ip::{canonical_ip, cut_ipv6};
 pub use judge::{AddressJudgement, Judged, judge, judge_address};
 pub use line::ConfigLine;
+pub use load::Load;
 pub use policy::{Danger, DracSenders, Policy, RelayPolicy, RelayPolicySpec, SenderPattern};
 pub use reason::Reason;
 pub use record::{Decided, Record};

@@ -33,11 +33,17 @@ pub enum Reason {
     MailboxFull,
     /// The client has tried too many recipients that nobody is: 450 4.7.1 for all of them.
     TooManyUnknown,
+    /// The client or its network has too many connections, or begins them too fast: 421 4.7.0, at the connection.
+    TooManyConnections,
+    /// The server is nearly full, and the client has proved nothing: 421 4.3.2.
+    Busy,
+    /// The client is banned: 421 4.7.1 for the first time, then 554 5.7.1.
+    Banned,
 }
 
 impl Reason {
     /// Every reason, for documents and tests.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::RelayDenied,
         Self::UnknownUser,
         Self::SenderNotYours,
@@ -53,6 +59,9 @@ impl Reason {
         Self::MailboxFull,
         Self::TooManyUnknown,
         Self::ConfigurationFault,
+        Self::TooManyConnections,
+        Self::Busy,
+        Self::Banned,
     ];
 
     /// Stable code.
@@ -73,6 +82,9 @@ impl Reason {
             Self::AccessDeferred => "access-deferred",
             Self::MailboxFull => "mailbox-full",
             Self::TooManyUnknown => "too-many-unknown",
+            Self::TooManyConnections => "too-many-connections",
+            Self::Busy => "busy",
+            Self::Banned => "banned",
         }
     }
 
@@ -93,13 +105,24 @@ impl Reason {
             | Self::AccessDenied
             | Self::AccessDeferred
             | Self::MailboxFull
-            | Self::TooManyUnknown => false,
+            | Self::TooManyUnknown
+            | Self::TooManyConnections
+            | Self::Busy
+            | Self::Banned => false,
         }
     }
 
     /// Whether the refusal passes by itself.
     pub fn is_temporary(self) -> bool {
-        matches!(self, Self::AuthorityUnavailable | Self::GrantExhausted | Self::AccessDeferred | Self::TooManyUnknown)
+        matches!(
+            self,
+            Self::AuthorityUnavailable
+                | Self::GrantExhausted
+                | Self::AccessDeferred
+                | Self::TooManyUnknown
+                | Self::TooManyConnections
+                | Self::Busy
+        )
     }
 }
 
@@ -114,15 +137,22 @@ mod tests {
             codes.join(" "),
             "relay-denied unknown-user sender-not-yours sender-not-granted null-sender-not-granted \
              authority-unavailable grant-exhausted routing-refused literal-refused recipient-out-of-scope \
-             access-denied access-deferred mailbox-full too-many-unknown configuration-fault"
+             access-denied access-deferred mailbox-full too-many-unknown configuration-fault \
+             too-many-connections busy banned"
         );
     }
 
     #[test]
     fn only_our_own_faults_and_quotas_are_temporary() {
         let temporary: Vec<_> = Reason::ALL.into_iter().filter(|reason| reason.is_temporary()).collect();
-        let expected =
-            [Reason::AuthorityUnavailable, Reason::GrantExhausted, Reason::AccessDeferred, Reason::TooManyUnknown];
+        let expected = [
+            Reason::AuthorityUnavailable,
+            Reason::GrantExhausted,
+            Reason::AccessDeferred,
+            Reason::TooManyUnknown,
+            Reason::TooManyConnections,
+            Reason::Busy,
+        ];
         assert_eq!(temporary, expected);
     }
 }

@@ -21,6 +21,9 @@ pub(super) fn to(refusal: &Refusal, subject: &dyn Display, id: ExplainId) -> Rep
         Reason::RoutingRefused => replies::routing_refused(subject, &id),
         Reason::RecipientOutOfScope => replies::recipient_out_of_scope(subject, &id),
         Reason::MailboxFull => replies::mailbox_full(subject, &id),
+        Reason::TooManyConnections => replies::too_many_connections(),
+        Reason::Busy => replies::busy(),
+        Reason::Banned => replies::banned(),
         Reason::TooManyUnknown => replies::recipients_guessed(subject),
         Reason::AccessDenied | Reason::AccessDeferred => access(refusal.said.as_ref(), subject, id),
     }
