@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use directory::Why;
-use guard::{Claim, Effects, Manner};
+use guard::{Claim, Effects, Manner, Manners};
 use smtp::ReversePath;
 
 use super::auth::Proved;
@@ -133,6 +133,11 @@ impl Case {
     /// The interface's configuration may have changed since.
     pub fn set_manner(&mut self, manner: Manner) {
         self.guard.set_manner(manner);
+    }
+
+    /// Whoever drives the case saw something of its client, or of the load under which it is served.
+    pub fn noted(&mut self, manners: Manners) {
+        self.guard.noted(manners);
     }
 
     /// A transaction begins; whether it may, the judge says. `declared_octets`: `SIZE=`.

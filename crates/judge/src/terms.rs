@@ -6,6 +6,7 @@ use guard::never_granted::Here;
 use guard::{Policy, RelayPolicy};
 use tracing::warn;
 
+use super::gateways;
 use super::outside::{self, Outside};
 use super::tables::Tables;
 use config::Settings;
@@ -63,6 +64,14 @@ fn tell_of_gateways(relay: &RelayPolicy, here: &Here) {
     for gateway in &here.gateways {
         if let Some((network, line)) = relay.networks_around(*gateway).next() {
             warn!(%gateway, %network, %line, note = "a relay network holds the default gateway, which itself may not relay", "gateway excepted");
+        }
+    }
+    for typical in gateways::TYPICAL {
+        let gateway = typical.address.into();
+        if !here.gateways.contains(&gateway)
+            && let Some((network, line)) = relay.networks_around(gateway).next()
+        {
+            warn!(%gateway, %network, %line, bridge = typical.of, note = "if it is a bridge, everybody outside may come by this address", "gateway suspected");
         }
     }
 }
