@@ -6,6 +6,7 @@
 
 mod accounts;
 pub mod audit;
+mod bans;
 pub mod client;
 mod error;
 mod grants;
@@ -95,6 +96,7 @@ pub fn router(backend: Backend) -> Router {
         .route("/v1/aliases", get(names::aliases))
         .route("/v1/aliases/{address}", post(names::add_alias).delete(names::delete_alias))
         .route("/v1/grants", get(grants::list).post(grants::add).delete(grants::revoke))
+        .route("/v1/bans", get(bans::list).post(bans::add).delete(bans::lift))
         .route("/v1/sessions", get(sessions::list).delete(sessions::cut))
         .route("/v1/queue", get(queue::list))
         .route("/v1/queue/stats", get(queue::stats))
@@ -165,6 +167,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         grants::list,
         grants::add,
         grants::revoke,
+        bans::list,
+        bans::add,
+        bans::lift,
         sessions::list,
         sessions::cut,
         queue::list,

@@ -306,3 +306,25 @@ async fn a_change_over_the_socket_names_its_process() {
     let who = &kept.changes[0].who;
     assert_eq!((who.pid, kept.changes[0].done), (i32::try_from(std::process::id()).ok(), true));
 }
+
+#[tokio::test]
+async fn bans_are_made_listed_and_lifted() {
+    let api = Api::new().await;
+    let new = json!({ "address": "2001:db8::7", "minutes": 5, "reason": "spam" });
+    let (status, ban) = api.ask(Method::POST, "/v1/bans", new).await;
+    assert_eq!((status, &ban["address"], &ban["reason"]), (StatusCode::CREATED, &json!("2001:db8::"), &json!("spam")));
+    for wrong in
+        [json!({ "address": "x" }), json!({ "address": "127.0.0.1" }), json!({ "address": "192.0.2.1", "minutes": 0 })]
+    {
+        assert_eq!(api.ask(Method::POST, "/v1/bans", wrong.clone()).await.0, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    assert_eq!(
+        api.ask(Method::POST, "/v1/bans", json!({ "address": "192.0.2.1" })).await.1["reason"],
+        json!("operator")
+    );
+    assert_eq!(api.ask(Method::GET, "/v1/bans", json!(null)).await.1.as_array().expect("a list").len(), 2);
+    assert_eq!(api.ask(Method::DELETE, "/v1/bans", json!(null)).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(api.ask(Method::DELETE, "/v1/bans?address=192.0.2.1", json!(null)).await.1, json!({ "count": 1 }));
+    assert_eq!(api.ask(Method::DELETE, "/v1/bans?all=true", json!(null)).await.1, json!({ "count": 1 }));
+    assert_eq!(api.ask(Method::GET, "/v1/bans", json!(null)).await.1, json!([]));
+}

@@ -68,6 +68,8 @@ pub struct Status {
     pub sessions: u64,
     /// Those in which somebody has logged in.
     pub sessions_logged_in: u64,
+    /// Clients that are banned.
+    pub bans: u64,
     /// The queue.
     pub queue: QueueStatus,
     /// This machine's default gateways, which are never granted.
@@ -91,6 +93,8 @@ pub struct ListenerStatus {
     pub connections: u64,
     /// Connections that it may have.
     pub connections_max: u64,
+    /// How full it is, in a word: `calm`, `crowded` (70 %), `strained` (85 %: strangers are turned away), `logins-only` (95 %).
+    pub load: String,
 }
 
 /// Messages by state; one may be in several.
@@ -337,6 +341,35 @@ pub struct NewGrant {
     /// How long, in minutes; as configured if not given.
     #[serde(default)]
     pub minutes: Option<u32>,
+}
+
+/// A client that may not connect for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ban {
+    /// An IPv4 address, or the first of an IPv6 /64.
+    pub address: String,
+    /// Why: a stable word, or what the operator said.
+    pub reason: String,
+    /// When it began.
+    pub since: String,
+    /// When it ends.
+    pub until: String,
+    /// How many bans before it were remembered when it began.
+    pub before: u8,
+}
+
+/// A ban by hand.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewBan {
+    /// The client's address; of an IPv6 address its /64.
+    pub address: String,
+    /// How long, in minutes, at most a year; a day if not given.
+    #[serde(default)]
+    pub minutes: Option<u32>,
+    /// Why, for the list and the log.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 /// How many there were.

@@ -22,6 +22,8 @@ pub struct Case {
     pub(crate) client: Option<IpAddr>,
     pub(crate) manner: Manner,
     pub(crate) conduct: Conduct,
+    /// Others seem to come by its address: what it may by that alone, it may not.
+    pub(crate) is_distrusted: bool,
     pub(crate) facts: Facts,
     pub(crate) greeting: Greeting,
 }
@@ -166,7 +168,14 @@ impl Case {
     /// A connection that has begun.
     pub fn new(client: Option<IpAddr>, manner: Manner) -> Self {
         let client = client.filter(|ip| !ip.is_unspecified()).map(canonical_ip);
-        Self { client, manner, conduct: Conduct::default(), facts: Facts::default(), greeting: Greeting::default() }
+        Self {
+            client,
+            manner,
+            conduct: Conduct::default(),
+            is_distrusted: false,
+            facts: Facts::default(),
+            greeting: Greeting::default(),
+        }
     }
 
     /// The client's address.
@@ -239,6 +248,26 @@ impl Case {
             Manners::PlainText => self.conduct.plain_text = true,
             Manners::Load { percent } => self.conduct.load_percent = percent,
         }
+    }
+
+    /// Others seem to come by the client's address: no network and no list of clients gives it a right from now on.
+    pub fn distrust(&mut self) {
+        self.is_distrusted = true;
+    }
+
+    /// The client's address is its own, as far as is known.
+    pub fn trust(&mut self) {
+        self.is_distrusted = false;
+    }
+
+    /// Whether the client spoke before it was greeted.
+    pub fn is_early_talker(&self) -> bool {
+        self.conduct.early_talker
+    }
+
+    /// How much of the server was in use when it was last noted, in per cent.
+    pub fn load_percent(&self) -> u8 {
+        self.conduct.load_percent
     }
 
     /// A transaction begins; whether it may, [`crate::judge`] says.

@@ -16,6 +16,8 @@ pub(crate) struct Hearing<'a> {
     pub(crate) facts: Pages<'a>,
     /// `None`: nobody knows its address.
     pub(crate) client: Option<IpAddr>,
+    /// Others seem to come by its address.
+    pub(crate) is_distrusted: bool,
     /// Somebody is said to have logged in: who, says the fact.
     pub(crate) claims_login: bool,
     /// A rule may go by the client's name.
@@ -88,10 +90,10 @@ impl<'a> Hearing<'a> {
         before.copied().find_map(|before| self.need(before)).or(Some(wanted))
     }
 
-    /// The client where its address is its own: behind a gateway's is whoever comes through it, so that neither network nor name
+    /// The client where its address is its own: behind a gateway's, or one by which others seem to come, is whoever comes through it, so that neither network nor name
     /// says who sends.
     pub(crate) fn client_by_itself(&self) -> Option<IpAddr> {
-        self.client.filter(|client| !self.policy.never.is_gateway(*client))
+        self.client.filter(|client| !self.is_distrusted && !self.policy.never.is_gateway(*client))
     }
 
     /// Who proved himself is not judged by his address, and without an address there is none to judge by.

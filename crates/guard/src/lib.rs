@@ -17,6 +17,7 @@
 //! | `hearing` | what a step of a judgement sees |
 //! | `authority` | the makers of grants: SMTP AUTH, network, client map, POP login, and the relay domains |
 //! | `hosting` | who answers for a recipient here, and the proof of it |
+//! | `load` | how full the server is |
 //! | `never_granted` | addresses that no login elsewhere makes anybody's |
 //! | `case` | a connection, its greeting and login, its transaction |
 //! | `command` | one command while it is judged |
@@ -39,6 +40,7 @@ pub mod hosting;
 pub mod ip;
 pub mod judge;
 pub mod line;
+pub mod load;
 pub mod never_granted;
 pub mod policy;
 pub mod reason;
@@ -64,6 +66,7 @@ pub use hosting::{HostedPath, Hosting};
 pub use ip::{canonical_ip, cut_ipv6};
 pub use judge::{AddressJudgement, Judged, judge, judge_address};
 pub use line::ConfigLine;
+pub use load::Load;
 pub use policy::{Danger, DracSenders, Policy, RelayPolicy, RelayPolicySpec, SenderPattern};
 pub use reason::Reason;
 pub use record::{Decided, Record};

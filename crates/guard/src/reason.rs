@@ -41,11 +41,17 @@ pub enum Reason {
     Greylisted,
     /// The greeting name is refused: 550 5.7.1.
     HeloRefused,
+    /// The client or its network has too many connections, or begins them too fast: 421 4.7.0, at the connection.
+    TooManyConnections,
+    /// The server is nearly full, and the client has proved nothing: 421 4.3.2.
+    Busy,
+    /// The client is banned: 421 4.7.1 for the first time, then 554 5.7.1.
+    Banned,
 }
 
 impl Reason {
     /// Every reason, for documents and tests.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::RelayDenied,
         Self::UnknownUser,
         Self::SenderNotYours,
@@ -65,6 +71,9 @@ impl Reason {
         Self::Listed,
         Self::Greylisted,
         Self::HeloRefused,
+        Self::TooManyConnections,
+        Self::Busy,
+        Self::Banned,
     ];
 
     /// Stable code.
@@ -89,6 +98,9 @@ impl Reason {
             Self::Listed => "listed",
             Self::Greylisted => "greylisted",
             Self::HeloRefused => "helo-refused",
+            Self::TooManyConnections => "too-many-connections",
+            Self::Busy => "busy",
+            Self::Banned => "banned",
         }
     }
 
@@ -113,7 +125,10 @@ impl Reason {
             | Self::Suspicious
             | Self::Listed
             | Self::Greylisted
-            | Self::HeloRefused => false,
+            | Self::HeloRefused
+            | Self::TooManyConnections
+            | Self::Busy
+            | Self::Banned => false,
         }
     }
 
@@ -126,6 +141,8 @@ impl Reason {
                 | Self::AccessDeferred
                 | Self::TooManyUnknown
                 | Self::Greylisted
+                | Self::TooManyConnections
+                | Self::Busy
         )
     }
 }
@@ -142,7 +159,7 @@ mod tests {
             "relay-denied unknown-user sender-not-yours sender-not-granted null-sender-not-granted \
              authority-unavailable grant-exhausted routing-refused literal-refused recipient-out-of-scope \
              access-denied access-deferred mailbox-full too-many-unknown configuration-fault \
-             suspicious listed greylisted helo-refused"
+             suspicious listed greylisted helo-refused too-many-connections busy banned"
         );
     }
 
@@ -155,6 +172,8 @@ mod tests {
             Reason::AccessDeferred,
             Reason::TooManyUnknown,
             Reason::Greylisted,
+            Reason::TooManyConnections,
+            Reason::Busy,
         ];
         assert_eq!(temporary, expected);
     }

@@ -11,10 +11,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use directory::{AuthOutcome, Client, Device, Identity, KnownLogin, RecipientScope, SecretUse, SecretsOutcome};
 use guard::{Fact, Fault};
 use sasl::{Context, Exchange, Mechanism, Step, guess_hash};
-use state::{Admission, AuthGate, StateError, TriedLogin, Whence};
+use state::{Admission, AuthGate, Counted, Offence, StateError, TriedLogin, Whence};
 use tracing::{debug, info, warn};
 
 use super::denial::{Denial, is_no_guess, shown};
+use super::offence;
 use super::session::SessionId;
 use super::sources::Sources;
 use config::Settings;
@@ -147,10 +148,10 @@ impl Attempt {
         }
     }
 
-    fn failed(self) {
-        if let Some(places) = self.places {
-            places.failed();
-        }
+    /// How many guesses that is: none if it is the same one again.
+    fn failed(self) -> u32 {
+        let counted = self.places.map(state::Attempt::failed);
+        u32::from(counted == Some(Counted::New))
     }
 
     /// For whom passwords are checked.
@@ -237,8 +238,17 @@ impl Origin {
     async fn failed(&self, tried: &Tried<'_>, why: &Denial) {
         let login = self.known(tried.login);
         let guess = self.guess(&login, tried.guess);
-        self.counted(self.sources.state.auth_failed(&TriedLogin { addr: self.ip, login: &login, guess }).await);
+        let failed = self.sources.state.auth_failed(&TriedLogin { addr: self.ip, login: &login, guess }).await;
+        let guesses = u32::from(matches!(failed, Ok(Counted::New)));
+        self.counted(failed);
+        self.guessed(guesses).await;
         self.log_failed(tried, why);
+    }
+
+    /// So many wrong guesses, which may bring a ban.
+    async fn guessed(&self, guesses: u32) {
+        let client = offence::Client { session: self.session, listener: &self.listener, addr: self.ip };
+        offence::count(&self.sources, client, Offence::FailedLogin, guesses).await;
     }
 
     fn log_failed(&self, tried: &Tried<'_>, why: &Denial) {
@@ -263,7 +273,7 @@ impl Origin {
                 self.proved(identity, login, way).await
             }
             Ok(AuthOutcome::Denied(why)) => {
-                attempt.failed();
+                self.guessed(attempt.failed()).await;
                 self.log_failed(&tried, &Denial::Directory(why));
                 Outcome::Denied
             }
@@ -298,7 +308,7 @@ impl Origin {
         if why.is_some_and(|why| is_no_guess(SecretUse::Apop, why)) {
             attempt.give_back();
         } else {
-            attempt.failed();
+            self.guessed(attempt.failed()).await;
         }
         self.log_failed(&tried, &Denial::Directory(why.unwrap_or(directory::Why::WrongPassword)));
         Outcome::Denied
@@ -436,7 +446,7 @@ impl Auth {
             self.origin.log(self.exchange.mechanism().name(), shown(&self.login), failure);
             match attempt {
                 // What was asked for has been shown: it counts at the account, too.
-                Some(attempt) => attempt.failed(),
+                Some(attempt) => self.origin.guessed(attempt.failed()).await,
                 None if self.was_no_guess() => {}
                 None => self.origin.counted(self.origin.sources.state.auth_abused(self.origin.ip).await),
             }
@@ -445,7 +455,7 @@ impl Auth {
         let why = self.denied.map_or(Denial::Exchange(failure), Denial::Directory);
         match attempt {
             Some(attempt) => {
-                attempt.failed();
+                self.origin.guessed(attempt.failed()).await;
                 self.origin.log_failed(&self.tried(), &why);
             }
             None if self.was_no_guess() => self.origin.log_failed(&self.tried(), &why),

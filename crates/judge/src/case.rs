@@ -130,14 +130,14 @@ impl Case {
         (self.login, self.ended) = (Login::Nobody, None);
     }
 
-    /// Whoever drives the case saw something of its client.
-    pub fn noted(&mut self, manners: Manners) {
-        self.guard.noted(manners);
-    }
-
     /// The interface's configuration may have changed since.
     pub fn set_manner(&mut self, manner: Manner) {
         self.guard.set_manner(manner);
+    }
+
+    /// Whoever drives the case saw something of its client, or of the load under which it is served.
+    pub fn noted(&mut self, manners: Manners) {
+        self.guard.noted(manners);
     }
 
     /// A transaction begins; whether it may, the judge says. `declared_octets`: `SIZE=`.

@@ -11,6 +11,24 @@ const UP_AND_GATEWAY: u32 = 0x0001 | 0x0002;
 /// The route only refuses (`RTF_REJECT`).
 const REJECT: u32 = 0x0200;
 
+/// Addresses that bridges of containers have unless somebody gave them others: whoever comes through one has its address.
+pub const TYPICAL: [Typical; 5] = [
+    Typical { address: Ipv4Addr::new(172, 17, 0, 1), of: "Docker" },
+    Typical { address: Ipv4Addr::new(10, 88, 0, 1), of: "Podman" },
+    Typical { address: Ipv4Addr::new(10, 42, 0, 1), of: "CNI of k3s" },
+    Typical { address: Ipv4Addr::new(10, 244, 0, 1), of: "CNI (flannel)" },
+    Typical { address: Ipv4Addr::new(192, 168, 122, 1), of: "libvirt" },
+];
+
+/// A bridge's address as it comes.
+#[derive(Debug, Clone, Copy)]
+pub struct Typical {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// What makes such a bridge.
+    pub of: &'static str,
+}
+
 /// Gateways of IPv4 default routes in the text of `/proc/net/route`.
 pub fn ipv4(route: &str) -> Vec<IpAddr> {
     route.lines().filter_map(ipv4_line).collect()

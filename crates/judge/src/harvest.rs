@@ -15,11 +15,12 @@ use std::time::Duration;
 use guard::{Outcome, Reason};
 use smtp::Host;
 use state::gcra::Rate;
-use state::{Charge, RateCharge, RateKey, Reserved};
+use state::{Charge, Offence, RateCharge, RateKey, Reserved};
 use tracing::{info, warn};
 
 use super::bench::Judge;
 use super::case::{Case, Login};
+use super::offence;
 
 /// The window of the limits `limits.unknown_recipients_…`.
 const HOUR: Duration = Duration::from_hours(1);
@@ -44,6 +45,7 @@ pub(super) async fn may_be_told(judge: Judge<'_>, case: &Case, outcome: &Outcome
     if !has_counted(judge, &of_who(judge, case)).await {
         return false;
     }
+    offended(judge, case).await;
     if matches!(case.login, Login::Nobody) {
         count_beside(judge, case).await;
     }
@@ -74,8 +76,17 @@ async fn count_beside(judge: Judge<'_>, case: &Case) {
     }
 }
 
+/// Each try counts for a ban, also those that are told "later": who goes on is no mail server that has an old list.
+async fn offended(judge: Judge<'_>, case: &Case) {
+    if let (None, Some(addr)) = (login(case), case.client()) {
+        let client = offence::Client { session: case.session, listener: &case.listener, addr };
+        offence::count(judge.sources, client, Offence::UnknownRecipient, 1).await;
+    }
+}
+
 /// A client may try no more. Told to the log once an hour for each.
 pub(super) async fn tell(judge: Judge<'_>, case: &Case) {
+    offended(judge, case).await;
     let told = RateCharge { key: RateKey::UnknownTold(client(case)), rate: Rate::per(HOUR, 1), cost: 1 };
     if has_counted(judge, &told).await {
         info!(

@@ -11,6 +11,9 @@
 //! | `gather`, `facts`, `client_name` | what the guard must know, looked up at once with one deadline |
 //! | `greylist` | whether a stranger came back |
 //! | `harvest` | how many recipients that nobody is a client may try |
+//! | `identity` | whether an address that is trusted by itself is still one site's |
+//! | `hosts` | who may connect by a listener's own lists |
+//! | `offence` | what brings a client a ban |
 //! | `files` | work on mailboxes, which may hang |
 //! | `forwards` | how much aliases send on for strangers |
 //! | `reserve`, `quota` | what it wants counted |
@@ -34,7 +37,10 @@ pub mod gateways;
 mod gather;
 mod greylist;
 mod harvest;
+pub mod hosts;
+pub mod identity;
 pub mod judging;
+pub mod offence;
 pub mod outside;
 pub mod quota;
 pub mod records;

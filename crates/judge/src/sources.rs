@@ -6,6 +6,7 @@ use directory::Directory;
 use state::State;
 
 use super::files::Files;
+use super::identity::Identities;
 use super::records::Records;
 use super::session::SessionIds;
 
@@ -19,6 +20,8 @@ pub struct Sources {
     pub dns: Option<Arc<dns::Resolver>>,
     /// Who follows decisions.
     pub records: Records,
+    /// What trusted addresses show of who is behind them.
+    pub identities: Identities,
     /// Work on mailboxes.
     pub files: Files,
     /// Counts the sessions.

@@ -9,6 +9,7 @@ use guard::suspicion::exempt::Who;
 use guard::{ConfigLine, Policy, RelayPolicy};
 use tracing::warn;
 
+use super::gateways;
 use super::outside::{self, Outside};
 use super::tables::Tables;
 use config::Settings;
@@ -81,6 +82,14 @@ fn tell_of_gateways(relay: &RelayPolicy, here: &Here) {
     for gateway in &here.gateways {
         if let Some((network, line)) = relay.networks_around(*gateway).next() {
             warn!(%gateway, %network, %line, note = "a relay network holds the default gateway, which itself may not relay", "gateway excepted");
+        }
+    }
+    for typical in gateways::TYPICAL {
+        let gateway = typical.address.into();
+        if !here.gateways.contains(&gateway)
+            && let Some((network, line)) = relay.networks_around(gateway).next()
+        {
+            warn!(%gateway, %network, %line, bridge = typical.of, note = "if it is a bridge, everybody outside may come by this address", "gateway suspected");
         }
     }
 }

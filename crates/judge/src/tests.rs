@@ -47,6 +47,7 @@ impl Bench {
             state: Arc::new(State::open(dir.path().join("state")).unwrap()),
             dns: Some(Arc::new(dns::Resolver::new(&asked).unwrap())),
             records: Records::default(),
+            identities: crate::identity::Identities::default(),
             files: crate::Files::default(),
             sessions: SessionIds::default(),
             decoy_key: [1; 32],
@@ -186,5 +187,31 @@ async fn t01_t02_nobody_is_proved_by_a_gateway_whoever_tells() {
     for client in ["192.0.2.7", "2001:db8::7", "198.18.0.3"] {
         let outcome = recorder.record(&told(client, PopSource::Pop3)).await;
         assert!(matches!(outcome, Recorded::Counts), "{client}: {outcome:?}");
+    }
+}
+
+/// F8: a bridge, a proxy or an open relay has the address that is trusted.
+#[tokio::test]
+async fn an_address_behind_which_strangers_seem_to_be_loses_its_right() {
+    for (mode, relays) in [("observe", 13), ("enforce", 10)] {
+        let bench = Bench::new(&format!("relay.networks = ['192.0.2.7']\nrelay.identity_collapse = '{mode}'")).await;
+        let mut relayed = 0;
+        for number in 0..13 {
+            let mut case = bench.case("<>");
+            case.greeted(Some(format!("pc{number}.example")));
+            case.begin(ReversePath::parse(&format!("<x@site{number}.example>")).unwrap(), None);
+            let decision = bench.rcpt(&mut case, "<b@elsewhere.example>").await;
+            relayed += u32::from(matches!(decision.outcome, Outcome::Accept(Recipient::Relayed(..))));
+        }
+        assert_eq!(relayed, relays, "{mode}");
+    }
+    // An office of fifty.
+    let bench = Bench::new("relay.networks = ['192.0.2.7']\nrelay.identity_collapse = 'enforce'").await;
+    for number in 0..50 {
+        let mut case = bench.case("<>");
+        case.greeted(Some(format!("pc{number}.office.example")));
+        case.begin(ReversePath::parse(&format!("<user{number}@office.example>")).unwrap(), None);
+        let decision = bench.rcpt(&mut case, "<b@elsewhere.example>").await;
+        assert!(matches!(decision.outcome, Outcome::Accept(Recipient::Relayed(..))), "{number}");
     }
 }

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use guard::Load;
 use tokio::sync::Notify;
 
 /// Counts the connections of one listener.
@@ -12,12 +14,24 @@ use tokio::sync::Notify;
 pub struct Gate {
     held: Mutex<Held>,
     emptied: Notify,
+    load: AtomicU8,
 }
 
 #[derive(Debug, Default)]
 struct Held {
     total: usize,
     by_client: HashMap<IpAddr, usize>,
+}
+
+/// How full a listener is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shed {
+    /// The step.
+    pub now: Load,
+    /// How much of its room is taken.
+    pub percent: u64,
+    /// It was another before; who asks is the one to tell of it.
+    pub has_changed: bool,
 }
 
 /// Why a connection was not let in.
@@ -38,7 +52,7 @@ pub struct Pass {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { held: Mutex::new(Held::default()), emptied: Notify::new() }
+        Self { held: Mutex::new(Held::default()), emptied: Notify::new(), load: AtomicU8::new(0) }
     }
 }
 
@@ -59,6 +73,16 @@ impl Gate {
     /// How many connections are held now.
     pub fn held(&self) -> usize {
         self.lock().total
+    }
+
+    /// How full it is beside one connection, of at most `total_max`, or as full as `percent` says of another room that all need.
+    pub fn load(&self, total_max: usize, percent: u64) -> Shed {
+        let others = self.held().saturating_sub(1) as u64;
+        let percent = percent.max(others.saturating_mul(100) / (total_max as u64).max(1));
+        let next = |before: u8| Some(Load::of_number(before).after(percent).number());
+        let before = self.load.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).unwrap_or_default();
+        let (before, now) = (Load::of_number(before), Load::of_number(before).after(percent));
+        Shed { now, percent, has_changed: before != now }
     }
 
     /// Waits until no connection is held.
@@ -143,6 +167,21 @@ mod tests {
         drop((first, second, third));
         assert_eq!(gate.held(), 0);
         assert!(gate.lock().by_client.is_empty(), "a client that left is forgotten");
+    }
+
+    #[test]
+    fn a_step_is_told_once() {
+        let gate = Arc::new(Gate::default());
+        let passes: Vec<Pass> =
+            (0..10).map(|last| gate.enter(IpAddr::from([192, 0, 2, last]), 10, 9).unwrap()).collect();
+        let told = |percent| {
+            let shed = gate.load(10, percent);
+            (shed.now, shed.percent, shed.has_changed)
+        };
+        assert_eq!((told(0), told(0)), ((Load::Strained, 90, true), (Load::Strained, 90, false)));
+        assert_eq!(told(97), (Load::LoginsOnly, 97, true));
+        drop(passes);
+        assert_eq!((told(3), told(3)), ((Load::Calm, 3, true), (Load::Calm, 3, false)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Answers for who is connected and on which socket; not for what is said there (see `serve`).
 
 pub mod certificate;
+pub mod crowd;
 pub mod cut;
 pub mod gate;
 pub mod link;
@@ -14,8 +15,9 @@ pub mod tls;
 pub mod wire;
 
 pub use certificate::Certificate;
+pub use crowd::{Ceilings, Crowd, Crowded, Place};
 pub use cut::Cut;
-pub use gate::{Gate, Pass, Refused};
+pub use gate::{Gate, Pass, Refused, Shed};
 pub use link::Link;
 pub use socket::Address;
 pub use stream::{Stream, TlsFacts, TlsTooOld, cause};

@@ -48,3 +48,4 @@ pub use sendmail::route::Route;
 pub use sendmail::tag::Tag;
 pub use subject::Subject;
 pub use table::Table;
+pub use wrappers::clients::{Clients, Holds, Name};

@@ -33,11 +33,12 @@ pub fn status(border: &Border, process: &Process, queue: QueueStatus) -> Status 
         uptime_secs: process.started.elapsed().map_or(0, |since| since.as_secs()),
         file: process.file.clone(),
         loaded_at: wire::system_time(process.loaded),
-        listeners: site.listeners.iter().map(listener).collect(),
+        listeners: site.listeners.iter().map(|it| listener(border, it)).collect(),
         open_files_max: open_files::limit(),
         open_files: open_files::used(),
         sessions: sessions.len() as u64,
         sessions_logged_in: logged_in as u64,
+        bans: border.sources.state.bans_count() as u64,
         queue,
         gateways: texts(never.gateways()),
         own_addresses: texts(never.own()),
@@ -45,7 +46,7 @@ pub fn status(border: &Border, process: &Process, queue: QueueStatus) -> Status 
     }
 }
 
-fn listener(site: &Arc<ListenerSite>) -> ListenerStatus {
+fn listener(border: &Border, site: &Arc<ListenerSite>) -> ListenerStatus {
     let set = &site.settings;
     let unix = set.unix.iter().map(|path| format!("unix:{}", path.display()));
     ListenerStatus {
@@ -54,6 +55,7 @@ fn listener(site: &Arc<ListenerSite>) -> ListenerStatus {
         bind: set.bind.iter().map(ToString::to_string).chain(unix).collect(),
         connections: site.gate.held() as u64,
         connections_max: set.connections_max as u64,
+        load: serve::door::load(border, site).code().to_owned(),
     }
 }
 

@@ -5,17 +5,20 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use guard::Reason;
 use smtp::replies;
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use super::border::{Border, Client, Opened};
+use super::door::{Away, Door as Threshold};
 use super::interfaces::{self, Connection};
 use super::site::{ListenerSite, Site};
 use super::{pop3, smtp as smtp_service};
 use config::Protocol;
-use listen::{Address, Link, Pass, Refused, Stream, proxy};
+use judge::SessionId;
+use listen::{Address, Link, Pass, Place, Refused, Stream, proxy};
 
 /// How long a proxy may take for its header, and a client for the first TLS handshake.
 const PREAMBLE_WAIT: Duration = Duration::from_secs(30);
@@ -129,7 +132,8 @@ impl Entrance {
                     tokio::spawn(interfaces::serve(connection, Link::Tcp(tcp), self.stop.clone()));
                     return;
                 }
-                let arrival = Arrival { border, site, listener, peer, proxied, pass };
+                let session = border.sources.sessions.next();
+                let arrival = Arrival { border, site, listener, peer, session, proxied, pass };
                 // Boxed: a task is moved several times until it runs.
                 tokio::spawn(Box::pin(arrival.serve(tcp)));
             }
@@ -141,6 +145,7 @@ impl Entrance {
 /// A connection at its first word, and its client.
 struct Begun {
     ip: IpAddr,
+    place: Option<Place>,
     opened: Opened,
 }
 
@@ -150,6 +155,7 @@ struct Arrival {
     site: Arc<Site>,
     listener: Arc<ListenerSite>,
     peer: IpAddr,
+    session: SessionId,
     proxied: bool,
     pass: Pass,
 }
@@ -157,30 +163,28 @@ struct Arrival {
 impl Arrival {
     async fn serve(mut self, tcp: TcpStream) {
         let protocol = self.listener.settings.protocol;
-        let begun = if self.proxied || protocol.implicit_tls() {
-            // Boxed: only these connections need room for it.
-            Box::pin(tokio::time::timeout(PREAMBLE_WAIT, self.preamble(tcp))).await
-        } else {
-            Ok(Ok(Some(Begun { ip: self.peer, opened: Opened { stream: Stream::Plain(tcp), tls: None } })))
-        };
-        let Begun { ip, opened } = match begun {
+        // Boxed: a session must not keep room for it.
+        let begun = Box::pin(tokio::time::timeout(PREAMBLE_WAIT, self.preamble(tcp))).await;
+        let Begun { ip, place, opened } = match begun {
             Ok(Ok(Some(begun))) => begun,
             Ok(Ok(None)) => return,
             Ok(Err(error)) => return self.failed(&error),
             Err(_) => return self.failed(&io::Error::from(io::ErrorKind::TimedOut)),
         };
-        let Self { border, site, listener, peer, pass, .. } = self;
-        let session = border.sources.sessions.next();
+        let Self { border, site, listener, peer, session, pass, .. } = self;
+        let (at, here, inside) = (Arc::clone(&border), Arc::clone(&site), Arc::clone(&listener));
         let listed = border.sessions.begin(session, &listener.settings, ip);
-        let client = Client { border, site, listener, ip, peer, session, pass, listed };
+        let client = Client { border, site, listener, ip, peer, session, pass, place, listed };
         if protocol.is_smtp() {
             smtp_service::serve(client, opened).await;
         } else {
             pop3::serve(client, opened).await;
         }
+        // Who leaves makes room, and perhaps a step less.
+        Threshold { border: &at, site: &here, listener: &inside }.shed();
     }
 
-    /// What comes before the first word: the PROXY header, the TLS handshake. `None`: the client was turned away.
+    /// What comes before the first word: the PROXY header, whether the client may come in, the TLS handshake. `None`: the client was turned away.
     async fn preamble(&mut self, mut tcp: TcpStream) -> io::Result<Option<Begun>> {
         let ip = if self.proxied { proxy::client_behind(&mut tcp).await.map_err(io::Error::other)? } else { self.peer };
         let limits = &self.listener.settings;
@@ -190,12 +194,45 @@ impl Arrival {
             turn_away(&tcp, &self.listener, ip, refused);
             return Ok(None);
         }
-        if !limits.protocol.implicit_tls() {
-            return Ok(Some(Begun { ip, opened: Opened { stream: Stream::Plain(tcp), tls: None } }));
+        let threshold = Threshold { border: &self.border, site: &self.site, listener: &self.listener };
+        let place = match threshold.enter(ip, self.session).await {
+            Ok(place) => place,
+            Err(away) => {
+                self.send_away(&tcp, ip, &away);
+                return Ok(None);
+            }
+        };
+        if !self.listener.settings.protocol.implicit_tls() {
+            return Ok(Some(Begun { ip, place, opened: Opened { stream: Stream::Plain(tcp), tls: None } }));
         }
         let tls = self.listener.tls.clone().ok_or_else(|| io::Error::other("no certificate"))?;
         let (stream, facts) = Stream::Plain(tcp).start_tls(tls).await?;
-        Ok(Some(Begun { ip, opened: Opened { stream, tls: Some(facts) } }))
+        Ok(Some(Begun { ip, place, opened: Opened { stream, tls: Some(facts) } }))
+    }
+
+    /// Says why, in clear only, and closes.
+    fn send_away(&self, tcp: &TcpStream, ip: IpAddr, away: &Away) {
+        let settings = &self.listener.settings;
+        let mut line = Vec::new();
+        if settings.protocol.is_smtp() {
+            away.reply().write_to(&mut line);
+        } else {
+            line.extend_from_slice(away.pop3());
+        }
+        let reply = String::from_utf8_lossy(&line);
+        info!(
+            session = %self.session,
+            listener = &*settings.name,
+            client = %ip,
+            reply = reply.trim_end(),
+            reason = away.reason().code(),
+            cause = away.cause(),
+            "turned away"
+        );
+        if !settings.protocol.implicit_tls() {
+            // A socket just accepted takes one line without waiting; if not, the client learns it by the close.
+            let _ = tcp.try_write(&line);
+        }
     }
 
     fn failed(&self, error: &io::Error) {
@@ -222,7 +259,14 @@ fn turn_away(tcp: &TcpStream, listener: &ListenerSite, peer: IpAddr, refused: Re
     }
     // A socket just accepted takes one line without waiting; if not, the client learns it by the close.
     let _ = tcp.try_write(&line);
-    debug!(listener = &*listener.settings.name, client = %peer, ?refused, "turned away");
+    if protocol.is_interface() {
+        return debug!(listener = &*listener.settings.name, client = %peer, ?refused, "turned away");
+    }
+    let reason = match refused {
+        Refused::Full => Reason::Busy,
+        Refused::ClientFull => Reason::TooManyConnections,
+    };
+    info!(listener = &*listener.settings.name, client = %peer, reason = reason.code(), cause = ?refused, "turned away");
 }
 
 async fn pause_after(error: &io::Error, address: &Address) {

@@ -14,7 +14,7 @@ use super::site::{ListenerSite, Site};
 use super::smtp::header::DateClock;
 use judge::auth::Origin;
 use judge::{SessionId, Sources};
-use listen::{Pass, Stream, TlsFacts};
+use listen::{Crowd, Pass, Place, Stream, TlsFacts};
 
 /// The running server, as its sessions see it.
 pub struct Border {
@@ -24,6 +24,8 @@ pub struct Border {
     pub sources: Arc<Sources>,
     /// Who is connected.
     pub sessions: Arc<Sessions>,
+    /// How many connections clients and their networks have.
+    pub crowd: Arc<Crowd>,
     /// The queue.
     pub spool: Arc<Spool>,
     /// For messages on their way into it.
@@ -60,6 +62,8 @@ pub struct Client {
     pub session: SessionId,
     /// Its place in the listener's count.
     pub pass: Pass,
+    /// Its place among those of its networks; `None`: it needs none.
+    pub place: Option<Place>,
     /// Its place in the list of sessions.
     pub listed: Listed,
 }

@@ -22,6 +22,7 @@ mod background;
 pub mod border;
 pub mod certificate;
 pub mod deliver;
+pub mod door;
 pub mod interfaces;
 pub mod memory;
 mod open;

@@ -73,6 +73,14 @@ impl Memory {
         }
     }
 
+    /// How much of it is held now, in per cent.
+    pub fn percent_held(&self) -> u64 {
+        let units_now = self.units.load();
+        let free = units_now.here.available_permits() + units_now.coming.available_permits();
+        let all = u64::from(units_now.all);
+        all.saturating_sub(free as u64) * 100 / all.max(1)
+    }
+
     /// Takes so many octets for what goes to the disk now, or all there are if that is less, as soon as they are free; first
     /// come, first served. `None`: not within `wait`. Cancel-safe.
     pub async fn hold(&self, octets: u64, wait: Duration) -> Option<Held> {
@@ -140,6 +148,7 @@ mod tests {
         let first = memory.hold(6_000, NOW).await.expect("there is room");
         let second = memory.hold(4 * KIB, NOW).await.expect("6 units and 4");
         assert!(memory.hold(1, NOW).await.is_none(), "all of the quarter is held");
+        assert_eq!(memory.percent_held(), 25);
         drop(first);
         assert!(memory.hold(6 * KIB, NOW).await.is_some());
         assert!(memory.hold(7 * KIB, NOW).await.is_none());

@@ -20,6 +20,7 @@ use tracing::{error, info, warn};
 
 use crate::aside::aside;
 use crate::border::Border;
+use crate::door;
 use crate::interfaces;
 use crate::interfaces::dracd::rates::Rates;
 use crate::memory::Memory;
@@ -47,6 +48,7 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
     let state = aside("state", move || State::open_with(&path, config)).await;
     let state = state.map_err(StartError::at("state"))??;
     state.share_addresses(settings.auth.shared_addresses.iter().copied());
+    state.never_ban(door::never_banned(&site));
     forget_the_locked(&directory, &state).await;
     forget_nobodys(&site.terms.policy.relay, &state).await;
     let config = spool_config(settings);
@@ -63,6 +65,7 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
         dns: resolver(&settings.dns),
         directory: Arc::new(directory),
         state: Arc::new(state),
+        identities: judge::identity::Identities::default(),
         files: judge::Files::default(),
         sessions: SessionIds::default(),
         decoy_key: *key.derive("sasl-decoy"),
@@ -71,6 +74,7 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
     Ok(Border {
         sources: Arc::new(sources),
         sessions: Arc::new(Sessions::default()),
+        crowd: Arc::default(),
         spool,
         messages: interfaces::policy::Messages::default(),
         memory: Memory::new(settings.limits.memory_octets),

@@ -18,6 +18,7 @@ use crate::background::Background;
 use crate::border::Border;
 use crate::certificate;
 use crate::deliver;
+use crate::door;
 use crate::open::{directory_settings, forget_nobodys, open};
 use crate::rights;
 use crate::site::Site;
@@ -122,6 +123,8 @@ impl Server {
         // From here on nothing can fail.
         self.border.site.store(Arc::clone(&site));
         self.border.sources.state.share_addresses(site.settings.auth.shared_addresses.iter().copied());
+        self.border.sources.identities.forget();
+        self.border.sources.state.never_ban(door::never_banned(&site));
         self.border.memory.resize(site.settings.limits.memory_octets);
         self.open_doors(&site, opened);
         self.close_doors(&site).await;

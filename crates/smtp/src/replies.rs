@@ -156,9 +156,17 @@ fixed! {
     /// Too many connections of the server as a whole.
     overloaded: 421 4 . 3 . 2 "Too many connections; try again later";
     /// Too many connections from this address.
-    too_many_connections: 421 4 . 7 . 0 "Too many connections from your address";
+    too_many_connections: 421 4 . 7 . 0 "Too many connections from your address or network; try again later [too-many-connections]";
+    /// The server is nearly full, and nothing is known of the client.
+    busy: 421 4 . 3 . 2 "Too busy for new clients; try again later [busy]";
+    /// The client is banned for the first time: a mail server that is misjudged keeps its mail and comes again.
+    banned_for_now: 421 4 . 7 . 1 "Your address is banned for a while; try again later [banned]";
+    /// The client is banned, and was before.
+    banned: 554 5 . 7 . 1 "Your address is banned [banned]";
     /// The peer may not talk to this listener.
     connection_refused: 554 5 . 7 . 1 "Access denied";
+    /// Whether the peer may talk to this listener depends on its name, which cannot be found out now.
+    name_unknown: 421 4 . 4 . 3 "Your host name cannot be looked up now; try again later";
     /// No room on disk.
     disk_full: 452 4 . 3 . 1 "Not enough room; try again later";
     /// The message could not be made durable.

@@ -7,6 +7,7 @@ use guard::Subject;
 use tokio::sync::watch;
 
 use crate::gcra::Rate;
+use crate::offence::Offence;
 
 /// One thing to be counted.
 #[derive(Debug, Clone, Copy)]
@@ -88,11 +89,18 @@ pub enum RateKey<'a> {
     ForwardsOf(&'a str),
     /// Messages that aliases send outside for a subscriber.
     ForwardsFrom(IpAddr),
+    /// What a subscriber did that an honest client seldom does.
+    Offences {
+        /// What.
+        offence: Offence,
+        /// An IPv4 address, or the first of an IPv6 /64.
+        addr: IpAddr,
+    },
 }
 
 impl RateKey<'_> {
     /// How many kinds there are.
-    pub(crate) const KINDS: usize = 11;
+    pub(crate) const KINDS: usize = 12;
 
     /// The kind's number, from 0.
     pub(crate) fn kind(self) -> usize {
@@ -108,6 +116,7 @@ impl RateKey<'_> {
             Self::UnknownTold(_) => 8,
             Self::ForwardsOf(_) => 9,
             Self::ForwardsFrom(_) => 10,
+            Self::Offences { .. } => 11,
         }
     }
 }

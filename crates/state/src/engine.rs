@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::ban::{Ban, Begun, NewBan};
 use crate::charge::{AttemptCharges, Charge, Counted, Failure, Full, Level, NoRoom, RateCharge, RateKey};
 use crate::clock::Answer;
 use crate::embedded::{AttemptPlaces, Embedded, Places};
@@ -144,6 +145,41 @@ impl Engine {
     ) -> Result<Greylisted, StateError> {
         match self {
             Self::Embedded(engine) => engine.greylisted(key, terms),
+        }
+    }
+
+    /// Bans: begins one, unless there is one that has not ended.
+    pub(crate) async fn ban(&self, new: &NewBan<'_>) -> Result<Begun, StateError> {
+        match self {
+            Self::Embedded(engine) => engine.ban(new),
+        }
+    }
+
+    /// Bans: the one of an address.
+    pub(crate) async fn ban_of(&self, addr: IpAddr) -> Result<Option<Ban>, StateError> {
+        match self {
+            Self::Embedded(engine) => engine.ban_of(addr),
+        }
+    }
+
+    /// Bans: all that have not ended.
+    pub(crate) async fn bans(&self) -> Result<Vec<Ban>, StateError> {
+        match self {
+            Self::Embedded(engine) => engine.bans(),
+        }
+    }
+
+    /// Bans that have not ended, as far as the engine knows without asking.
+    pub(crate) fn bans_count(&self) -> usize {
+        match self {
+            Self::Embedded(engine) => engine.bans_count(),
+        }
+    }
+
+    /// Bans: ends that of an address, or all.
+    pub(crate) async fn lift(&self, which: Option<IpAddr>) -> Result<usize, StateError> {
+        match self {
+            Self::Embedded(engine) => engine.lift(which),
         }
     }
 

@@ -12,11 +12,14 @@
 //! | `evidence` | POP logins, and who vouches for them before the guard |
 //! | `charge`, `gcra` | what is counted against what |
 //! | `greylist` | who came back after a while |
+//! | `bans`, `ban`, `offence` | who is banned for a while, and what brings a ban |
 //! | `memory` | what is remembered until its end |
 //! | `owners` | networks of an account's owner |
 //! | `clock` | [`Clock`], [`Answer`]: the engine's time |
 //! | `error` | [`StateError`] |
 
+pub mod ban;
+mod bans;
 mod charge;
 mod clock;
 mod embedded;
@@ -27,16 +30,20 @@ mod expected;
 pub mod gcra;
 mod greylist;
 mod memory;
+mod offence;
 mod owners;
 mod reservation;
 mod state;
 mod throttle;
 
+pub use ban::Ban;
+pub use bans::{BanError, ByHand, NeverBanned, Offender};
 pub use charge::{Cause, Charge, Counted, NoRoom, PopCharge, PopLimits, QUOTA_WINDOW_MAX, RateCharge, RateKey};
 pub use clock::{Answer, Clock, ManualClock};
 pub use error::StateError;
 pub use evidence::{PopLogin, Recorded, Revoke};
 pub use greylist::{GreylistKey, GreylistTerms, Greylisted};
+pub use offence::Offence;
 pub use reservation::{Reservation, Reserved};
 pub use state::{Opened, State, StateConfig};
 pub use throttle::{Admission, Attempt, AuthGate, AuthLimits, TriedLogin, Whence};

@@ -8,6 +8,8 @@ use guard::PopEvidence;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::ban::{self, Ban};
+use crate::bans::{BanError, Bans, ByHand, NeverBanned, Offender};
 use crate::charge::{Charge, Counted, Failure, RateCharge};
 use crate::clock::{Answer, Clock};
 use crate::embedded::{Bounds, Embedded};
@@ -18,7 +20,7 @@ use crate::expected::Expected;
 use crate::greylist::{GreylistKey, GreylistTerms, Greylisted};
 use crate::memory::MemoryKey;
 use crate::reservation::{Reservation, Reserved};
-use crate::throttle::{Admission, AuthGate, AuthLimits, Throttle, TriedLogin};
+use crate::throttle::{Admission, AuthGate, AuthLimits, Throttle, TriedLogin, owner_network};
 
 /// How long who looks at passwords elsewhere waits for a place: Dovecot, for one, goes on after two seconds without an answer.
 const EXPECT_WAIT: Duration = Duration::from_millis(1_500);
@@ -64,6 +66,7 @@ pub struct Opened {
 pub struct State {
     engine: Engine,
     throttle: Throttle,
+    bans: Bans,
     expected: Expected,
     opened: Opened,
 }
@@ -89,7 +92,13 @@ impl State {
 
     fn of(engine: Embedded, auth: AuthLimits) -> Self {
         let opened = Opened { fresh: engine.is_fresh(), grants: engine.found() };
-        Self { engine: Engine::Embedded(engine), throttle: Throttle::new(auth), expected: Expected::default(), opened }
+        Self {
+            engine: Engine::Embedded(engine),
+            throttle: Throttle::new(auth),
+            bans: Bans::default(),
+            expected: Expected::default(),
+            opened,
+        }
     }
 
     /// What was found at the start.
@@ -252,6 +261,68 @@ impl State {
     /// Whether it said so lately.
     pub async fn is_hop_refused(&self, forward_path: &str) -> Result<bool, StateError> {
         self.engine.is_remembered(MemoryKey::HopRefusals(forward_path)).await
+    }
+
+    /// Whether somebody, whoever it was, logged in from this network (an IPv4 /24, an IPv6 /64) within the time for which
+    /// owners' networks are remembered; a restart forgets it.
+    pub async fn has_logged_in_from(&self, addr: IpAddr) -> Result<bool, StateError> {
+        self.engine.is_remembered(MemoryKey::LoggedInFrom(owner_network(addr))).await
+    }
+
+    /// A client waited for the greeting and behaved; remembered for so long, in memory.
+    pub async fn has_waited(&self, addr: IpAddr, span: Duration) -> Result<(), StateError> {
+        self.engine.remember(MemoryKey::Waited(ban::subscriber(addr)), span).await
+    }
+
+    /// Whether it did lately.
+    pub async fn is_patient(&self, addr: IpAddr) -> Result<bool, StateError> {
+        self.engine.is_remembered(MemoryKey::Waited(ban::subscriber(addr))).await
+    }
+
+    /// Says whom no ban may hit: it gives the words for what such an address is.
+    pub fn never_ban(&self, never: NeverBanned) {
+        self.bans.set_never(never);
+    }
+
+    /// Why an address is never banned.
+    pub fn never_banned(&self, addr: IpAddr) -> Option<&'static str> {
+        self.bans.never(addr).or_else(|| self.throttle.is_shared(addr).then_some("shared by many users"))
+    }
+
+    /// Counts offences; the ban, if these brought one. Durable within a second.
+    pub async fn offended(&self, by: &Offender) -> Result<Option<Ban>, StateError> {
+        if self.throttle.is_shared(by.addr) {
+            return Ok(None);
+        }
+        self.bans.offended(&self.engine, by).await
+    }
+
+    /// Bans by hand, in the place of a ban that there is.
+    pub async fn ban(&self, by_hand: &ByHand<'_>) -> Result<Ban, BanError> {
+        if let Some(why) = self.never_banned(by_hand.addr) {
+            return Err(BanError::Never { addr: by_hand.addr, why });
+        }
+        self.bans.ban(&self.engine, by_hand).await
+    }
+
+    /// The ban of an address, or of its IPv6 /64, that has not ended.
+    pub async fn ban_of(&self, addr: IpAddr) -> Result<Option<Ban>, StateError> {
+        self.bans.of(&self.engine, addr).await
+    }
+
+    /// All bans that have not ended, those that end first before the others.
+    pub async fn bans(&self) -> Result<Vec<Ban>, StateError> {
+        self.engine.bans().await
+    }
+
+    /// How many addresses are banned, as far as the engine knows without asking.
+    pub fn bans_count(&self) -> usize {
+        self.engine.bans_count()
+    }
+
+    /// Ends the ban of an address, or all, and forgets that there was one; how many had not ended.
+    pub async fn lift(&self, which: Option<IpAddr>) -> Result<usize, StateError> {
+        self.engine.lift(which.map(ban::subscriber)).await
     }
 
     /// Finishes what waits, writes the quotas and ends the writer. Every later call answers [`StateError::Closed`],

@@ -19,6 +19,7 @@ use crate::embedded::AttemptPlaces;
 use crate::engine::Engine;
 use crate::error::StateError;
 use crate::gcra::Rate;
+use crate::memory::MemoryKey;
 use crate::owners::{NetworkOf, Remembered};
 
 /// How long an attempt waits in all, for a place that others hold and for what failed before; without a place by then it is
@@ -155,7 +156,7 @@ impl Throttle {
         *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
     }
 
-    fn is_shared(&self, addr: IpAddr) -> bool {
+    pub(crate) fn is_shared(&self, addr: IpAddr) -> bool {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).contains(&guard::canonical_ip(addr))
     }
 
@@ -249,6 +250,7 @@ impl Throttle {
     /// not forgiven, or an attacker would clear his own with an account of his own.
     pub(crate) async fn succeeded(&self, engine: &Engine, addr: IpAddr, login: &str) -> Result<(), StateError> {
         let network = owner_network(addr);
+        engine.remember(MemoryKey::LoggedInFrom(network), self.limits.owner_memory).await?;
         match engine.remember_network(NetworkOf { login, network }, self.limits.owner_memory).await? {
             Remembered::New => engine.forgive(RateKey::OwnersLogins { login, network }).await,
             Remembered::Again => Ok(()),
@@ -286,7 +288,7 @@ fn subscriber(addr: IpAddr) -> IpAddr {
 }
 
 /// Where an owner may move about: an IPv4 /24, an IPv6 /64.
-fn owner_network(addr: IpAddr) -> IpAddr {
+pub(crate) fn owner_network(addr: IpAddr) -> IpAddr {
     cut(addr, 24)
 }
 

@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 /// What is told of a request's body and query. Nothing else is, so that a new secret is not told for having been forgotten.
-const TOLD: [&str; 22] = [
+const TOLD: [&str; 23] = [
     "login",
     "address",
     "targets",
@@ -17,6 +17,7 @@ const TOLD: [&str; 22] = [
     "recipients",
     "days",
     "minutes",
+    "reason",
     "quota_octets",
     "apop_only",
     "new_domain",
@@ -62,6 +63,8 @@ pub(super) fn named(method: &Method, uri: &Uri, body: &[u8]) -> Named {
         ("DELETE", ["v1", "aliases", address]) => ("alias delete".to_owned(), (*address).to_owned()),
         ("POST", ["v1", "grants"]) => ("grant add".to_owned(), of_body("address")),
         ("DELETE", ["v1", "grants"]) => ("grant revoke".to_owned(), of_body("address")),
+        ("POST", ["v1", "bans"]) => ("ban add".to_owned(), of_body("address")),
+        ("DELETE", ["v1", "bans"]) => ("ban lift".to_owned(), of_body("address")),
         ("DELETE", ["v1", "sessions"]) => ("session cut".to_owned(), of_body("session")),
         ("DELETE", ["v1", "queue", id]) => ("queue delete".to_owned(), (*id).to_owned()),
         ("POST", ["v1", "queue", id, action]) => (format!("queue {action}"), (*id).to_owned()),
@@ -134,6 +137,7 @@ mod tests {
             (Method::DELETE, "/v1/accounts/al%40example.test", "", "account delete", "al@example.test"),
             (Method::PUT, "/v1/accounts/alice/password", "no json", "password set", "alice"),
             (Method::DELETE, "/v1/grants?address=192.0.2.7&all=false", "", "grant revoke", "192.0.2.7"),
+            (Method::DELETE, "/v1/bans?address=192.0.2.7", "", "ban lift", "192.0.2.7"),
             (Method::POST, "/v1/queue/01AB/hold", "", "queue hold", "01AB"),
             (Method::PATCH, "/v1/new/thing", "", "new PATCH", "v1/new/thing"),
             (Method::POST, "/v1/aliases/all", long.as_str(), "alias add", "all"),

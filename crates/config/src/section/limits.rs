@@ -47,6 +47,20 @@ pub struct WrittenLimits {
     /// Longest wait for a POP3 command, in seconds. 60 to 3,600 (RFC 1939 §3: 600). Default 600.
     #[schemars(range(min = 60, max = 3_600))]
     pub pop3_timeout_secs: u32,
+    /// Connections at a time of one client over all SMTP and POP3 listeners: an IPv4 address or an IPv6 /64. With more it is answered
+    /// with 421 `too-many-connections`. Not for `relay.networks`, `relay.client_map`, listed proxies and this machine.
+    /// 1 to 1,000,000. Default 200.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections_per_client: u32,
+    /// The same for a network: an IPv4 /24 or an IPv6 /48; an IPv6 /56 may have half of it. 1 to 1,000,000. Default 1,000.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections_per_network: u32,
+    /// New connections in a minute of one client over all SMTP and POP3 listeners. 1 to 1,000,000. Default 600.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections_per_minute_per_client: u32,
+    /// The same for a network, as above. 1 to 1,000,000. Default 2,400.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections_per_minute_per_network: u32,
     /// Recipients that nobody is which one client may try in an hour, an IPv4 address or an IPv6 /64; with more, all its
     /// recipients are answered with 450. 1 to 1,000,000. Default 100.
     #[schemars(range(min = 1, max = 1_000_000))]
@@ -100,6 +114,10 @@ impl Default for WrittenLimits {
             data_timeout_secs: 180,
             session_timeout_secs: 7_200,
             pop3_timeout_secs: 600,
+            connections_per_client: 200,
+            connections_per_network: 1_000,
+            connections_per_minute_per_client: 600,
+            connections_per_minute_per_network: 2_400,
             unknown_recipients_per_client: 100,
             unknown_recipients_per_network: 400,
             unknown_recipients_per_sender_domain: 400,
@@ -130,6 +148,10 @@ pub struct Limits {
     pub data_timeout: Duration,
     pub session_timeout: Duration,
     pub pop3_timeout: Duration,
+    pub connections_per_client: usize,
+    pub connections_per_network: usize,
+    pub connections_per_minute_per_client: u32,
+    pub connections_per_minute_per_network: u32,
     pub unknown_recipients_per_client: u32,
     pub unknown_recipients_per_network: u32,
     pub unknown_recipients_per_sender_domain: u32,
@@ -164,6 +186,10 @@ impl WrittenLimits {
             data_timeout: secs(self.data_timeout_secs),
             session_timeout: secs(self.session_timeout_secs),
             pop3_timeout: secs(self.pop3_timeout_secs),
+            connections_per_client: count(self.connections_per_client),
+            connections_per_network: count(self.connections_per_network),
+            connections_per_minute_per_client: self.connections_per_minute_per_client,
+            connections_per_minute_per_network: self.connections_per_minute_per_network,
             unknown_recipients_per_client: self.unknown_recipients_per_client,
             unknown_recipients_per_network: self.unknown_recipients_per_network,
             unknown_recipients_per_sender_domain: self.unknown_recipients_per_sender_domain,

@@ -179,6 +179,7 @@ impl View<'_> {
                 older: transaction.map_or(&NO_FACTS, |open| &open.older),
             },
             client: case.client,
+            is_distrusted: case.is_distrusted,
             claims_login: case.greeting.claims_login,
             rules_ask_name: self.policy.rules.ask_client_name,
             reverse_path: transaction.map_or(&NO_SENDER, |open| &open.reverse_path),

@@ -174,6 +174,11 @@ impl RelayPolicy {
         self.networks.find(address).is_some()
     }
 
+    /// Whether the address may relay by itself: it is in a relay network, or the client map lists it by address.
+    pub fn is_listed_client(&self, address: IpAddr) -> bool {
+        self.is_relay_network(address) || self.client_networks.find(address).is_some()
+    }
+
     /// Every network that may relay, with its line, for the audit: the relay networks, then the client map.
     pub fn relaying_networks(&self) -> impl Iterator<Item = (IpNet, &ConfigLine)> {
         self.networks.iter().chain(self.client_networks.iter())

@@ -4,6 +4,7 @@
 //! The file runs nothing here: a rule with `spawn`, `twist` or a command refuses it, since what it does would silently be
 //! left undone. Clients are known by their addresses only, so that a name in a rule matches nobody.
 
+pub(crate) mod clients;
 mod rule;
 
 use std::net::IpAddr;

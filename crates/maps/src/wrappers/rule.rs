@@ -61,10 +61,10 @@ impl Rule {
 }
 
 /// `a b EXCEPT c EXCEPT d`: of the first those that are not of the rest.
-#[derive(Debug, Clone)]
-struct List<P> {
-    these: Vec<P>,
-    except: Option<Box<List<P>>>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct List<P> {
+    pub(super) these: Vec<P>,
+    pub(super) except: Option<Box<List<P>>>,
 }
 
 impl<P> List<P> {
@@ -83,9 +83,31 @@ impl<P> List<P> {
     }
 }
 
+/// What is known of a client's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name<'a> {
+    /// It has this one, confirmed both ways.
+    Is(&'a str),
+    /// It has none.
+    None,
+    /// It cannot be found out now, or was not asked for.
+    Unknown,
+}
+
+/// Whether a client is one of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
+    /// Its name decides, and is not known.
+    Unknown,
+}
+
 /// What a word of a list stands for.
-#[derive(Debug, Clone)]
-enum Pattern {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Pattern {
     All,
     Local,
     Known,
@@ -123,6 +145,31 @@ impl Pattern {
             Self::Net(net) => net.contains(&request.addr),
             Self::Masked(net, mask) => matches!(request.addr, IpAddr::V4(addr) if addr & *mask == *net),
             _ => self.is(&request.addr.to_string()) || (self.is_of_names() && self.is(UNKNOWN)),
+        }
+    }
+
+    /// A client whose name may be known.
+    pub(super) fn holds(&self, addr: IpAddr, name: Name<'_>) -> Holds {
+        let held = |yes: bool| if yes { Holds::Yes } else { Holds::No };
+        let of_name = |fits: &dyn Fn(&str) -> bool| match name {
+            Name::Is(name) => held(fits(name)),
+            Name::None => Holds::No,
+            Name::Unknown => Holds::Unknown,
+        };
+        match self {
+            Self::All => Holds::Yes,
+            Self::Net(net) => held(net.contains(&addr)),
+            Self::Masked(net, mask) => held(matches!(addr, IpAddr::V4(addr) if addr & *mask == *net)),
+            Self::Local => of_name(&|name| !name.contains('.')),
+            Self::Known => of_name(&|_| true),
+            Self::Word(word) if word == UNKNOWN => match name {
+                Name::Is(_) => Holds::No,
+                Name::None => Holds::Yes,
+                Name::Unknown => Holds::Unknown,
+            },
+            _ if self.is(&addr.to_string()) => Holds::Yes,
+            _ if self.is_of_names() => of_name(&|name| self.is(name)),
+            _ => Holds::No,
         }
     }
 
@@ -264,7 +311,7 @@ struct Written<'t> {
 }
 
 /// A list, and where it begins; its words are divided by blanks and commas.
-fn list(
+pub(super) fn list(
     at: Position,
     text: &str,
     notes: &mut Notes,
@@ -300,7 +347,7 @@ fn daemon(word: &str) -> Result<Pattern, Wrong> {
     Ok(text_pattern(&word.to_ascii_lowercase()))
 }
 
-fn client(word: &str) -> Result<Pattern, Wrong> {
+pub(super) fn client(word: &str) -> Result<Pattern, Wrong> {
     if word.starts_with('@') {
         return Err(Wrong::new(format!("{} is a netgroup", shown(word)), "list its hosts"));
     }

@@ -1,14 +1,13 @@
 //! TCP wrapper's `hosts.allow` and `hosts.deny`: who may talk to a POP or SMTP server at all.
 //!
-//! An allow list bars nobody by itself: it becomes `peers` only where `hosts.deny`, or a last rule, bars the rest.
+//! An allow list bars nobody by itself. The lists are taken as they stand, as `allow` and `deny` of the listener.
 
 use super::{
     ImportError, Spot,
     draft::{Change, Making},
     read,
 };
-use ipnet::{IpNet, Ipv4Net};
-use std::{net::Ipv4Addr, path::Path};
+use std::path::Path;
 use toml::Value;
 
 /// A listener and the names that daemons for it have.
@@ -77,8 +76,12 @@ impl Rule {
         self.daemons.iter().any(|it| it == "all" || daemons.contains(&it.as_str()))
     }
 
+    fn has_exceptions(&self) -> bool {
+        self.clients.iter().any(|it| it.eq_ignore_ascii_case("except"))
+    }
+
     fn is_everybody(&self) -> bool {
-        self.clients.iter().any(|it| it.eq_ignore_ascii_case("all"))
+        self.clients.iter().any(|it| it.eq_ignore_ascii_case("all")) && !self.has_exceptions()
     }
 }
 
@@ -89,42 +92,44 @@ struct Served {
     port: u16,
 }
 
-/// Makes the listener: with `peers`, where all others are barred.
+/// Makes the listener, with the lists as they stand: what is allowed is asked first, then what is denied.
 fn service(making: &mut Making, served: Served, rules: &[&Rule]) {
     let Served { protocol, port } = served;
     let bars = rules.iter().position(|rule| !rule.permits && rule.is_everybody());
     let before = &rules[..bars.unwrap_or(rules.len())];
-    let open = bars.is_none() || before.iter().any(|rule| rule.permits && rule.is_everybody());
-    let mut peers: Vec<Value> = Vec::new();
-    for rule in before {
-        let what = format!("{protocol}: {}", rule.clients.join(" "));
-        if !rule.permits {
-            making.not_taken(&rule.at, &what, "single clients are refused by an [[access]] map at \"client\"");
-        } else if open {
-            making.not_taken(&rule.at, &what, "it bars nobody: everybody else may connect too");
+    let last_permit = before.iter().rposition(|rule| rule.permits);
+    let (mut allow, mut deny) = (Vec::new(), Vec::new());
+    for (number, rule) in before.iter().enumerate() {
+        let text = rule.clients.join(" ");
+        let what = format!("{protocol}: {text}");
+        if let Err(why) = maps::Clients::parse(&text) {
+            making.not_taken(&rule.at, &what, &why);
+        } else if rule.permits {
+            allow.push(Value::from(text));
+        } else if last_permit.is_some_and(|last| number < last) {
+            making.not_taken(&rule.at, &what, "a later rule lets clients in; write these there, behind EXCEPT");
         } else {
-            for client in &rule.clients {
-                match network(client) {
-                    Some(net) => peers.push(Value::from(net.to_string())),
-                    None => making.not_taken(
-                        &rule.at,
-                        &format!("{protocol}: {client}"),
-                        "`peers` has networks only; give its address",
-                    ),
-                }
-            }
+            deny.push(Value::from(text));
         }
     }
-    if !open && peers.is_empty() {
-        // Nobody: an empty list would mean everybody.
-        peers.push(Value::from("127.0.0.1"));
+    if bars.is_some() && !before.iter().any(|rule| rule.permits && rule.is_everybody()) {
+        deny.push(Value::from("ALL"));
+    }
+    if deny.is_empty() {
+        for rule in before.iter().filter(|rule| rule.permits) {
+            let what = format!("{protocol}: {}", rule.clients.join(" "));
+            making.not_taken(&rule.at, &what, "it bars nobody: everybody else may connect too");
+        }
+        allow.clear();
     }
     let at = rules.first().map_or_else(|| Spot::new("hosts.allow", 1), |rule| rule.at.clone());
     let bind = Value::Array(vec![Value::from(format!("0.0.0.0:{port}")), Value::from(format!("[::]:{port}"))]);
     let mut keys = vec![("name", Value::from(protocol)), ("protocol", Value::from(protocol)), ("bind", bind)];
-    let key = if open { "[[listener]], for everybody" } else { "peers of [[listener]]" };
-    if !peers.is_empty() {
-        keys.push(("peers", Value::Array(peers)));
+    let key = if deny.is_empty() { "[[listener]], for everybody" } else { "allow and deny of [[listener]]" };
+    for (key, list) in [("allow", allow), ("deny", deny)] {
+        if !list.is_empty() {
+            keys.push((key, Value::Array(list)));
+        }
     }
     making.offer(&at, Change { what: &format!("the rules for {protocol}"), key }, |draft| draft.push("listener", keys));
 }
@@ -140,8 +145,8 @@ fn rules(text: &str, file: &Path, permits: bool, making: &mut Making) -> Vec<Rul
             continue;
         };
         let (daemons, clients) = (split_list(daemons), split_list(clients));
-        if daemons.iter().chain(&clients).any(|word| word.eq_ignore_ascii_case("except")) {
-            making.not_taken(&at, &text, "there are no exceptions; write `peers` by hand");
+        if daemons.iter().any(|word| word.eq_ignore_ascii_case("except")) {
+            making.not_taken(&at, &text, "services have no exceptions here; write `allow` and `deny` by hand");
             continue;
         }
         let mut permits = permits;
@@ -198,24 +203,4 @@ fn fields(line: &str) -> Vec<String> {
 
 fn split_list(text: &str) -> Vec<String> {
     text.split([' ', '\t', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-}
-
-/// `192.0.2.7`, `192.0.2.`, `192.0.2.0/255.255.255.0`, `[2001:db8::]/32`.
-fn network(word: &str) -> Option<IpNet> {
-    let word = word.replace(['[', ']'], "");
-    if let Some(prefix) = word.strip_suffix('.') {
-        let mut octets = [0; 4];
-        let parts: Vec<&str> = prefix.split('.').collect();
-        for (octet, part) in octets.iter_mut().zip(&parts) {
-            *octet = part.parse().ok()?;
-        }
-        let bits = u8::try_from(parts.len()).ok().filter(|it| *it < 4)? * 8;
-        return Some(Ipv4Net::new(octets.into(), bits).ok()?.into());
-    }
-    if let Some((address, mask)) = word.split_once('/')
-        && let (Ok(address), Ok(mask)) = (address.parse::<Ipv4Addr>(), mask.parse::<Ipv4Addr>())
-    {
-        return Some(Ipv4Net::with_netmask(address, mask).ok()?.into());
-    }
-    word.parse().ok().or_else(|| word.parse::<std::net::IpAddr>().ok().map(IpNet::from))
 }

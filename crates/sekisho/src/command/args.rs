@@ -59,6 +59,9 @@ pub enum Command {
     /// Strangers: against whom nothing is held
     #[command(subcommand)]
     Guard(Guard),
+    /// Clients that may not connect for a while
+    #[command(subcommand)]
+    Ban(Ban),
     /// Who is connected to our own listeners, and ending it
     #[command(subcommand)]
     Session(Session),
@@ -363,6 +366,37 @@ pub enum Grant {
         login: Option<String>,
         /// Every one
         #[arg(long, group = "which", conflicts_with_all = ["address", "login"])]
+        all: bool,
+    },
+}
+
+/// `sekisho ban`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Ban {
+    /// Ban an address; of an IPv6 address its /64
+    ///
+    /// Where no login is offered, its connections are closed with 554 or 421; elsewhere it can only log in. Own networks, listed proxies
+    /// and this machine are never banned.
+    Add {
+        /// Address of the client
+        address: IpAddr,
+        /// How long, in minutes
+        #[arg(long, value_name = "N", default_value = "1440", value_parser = clap::value_parser!(u32).range(1..=527_040))]
+        minutes: Option<u32>,
+        /// Why, for the list and the log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// List bans, also those that came by many failed logins, unknown recipients or connections
+    List,
+    /// Lift bans, at once; that they were is forgotten, too
+    #[command(group = clap::ArgGroup::new("which").required(true))]
+    Lift {
+        /// That of this address
+        #[arg(group = "which")]
+        address: Option<IpAddr>,
+        /// Every one
+        #[arg(long, group = "which")]
         all: bool,
     },
 }

@@ -1,6 +1,7 @@
 //! The commands: what is typed is taken apart in `args`, done by the file of its name, and ends in an exit code.
 
 pub mod args;
+mod ban;
 mod checkpassword;
 mod client;
 mod config;
@@ -57,6 +58,7 @@ fn run(line: Sekisho) -> Result<(), Fault> {
         Command::Domain(command) => client::block_on(names::domain(command, global)),
         Command::Alias(command) => client::block_on(names::alias(command, global)),
         Command::Session(command) => client::block_on(session::run(command, global)),
+        Command::Ban(command) => client::block_on(ban::run(command, global)),
         Command::Grant(command) => client::block_on(grant::run(command, global)),
         Command::Guard(command) => client::block_on(guard::run(command, global)),
         Command::Queue(command) => client::block_on(queue::run(command, global)),

@@ -23,6 +23,7 @@ fn text(status: &Status) -> String {
         ("configuration", format!("{} of {}", printable(&status.file), status.loaded_at)),
         ("open files", format!("{} of {}", known(status.open_files), known(status.open_files_max))),
         ("sessions", format!("{}, {} logged in", status.sessions, status.sessions_logged_in)),
+        ("bans", status.bans.to_string()),
         (
             "queue",
             format!(
@@ -42,9 +43,9 @@ fn text(status: &Status) -> String {
         lines.iter().map(|(name, value)| format!("{name:<14} {value}").trim_end().to_owned() + "\n").collect();
     let row = |it: &ListenerStatus| {
         let connections = format!("{} of {}", it.connections, it.connections_max);
-        [it.name.clone(), it.protocol.clone(), connections, it.bind.join(" ")]
+        [it.name.clone(), it.protocol.clone(), connections, it.load.clone(), it.bind.join(" ")]
     };
-    let listeners = table(["LISTENER", "PROTOCOL", "CONNECTIONS", "AT"], status.listeners.iter().map(row));
+    let listeners = table(["LISTENER", "PROTOCOL", "CONNECTIONS", "LOAD", "AT"], status.listeners.iter().map(row));
     let faults = certificate.map(|it| warnings(&it.warnings)).unwrap_or_default();
     format!("{faults}{lines}\n{listeners}")
 }

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
+mod door;
 mod field;
 
 /// Nothing takes so long unless something is wrong.
@@ -196,8 +197,16 @@ async fn an_early_talker_is_refused() {
     site.server.stop().await;
     let site = Site::new(&["smtp"], &["listener.smtp.greet_pause_ms=50"]).await;
     let begun = std::time::Instant::now();
-    site.greeted("smtp").await.says("QUIT", "221").await;
+    let here = [127, 0, 0, 1].into();
+    let mut patient = site.greeted("smtp").await;
     assert!(begun.elapsed() >= Duration::from_millis(50));
+    patient.says("QUIT", "221").await;
+    patient.hears("").await;
+    assert!(site.server.border.sources.state.is_patient(here).await.unwrap(), "who waited is remembered");
+    site.server.stop().await;
+    let site = Site::new(&["smtp"], &["listener.smtp.greet_pause_ms=60000"]).await;
+    site.server.border.sources.state.has_waited(here, Duration::from_mins(1)).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), site.greeted("smtp")).await.expect("greeted at once");
     site.server.stop().await;
 }
 

@@ -9,13 +9,17 @@ use guard::{Manner, Manners};
 use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Answer, Helo, Question, XClient};
-use tracing::{info, warn};
+use state::Offence;
+use tracing::{debug, info, warn};
 
 use super::transaction::{Proof, Transaction};
 use crate::border::Client;
 use judge::auth::{Auth, Outcome};
-use judge::{Case, Connected, Login};
+use judge::{Case, Connected, Login, offence};
 use listen::TlsFacts;
+
+/// How long a client that waited for the greeting is greeted at once.
+const PATIENCE: Duration = Duration::from_hours(24 * 30);
 
 /// One session's side of the conversation. Small while nothing happens: what a login or a message needs is boxed.
 pub(super) struct Answers {
@@ -26,6 +30,8 @@ pub(super) struct Answers {
     pub(super) transaction: Option<Box<Transaction>>,
     pub(super) tls: Option<Box<TlsFacts>>,
     auth: Option<Box<Auth>>,
+    /// The client waited for the greeting.
+    pub(super) has_waited: bool,
     begun: Instant,
     counts: Counts,
 }
@@ -48,6 +54,7 @@ impl Answers {
             transaction: None,
             tls: tls.map(Box::new),
             auth: None,
+            has_waited: false,
             begun: Instant::now(),
             counts: Counts::default(),
         }
@@ -61,6 +68,26 @@ impl Answers {
     /// How long the greeting is held back.
     pub(super) fn greet_pause(&self) -> Duration {
         self.client.listener.settings.greet_pause
+    }
+
+    /// Whether the client waited for a greeting lately. Where that cannot be asked, it waits again.
+    pub(super) async fn is_patient(&self) -> bool {
+        self.client.border.sources.state.is_patient(self.client.ip).await.unwrap_or(false)
+    }
+
+    /// Octets came before the greeting.
+    pub(super) fn talked_early(&mut self) {
+        self.case.noted(Manners::EarlyTalker);
+    }
+
+    /// Remembers a client that waited, introduced itself, and said nothing that no mail server says.
+    pub(super) async fn remember_patience(&self) {
+        if self.has_waited && self.helo.is_some() {
+            let remembered = self.client.border.sources.state.has_waited(self.client.ip, PATIENCE).await;
+            // Forgotten, it waits again.
+            let _ =
+                remembered.inspect_err(|error| debug!(session = %self.client.session, %error, "patience forgotten"));
+        }
     }
 
     /// What a STARTTLS handshake shows.
@@ -218,6 +245,18 @@ impl Answers {
             if let Err(error) = self.client.border.sources.state.auth_abused(self.ip()).await {
                 warn!(session = %self.client.session, %error, "login uncounted");
             }
+        }
+    }
+
+    /// What an honest client seldom does, once somebody has logged in forgiven.
+    pub(super) async fn offended(&self, offence: Offence, times: u32) {
+        if times > 0 && self.case.proved().is_none() {
+            let client = offence::Client {
+                session: self.client.session,
+                listener: &self.client.listener.settings.name,
+                addr: self.ip(),
+            };
+            offence::count(&self.client.border.sources, client, offence, times).await;
         }
     }
 

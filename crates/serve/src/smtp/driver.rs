@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use guard::Manners;
 use smtp::server::{Input, Output, Question, Session};
+use state::Offence;
 
 use super::answers::Answers;
 use super::transaction::Proof;
@@ -39,6 +40,11 @@ impl Driver {
             self.session.handle(Input::PeerGone, Instant::now(), &mut self.due);
         }
         self.answers.tried_to_log_in(self.session.auth_not_offered()).await;
+        self.answers.offended(Offence::UnknownCommand, self.session.unknown_commands()).await;
+        self.answers.offended(Offence::OtherProtocol, self.session.spoke_other_protocol()).await;
+        if self.session.unknown_commands() == 0 && self.session.spoke_other_protocol() == 0 {
+            self.answers.remember_patience().await;
+        }
         self.answers.ended(ended.err().as_ref());
         if self.answers.cut().cause().is_some() {
             // Nobody waits for it but the peer.
@@ -49,7 +55,7 @@ impl Driver {
     }
 
     async fn converse(&mut self) -> io::Result<()> {
-        if !self.answers.greet_pause().is_zero() {
+        if !self.answers.greet_pause().is_zero() && !self.answers.is_patient().await {
             Box::pin(self.wait_to_greet()).await?;
         }
         while let Next::Wait = self.act().await? {
@@ -67,14 +73,22 @@ impl Driver {
         Ok(())
     }
 
-    /// Listens for as long as the greeting is held back: the session is told what comes too early, and refuses it.
+    /// Listens for as long as the greeting is held back: the session is told what comes too early, and refuses it. Who waits once and
+    /// behaves is greeted at once for a while.
     async fn wait_to_greet(&mut self) -> io::Result<()> {
         let until = Instant::now() + self.answers.greet_pause();
         let (session, due) = (&mut self.session, &mut self.due);
         loop {
             let take = |octets: &[u8]| session.handle(Input::Bytes(octets), Instant::now(), due);
             match self.wire.listen(Some(until), self.answers.cut(), take).await? {
-                Heard::Octets | Heard::Due => return Ok(()),
+                Heard::Octets => {
+                    self.answers.talked_early();
+                    return Ok(());
+                }
+                Heard::Due => {
+                    self.answers.has_waited = true;
+                    return Ok(());
+                }
                 Heard::Stop => {
                     session.handle(Input::Shutdown, Instant::now(), due);
                     return Ok(());

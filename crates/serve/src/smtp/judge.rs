@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use guard::{Arrived, AskedRcpt, Fact, Outcome, Reason, Recipient, Right};
+use guard::{Arrived, AskedRcpt, Fact, Manners, Outcome, Reason, Recipient, Right};
 use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Accepted, Answer, Envelope, Mail, Rcpt};
@@ -13,6 +13,7 @@ use tracing::info;
 use super::answers::Answers;
 use super::message::ABOVE_OCTETS;
 use super::transaction::{Proof, Transaction};
+use crate::door::Door;
 use judge::{Judge, Terms};
 
 /// How long a client waits for each answer that tells it nothing: it has tried too many recipients.
@@ -22,6 +23,9 @@ impl Answers {
     /// A transaction begins.
     pub(super) async fn judge_mail(&mut self, mail: Mail) -> Answer<Proof> {
         let Mail { reverse_path, params } = mail;
+        if let Some(away) = self.turned_away().await {
+            return Answer::RefuseAndClose(away);
+        }
         self.case.begin(reverse_path, params.size);
         let terms = self.terms();
         let refused = judge(&self.client, &terms).mail(&mut self.case).await.refused;
@@ -37,6 +41,35 @@ impl Answers {
             Some(reply) => {
                 self.case.end_transaction();
                 Answer::Refuse(reply)
+            }
+        }
+    }
+
+    /// Who has not logged in may be banned meanwhile, or there is no room any more.
+    async fn turned_away(&mut self) -> Option<Reply> {
+        let (ip, is_proved) = (self.ip(), self.case.proved().is_some());
+        let site = self.client.border.site.load_full();
+        let door = Door { border: &self.client.border, site: &site, listener: &self.client.listener };
+        let shed = door.shed();
+        let percent = u8::try_from(shed.percent.min(100)).unwrap_or(100);
+        self.case.noted(Manners::Load { percent });
+        if is_proved {
+            return None;
+        }
+        match door.may_send(ip, shed).await {
+            Ok(()) => None,
+            Err(away) => {
+                let reply = away.reply();
+                info!(
+                    session = %self.client.session,
+                    listener = &*self.client.listener.settings.name,
+                    client = %ip,
+                    reply = %reply,
+                    reason = away.reason().code(),
+                    cause = away.cause(),
+                    "turned away"
+                );
+                Some(reply)
             }
         }
     }

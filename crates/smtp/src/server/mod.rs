@@ -67,6 +67,8 @@ struct Counts {
     unknown_first: u32,
     auth_failures: u32,
     auth_not_offered: u32,
+    /// The client spoke another protocol, and the session ended.
+    other_protocol: u32,
     messages: u32,
     /// Commands behind which others stood before they were allowed to.
     ahead: u32,
@@ -152,6 +154,16 @@ impl<R> Session<R> {
     /// told so, which only EHLO does (RFC 2920 §3.1). After XCLIENT and STARTTLS it is asked anew.
     pub fn spoke_ahead(&self) -> bool {
         self.counts.ahead > 0
+    }
+
+    /// Commands that no mail server knows.
+    pub fn unknown_commands(&self) -> u32 {
+        self.counts.unknown_commands + self.counts.unknown_first
+    }
+
+    /// How often the client spoke another protocol, such as HTTP.
+    pub fn spoke_other_protocol(&self) -> u32 {
+        self.counts.other_protocol
     }
 
     /// How the client introduced itself.
@@ -240,7 +252,7 @@ impl<R> Session<R> {
             && self.lines.is_at_start()
             && let Some(opening) = opening::begins(input)
         {
-            self.close(other_protocol(opening), out);
+            self.spoke_other(opening, out);
             return input.len();
         }
         let (line, used) = match self.lines.step(input, line_octets) {
@@ -258,7 +270,7 @@ impl<R> Session<R> {
             Some(line) if in_auth => self.auth_line(line, out),
             None if in_auth => self.abort_auth(replies::auth_line_too_long(), out),
             Some(line) => match opening::of_line(line) {
-                Some(opening) => self.close(other_protocol(opening), out),
+                Some(opening) => self.spoke_other(opening, out),
                 None => self.command(line, behind, out),
             },
             // No mail server begins so; a request of HTTP may (T50).
@@ -319,7 +331,7 @@ impl<R> Session<R> {
             && matches!(error, CommandError::Unknown | CommandError::Characters)
             && let Some(opening) = opening::of_first_line(line)
         {
-            return self.close(other_protocol(opening), out);
+            return self.spoke_other(opening, out);
         }
         if matches!(self.state, State::Fresh) && matches!(error, CommandError::Unknown) {
             self.counts.unknown_first += 1;
@@ -334,6 +346,12 @@ impl<R> Session<R> {
             CommandError::XClient if !self.peer.xclient => self.unknown(replies::not_offered(), out),
             _ => self.error(error.reply(), out),
         }
+    }
+
+    /// Another protocol's words end the session.
+    fn spoke_other(&mut self, opening: Opening, out: &mut Vec<Output<R>>) {
+        self.counts.other_protocol += 1;
+        self.close(other_protocol(opening), out);
     }
 
     /// Refuses a command in any state, with the octets that belong to it.

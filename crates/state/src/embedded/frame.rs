@@ -20,9 +20,9 @@ pub(crate) const GROUP_OCTETS_MAX: usize = 16 << 20;
 /// In no login: its first octet is in no UTF-8.
 pub(crate) const MAGIC: [u8; 4] = [0xF5, b'j', b's', 0x0A];
 
-const FORMAT: [u8; 16] = *b"sekisho state 3\n";
-/// The version before, which knew no networks; it is read.
-const FORMER: [u8; 16] = *b"sekisho state 2\n";
+const FORMAT: [u8; 16] = *b"sekisho state 4\n";
+/// The versions before, which knew no bans and the older no networks; they are read.
+const FORMER: [[u8; 16]; 2] = [*b"sekisho state 3\n", *b"sekisho state 2\n"];
 /// With what each version begins.
 const FAMILY: &[u8] = b"sekisho state ";
 const SEALS: [usize; 2] = [512, 1_024];
@@ -97,7 +97,7 @@ pub(crate) struct Front {
 /// What a front says, or what is wrong with it.
 pub(crate) fn read_front(front: &[u8; FRONT_OCTETS]) -> Result<Front, String> {
     let format = &front[..FORMAT.len()];
-    if format != FORMAT && format != FORMER {
+    if format != FORMAT && !FORMER.iter().any(|former| format == former) {
         return Err(match format.strip_prefix(FAMILY) {
             Some(version) => format!("it is of version {}, which this one does not read", version.escape_ascii()),
             None => "it does not begin like a journal".to_owned(),
@@ -157,11 +157,12 @@ mod tests {
     #[test]
     fn t37_a_front_says_its_version() {
         let mut octets = front(5_000);
-        for (version, expected) in [(b'3', Some(true)), (b'2', Some(false)), (b'1', None), (b'4', None)] {
+        let table = [(b'4', Some(true)), (b'3', Some(false)), (b'2', Some(false)), (b'1', None), (b'5', None)];
+        for (version, expected) in table {
             octets[FAMILY.len()] = version;
             assert_eq!(read_front(&octets).ok().map(|front| front.is_current), expected, "{}", char::from(version));
         }
-        assert!(read_front(&octets).unwrap_err().contains("version 4"));
+        assert!(read_front(&octets).unwrap_err().contains("version 5"));
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! The engine inside the process: evidence and owners' networks in memory with a journal behind it, rates in memory alone. Each operation is whole and atomic.
+//! The engine inside the process: evidence, owners' networks and bans in memory with a journal behind it, rates in memory alone. Each operation is whole and atomic.
 //!
 //! | file | answers for |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | `memory` | what is remembered until its end |
 //! | `networks` | where accounts' owners log in |
 //! | `greylist` | who was seen once, and who came back |
+//! | `bans` | who is banned, and was lately |
 //! | `writer` | the one thread that writes: group commit, retries, sweep |
 //! | `disk` | the folder: lock, journal, and its replacement by a shorter one |
 //! | `table`, `shard` | the map in memory that is read, bounded, with its expiry |
@@ -17,6 +18,7 @@
 //! | `record` | what is in them |
 
 mod attempt;
+mod bans;
 pub(crate) mod disk;
 mod frame;
 mod greylist;
@@ -46,6 +48,7 @@ use self::rates::Rates;
 use self::record::{LOGIN_OCTETS_MAX, Record, subject_text};
 use self::table::Table;
 use self::writer::{GROUP_MAX, Job, Kept, Revocation, Shared, Writer};
+use crate::ban::{Ban, Begun, NewBan};
 use crate::charge::{AttemptCharges, Charge, Counted, Failure, Full, Level, NoRoom, RateCharge, RateKey};
 use crate::clock::{Answer, Clock, duration_micros};
 use crate::error::StateError;
@@ -305,6 +308,35 @@ impl Embedded {
     pub(crate) fn greylisted(&self, key: &GreylistKey<'_>, terms: GreylistTerms) -> Result<Greylisted, StateError> {
         self.shared.check_open()?;
         Ok(self.shared.table.greylist.ask(key, terms, self.now()))
+    }
+
+    /// See `Engine::ban`. It is written within a second.
+    pub(crate) fn ban(&self, new: &NewBan<'_>) -> Result<Begun, StateError> {
+        self.shared.check_open()?;
+        Ok(self.shared.table.bans.begin(new, self.now()))
+    }
+
+    /// See `State::ban_of`. Never waits.
+    pub(crate) fn ban_of(&self, addr: IpAddr) -> Result<Option<Ban>, StateError> {
+        self.shared.check_open()?;
+        Ok(self.shared.table.bans.of(addr, self.now()))
+    }
+
+    /// See `State::bans`.
+    pub(crate) fn bans(&self) -> Result<Vec<Ban>, StateError> {
+        self.shared.check_open()?;
+        Ok(self.shared.table.bans.all(self.now()))
+    }
+
+    /// See `State::bans_count`.
+    pub(crate) fn bans_count(&self) -> usize {
+        self.shared.table.bans.count(self.now())
+    }
+
+    /// See `State::lift`. It is written within a second.
+    pub(crate) fn lift(&self, which: Option<IpAddr>) -> Result<usize, StateError> {
+        self.shared.check_open()?;
+        Ok(self.shared.table.bans.lift(which, self.now()))
     }
 
     /// See `State::close`.

@@ -2,13 +2,14 @@
 //!
 //! | octets | |
 //! |---|---|
-//! | 1 | 1: this is so now; 2: this is gone; 3: a network of this account's owner; 4: as 1, with devices |
+//! | 1 | 1: this is so now; 2: this is gone; 3: a network of this account's owner; 4: as 1, with devices; 5: a ban; 6: who is not greylisted any more |
 //! | 2 | length of the login |
-//! | 16 | address (IPv4 as mapped) |
+//! | 16 | address (IPv4 as mapped); of who is not greylisted his digest |
 //! | 33 | only when it is so now: source, granted, expires, window until (microseconds), messages, recipients |
 //! | 1 and so many | only with devices: length of their names, the names with blanks between |
-//! | 16 | only of an owner's network: last login, end (microseconds) |
-//! | the rest | the login |
+//! | 16 | only of an owner's network: last login, end (microseconds); of who is not greylisted: last mail, end |
+//! | 17 | only of a ban: since, end (microseconds; 0: it is lifted), how often before |
+//! | the rest | the login; of a ban its reason |
 //!
 //! Numbers are little-endian.
 
@@ -28,6 +29,7 @@ const DELETE: u8 = 2;
 const NETWORK: u8 = 3;
 const PUT_OF_DEVICES: u8 = 4;
 const PASSED: u8 = 6;
+const BAN: u8 = 5;
 /// Longest list of devices, in octets: seven names of 32.
 const DEVICES_OCTETS_MAX: usize = 230;
 const KEY_OCTETS: usize = 19;
@@ -118,6 +120,28 @@ impl PassedRecord {
     pub(crate) const OCTETS: usize = KEY_OCTETS + ENDS_OCTETS;
 }
 
+/// A ban of an address. Times are microseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BanRecord {
+    /// An IPv4 address, or the first of an IPv6 /64.
+    pub(crate) addr: IpAddr,
+    /// Why, in 1 to [`LOGIN_OCTETS_MAX`] octets.
+    pub(crate) reason: Arc<str>,
+    /// When it began.
+    pub(crate) since: u64,
+    /// From then on it is over; 0: it was lifted.
+    pub(crate) ends: u64,
+    /// How many there were before it that were remembered when it began.
+    pub(crate) before: u8,
+}
+
+impl BanRecord {
+    /// How long one with this reason is in the journal.
+    pub(crate) fn octets(reason: &str) -> usize {
+        KEY_OCTETS + ENDS_OCTETS + 1 + reason.len()
+    }
+}
+
 /// One change of what lies on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -125,6 +149,7 @@ pub(crate) enum Change {
     Delete(Key),
     Network(NetworkRecord),
     Passed(PassedRecord),
+    Ban(BanRecord),
 }
 
 impl Record {
@@ -241,6 +266,13 @@ pub(crate) fn write(out: &mut Vec<u8>, change: &Change) {
             out.extend_from_slice(&seen.to_le_bytes());
             out.extend_from_slice(&ends.to_le_bytes());
         }
+        Change::Ban(BanRecord { addr, reason, since, ends, before }) => {
+            write_head(out, BAN, addr, reason);
+            out.extend_from_slice(&since.to_le_bytes());
+            out.extend_from_slice(&ends.to_le_bytes());
+            out.push(*before);
+            out.extend_from_slice(reason.as_bytes());
+        }
     }
 }
 
@@ -278,6 +310,11 @@ pub(crate) fn take(octets: &mut &[u8]) -> Option<Change> {
         PASSED if length == 0 => {
             let (seen, ends) = (take_number(octets)?, take_number(octets)?);
             Some(Change::Passed(PassedRecord { digest: key, seen, ends }))
+        }
+        BAN => {
+            let (since, ends) = (take_number(octets)?, take_number(octets)?);
+            let before = take_array::<1>(octets)?[0];
+            Some(Change::Ban(BanRecord { addr, since, ends, before, reason: take_login(octets, length)? }))
         }
         _ => None,
     }
@@ -352,7 +389,7 @@ mod tests {
         let numbers = any::<(u64, u64, u64, u32, u32)>();
         let devices = prop::option::of("[a-z]{1,20}( [a-z]{1,20}){0,3}");
         let whose = ("[a-z@.é]{1,40}", devices);
-        (any::<IpAddr>(), whose, numbers, 0u8..6, 0u8..4).prop_map(|(addr, (login, names), numbers, source, kind)| {
+        (any::<IpAddr>(), whose, numbers, 0u8..6, 0u8..5).prop_map(|(addr, (login, names), numbers, source, kind)| {
             let (granted, expires, window_until, messages, recipients) = numbers;
             let (addr, login) = (guard::canonical_ip(addr), Arc::from(login));
             let source = number_source(source).unwrap();
@@ -377,6 +414,7 @@ mod tests {
                     seen: granted,
                     ends: expires,
                 }),
+                3 => Change::Ban(BanRecord { addr, reason: login, since: granted, ends: expires, before: kind }),
                 _ => Change::Network(NetworkRecord { login, network: addr, seen: granted, ends: expires }),
             }
         })

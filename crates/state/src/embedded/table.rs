@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::bans::Bans;
 use super::greylist::Greylist;
 use super::networks::Networks;
 use super::record::{Change, Key, Record, Used, subject_text};
@@ -16,8 +17,9 @@ use crate::evidence::{KeptLogin, Recorded, Revoke};
 
 /// Each has its own lock and is written anew by itself.
 pub(crate) const SHARDS: usize = 64;
-/// What a journal is written anew from, one part after the other: the shards, the owners' networks, and who is not greylisted any more.
-pub(crate) const PARTS: usize = SHARDS + 2;
+/// What a journal is written anew from, one part after the other: the shards, the owners' networks, the bans, and who is not
+/// greylisted any more.
+pub(crate) const PARTS: usize = SHARDS + 3;
 /// A renewal that moves the expiry by less than this since the last write need not be written.
 const RENEWAL_UNWRITTEN_MICROS: u64 = 60_000_000;
 
@@ -35,6 +37,8 @@ pub(crate) struct Table {
     pub(crate) networks: Networks,
     /// The same.
     pub(crate) greylist: Greylist,
+    /// The same.
+    pub(crate) bans: Bans,
 }
 
 /// A lock whose holder panicked still guards whole values: every change below is made field by field at its end.
@@ -54,6 +58,7 @@ impl Table {
             shares: Mutex::new(Shares::new(grants_max.max(1))),
             networks: Networks::new(),
             greylist: Greylist::new(),
+            bans: Bans::new(),
         }
     }
 
@@ -88,7 +93,7 @@ impl Table {
         let key = match &change {
             Change::Put(record) => record.key(),
             Change::Delete(key) => key.clone(),
-            Change::Network(_) | Change::Passed(_) => return self.restore_beside(change),
+            Change::Network(_) | Change::Ban(_) | Change::Passed(_) => return self.restore_beside(change),
         };
         let mut shard = self.shard(key.addr);
         let grants = shard.grants.entry(key.addr).or_insert_with(|| Vec::with_capacity(1));
@@ -97,7 +102,7 @@ impl Table {
             (Change::Put(record), Some(place)) => grants[place] = Grant::saved(record),
             (Change::Put(record), None) => grants.push(Grant::saved(record)),
             (Change::Delete(_), Some(place)) => drop(grants.swap_remove(place)),
-            (Change::Delete(_) | Change::Network(_) | Change::Passed(_), _) => {}
+            (Change::Delete(_) | Change::Network(_) | Change::Ban(_) | Change::Passed(_), _) => {}
         }
         if grants.is_empty() {
             shard.grants.remove(&key.addr);
@@ -109,6 +114,7 @@ impl Table {
         match change {
             Change::Network(record) => self.networks.restore(record),
             Change::Passed(record) => self.greylist.restore(record),
+            Change::Ban(record) => self.bans.restore(record),
             Change::Put(_) | Change::Delete(_) => {}
         }
     }
@@ -120,6 +126,7 @@ impl Table {
         lock(&self.dirty).append(&mut noted);
         self.networks.clamp(now);
         self.greylist.clamp(now);
+        self.bans.clamp(now);
     }
 
     /// Indexes and bounds what was restored. Gives what had to make room.
@@ -155,7 +162,7 @@ impl Table {
     pub(crate) fn octets(&self) -> u64 {
         let octets = |grants: &Vec<Grant>| grants.iter().map(|grant| grant.record.octets() as u64).sum::<u64>();
         let grants: u64 = self.shards.iter().map(|shard| lock(shard).grants.values().map(octets).sum::<u64>()).sum();
-        grants + self.networks.octets() + self.greylist.octets()
+        grants + self.networks.octets() + self.bans.octets() + self.greylist.octets()
     }
 
     /// What a part has, as it must lie on disk; see [`PARTS`].
@@ -165,6 +172,9 @@ impl Table {
         }
         if part == SHARDS {
             return self.networks.records().into_iter().map(Change::Network).collect();
+        }
+        if part == SHARDS + 1 {
+            return self.bans.records().into_iter().map(Change::Ban).collect();
         }
         self.greylist.records().into_iter().map(Change::Passed).collect()
     }

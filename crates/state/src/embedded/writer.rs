@@ -340,7 +340,8 @@ impl Writer {
         let (shared, mut done) = (Arc::clone(&self.shared), Ok(()));
         let networks = self.shared.table.networks.take_noted().into_iter().map(Change::Network);
         let passed = self.shared.table.greylist.take_noted().into_iter().map(Change::Passed);
-        let beside = networks.chain(passed);
+        let bans = self.shared.table.bans.take_noted().into_iter().map(Change::Ban);
+        let beside = networks.chain(bans).chain(passed);
         let mut changes = keys.into_iter().map(|key| shared.table.change(key)).chain(beside).peekable();
         while changes.peek().is_some() {
             // Also after a failure: a grant is noted again only when it was asked for.

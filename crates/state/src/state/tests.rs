@@ -14,6 +14,7 @@ use crate::embedded::writer::GROUP_MAX;
 use crate::embedded::{Folder, record};
 use crate::gcra::Rate;
 
+mod bans;
 mod budget;
 mod charge;
 

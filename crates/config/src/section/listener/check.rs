@@ -20,6 +20,7 @@ pub(super) fn certificate(entry: &WrittenListener, certificate: Certificate, pat
 /// Whether its protocol has what is said.
 pub(super) fn protocol(listener: &Listener, path: &str, reading: &mut Reading<'_>) {
     proof(listener, path, reading);
+    hosts(listener, path, reading);
     if listener.protocol.is_interface() {
         return mta_interface(listener, path, reading);
     }
@@ -39,6 +40,18 @@ pub(super) fn protocol(listener: &Listener, path: &str, reading: &mut Reading<'_
     if listener.auth_required && listener.auth == AuthOffer::Never {
         let message = "a login is required but never offered";
         reading.wrong(&format!("{path}.auth"), message, "\"tls\", or auth_required = false");
+    }
+}
+
+/// Who asks as a mail server is one of `peers`.
+fn hosts(listener: &Listener, path: &str, reading: &mut Reading<'_>) {
+    if listener.protocol.is_interface() {
+        for (key, list) in [("allow", &listener.allow), ("deny", &listener.deny)] {
+            if !list.is_empty() {
+                let message = format!("{} is asked by its peers only", listener.protocol.name());
+                reading.wrong(&format!("{path}.{key}"), message, "list them in `peers`");
+            }
+        }
     }
 }
 

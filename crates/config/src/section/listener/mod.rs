@@ -2,9 +2,11 @@
 
 mod bind;
 mod check;
+mod hosts;
 mod offer;
 mod peers;
 
+pub use hosts::ListedClients;
 pub use offer::{AuthOffer, Protocol, RelayMode, TlsOffer};
 
 use super::permissions::Permissions;
@@ -32,6 +34,15 @@ pub struct WrittenListener {
     /// they are told of a client, loopback, and nothing wider than `relay.networks` may be.
     #[serde(default)]
     pub peers: Vec<String>,
+    /// For SMTP and POP3: clients that may connect whatever `deny` says, each entry a client list as in hosts.allow of TCP wrappers:
+    /// `192.0.2.`, `198.51.100.0/255.255.255.0`, `[2001:db8::]/32`, `.example.com`, `LOCAL`, `KNOWN`, `UNKNOWN`, `ALL`,
+    /// `… EXCEPT …`. A name counts only if DNS confirms it both ways. Default `[]`.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Clients that may not, in the same form; they are told 554. `["ALL"]`: nobody but those of `allow`. Whether a client is one of `allow`
+    /// may depend on a name that cannot be found out now: then it is told 421. Default `[]`.
+    #[serde(default)]
+    pub deny: Vec<String>,
     /// For `policy`, `milter` and `socketmap`: who decides about relaying. `"permit"`: this server; a grant answers OK. Without
     /// one, a recipient that the mail server does not have is refused where it says so: by `policy_context=foreign`, or to a
     /// milter by any mailer but those of its own (`local`, `virtual`, `lmtp`). In Postfix the policy service must then stand
@@ -80,8 +91,8 @@ pub struct WrittenListener {
     #[serde(default = "connections_per_client_max")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections_per_client_max: u32,
-    /// Wait before the greeting of SMTP, in milliseconds: who talks before it is no mail server, and is refused with 554.
-    /// 0 to 60,000. Default 0.
+    /// Wait before the greeting of SMTP, in milliseconds: who talks before it is no mail server, and is refused with 554. A
+    /// client that waited and behaved is greeted at once for 30 days. 0 to 60,000. Default 0.
     #[serde(default)]
     #[schemars(range(min = 0, max = 60_000))]
     pub greet_pause_ms: u32,
@@ -116,6 +127,8 @@ pub struct Listener {
     pub socket_mode: u32,
     /// Empty: everybody.
     pub peers: Vec<IpNet>,
+    pub allow: Vec<ListedClients>,
+    pub deny: Vec<ListedClients>,
     pub relay: RelayMode,
     pub secret_file: Option<PathBuf>,
     pub permissions: Permissions,
@@ -164,6 +177,8 @@ impl WrittenListener {
             unix: bound.unix,
             socket_mode: bind::socket_mode(&self.socket_mode, path, reading),
             peers: peers::meant(&self.peers, protocol, path, reading),
+            allow: hosts::meant(&self.allow, &format!("{path}.allow"), reading),
+            deny: hosts::meant(&self.deny, &format!("{path}.deny"), reading),
             relay: self.relay.unwrap_or(RelayMode::Restrict),
             secret_file: self.secret_file.as_ref().map(|file| reading.below(file)),
             permissions: self.permissions,

@@ -38,6 +38,10 @@ pub struct WrittenRelay {
     /// `ip-allow`, `name-allow`. Each entry counts as if it stood in `relay.clients` or `domains.relay`, and is checked like them.
     /// Default `[]`.
     pub maps: Vec<String>,
+    /// What is done if an address that may relay by itself shows more than 10 HELO names and more than 10 unrelated sender domains within an
+    /// hour, so that strangers seem to come through it: `"off"`, `"observe"` tells the log (`trust_collapsed`), `"enforce"` also takes
+    /// its right away until it was quiet for an hour or the configuration is read again. Default `"observe"`.
+    pub identity_collapse: IdentityCollapse,
     /// POP before SMTP: a POP login lets its address relay for a while, as that account.
     pub pop: WrittenPop,
     /// DRAC: other POP servers tell of logins at theirs.
@@ -58,9 +62,23 @@ pub struct Relay {
     pub sender_domains: Vec<SenderDomains>,
     pub clients: Vec<Client>,
     pub maps: Vec<MapFile>,
+    pub identity_collapse: IdentityCollapse,
     pub pop: Pop,
     pub drac: Drac,
     pub export: Option<Export>,
+}
+
+/// `relay.identity_collapse`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdentityCollapse {
+    /// Nothing.
+    Off,
+    /// It is told.
+    #[default]
+    Observe,
+    /// The right of the address is taken away.
+    Enforce,
 }
 
 /// One of `relay.networks`.
@@ -115,7 +133,8 @@ impl WrittenRelay {
         let drac = self.drac.meant(reading);
         let export = self.export.as_ref();
         let export = export.and_then(|text| export::meant(text, reading));
-        Relay { networks, sender_domains, clients, maps, pop, drac, export }
+        let identity_collapse = self.identity_collapse;
+        Relay { networks, sender_domains, clients, maps, identity_collapse, pop, drac, export }
     }
 }
 

@@ -89,8 +89,8 @@ fn a_long_journal_is_written_anew_between_the_groups() {
             assert_eq!(again(copied(dir.path()).path()), records(&table), "a crash in step {steps}");
         }
     }
-    // The shards, the owners' networks, who is not greylisted, and the end.
-    assert_eq!(steps as usize, SHARDS + 3);
+    // The shards, the owners' networks, the bans, who is not greylisted, and the end.
+    assert_eq!(steps as usize, SHARDS + 4);
     let after = disk.journal.as_ref().unwrap().octets();
     assert!(after < before / 4, "{before} octets became {after}");
     add(&mut disk, &table, 50_000..50_001);
