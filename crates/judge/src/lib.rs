@@ -10,7 +10,7 @@
 //! | `judging` | drives a case through the guard |
 //! | `gather`, `facts`, `client_name` | what the guard must know, looked up at once with one deadline |
 //! | `harvest` | how many recipients that nobody is a client may try |
-//! | `identity` | whether an address that is trusted by itself is still one site's |
+//! | `identity`, `trust` | whether an address that is trusted by itself is still one site's |
 //! | `hosts` | who may connect by a listener's own lists |
 //! | `offence` | what brings a client a ban |
 //! | `files` | work on mailboxes, which may hang |
@@ -49,6 +49,7 @@ pub mod session;
 pub mod sources;
 pub mod tables;
 pub mod terms;
+mod trust;
 
 pub use bench::Judge;
 pub use case::{Case, Connected, Login, Told};
