@@ -195,10 +195,8 @@ impl Origin {
     }
 
     /// What could not be counted changes nothing of the login that it was about.
-    fn counted<T>(&self, done: Result<T, StateError>) {
-        if let Err(error) = done {
-            warn!(session = %self.session, %error, "login uncounted");
-        }
+    fn counted<T>(&self, done: Result<T, StateError>) -> Option<T> {
+        done.inspect_err(|error| warn!(session = %self.session, %error, "login uncounted")).ok()
     }
 
     async fn succeeded(&self, login: &str, device: Option<&Device>, way: &str) {
@@ -239,9 +237,7 @@ impl Origin {
         let login = self.known(tried.login);
         let guess = self.guess(&login, tried.guess);
         let failed = self.sources.state.auth_failed(&TriedLogin { addr: self.ip, login: &login, guess }).await;
-        let guesses = u32::from(matches!(failed, Ok(Counted::New)));
-        self.counted(failed);
-        self.guessed(guesses).await;
+        self.guessed(u32::from(self.counted(failed) == Some(Counted::New))).await;
         self.log_failed(tried, why);
     }
 
@@ -448,7 +444,9 @@ impl Auth {
                 // What was asked for has been shown: it counts at the account, too.
                 Some(attempt) => self.origin.guessed(attempt.failed()).await,
                 None if self.was_no_guess() => {}
-                None => self.origin.counted(self.origin.sources.state.auth_abused(self.origin.ip).await),
+                None => {
+                    self.origin.counted(self.origin.sources.state.auth_abused(self.origin.ip).await);
+                }
             }
             return Outcome::Malformed;
         }

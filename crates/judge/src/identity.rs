@@ -12,13 +12,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use config::IdentityCollapse;
 use keep::BoundedMap;
-use smtp::Host;
-use tracing::warn;
-
-use super::bench::Judge;
-use super::case::{Case, Login};
 
 /// Trusted addresses that are looked at; of more, those that were quiet longest are forgotten.
 const ADDRESSES_MAX: usize = 4_096;
@@ -48,15 +42,15 @@ struct Shown {
 
 /// What an address shows with one command.
 #[derive(Debug, Clone, Copy)]
-struct Showing<'a> {
-    client: IpAddr,
-    helo: Option<&'a str>,
-    domain: Option<&'a str>,
+pub(super) struct Showing<'a> {
+    pub(super) client: IpAddr,
+    pub(super) helo: Option<&'a str>,
+    pub(super) domain: Option<&'a str>,
 }
 
 /// What that comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Identity {
+pub(super) enum Identity {
     /// One site's.
     Whole,
     /// Too many, and this is the first to say so.
@@ -82,7 +76,8 @@ impl Identities {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn show(&self, showing: Showing<'_>, now: Instant) -> Identity {
+    /// What the address comes to with this.
+    pub(super) fn show(&self, showing: Showing<'_>, now: Instant) -> Identity {
         let mut all = self.lock();
         let is_collapsed = |shown: &Shown| u64::from(shown.collapsed_until.is_some_and(|until| now < until));
         let shown = all.entry(showing.client, is_collapsed);
@@ -105,30 +100,6 @@ impl Identities {
             }
         }
         if shown.collapsed_until.is_some_and(|until| now < until) { Identity::Collapsed } else { Identity::Whole }
-    }
-}
-
-/// Looks at what the client shows, and says whether it is trusted by itself still.
-pub(super) fn look(judge: Judge<'_>, case: &mut Case) {
-    let mode = judge.terms.settings.relay.identity_collapse;
-    let listed = case.client().filter(|client| judge.policy.relay.is_listed_client(*client));
-    let (Some(client), true) = (listed, matches!(case.login, Login::Nobody) && mode != IdentityCollapse::Off) else {
-        return case.guard.trust();
-    };
-    let domain = case.reverse_path().and_then(|path| match &path.mailbox()?.host {
-        Host::Domain(domain) => Some(domain.as_str()),
-        _ => None,
-    });
-    let showing = Showing { client, helo: case.guard.helo(), domain };
-    let identity = judge.sources.identities.show(showing, Instant::now());
-    if identity == Identity::CollapsedNow {
-        let enforced = mode == IdentityCollapse::Enforce;
-        warn!(session = %case.session, %client, enforced, note = "strangers may come through this address: list the real clients", "trust collapsed");
-    }
-    if identity != Identity::Whole && mode == IdentityCollapse::Enforce {
-        case.guard.distrust();
-    } else {
-        case.guard.trust();
     }
 }
 

@@ -14,7 +14,7 @@ use super::bench::Judge;
 use super::case::Case;
 use super::gather::Wanted;
 use super::reserve::Places;
-use super::{gather, harvest, identity, report, reserve};
+use super::{gather, harvest, report, reserve, trust};
 
 /// Rounds of gathering for one command; the guard needs fewer, so reaching it is a fault of ours.
 const ROUNDS_MAX: usize = 10;
@@ -86,7 +86,7 @@ impl Judge<'_> {
     }
 
     async fn decide(&self, case: &mut Case, mut command: Command<'_>) -> Decision {
-        identity::look(*self, case);
+        trust::look(*self, case);
         let mut places = Places::default();
         let verdict = self.drive(case, &mut command, &mut places).await;
         let refused = report::tell(*self, case, &command, &verdict);

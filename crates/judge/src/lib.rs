@@ -11,7 +11,7 @@
 //! | `gather`, `facts`, `client_name` | what the guard must know, looked up at once with one deadline |
 //! | `greylist` | whether a stranger came back |
 //! | `harvest` | how many recipients that nobody is a client may try |
-//! | `identity` | whether an address that is trusted by itself is still one site's |
+//! | `identity`, `trust` | whether an address that is trusted by itself is still one site's |
 //! | `hosts` | who may connect by a listener's own lists |
 //! | `offence` | what brings a client a ban |
 //! | `files` | work on mailboxes, which may hang |
@@ -51,6 +51,7 @@ pub mod session;
 pub mod sources;
 pub mod tables;
 pub mod terms;
+mod trust;
 
 pub use bench::Judge;
 pub use case::{Case, Connected, Login, Told};

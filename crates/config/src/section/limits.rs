@@ -48,7 +48,7 @@ pub struct WrittenLimits {
     #[schemars(range(min = 60, max = 3_600))]
     pub pop3_timeout_secs: u32,
     /// Connections at a time of one client over all SMTP and POP3 listeners: an IPv4 address or an IPv6 /64. With more it is answered
-    /// with 421 `too-many-connections`. Not for `relay.networks`, `relay.client_map`, listed proxies and this machine.
+    /// with 421 `too-many-connections`. Not for `relay.networks`, `relay.clients` by address, listed proxies and this machine.
     /// 1 to 1,000,000. Default 200.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections_per_client: u32,
