@@ -14,6 +14,12 @@ use crate::resolver::{Absolute, Resolver, address};
 const NAMES_MAX: usize = 4;
 
 impl Resolver {
+    /// The PTR names of an address, as many as are looked at, whether or not they lead back to it.
+    pub async fn names(&self, ip: IpAddr) -> Answer<Vec<Domain>> {
+        let found = self.look_up(Name::from(ip.to_canonical()), RecordType::PTR, self.deadline()).await;
+        found.map(|names| names.iter().take(NAMES_MAX).filter_map(domain).collect())
+    }
+
     /// The first name of an address that leads back to it. One deadline for all that is asked.
     pub async fn confirmed_name(&self, ip: IpAddr) -> Answer<Domain> {
         let (ip, deadline) = (ip.to_canonical(), self.deadline());
