@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `fact` | what is known, and *unknown* as an answer of its own |
 //! | `attested` | what is believed because somebody vouched for it: logins, POP logins, names |
+//! | `reputation` | what DNS lists and SPF say, as values |
 //! | `facts` | the table of facts, how long each counts, and what is known |
 //! | `policy` | who may relay as the operator wrote it, and the dangers for which it does not start |
 //! | `rule` | rules: conditions, actions, weights, modes |
@@ -40,6 +41,7 @@ pub mod never_granted;
 pub mod policy;
 pub mod reason;
 pub mod record;
+pub mod reputation;
 pub mod rule;
 mod serial;
 pub mod trace;
@@ -61,6 +63,7 @@ pub use line::ConfigLine;
 pub use policy::{Danger, DracSenders, Policy, RelayPolicy, RelayPolicySpec, SenderPattern};
 pub use reason::Reason;
 pub use record::{Decided, Record};
+pub use reputation::{Listing, SpfResult};
 pub use rule::Part;
 pub use trace::Trace;
 pub use verdict::{Outcome, Recipient, Refusal, Verdict};

@@ -17,6 +17,7 @@ use super::bench::Judge;
 use super::case::{Case, Login, Seen, Told};
 use super::client_name::confirmed_name;
 use super::facts;
+use super::reputation;
 use super::tables::Subjects;
 
 /// How long one stage may wait for what it must know.
@@ -115,6 +116,11 @@ impl Gathering<'_, '_> {
                 let Some(client) = self.case.client() else { return Fact::Known(Value::ClientName(None)) };
                 confirmed_name(sources.dns.as_deref(), client).await.map(Value::ClientName)
             }
+            FactName::Listings => Fact::Known(Value::Listings(reputation::of_client(self.judge, self.case).await)),
+            FactName::DomainListings => {
+                Fact::Known(Value::DomainListings(reputation::of_domain(self.judge, self.case).await))
+            }
+            FactName::Spf => reputation::spf(self.judge, self.case).await.map(Value::Spf),
             FactName::HopRefusal => {
                 let mailbox = self.command.forward_path().and_then(|path| path.mailbox());
                 facts::hop_refusal(&sources.state, mailbox).await.map(Value::HopRefusal)

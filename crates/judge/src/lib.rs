@@ -8,7 +8,7 @@
 //! | `case` | what is known of a connection, over its commands |
 //! | `bench` | by what a case is judged |
 //! | `judging` | drives a case through the guard |
-//! | `gather`, `facts`, `client_name` | what the guard must know, looked up at once with one deadline |
+//! | `gather`, `facts`, `client_name`, `reputation` | what the guard must know, looked up at once with one deadline |
 //! | `harvest` | how many recipients that nobody is a client may try |
 //! | `files` | work on mailboxes, which may hang |
 //! | `forwards` | how much aliases send on for strangers |
@@ -38,6 +38,7 @@ pub mod quota;
 pub mod records;
 mod reply;
 mod report;
+mod reputation;
 pub mod reserve;
 pub mod session;
 pub mod sources;

@@ -10,7 +10,10 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 pub use row::{Absence, FactName, Row, Scope, Source, Value};
-pub(crate) use row::{CLIENT_NAME, ENTRIES, HOP_REFUSAL, HOSTING, Key, LOGIN, OWNERS, POP_EVIDENCE, SENDER_HOSTED};
+pub(crate) use row::{
+    CLIENT_NAME, DOMAIN_LISTINGS, ENTRIES, HOP_REFUSAL, HOSTING, Key, LISTINGS, LOGIN, OWNERS, POP_EVIDENCE,
+    SENDER_HOSTED, SPF,
+};
 
 use crate::fact::{Fact, Fault};
 

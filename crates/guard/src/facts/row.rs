@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::attested::{ConfirmedName, Login, PopEvidence};
 use crate::fact::{Fact, Fault};
 use crate::hosting::Hosting;
+use crate::reputation::{Listing, SpfResult};
 use crate::rule::Entry;
 
 /// How long an answer counts. What somebody may do (login, evidence, owners) is asked anew at each command; what is held
@@ -130,6 +131,12 @@ rows! {
     PopEvidence POP_EVIDENCE(Vec<PopEvidence>) "pop-evidence", Command, NoRight, State, after [];
     /// Whether the next hop of a relay domain said lately that it has no such recipient.
     HopRefusal HOP_REFUSAL(bool) "hop-refusal", Command, NoWeight, State, after [];
+    /// The lists that have the client's address; what is unknown is not among them.
+    Listings LISTINGS(Vec<Listing>) "listings", Connection, NoWeight, Dns, after [];
+    /// The lists that have the domain of the reverse-path, or the greeting name where that is null.
+    DomainListings DOMAIN_LISTINGS(Vec<Listing>) "domain-listings", Transaction, NoWeight, Dns, after [];
+    /// What SPF says of the reverse-path and the client.
+    Spf SPF(SpfResult) "spf", Transaction, NoWeight, Dns, after [];
     /// What access maps have of the client, its greeting, the reverse-path and the recipient. In memory, so it is asked at each
     /// command: a reload counts at once.
     Entries ENTRIES(Vec<Entry>) "entries", Command, NoWeight, Maps, after [Login, ClientName];

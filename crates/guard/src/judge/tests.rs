@@ -151,6 +151,9 @@ impl World {
             FactName::PopEvidence => self.pop.clone().map(Value::PopEvidence),
             FactName::HopRefusal => Fact::Known(Value::HopRefusal(self.hop_refusal)),
             FactName::Entries => Fact::Known(Value::Entries(Vec::new())),
+            FactName::Listings => Fact::Known(Value::Listings(Vec::new())),
+            FactName::DomainListings => Fact::Known(Value::DomainListings(Vec::new())),
+            FactName::Spf => Fact::Known(Value::Spf(crate::SpfResult::None)),
         }
     }
 
@@ -217,6 +220,9 @@ fn need_name(fact: FactName) -> &'static str {
         FactName::PopEvidence => "pop",
         FactName::HopRefusal => "hop-refusal",
         FactName::Entries => "entries",
+        FactName::Listings => "listings",
+        FactName::DomainListings => "domain-listings",
+        FactName::Spf => "spf",
     }
 }
 
