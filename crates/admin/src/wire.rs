@@ -1,6 +1,10 @@
 //! What goes over the admin API. Times are RFC 3339 in UTC. Nothing here shows a stored secret; what carries a new one has
 //! no `Debug`.
 
+mod dnsbl;
+
+pub use dnsbl::DnsList;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

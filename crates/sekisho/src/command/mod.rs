@@ -5,6 +5,7 @@ mod checkpassword;
 mod client;
 mod config;
 pub mod connection;
+mod dnsbl;
 mod docs;
 mod doctor;
 mod drac;
@@ -56,6 +57,7 @@ fn run(line: Sekisho) -> Result<(), Fault> {
         Command::Domain(command) => client::block_on(names::domain(command, global)),
         Command::Alias(command) => client::block_on(names::alias(command, global)),
         Command::Session(command) => client::block_on(session::run(command, global)),
+        Command::Dnsbl(command) => client::block_on(dnsbl::run(command, global)),
         Command::Grant(command) => client::block_on(grant::run(command, global)),
         Command::Queue(command) => client::block_on(queue::run(command, global)),
         Command::Log(command) => client::block_on(log::run(command, global)),
