@@ -8,6 +8,7 @@ mod accounts;
 pub mod audit;
 mod bans;
 pub mod client;
+mod dnsbl;
 mod error;
 mod grants;
 mod names;
@@ -64,6 +65,8 @@ pub struct Server {
     pub configuration: Box<dyn Fn() -> wire::Configuration + Send + Sync>,
     /// Who is connected.
     pub sessions: Box<dyn Fn() -> Vec<wire::Session> + Send + Sync>,
+    /// The lists in DNS, and how they stand.
+    pub lists: Box<dyn Fn() -> Vec<wire::DnsList> + Send + Sync>,
     /// Ends sessions; says how many.
     pub cut: Box<dyn Fn(&WhichSessions) -> usize + Send + Sync>,
 }
@@ -98,6 +101,7 @@ pub fn router(backend: Backend) -> Router {
         .route("/v1/grants", get(grants::list).post(grants::add).delete(grants::revoke))
         .route("/v1/bans", get(bans::list).post(bans::add).delete(bans::lift))
         .route("/v1/sessions", get(sessions::list).delete(sessions::cut))
+        .route("/v1/dnsbl", get(dnsbl::list))
         .route("/v1/queue", get(queue::list))
         .route("/v1/queue/stats", get(queue::stats))
         .route("/v1/queue/{id}", get(queue::show).delete(queue::delete))
@@ -172,6 +176,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         bans::lift,
         sessions::list,
         sessions::cut,
+        dnsbl::list,
         queue::list,
         queue::stats,
         queue::show,

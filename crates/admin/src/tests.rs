@@ -45,6 +45,7 @@ impl Api {
                 configuration: json!({ "hostname": "mail.example.test" }),
             }),
             sessions: Box::new(Vec::new),
+            lists: Box::new(Vec::new),
             cut: Box::new(|_| 0),
             never: Box::new(|address| never().why(address)),
             reload: Box::new(|| Box::pin(async { Err("t.toml:1:1: no".to_owned()) })),

@@ -2,8 +2,10 @@
 //! no `Debug`.
 
 mod bans;
+mod dnsbl;
 
 pub use bans::{Ban, NewBan};
+pub use dnsbl::DnsList;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

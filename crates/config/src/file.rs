@@ -12,6 +12,7 @@ use crate::section::auth::{Auth, WrittenAuth};
 use crate::section::delivery::{Delivery, WrittenDelivery};
 use crate::section::directory::{Directory, WrittenDirectory};
 use crate::section::dns::{Dns, WrittenDns};
+use crate::section::dnsbl::{self, Dnsbl, WrittenDnsbl};
 use crate::section::domains::{Domains, WrittenDomains};
 use crate::section::guard::{Guard, WrittenGuard};
 use crate::section::limits::{Limits, WrittenLimits};
@@ -83,6 +84,9 @@ pub struct File {
     /// Name servers.
     #[serde(default)]
     pub dns: WrittenDns,
+    /// Lists in DNS that are asked about strangers who send to recipients of ours. None, unless it is said here.
+    #[serde(default)]
+    pub dnsbl: Vec<WrittenDnsbl>,
     /// The log: one line per event.
     #[serde(default)]
     pub log: WrittenLog,
@@ -118,6 +122,7 @@ pub struct Settings {
     pub spool: Spool,
     pub delivery: Delivery,
     pub dns: Dns,
+    pub dnsbl: Vec<Dnsbl>,
     pub log: Log,
     pub admin: Admin,
 }
@@ -145,6 +150,7 @@ impl File {
             spool: self.spool.meant(reading),
             delivery: self.delivery.meant(reading),
             dns: self.dns.meant(reading),
+            dnsbl: dnsbl::meant(&self.dnsbl, reading),
             log: self.log.meant(reading),
             admin: self.admin.meant(reading),
         }

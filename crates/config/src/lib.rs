@@ -31,6 +31,7 @@ pub use section::auth::Auth;
 pub use section::delivery::{Delivery, Local, Remote, Smarthost, SmarthostLogin, SmarthostTls};
 pub use section::directory::Directory;
 pub use section::dns::Dns;
+pub use section::dnsbl::{Code, Codes, Dnsbl, ListKind, is_listing};
 pub use section::domains::{Domains, RelayDomain};
 pub use section::guard::Guard;
 pub use section::limits::Limits;

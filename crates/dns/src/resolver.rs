@@ -1,7 +1,7 @@
 //! Asks DNS: each question has a deadline, and goes to the cache first.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,9 @@ use crate::counters::{Counters, Counts, count};
 
 /// Records of one answer that are looked at; the rest of a longer one is left out.
 const RECORDS_MAX: usize = 50;
+
+/// Records that a library's own handle remembers, see [`Resolver::for_library`].
+const LIBRARY_RECORDS_MAX: u64 = 8_192;
 
 /// Whom to ask, and how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +39,7 @@ pub struct SetupError(String);
 /// Asks DNS. One for the whole program, so that all share its cache and are counted together.
 pub struct Resolver {
     dns: TokioResolver,
+    for_library: TokioResolver,
     timeout: Duration,
     answers: Answers,
     counters: Counters,
@@ -50,19 +54,20 @@ impl fmt::Debug for Resolver {
 impl Resolver {
     /// Reads the system's name servers if none are named. Asks nobody yet.
     pub fn new(settings: &Settings) -> Result<Self, SetupError> {
-        let failed = |error: NetError| SetupError(error.to_string());
-        let mut builder = if settings.servers.is_empty() {
-            TokioResolver::builder_tokio().map_err(failed)?
-        } else {
-            TokioResolver::builder_with_config(config(&settings.servers), TokioRuntimeProvider::default())
-        };
-        let options = builder.options_mut();
-        // A lost datagram is asked for again before our own deadline.
-        options.timeout = settings.timeout / 3;
-        options.ndots = 0;
-        options.cache_size = 0;
-        let dns = builder.build().map_err(failed)?;
-        Ok(Self { dns, timeout: settings.timeout, answers: Answers::new(), counters: Counters::default() })
+        let (dns, for_library) = (handle(settings, 0)?, handle(settings, LIBRARY_RECORDS_MAX)?);
+        let timeout = settings.timeout;
+        Ok(Self { dns, for_library, timeout, answers: Answers::new(), counters: Counters::default() })
+    }
+
+    /// The same name servers for a library that asks them itself: with a bounded cache of its own, and outside of our counters
+    /// and deadline, so whoever hands it on counts what it does and ends it in time.
+    pub fn for_library(&self) -> TokioResolver {
+        self.for_library.clone()
+    }
+
+    /// Longest wait for one look-up.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// The hosts that take mail for a domain, as they stand in DNS.
@@ -82,6 +87,16 @@ impl Resolver {
             (Answer::Failed(failure), _) | (_, Answer::Failed(failure)) => Answer::Failed(failure),
             (Answer::None, Answer::None) => Answer::None,
         }
+    }
+
+    /// The IPv4 addresses under a name, which need be no host's: what a DNS list answers stands there (RFC 5782 §2.1).
+    pub async fn ipv4(&self, name: &str) -> Answer<Vec<Ipv4Addr>> {
+        self.look_up(Absolute(name), RecordType::A, self.deadline()).await.map(|records| list(&records, ipv4))
+    }
+
+    /// The texts under a name, each with its strings joined (RFC 7208 §3.3).
+    pub async fn texts(&self, name: &str) -> Answer<Vec<Vec<u8>>> {
+        self.look_up(Absolute(name), RecordType::TXT, self.deadline()).await.map(|records| list(&records, text))
     }
 
     /// How much was asked since the start.
@@ -146,6 +161,22 @@ impl Resolver {
     }
 }
 
+/// Asks the servers of the settings, and keeps so many records itself.
+fn handle(settings: &Settings, records_max: u64) -> Result<TokioResolver, SetupError> {
+    let failed = |error: NetError| SetupError(error.to_string());
+    let mut builder = if settings.servers.is_empty() {
+        TokioResolver::builder_tokio().map_err(failed)?
+    } else {
+        TokioResolver::builder_with_config(config(&settings.servers), TokioRuntimeProvider::default())
+    };
+    let options = builder.options_mut();
+    // A lost datagram is asked for again before our own deadline.
+    options.timeout = settings.timeout / 3;
+    options.ndots = 0;
+    options.cache_size = records_max;
+    builder.build().map_err(failed)
+}
+
 fn config(servers: &[SocketAddr]) -> ResolverConfig {
     let name_servers = servers.iter().map(|server| {
         let mut config = NameServerConfig::udp_and_tcp(server.ip());
@@ -186,6 +217,20 @@ fn exchange(data: &RData) -> Option<Exchange> {
             let host = mx.exchange.to_ascii().trim_end_matches('.').to_ascii_lowercase();
             Some(Exchange { preference: mx.preference, host })
         }
+        _ => None,
+    }
+}
+
+fn ipv4(data: &RData) -> Option<Ipv4Addr> {
+    match data {
+        RData::A(address) => Some(address.0),
+        _ => None,
+    }
+}
+
+fn text(data: &RData) -> Option<Vec<u8>> {
+    match data {
+        RData::TXT(text) => Some(text.txt_data.iter().flatten().copied().collect()),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use dns::{Answer, Counts, Exchange, Failure, Resolver, Settings};
-use name_server::Record::{A, Mx, Ptr};
+use name_server::Record::{A, Mx, Ptr, Txt};
 use name_server::{NameServer, Record, reverse};
 
 const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
@@ -85,6 +85,28 @@ async fn a_name_counts_if_it_leads_back() {
         let (_server, dns) = asking(&zone).await;
         assert_eq!(dns.confirmed_name(HERE.into()).await, expected);
     }
+}
+
+#[tokio::test]
+async fn lists_and_texts_are_asked_for_like_all_else() {
+    let ptr: &'static str = reverse(HERE.into()).leak();
+    let zone = [
+        ("7.2.0.192.list.example.", A(Ipv4Addr::new(127, 0, 0, 2))),
+        ("7.2.0.192.list.example.", A(Ipv4Addr::new(127, 0, 0, 4))),
+        ("d.example.", Txt("v=spf1 |-all")),
+        (ptr, Ptr("a.example")),
+        (ptr, Ptr("b.example")),
+    ];
+    let (server, dns) = asking(&zone).await;
+    let listed = vec![Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 0, 0, 4)];
+    for _ in 0..2 {
+        assert_eq!(dns.ipv4("7.2.0.192.list.example").await, Answer::Found(listed.clone()));
+        assert_eq!(dns.ipv4("8.2.0.192.list.example").await, Answer::None);
+        assert_eq!(dns.texts("d.example").await, Answer::Found(vec![b"v=spf1 -all".to_vec()]));
+        let names = ["a.example", "b.example"].map(|name| smtp::Domain::parse(name).unwrap());
+        assert_eq!(dns.names(HERE.into()).await, Answer::Found(names.to_vec()));
+    }
+    assert_eq!(server.asked(), 4);
 }
 
 fn name_with_dot(name: &str) -> &'static str {

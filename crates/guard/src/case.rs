@@ -8,11 +8,11 @@ use smtp::address::ReversePath;
 use crate::attested::ConfirmedName;
 use crate::effects::Effects;
 use crate::fact::Fact;
-use crate::facts::{CLIENT_NAME, Facts, Of, PTR_NAMES, SPF};
+use crate::facts::{CLIENT_NAME, DOMAIN_LISTINGS, Facts, Key, LISTINGS, Of, PTR_NAMES, SPF};
 use crate::hearing::Counted;
 use crate::ip::canonical_ip;
 use crate::reason::Reason;
-use crate::reputation::SpfResult;
+use crate::reputation::{Listing, SpfResult};
 use crate::standing::PtrName;
 
 /// A connection, as every interface drives it. Another client (XCLIENT) is another case.
@@ -203,18 +203,19 @@ impl Case {
 
     /// What DNS calls the client's address, if it was asked and found out.
     pub fn ptr_name(&self) -> Option<&PtrName> {
-        match self.facts.read(&PTR_NAMES, Of::Case)?.fact {
-            Fact::Known(name) => Some(name),
-            Fact::Unknown(_) => None,
-        }
+        known(&self.facts, &PTR_NAMES)
     }
 
-    /// What SPF says of the transaction, if it was asked and found out.
+    /// The lists that have the client or a domain of the open transaction, as far as they were asked.
+    pub fn listings(&self) -> impl Iterator<Item = &Listing> {
+        let client = known(&self.facts, &LISTINGS);
+        let domain = self.greeting.transaction.as_ref().and_then(|open| known(&open.facts, &DOMAIN_LISTINGS));
+        client.into_iter().chain(domain).flatten()
+    }
+
+    /// What SPF says of the open transaction, if it was asked.
     pub fn spf(&self) -> Option<SpfResult> {
-        match self.greeting.transaction.as_ref()?.facts.read(&SPF, Of::Case)?.fact {
-            Fact::Known(result) => Some(*result),
-            Fact::Unknown(_) => None,
-        }
+        known(&self.greeting.transaction.as_ref()?.facts, &SPF).copied()
     }
 
     /// What the client calls itself.
@@ -302,6 +303,14 @@ impl Case {
     pub fn is_charged(&self) -> bool {
         let counted = self.greeting.transaction.as_ref().map(|transaction| transaction.counted).unwrap_or_default();
         counted != Counted::default()
+    }
+}
+
+/// A fact of the case that was asked for and is known.
+fn known<'f, T: 'static>(facts: &'f Facts, key: &Key<T>) -> Option<&'f T> {
+    match facts.read(key, Of::Case)?.fact {
+        Fact::Known(value) => Some(value),
+        Fact::Unknown(_) => None,
     }
 }
 

@@ -18,6 +18,7 @@ use super::case::{Case, Login, Seen, Told};
 use super::client_name::{confirmed_name, ptr_name, sender_domain};
 use super::facts;
 use super::greylist::{self, Stranger};
+use super::reputation;
 use super::tables::Subjects;
 
 /// How long one stage may wait for what it must know.
@@ -124,7 +125,11 @@ impl Gathering<'_, '_> {
                 sender_domain(sources.dns.as_deref(), self.case.reverse_path()).await.map(Value::SenderDomain)
             }
             FactName::Greylist => self.greylist().await.map(Value::Greylist),
-            FactName::Listings | FactName::DomainListings | FactName::Spf => Fact::Unknown(Fault::Unavailable("dns")),
+            FactName::Listings => Fact::Known(Value::Listings(reputation::of_client(self.judge, self.case).await)),
+            FactName::DomainListings => {
+                Fact::Known(Value::DomainListings(reputation::of_domain(self.judge, self.case).await))
+            }
+            FactName::Spf => reputation::spf(self.judge, self.case).await.map(Value::Spf),
             FactName::HopRefusal => {
                 let mailbox = self.command.forward_path().and_then(|path| path.mailbox());
                 facts::hop_refusal(&sources.state, mailbox).await.map(Value::HopRefusal)

@@ -8,7 +8,7 @@
 //! | `case` | what is known of a connection, over its commands |
 //! | `bench` | by what a case is judged |
 //! | `judging` | drives a case through the guard |
-//! | `gather`, `facts`, `client_name` | what the guard must know, looked up at once with one deadline |
+//! | `gather`, `facts`, `client_name`, `reputation` | what the guard must know, looked up at once with one deadline |
 //! | `greylist` | whether a stranger came back |
 //! | `harvest` | how many recipients that nobody is a client may try |
 //! | `identity`, `trust` | whether an address that is trusted by itself is still one site's |
@@ -46,6 +46,7 @@ pub mod quota;
 pub mod records;
 mod reply;
 mod report;
+mod reputation;
 pub mod reserve;
 pub mod session;
 pub mod sources;

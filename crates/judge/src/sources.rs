@@ -18,6 +18,8 @@ pub struct Sources {
     pub state: Arc<State>,
     /// Names of clients, and where mail goes; `None`: there are no name servers.
     pub dns: Option<Arc<dns::Resolver>>,
+    /// What lists and SPF say of clients and domains.
+    pub reputation: reputation::Reputation,
     /// Who follows decisions.
     pub records: Records,
     /// What trusted addresses show of who is behind them.

@@ -42,10 +42,12 @@ impl Bench {
         let text = config::Text { name: "t.toml", text: &text, base_dir: dir.path() };
         let settings = config::parse(&text, &[]).unwrap_or_else(|report| panic!("{report}")).settings;
         let asked = dns::Settings { servers: vec![dead.local_addr().unwrap()], timeout: Duration::from_millis(300) };
+        let dns = Arc::new(dns::Resolver::new(&asked).unwrap());
         let sources = Sources {
+            reputation: reputation::Reputation::new(Some(&dns)),
             directory: Arc::new(accounts(dir.path()).await),
             state: Arc::new(State::open(dir.path().join("state")).unwrap()),
-            dns: Some(Arc::new(dns::Resolver::new(&asked).unwrap())),
+            dns: Some(dns),
             records: Records::default(),
             identities: crate::identity::Identities::default(),
             files: crate::Files::default(),
@@ -119,6 +121,27 @@ async fn a_hundred_recipients_ask_once_for_the_name() {
     assert_eq!(bench.names_asked(), 1, "the next transaction knows it, too");
     let _ = bench.rcpt(&mut bench.case("<>"), "<b@elsewhere.example>").await;
     assert_eq!(bench.names_asked(), 2, "another connection does not");
+}
+
+/// T40: what a name server that never answers says of a stranger is nothing, and SPF says so.
+#[tokio::test]
+async fn t40_what_is_not_found_out_is_held_against_nobody() {
+    let lists = "[[dnsbl]]\nzone = 'list.example'\nweight = 5\ncodes = ['127.0.0.2']\n";
+    let bench = Bench::new(lists).await;
+    bench.sources.reputation.lists.follow(&bench.terms.settings.dnsbl);
+    bench.sources.reputation.lists.test().await;
+    let mut case = bench.case("<a@outside.example>");
+    let parsed = ForwardPath::parse("<b@example.test>").unwrap();
+    let asked = AskedRcpt { forward_path: &parsed.path, had_source_route: parsed.had_source_route };
+    let mut command = guard::Command::rcpt(asked, &case.guard, std::time::SystemTime::now());
+    let facts = [guard::FactName::Listings, guard::FactName::DomainListings, guard::FactName::Spf];
+    let needs = facts.map(|fact| guard::Need { fact, of: guard::Of::Case, older: None }).to_vec();
+    let until = tokio::time::Instant::now() + super::gather::STAGE_WAIT;
+    super::gather::all(bench.judge(), &mut case, &mut command, super::gather::Wanted { needs, until }).await;
+    assert_eq!(case.guard.listings().count(), 0);
+    assert_eq!(case.guard.spf(), Some(guard::SpfResult::TempError));
+    case.end_transaction();
+    assert_eq!(case.guard.spf(), None, "the next mail may be another's");
 }
 
 /// Who follows decisions gets each as a record; nobody ever waits for who does not read.

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 use crate::log::Logger;
-use crate::status::{Process, status};
+use crate::status::{Process, lists, status};
 use admin::{self, Backend, Retrier, WhichSessions, wire};
 use config::{self, Loaded, Settings};
 use serve::Server;
@@ -172,7 +172,7 @@ type AdminTask = (oneshot::Sender<()>, JoinHandle<()>);
 
 fn admin_api(listener: UnixListener, border: &Arc<Border>, retrier: Option<Retrier>, life: &Arc<Life>) -> AdminTask {
     let (for_pop, for_never, for_reload) = (Arc::clone(border), Arc::clone(border), Arc::clone(life));
-    let (for_list, for_cut) = (Arc::clone(border), Arc::clone(border));
+    let (for_list, for_cut, for_lists) = (Arc::clone(border), Arc::clone(border), Arc::clone(border));
     let (for_configuration, for_process, for_status) = (Arc::clone(life), Arc::clone(life), Arc::clone(border));
     let backend = Backend {
         directory: Arc::clone(&border.sources.directory),
@@ -186,6 +186,7 @@ fn admin_api(listener: UnixListener, border: &Arc<Border>, retrier: Option<Retri
             status: Box::new(move |queue| status(&for_status, &for_process.process(), queue)),
             configuration: Box::new(move || for_configuration.configuration()),
             sessions: Box::new(move || for_list.sessions.all().iter().map(|open| session(open)).collect()),
+            lists: Box::new(move || lists(&for_lists)),
             cut: Box::new(move |which| cut(&for_cut, which)),
             never: Box::new(move |address| for_never.site.load().terms.policy.relay.never().why(address)),
             reload: Box::new(move || {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use admin::wire::{self, CertificateStatus, ListenerStatus, QueueStatus, Status};
+use admin::wire::{self, CertificateStatus, DnsList, ListenerStatus, QueueStatus, Status};
 use listen::open_files;
 use serve::border::Border;
 use serve::certificate;
@@ -67,4 +67,25 @@ fn certificate_of(site: &Site) -> Option<CertificateStatus> {
         not_after: certificate::at(shown.not_after),
         warnings: faults.iter().map(|fault| fault.told(&site.settings)).collect(),
     })
+}
+
+/// The lists in DNS, for `sekisho dnsbl list`.
+pub(super) fn lists(border: &Border) -> Vec<DnsList> {
+    let lists = border.sources.reputation.lists.status();
+    let told = lists.into_iter().map(|list| DnsList {
+        counts: list.counts(),
+        name: list.name.to_string(),
+        kind: list.settings.kind.code().to_owned(),
+        mode: list.settings.mode.code().to_owned(),
+        standing: list.standings.iter().map(ToString::to_string).collect(),
+        tripped: list.tripped,
+        rests: list.rests,
+        asked: list.asked,
+        listed: list.listed,
+        failed: list.failed,
+        errors: list.errors,
+        amends: list.amends,
+        amends_count: list.amends_count as u64,
+    });
+    told.collect()
 }

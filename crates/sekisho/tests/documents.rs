@@ -30,6 +30,7 @@ const PORTS: &[(&str, &str)] =
 const TRANSLATED: &[&str] = &[
     "README",
     "docs/access-maps",
+    "docs/dnsbl",
     "docs/dovecot",
     "docs/dovecot-auth",
     "docs/drac",

@@ -60,9 +60,13 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
     let mut guess_key = [0; 32];
     getrandom::fill(&mut guess_key)
         .map_err(|error| StartError::Io { what: "random octets".to_owned(), error: io::Error::other(error) })?;
+    let dns = resolver(&settings.dns);
+    let reputation = reputation::Reputation::new(dns.as_ref());
+    reputation.lists.follow(&settings.dnsbl);
     let sources = Sources {
         records: Records::default(),
-        dns: resolver(&settings.dns),
+        dns,
+        reputation,
         directory: Arc::new(directory),
         state: Arc::new(state),
         identities: judge::identity::Identities::default(),

@@ -98,6 +98,7 @@ impl Server {
         self.background.start(&self.border, &site).await?;
         tokio::spawn(rights::follow(Arc::clone(&self.border), self.stop.subscribe()));
         tokio::spawn(certificate::follow(Arc::clone(&self.border), self.stop.subscribe()));
+        tokio::spawn(tend_lists(Arc::clone(&self.border), self.stop.subscribe()));
         self.open_doors(&site, opened);
         self.watches.follow(&site.terms).await;
         Ok(())
@@ -125,6 +126,7 @@ impl Server {
         self.border.sources.state.share_addresses(site.settings.auth.shared_addresses.iter().copied());
         self.border.sources.identities.forget();
         self.border.sources.state.never_ban(door::never_banned(&site));
+        self.border.sources.reputation.lists.follow(&site.settings.dnsbl);
         self.border.memory.resize(site.settings.limits.memory_octets);
         self.open_doors(&site, opened);
         self.close_doors(&site).await;
@@ -219,6 +221,14 @@ struct Wanted {
 }
 
 /// All of them or none.
+/// Asks the test points of the lists in DNS until the server stops.
+async fn tend_lists(border: Arc<Border>, mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = border.sources.reputation.lists.tend() => {}
+        _ = stop.changed() => {}
+    }
+}
+
 fn bind_all(wanted: Vec<Wanted>) -> Result<Vec<Door>, StartError> {
     let mut opened: Vec<Door> = Vec::new();
     for Wanted { listener, address, mode } in wanted {

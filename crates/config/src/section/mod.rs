@@ -7,6 +7,7 @@ pub mod auth;
 pub mod delivery;
 pub mod directory;
 pub mod dns;
+pub mod dnsbl;
 pub mod domains;
 pub mod guard;
 pub mod limits;

@@ -16,6 +16,8 @@ pub enum Record {
     A(Ipv4Addr),
     Mx(u16, &'static str),
     Ptr(&'static str),
+    /// In two strings where it has a `|`.
+    Txt(&'static str),
 }
 
 /// A running name server.
@@ -103,9 +105,15 @@ fn data(kind: u16, record: &Record) -> Option<Vec<u8>> {
     match (kind, record) {
         (1, Record::A(address)) => Some(address.octets().to_vec()),
         (12, Record::Ptr(host)) => Some(encoded(host)),
+        (16, Record::Txt(text)) => Some(text.split('|').flat_map(strung).collect()),
         (15, Record::Mx(preference, host)) => Some([preference.to_be_bytes().to_vec(), encoded(host)].concat()),
         _ => None,
     }
+}
+
+/// A character string (RFC 1035 §3.3).
+fn strung(text: &str) -> Vec<u8> {
+    [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
 }
 
 fn encoded(host: &str) -> Vec<u8> {

@@ -69,6 +69,16 @@ pub enum Mode {
     Observe,
 }
 
+impl Mode {
+    /// Stable word, as it is written.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Observe => "observe",
+        }
+    }
+}
+
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {

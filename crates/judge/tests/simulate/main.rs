@@ -80,11 +80,14 @@ impl World {
         let clock = ManualClock::at(start);
         let state = StateConfig { clock: Clock::from(clock.clone()), ..StateConfig::default() };
         let asked = dns::Settings { servers: vec![names::serve().await], timeout: Duration::from_secs(5) };
+        let dns = Arc::new(dns::Resolver::new(&asked).unwrap());
         let sources = Sources {
+            reputation: reputation::Reputation::new(Some(&dns)),
             directory: Arc::new(accounts(dir.path()).await),
             state: Arc::new(State::open_with(dir.path().join("state"), state).unwrap()),
-            dns: Some(Arc::new(dns::Resolver::new(&asked).unwrap())),
+            dns: Some(dns),
             records: Records::default(),
+            identities: judge::identity::Identities::default(),
             files: judge::Files::default(),
             sessions: SessionIds::default(),
             decoy_key: [1; 32],
@@ -126,7 +129,7 @@ async fn accounts(dir: &std::path::Path) -> Directory {
         login: "user0".to_owned(),
         password: NewPassword::Hash("{PLAIN}Correct-horse-0".to_owned()),
         quota_octets: None,
-        passwords: PasswordKind::All,
+        passwords: PasswordKind::Any,
         expires_at: None,
     };
     directory.create_account(account).await.unwrap();

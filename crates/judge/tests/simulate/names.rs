@@ -9,7 +9,7 @@ use crate::senders::{self, Dns};
 const LIFETIME_SECS: u32 = 3_600;
 
 /// Starts it; it ends with the runtime.
-pub async fn serve() -> SocketAddr {
+pub(crate) async fn serve() -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     tokio::spawn(async move {

@@ -6,7 +6,7 @@ use judge::Case;
 
 /// A kind of sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A large sender: fifteen servers that SPF authorizes, each try from another.
     Pool,
     /// The same without SPF; the names are of one domain.
@@ -29,7 +29,7 @@ pub enum Kind {
 
 impl Kind {
     /// All, with how many of a thousand sessions each has.
-    pub const ALL: [(Self, u32); 9] = [
+    pub(crate) const ALL: [(Self, u32); 9] = [
         (Self::Pool, 60),
         (Self::NamedPool, 40),
         (Self::Newsletter, 30),
@@ -42,7 +42,7 @@ impl Kind {
     ];
 
     /// Whether its mail is wanted.
-    pub fn is_good(self) -> bool {
+    pub(crate) fn is_good(self) -> bool {
         !matches!(self, Self::Botnet | Self::Dictionary)
     }
 
@@ -69,28 +69,28 @@ impl Kind {
 
 /// One sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sender {
-    pub kind: Kind,
+pub(crate) struct Sender {
+    pub(crate) kind: Kind,
     number: u32,
 }
 
 /// What DNS has of a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dns {
+pub(crate) enum Dns {
     Alive,
     Nothing,
 }
 
 /// The address of the office, which is a relay network.
-pub const OFFICE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
+pub(crate) const OFFICE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 
 impl Sender {
-    pub fn any(kind: Kind, random: u64) -> Self {
+    pub(crate) fn any(kind: Kind, random: u64) -> Self {
         Self { kind, number: (random % u64::from(kind.counts()[0])) as u32 }
     }
 
     /// The server that makes this try. Addresses are `(100 + kind).x.y.server`; a pool's servers stand in two networks.
-    pub fn address(self, attempt: u32) -> Ipv4Addr {
+    pub(crate) fn address(self, attempt: u32) -> Ipv4Addr {
         if self.kind == Kind::Office {
             return OFFICE;
         }
@@ -100,7 +100,7 @@ impl Sender {
         Ipv4Addr::new(100 + self.kind.number(), high, low, server as u8 + if server > 8 { 100 } else { 0 })
     }
 
-    pub fn helo(self, attempt: u32, random: u64) -> String {
+    pub(crate) fn helo(self, attempt: u32, random: u64) -> String {
         match self.kind {
             Kind::Botnet | Kind::Dictionary if random % 3 == 0 => format!("PC{}", random % 1_000),
             Kind::Office => format!("desk{}", random % 50),
@@ -109,7 +109,7 @@ impl Sender {
         }
     }
 
-    pub fn domain(self) -> String {
+    pub(crate) fn domain(self) -> String {
         match self.kind {
             Kind::Botnet | Kind::Dictionary => {
                 format!("k{}-{}.upright.example", Kind::Upright.number(), self.number % 300)
@@ -119,7 +119,7 @@ impl Sender {
         }
     }
 
-    pub fn behaves(self, random: u64, case: &mut Case) {
+    pub(crate) fn behaves(self, random: u64, case: &mut Case) {
         let plain = !self.kind.is_good() || random % 10 == 0;
         case.noted(if plain { guard::Manners::PlainText } else { guard::Manners::Tls });
         if self.kind == Kind::Botnet && random % 5 == 0 {
@@ -135,7 +135,7 @@ fn sender_at(ip: Ipv4Addr) -> Option<Sender> {
 }
 
 /// The name of an address, with a dot at its end.
-pub fn name_of(ip: Ipv4Addr) -> Option<String> {
+pub(crate) fn name_of(ip: Ipv4Addr) -> Option<String> {
     let sender = sender_at(ip)?;
     let [a, b, c, d] = ip.octets();
     Some(match sender.kind {
@@ -148,7 +148,7 @@ pub fn name_of(ip: Ipv4Addr) -> Option<String> {
 }
 
 /// The address of a name.
-pub fn address_of(name: &str) -> Option<Ipv4Addr> {
+pub(crate) fn address_of(name: &str) -> Option<Ipv4Addr> {
     if let Some(line) = name.strip_prefix("host-").and_then(|rest| rest.strip_suffix(".line.example.")) {
         return line.replace('-', ".").parse().ok();
     }
@@ -165,12 +165,12 @@ fn of_domain(domain: &str) -> Option<Sender> {
 }
 
 /// Whether a domain takes mail.
-pub fn domain(name: &str) -> Dns {
+pub(crate) fn domain(name: &str) -> Dns {
     if of_domain(name).is_some() { Dns::Alive } else { Dns::Nothing }
 }
 
 /// A domain's SPF record.
-pub fn spf(name: &str) -> Option<String> {
+pub(crate) fn spf(name: &str) -> Option<String> {
     let sender = of_domain(name)?;
     let [high, low] = (sender.number as u16).to_be_bytes();
     match sender.kind {

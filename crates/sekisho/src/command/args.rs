@@ -65,6 +65,9 @@ pub enum Command {
     /// Who is connected to our own listeners, and ending it
     #[command(subcommand)]
     Session(Session),
+    /// Lists in DNS that are asked about strangers ([[dnsbl]])
+    #[command(subcommand)]
+    Dnsbl(Dnsbl),
     /// The mail queue
     #[command(subcommand)]
     Queue(Queue),
@@ -422,6 +425,13 @@ pub enum Session {
         #[arg(long, group = "which", conflicts_with_all = ["session", "login", "client"])]
         all: bool,
     },
+}
+
+/// `sekisho dnsbl`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Dnsbl {
+    /// List them, and how they stand: sound by their test points, tripped, silent; how often asked, and what came of it
+    List,
 }
 
 /// `sekisho log`

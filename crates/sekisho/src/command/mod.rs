@@ -6,6 +6,7 @@ mod checkpassword;
 mod client;
 mod config;
 pub mod connection;
+mod dnsbl;
 mod docs;
 mod doctor;
 mod drac;
@@ -59,6 +60,7 @@ fn run(line: Sekisho) -> Result<(), Fault> {
         Command::Alias(command) => client::block_on(names::alias(command, global)),
         Command::Session(command) => client::block_on(session::run(command, global)),
         Command::Ban(command) => client::block_on(ban::run(command, global)),
+        Command::Dnsbl(command) => client::block_on(dnsbl::run(command, global)),
         Command::Grant(command) => client::block_on(grant::run(command, global)),
         Command::Guard(command) => client::block_on(guard::run(command, global)),
         Command::Queue(command) => client::block_on(queue::run(command, global)),

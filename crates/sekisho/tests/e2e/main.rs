@@ -7,6 +7,7 @@ mod auth_policy;
 mod clients;
 mod config;
 mod dns;
+mod dnsbl;
 mod dovecot;
 mod dovecot_auth;
 mod drac;

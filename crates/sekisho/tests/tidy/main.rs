@@ -33,9 +33,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mta", &["smtp"]),
     ("listen", &["keep", "smtp", "guard"]),
     ("config", &["keep", "smtp", "guard", "maps"]),
+    ("reputation", &["keep", "smtp", "dns", "guard", "config"]),
     (
         "judge",
-        &["keep", "smtp", "sasl", "dns", "guard", "state", "directory", "maildir", "drac", "bdb", "maps", "config"],
+        &[
+            "keep",
+            "smtp",
+            "sasl",
+            "dns",
+            "guard",
+            "state",
+            "directory",
+            "maildir",
+            "drac",
+            "bdb",
+            "maps",
+            "config",
+            "reputation",
+        ],
     ),
     ("witness", &["keep", "guard", "state", "bdb", "config", "judge"]),
     (
@@ -57,6 +72,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "mta",
             "listen",
             "config",
+            "reputation",
             "judge",
             "witness",
         ],
@@ -96,8 +112,8 @@ const OUTSIDE: &[&str] = &["tokio", "socket2", "nix", "sqlx"];
 
 /// Traps that other servers fell into; each is a test by its name (`t06_…`).
 const TRAPS: &[u8] = &[
-    1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15, 16, 17, 18, 19, 20, 24, 25, 26, 34, 35, 37, 38, 39, 42, 43, 44, 45, 46, 47,
-    48, 49, 50, 51, 52, 53, 54, 55, 56, 57,
+    1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15, 16, 17, 18, 19, 20, 24, 25, 26, 29, 30, 34, 35, 37, 38, 39, 40, 42, 43, 44,
+    45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57,
 ];
 
 /// Who can vouch for evidence that the guard cannot check itself, and the only places that do.

@@ -147,7 +147,7 @@ mod tests {
                 "load" | "score" => format!("{word} 1"),
                 word => word.to_owned(),
             };
-            let condition = read(&written).unwrap();
+            let condition = super::read(&written).unwrap_or_else(|why| panic!("{}", why.message));
             assert_eq!(condition.map_or("always", |it| it.code()), word);
         }
     }
