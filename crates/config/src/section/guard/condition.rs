@@ -36,7 +36,7 @@ pub(super) fn read(text: &str) -> Result<Option<Condition>, Unreadable> {
         return Ok(Some(condition));
     }
     if !arguments.is_empty() {
-        return unreadable(format!("`{word}` takes nothing behind it"), form);
+        return unreadable(format!("`{word}` takes nothing behind it"), *form);
     }
     Ok(alone(word))
 }
@@ -147,7 +147,7 @@ mod tests {
                 "load" | "score" => format!("{word} 1"),
                 word => word.to_owned(),
             };
-            let condition = read(&written).unwrap();
+            let condition = super::read(&written).unwrap_or_else(|why| panic!("{}", why.message));
             assert_eq!(condition.map_or("always", |it| it.code()), word);
         }
     }
