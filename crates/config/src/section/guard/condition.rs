@@ -36,7 +36,7 @@ pub(super) fn read(text: &str) -> Result<Option<Condition>, Unreadable> {
         return Ok(Some(condition));
     }
     if !arguments.is_empty() {
-        return unreadable(format!("`{word}` takes nothing behind it"), form);
+        return unreadable(format!("`{word}` takes nothing behind it"), *form);
     }
     Ok(alone(word))
 }

@@ -24,3 +24,18 @@ fn at_mail_the_reverse_path_must_be_the_login_s() {
     let fault = Fact::Unknown(Fault::Unavailable("directory"));
     assert_eq!(judged(alice, from, fault).outcome, refused(Reason::AuthorityUnavailable));
 }
+
+/// T28: that its address is in a relay network does not lift what binds a login, nor what its own domain's senders are.
+#[test]
+fn t28_a_relay_network_does_not_lift_the_check_of_the_sender() {
+    let world = World {
+        client: "198.51.100.3",
+        from: "<bob@example.test>",
+        owners: Fact::Known(vec!["bob@example.test".to_owned()]),
+        login: Some(login("alice@example.test")),
+        ..stranger()
+    };
+    let mut case = world.case(MANNER);
+    let command = Command::new(Stage::Mail, &case, world.now);
+    assert_eq!(drive(&policy(), &world, &mut case, command).reason(), Some("sender-not-yours"));
+}

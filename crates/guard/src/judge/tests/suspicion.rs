@@ -61,6 +61,8 @@ struct Suspected {
     hits: Vec<String>,
     score: (i32, i32),
     trace: String,
+    /// Something was to be counted for it.
+    reserved: bool,
 }
 
 impl Suspected {
@@ -98,7 +100,7 @@ impl Stranger {
         let to = ForwardPath::parse(&self.world.to).unwrap().path;
         let asked = AskedRcpt { forward_path: &to, had_source_route: false };
         let mut command = Command::rcpt(asked, case, self.world.now);
-        let mut needs = Vec::new();
+        let (mut needs, mut reserved) = (Vec::new(), false);
         loop {
             match judge(policy, case, &mut command) {
                 Judged::Need(wanted) => {
@@ -110,7 +112,10 @@ impl Stranger {
                         command.learn(case, &need, Gathered::Found(found));
                     }
                 }
-                Judged::Reserve(_) => command.reserved(Reserved::All),
+                Judged::Reserve(_) => {
+                    reserved = true;
+                    command.reserved(Reserved::All);
+                }
                 Judged::Verdict(Verdict { outcome, effects }) => {
                     let name = |hit: &crate::rule::Hit| hit.rule.as_deref().unwrap_or("map").to_owned();
                     let score = command.score();
@@ -121,6 +126,7 @@ impl Stranger {
                         hits: command.hits().iter().map(name).collect(),
                         score: (score.enforced, score.observed),
                         trace: command.trace().to_string(),
+                        reserved,
                     };
                 }
             }
@@ -371,6 +377,23 @@ fn t43_a_device_greets_as_it_likes() {
     let mut printer = greets();
     printer.world.client = "198.51.100.3";
     assert_eq!(printer.judged(&policy).reason(), None, "one of a relay network");
+}
+
+/// T33: a stranger that has to come back is charged for nothing, however often it comes.
+#[test]
+fn t33_who_has_to_come_back_is_charged_for_nothing() {
+    let policy = suspicious(default_rules());
+    let judged = |greylist| {
+        let stranger = Stranger { greylist: Fact::Known(greylist), ..unnamed() };
+        let mut case = stranger.case();
+        case.set_manner(Manner::OWN);
+        let found = stranger.judged_in(&policy, &mut case);
+        (found.reason(), found.reserved, case.is_charged())
+    };
+    for greylist in [Greylist::New { secs_left: 300 }, Greylist::Waiting { secs_left: 7 }] {
+        assert_eq!(judged(greylist), (Some("greylisted"), false, false));
+    }
+    assert_eq!(judged(Greylist::Passed), (None, true, false), "now its mailbox is asked for room");
 }
 
 /// A reply is held back once in a transaction, and no longer than the bound.
