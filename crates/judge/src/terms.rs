@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use guard::never_granted::Here;
 use guard::suspicion::exempt::Who;
-use guard::{ConfigLine, Policy, RelayPolicy};
+use guard::{ConfigLine, Policy, RelayPolicy, Suspicion};
+use smtp::Domain;
 use tracing::warn;
 
 use super::gateways;
@@ -59,12 +60,22 @@ impl Terms {
         tell_of_gateways(&relay, here);
         let rules = Arc::new(tables.rules());
         let exempted = exempted(&settings.guard.exempt_file).map_err(TermsError::Maps)?;
-        let suspicion = Arc::new(settings.guard.suspicion(&settings.hostname, &exempted));
+        let suspicion = Arc::new(suspicion(&settings, exempted));
         let policy = Policy { relay, rules: Arc::clone(&rules), suspicion: Arc::clone(&suspicion), version };
         let relay = settings.beside_policy(&tables.entries, here).map_err(TermsError::Dangers)?;
         let mta_policy = Policy { relay, rules, suspicion, version };
         Ok(Self { settings, policy, mta_policy, outside, tables })
     }
+}
+
+/// What is held against strangers, and against whom not.
+fn suspicion(settings: &Settings, exempted: Vec<(Who, ConfigLine)>) -> Suspicion {
+    let mut exempt = settings.guard.exempt.clone();
+    for (who, line) in exempted {
+        exempt.add(&who, line);
+    }
+    let own_names = Domain::parse(&settings.hostname).into_iter().collect();
+    Suspicion { rules: settings.guard.rules.clone(), exempt, own_names }
 }
 
 /// Clients against whom nothing is held, as the file has them that a command writes. Most servers have none.

@@ -128,3 +128,22 @@ fn a_piece_is_as_long_as_the_answer_says() {
         assert_eq!(handed_on, pieces);
     }
 }
+
+/// RFC 2920 §3.1: nothing may stand behind a greeting, and who greeted with HELO was never told that it may send ahead.
+#[test]
+fn what_is_sent_ahead_before_it_may_is_noted() {
+    let mail = "MAIL FROM:<a@b.example>\r\nRSET\r\n";
+    for (greeting, behind, ahead) in [
+        ("EHLO a.example\r\n", mail, false),
+        ("HELO a.example\r\n", mail, true),
+        ("HELO a.example\r\n", "NOOP\r\nQUIT\r\n", false),
+        ("EHLO a.example\r\nNOOP\r\n", "", true),
+    ] {
+        let (mut session, now, mut out) = session();
+        session.handle(Input::Answer(Answer::Proceed), now, &mut out);
+        session.handle(Input::Bytes(greeting.as_bytes()), now, &mut out);
+        session.handle(Input::Answer(Answer::Proceed), now, &mut out);
+        session.handle(Input::Bytes(behind.as_bytes()), now, &mut out);
+        assert_eq!(session.spoke_ahead(), ahead, "{greeting}{behind}");
+    }
+}

@@ -12,10 +12,9 @@ use guard::ConfigLine;
 use guard::rule::Mode;
 use guard::suspicion::defaults::{self, DefaultRule, Thresholds};
 use guard::suspicion::exempt::{Exempt, Who};
-use guard::suspicion::{Condition, Effect, Rule, Suspicion};
+use guard::suspicion::{Condition, Effect, Rule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use smtp::Domain;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -91,17 +90,6 @@ pub struct Guard {
     pub exempt: Exempt,
     /// The file of more such clients.
     pub exempt_file: PathBuf,
-}
-
-impl Guard {
-    /// The guard's form. `file`: what the file of exempted clients has.
-    pub fn suspicion(&self, hostname: &str, file: &[(Who, ConfigLine)]) -> Suspicion {
-        let mut exempt = self.exempt.clone();
-        for (who, line) in file {
-            exempt.add(who, line.clone());
-        }
-        Suspicion { rules: self.rules.clone(), exempt, own_names: Domain::parse(hostname).into_iter().collect() }
-    }
 }
 
 /// Reads a client against whom nothing is held.

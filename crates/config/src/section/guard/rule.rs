@@ -33,7 +33,7 @@ pub struct WrittenRule {
     /// Conditions of which none may hold or be unknown. Default `[]`.
     #[serde(default)]
     pub not: Vec<String>,
-    /// What the rule adds to the score, −1,000 to 1,000. Default none: `action` is done.
+    /// What the rule adds to the score, -1,000 to 1,000. Default none: `action` is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1_000, max = 1_000))]
     pub weight: Option<i32>,
