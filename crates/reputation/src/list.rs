@@ -158,9 +158,15 @@ impl List {
     }
 
     fn heaviest(&self, codes: &[Ipv4Addr]) -> Option<Listing> {
-        let weighed = codes.iter().filter_map(|code| Some((*code, self.settings.weight(*code)?)));
+        let weighed = codes.iter().filter_map(|code| Some((*code, self.weight(*code)?)));
         let (code, weight) = weighed.max_by_key(|(_, weight)| weight.abs())?;
         Some(Listing { zone: Arc::clone(&self.settings.name), code, weight, mode: self.settings.mode })
+    }
+
+    /// What an answer weighs; `None`: it is no listing.
+    fn weight(&self, answer: Ipv4Addr) -> Option<i32> {
+        let code = self.settings.codes.iter().find(|code| code.which.has(answer));
+        code.filter(|_| is_listing(answer)).map(|code| code.weight)
     }
 
     fn failed(&self, state: &mut State, now: Instant) {

@@ -118,19 +118,6 @@ pub fn is_listing(answer: Ipv4Addr) -> bool {
     octets[0] == 127 && answer != Ipv4Addr::LOCALHOST && octets[..3] != [127, 255, 255]
 }
 
-impl Dnsbl {
-    /// What an answer weighs; `None`: it is no listing.
-    pub fn weight(&self, answer: Ipv4Addr) -> Option<i32> {
-        let code = self.codes.iter().find(|code| code.which.has(answer));
-        code.filter(|_| is_listing(answer)).map(|code| code.weight)
-    }
-
-    /// Whether it speaks for those that it has.
-    pub fn allows(&self) -> bool {
-        self.codes.iter().any(|code| code.weight < 0)
-    }
-}
-
 /// All of `[[dnsbl]]`, as meant.
 pub(crate) fn meant(written: &[WrittenDnsbl], reading: &mut Reading<'_>) -> Vec<Dnsbl> {
     if written.len() > ZONES_MAX {
@@ -239,11 +226,10 @@ fn codes(text: &str) -> Option<Codes> {
 mod tests {
     use super::*;
 
-    fn weights(codes: &[&str]) -> Dnsbl {
-        let codes = codes.iter().map(|text| code(text, 5).unwrap_or_else(|why| panic!("{text}: {}", why.message)));
-        let zone: Arc<str> = "l.example".into();
-        let codes = codes.collect();
-        Dnsbl { name: Arc::clone(&zone), zone, kind: ListKind::Ip, codes, mode: Mode::Enforce }
+    fn weight(codes: &[&str], answer: Ipv4Addr) -> Option<i32> {
+        let mut codes = codes.iter().map(|text| code(text, 5).unwrap_or_else(|why| panic!("{text}: {}", why.message)));
+        let code = codes.find(|code| code.which.has(answer));
+        code.filter(|_| is_listing(answer)).map(|code| code.weight)
     }
 
     #[test]
@@ -262,7 +248,7 @@ mod tests {
             (&["&0.0.0.4"], "192.0.2.4", None),
         ];
         for (codes, answer, expected) in table {
-            assert_eq!(weights(codes).weight(answer.parse().unwrap()), *expected, "{codes:?} {answer}");
+            assert_eq!(weight(codes, answer.parse().unwrap()), *expected, "{codes:?} {answer}");
         }
     }
 
