@@ -230,6 +230,3 @@ impl Judging<'_, '_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -127,7 +127,7 @@ async fn accounts(dir: &std::path::Path) -> Directory {
     directory.add_domain("example.test").await.unwrap();
     let account = NewAccount {
         login: "user0".to_owned(),
-        password: NewPassword::Hash("{PLAIN}Correct-horse-0".to_owned()),
+        password: NewPassword::None,
         quota_octets: None,
         passwords: PasswordKind::Any,
         expires_at: None,

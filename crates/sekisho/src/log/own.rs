@@ -24,6 +24,7 @@ const CRATES: &[&str] = &[
     "mta",
     "listen",
     "config",
+    "reputation",
     "judge",
     "witness",
     "serve",

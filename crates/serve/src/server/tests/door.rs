@@ -42,13 +42,13 @@ async fn a_client_begins_so_many_connections_over_all_listeners() {
     let limit = "limits.connections_per_minute_per_client=3";
     let site = Site::new(&["smtp", "pop3"], &[PROXIED, proxied, OWN, limit]).await;
     for _ in 0..2 {
-        greeting(&site, "192.0.2.1", "220").await;
+        greeting(&site, "203.0.113.21", "220").await;
     }
-    from(&site, "pop3", "192.0.2.1").await.hears("+OK").await;
-    from(&site, "pop3", "192.0.2.1").await.hears("-ERR [SYS/TEMP]").await;
-    let mut away = greeting(&site, "192.0.2.1", "421 4.7.0").await;
+    from(&site, "pop3", "203.0.113.21").await.hears("+OK").await;
+    from(&site, "pop3", "203.0.113.21").await.hears("-ERR [SYS/TEMP]").await;
+    let mut away = greeting(&site, "203.0.113.21", "421 4.7.0").await;
     away.hears("").await;
-    for client in ["192.0.2.2", "198.51.100.7", "198.51.100.7", "198.51.100.7", "198.51.100.7", "127.0.0.9"] {
+    for client in ["203.0.113.40", "198.51.100.7", "198.51.100.7", "198.51.100.7", "198.51.100.7", "127.0.0.9"] {
         greeting(&site, client, "220").await;
     }
     site.server.stop().await;
@@ -58,15 +58,15 @@ async fn a_client_begins_so_many_connections_over_all_listeners() {
 async fn a_client_holds_so_many_connections_over_all_listeners() {
     let proxied = "listener.pop3.proxy_from=[\"127.0.0.1\"]";
     let site = Site::new(&["smtp", "pop3"], &[PROXIED, proxied, "limits.connections_per_client=2"]).await;
-    let mut mail = greeting(&site, "192.0.2.1", "220").await;
-    let mut pop = from(&site, "pop3", "192.0.2.1").await;
+    let mut mail = greeting(&site, "203.0.113.21", "220").await;
+    let mut pop = from(&site, "pop3", "203.0.113.21").await;
     pop.hears("+OK").await;
-    greeting(&site, "192.0.2.1", "421 4.7.0").await;
-    greeting(&site, "192.0.2.2", "220").await;
+    greeting(&site, "203.0.113.21", "421 4.7.0").await;
+    greeting(&site, "203.0.113.40", "220").await;
     mail.says("QUIT", "221").await;
     drop(mail);
     until_held(&site, "smtp", 0).await;
-    greeting(&site, "192.0.2.1", "220").await;
+    greeting(&site, "203.0.113.21", "220").await;
     site.server.stop().await;
 }
 
@@ -77,18 +77,18 @@ async fn a_banned_client_can_only_log_in() {
     let state = &site.server.border.sources.state;
     let offender = |addr: &str, times| Offender { addr: ip(addr), offence: Offence::UnknownCommand, times };
     let open = {
-        let mut peer = greeting(&site, "192.0.2.1", "220").await;
+        let mut peer = greeting(&site, "203.0.113.21", "220").await;
         peer.says("EHLO c.example.test", "250").await;
         peer
     };
-    assert_eq!(state.offended(&offender("192.0.2.1", 29)).await.unwrap(), None);
-    let ban = state.offended(&offender("192.0.2.1", 1)).await.unwrap().unwrap();
+    assert_eq!(state.offended(&offender("203.0.113.21", 29)).await.unwrap(), None);
+    let ban = state.offended(&offender("203.0.113.21", 1)).await.unwrap().unwrap();
     assert_eq!((ban.reason.as_str(), ban.before), ("unknown-commands", 0));
     // At the next command of a session that is open, at the door, and where a login is possible.
     { open }.says("MAIL FROM:<x@outside.example>", "421 4.7.1").await;
-    greeting(&site, "192.0.2.1", "421 4.7.1").await;
+    greeting(&site, "203.0.113.21", "421 4.7.1").await;
     let logging_in = async || {
-        let mut peer = from(&site, "submission", "192.0.2.1").await;
+        let mut peer = from(&site, "submission", "203.0.113.21").await;
         peer.hears("220").await;
         peer.says("EHLO c.example.test", "250").await;
         peer
@@ -97,11 +97,11 @@ async fn a_banned_client_can_only_log_in() {
     let mut alice = logging_in().await;
     alice.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==", "235").await;
     alice.says("MAIL FROM:<alice@example.test>", "250").await;
-    assert_eq!(state.lift(Some(ip("192.0.2.1"))).await.unwrap(), 1);
-    greeting(&site, "192.0.2.1", "220").await;
-    let by_hand = ByHand { addr: ip("192.0.2.1"), reason: "spam", span: Duration::from_mins(1) };
+    assert_eq!(state.lift(Some(ip("203.0.113.21"))).await.unwrap(), 1);
+    greeting(&site, "203.0.113.21", "220").await;
+    let by_hand = ByHand { addr: ip("203.0.113.21"), reason: "spam", span: Duration::from_mins(1) };
     state.ban(&by_hand).await.unwrap();
-    greeting(&site, "192.0.2.1", "554 5.7.1").await;
+    greeting(&site, "203.0.113.21", "554 5.7.1").await;
     site.server.stop().await;
 }
 
@@ -124,12 +124,12 @@ async fn t35_nobody_behind_whom_others_are_is_banned() {
     }
     // Whoever becomes one of ours is banned no more.
     let state = Arc::clone(&site.server.border.sources.state);
-    state.ban(&ByHand { addr: ip("192.0.2.1"), reason: "", span: Duration::from_mins(1) }).await.unwrap();
-    greeting(&site, "192.0.2.1", "554").await;
+    state.ban(&ByHand { addr: ip("203.0.113.21"), reason: "", span: Duration::from_mins(1) }).await.unwrap();
+    greeting(&site, "203.0.113.21", "554").await;
     let mut settings = Settings::clone(&site.server.border.site.load().settings);
-    settings.listeners[0].xclient_from = vec!["192.0.2.0/28".parse().unwrap()];
+    settings.listeners[0].xclient_from = vec!["203.0.113.16/28".parse().unwrap()];
     site.server.reload(settings).await.unwrap();
-    greeting(&site, "192.0.2.1", "220").await;
+    greeting(&site, "203.0.113.21", "220").await;
     site.server.stop().await;
 }
 
@@ -142,18 +142,18 @@ async fn what_brings_a_ban() {
     let site = Site::new(&["smtp", "submission"], &[&[PROXIED], &guesses[..], &cheap, &more].concat()).await;
     let gone = "421 4.7.1";
     for _ in 0..3 {
-        let mut peer = greeting(&site, "192.0.2.1", "220").await;
+        let mut peer = greeting(&site, "203.0.113.21", "220").await;
         peer.says("EHLO c.example.test", "250").await;
         peer.send(&"FROB\r\n".repeat(10)).await;
         while !peer.reply().await.is_empty() {}
     }
-    greeting(&site, "192.0.2.1", gone).await;
+    greeting(&site, "203.0.113.21", gone).await;
     for _ in 0..5 {
-        let mut peer = greeting(&site, "192.0.2.2", "220").await;
+        let mut peer = greeting(&site, "203.0.113.40", "220").await;
         peer.send("GET / HTTP/1.1\r\n").await;
         while !peer.reply().await.is_empty() {}
     }
-    greeting(&site, "192.0.2.2", gone).await;
+    greeting(&site, "203.0.113.40", gone).await;
     let mut guesser = from(&site, "submission", "192.0.2.3").await;
     guesser.hears("220").await;
     guesser.says("EHLO c.example.test", "250").await;
@@ -226,7 +226,7 @@ async fn a_listener_s_lists_say_who_may_connect() {
         ["listener.smtp.allow=[\"192.0.2. EXCEPT 192.0.2.9\"]", "listener.smtp.deny=[\"198.51.100.\", \"192.0.2.9\"]"];
     let site = Site::new(&["smtp"], &[&[PROXIED], &lists[..]].concat()).await;
     for (client, reply) in
-        [("192.0.2.1", "220"), ("192.0.2.9", "554 5.7.1"), ("198.51.100.1", "554"), ("203.0.113.1", "220")]
+        [("203.0.113.21", "220"), ("192.0.2.9", "554 5.7.1"), ("198.51.100.1", "554"), ("203.0.113.1", "220")]
     {
         greeting(&site, client, reply).await;
     }
@@ -234,6 +234,6 @@ async fn a_listener_s_lists_say_who_may_connect() {
     let lists = ["listener.smtp.allow=[\"192.0.2.7\"]", "listener.smtp.deny=[\"ALL\"]"];
     let site = Site::new(&["smtp"], &[&[PROXIED], &lists[..]].concat()).await;
     greeting(&site, "192.0.2.7", "220").await;
-    greeting(&site, "192.0.2.1", "554").await;
+    greeting(&site, "203.0.113.21", "554").await;
     site.server.stop().await;
 }

@@ -1,13 +1,13 @@
 //! What is held against strangers: whom it concerns, what adds up, what is only tried, and what nobody could find out.
 
 use super::*;
-use crate::case::Manners;
-use crate::reputation::{Listing, SpfResult};
-use crate::rule::{Action, Mode};
-use crate::standing::{Greylist, PtrName, SenderDomain};
-use crate::suspicion::defaults::{self, Thresholds};
-use crate::suspicion::exempt::Who;
-use crate::suspicion::{Condition, Effect, Rule, Suspicion};
+use guard::case::Manners;
+use guard::reputation::{Listing, SpfResult};
+use guard::rule::{Action, Mode};
+use guard::standing::{Greylist, PtrName, SenderDomain};
+use guard::suspicion::defaults::{self, Thresholds};
+use guard::suspicion::exempt::Who;
+use guard::suspicion::{Condition, Effect, Rule, Suspicion};
 
 /// A stranger writes to a mailbox of ours from `192.0.2.7`; what the look-ups say of it.
 struct Stranger {
@@ -117,7 +117,7 @@ impl Stranger {
                     command.reserved(Reserved::All);
                 }
                 Judged::Verdict(Verdict { outcome, effects }) => {
-                    let name = |hit: &crate::rule::Hit| hit.rule.as_deref().unwrap_or("map").to_owned();
+                    let name = |hit: &guard::rule::Hit| hit.rule.as_deref().unwrap_or("map").to_owned();
                     let score = command.score();
                     return Suspected {
                         outcome,
@@ -151,7 +151,7 @@ fn one_heavy_sign_greylists() {
     assert_eq!(found.hits, ["no-name", "greylist"]);
     assert!(found.trace.contains("asked=suspicion found=5 line=defaults:16"), "{}", found.trace);
     let refusal = found.outcome.refusal().unwrap();
-    assert_eq!((refusal.of, &refusal.detail), (Part::Recipient, &Some(crate::Detail::WaitSecs(300))));
+    assert_eq!((refusal.of, &refusal.detail), (Part::Recipient, &Some(guard::Detail::WaitSecs(300))));
     let passed = Stranger { greylist: Fact::Known(Greylist::Passed), ..unnamed() }.judged(&policy);
     assert!(passed.outcome.refusal().is_none(), "{}", passed.trace);
     assert_eq!(passed.hits, ["no-name", "greylist"], "what was held against it is recorded");
@@ -302,7 +302,7 @@ fn lists_weigh_what_the_configuration_has_them_weigh() {
     assert_eq!(with(vec![listing("a.example", 9)]).reason(), None);
     let found = with(vec![listing("a.example", 9), listing("b.example", 1)]);
     let detail = found.outcome.refusal().unwrap().detail.clone();
-    assert_eq!((found.reason(), detail), (Some("listed"), Some(crate::Detail::Zone("b.example".into()))));
+    assert_eq!((found.reason(), detail), (Some("listed"), Some(guard::Detail::Zone("b.example".into()))));
 }
 
 /// An allow rule ends the list; facts that only later rules would want are not asked for.
@@ -402,7 +402,7 @@ fn a_transaction_is_slowed_once() {
     let slow = rule_of("slow", vec![Condition::NoName], Effect::Act(Action::Slow(3_000)));
     let (policy, stranger) = (suspicious(vec![slow]), unnamed());
     let mut case = stranger.case();
-    assert_eq!(stranger.judged_in(&policy, &mut case).slow_secs, crate::suspicion::SLOW_SECS_MAX);
+    assert_eq!(stranger.judged_in(&policy, &mut case).slow_secs, guard::suspicion::SLOW_SECS_MAX);
     assert_eq!(stranger.judged_in(&policy, &mut case).slow_secs, 0);
 }
 

@@ -1,8 +1,8 @@
 //! Rules: what ends what, and what is only tried.
 
 use super::*;
-use crate::effects::Effects;
-use crate::rule::{Action, Condition, Effect, Entry as MapEntry, MapId, Mode, Rule, Rules, Said};
+use guard::effects::Effects;
+use guard::rule::{Action, Condition, Effect, Entry as MapEntry, MapId, Mode, Rule, Rules, Said};
 
 fn said(code: u16) -> Said {
     Said { code, enhanced: None, text: "Access denied".to_owned() }

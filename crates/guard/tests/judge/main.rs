@@ -1,3 +1,5 @@
+//! The one question, over all stages: what must be known, what is reserved, and what the verdict is.
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -5,18 +7,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use proptest::prelude::*;
 use smtp::address::{Domain, ForwardPath, Mailbox, ReversePath};
 
-use super::*;
-use crate::attested::{ConfirmedName, Device, Login, PopEvidence, PopSource, RecipientScope};
-use crate::authority::Right;
-use crate::case::{Claim, Depth, Manner};
-use crate::charge::PopCharge;
-use crate::command::{AskedRcpt, Stage};
-use crate::fact::Fault;
-use crate::facts::{FactName, Found, Gathered, Value};
-use crate::hosting::Hosting;
-use crate::line::ConfigLine;
-use crate::never_granted::{Loopback, NeverGranted};
-use crate::policy::{DracSenders, Entry, PopSpec, RelayPolicy, RelayPolicySpec};
+use guard::attested::{ConfirmedName, Device, Login, PopEvidence, PopSource, RecipientScope};
+use guard::authority::Right;
+use guard::case::{Claim, Depth, Manner};
+use guard::charge::PopCharge;
+use guard::command::{AskedRcpt, Stage};
+use guard::fact::Fault;
+use guard::facts::{FactName, Found, Gathered, Value};
+use guard::hosting::Hosting;
+use guard::line::ConfigLine;
+use guard::never_granted::{Loopback, NeverGranted};
+use guard::policy::{DracSenders, Entry, PopSpec, RelayPolicy, RelayPolicySpec};
+use guard::*;
 
 mod drac;
 mod mail;
@@ -74,7 +76,6 @@ struct World {
     name: Fact<Option<ConfirmedName>>,
     pop: Fact<Vec<PopEvidence>>,
     charge: Fact<Charged>,
-    before: u32,
     now: SystemTime,
 }
 
@@ -92,7 +93,6 @@ fn stranger() -> World {
         name: Fact::Known(None),
         pop: Fact::Known(Vec::new()),
         charge: Fact::Known(Charged::Within),
-        before: 0,
         now: noon(),
     }
 }
@@ -149,15 +149,15 @@ impl World {
             FactName::Owners => self.owners.clone().map(Value::Owners),
             FactName::SenderHosted => self.sender_hosted.map(Value::SenderHosted),
             FactName::ClientName => self.name.clone().map(Value::ClientName),
-            FactName::PtrNames => Fact::Known(Value::PtrNames(crate::PtrName::None)),
-            FactName::SenderDomain => Fact::Known(Value::SenderDomain(crate::SenderDomain::Alive)),
+            FactName::PtrNames => Fact::Known(Value::PtrNames(guard::PtrName::None)),
+            FactName::SenderDomain => Fact::Known(Value::SenderDomain(guard::SenderDomain::Alive)),
             FactName::Greylist => Fact::Unknown(Fault::Unavailable("state")),
             FactName::PopEvidence => self.pop.clone().map(Value::PopEvidence),
             FactName::HopRefusal => Fact::Known(Value::HopRefusal(self.hop_refusal)),
             FactName::Entries => Fact::Known(Value::Entries(Vec::new())),
             FactName::Listings => Fact::Known(Value::Listings(Vec::new())),
             FactName::DomainListings => Fact::Known(Value::DomainListings(Vec::new())),
-            FactName::Spf => Fact::Known(Value::Spf(crate::SpfResult::None)),
+            FactName::Spf => Fact::Known(Value::Spf(guard::SpfResult::None)),
         }
     }
 
@@ -165,13 +165,12 @@ impl World {
         let mut case = Case::new(Some(ip(self.client)), manner);
         case.set_login(if self.login.is_some() { Claim::LoggedIn } else { Claim::Nobody });
         case.begin(ReversePath::parse(self.from).unwrap(), None);
-        case.greeting.transaction.as_mut().unwrap().counted.pop_recipients = self.before;
         case
     }
 }
 
 /// Where mailboxes are somebody else's to measure, so that the only charges are those of rights.
-const MANNER: Manner = Manner { mailboxes: crate::case::Mailboxes::Elsewhere, ..Manner::OWN };
+const MANNER: Manner = Manner { mailboxes: guard::case::Mailboxes::Elsewhere, ..Manner::OWN };
 
 /// Answers what is asked, as a driver does.
 fn rule(policy: &Policy, world: &World) -> Ruling {
@@ -359,8 +358,13 @@ fn a_refused_mail_is_not_charged() {
 
 #[test]
 fn only_the_first_recipient_is_charged_as_a_message() {
+    let (world, policy) = (pop_user(), policy());
     for (before, messages) in [(0, 1), (1, 0), (99, 0)] {
-        let ruling = rule(&policy(), &World { before, ..pop_user() });
+        let mut case = world.case(MANNER);
+        for _ in 0..before {
+            assert!(rule_in(&policy, &world, &mut case).outcome.refusal().is_none());
+        }
+        let ruling = rule_in(&policy, &world, &mut case);
         let [Charge::Pop(PopCharge { messages: counted, recipients, subject, .. })] = &ruling.charges[..] else {
             panic!()
         };

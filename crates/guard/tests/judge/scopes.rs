@@ -1,8 +1,8 @@
 //! How long facts count, and what a charge costs whom.
 
 use super::*;
-use crate::case::Mailboxes;
-use crate::facts::Stamp;
+use guard::case::Mailboxes;
+use guard::facts::Stamp;
 
 /// The client's name is asked for once in a connection, whatever comes of it.
 #[test]
@@ -169,8 +169,8 @@ fn t59_a_mail_server_s_own_recipients_are_not_refused() {
 /// A record is whole, and can be written down.
 #[test]
 fn a_record_tells_it_all() {
-    use crate::explain::ExplainId;
-    use crate::record::{Decided, Origin, Record};
+    use guard::explain::ExplainId;
+    use guard::record::{Decided, Origin, Record};
     let (policy, world) = (policy(), pop_user());
     let mut case = world.case(MANNER);
     let parsed = ForwardPath::parse(&world.to).unwrap();

@@ -1,8 +1,8 @@
 //! What DRAC told names a server and no account: which reverse-paths it carries.
 
 use super::*;
-use crate::attested::Subject;
-use crate::policy::SenderPattern;
+use guard::attested::Subject;
+use guard::policy::SenderPattern;
 
 fn told_by_server(addr: &str) -> PopEvidence {
     let until = noon() + Duration::from_mins(29);
