@@ -12,7 +12,7 @@ pub async fn confirmed_name(dns: Option<&Resolver>, ip: IpAddr) -> Fact<Option<C
     match Box::pin(dns.confirmed_name(ip)).await {
         Answer::Found(name) => Fact::Known(Some(ConfirmedName::attest_forward_confirmed(name))),
         Answer::None => Fact::Known(None),
-        Answer::Failed(failure) => Fact::Unknown(fault(failure)),
+        Answer::Failed(failure) => Fact::Unknown(fault(&failure)),
     }
 }
 
@@ -22,7 +22,7 @@ pub(super) async fn ptr_name(dns: Option<&Resolver>, ip: IpAddr) -> Fact<PtrName
     match Box::pin(dns.confirmed_name(ip)).await {
         Answer::Found(name) => return Fact::Known(PtrName::Confirmed(name.as_str().into())),
         Answer::None => {}
-        Answer::Failed(failure) => return Fact::Unknown(fault(failure)),
+        Answer::Failed(failure) => return Fact::Unknown(fault(&failure)),
     }
     match Box::pin(dns.names(ip)).await {
         Answer::Found(names) => {
@@ -31,7 +31,7 @@ pub(super) async fn ptr_name(dns: Option<&Resolver>, ip: IpAddr) -> Fact<PtrName
             Fact::Known(PtrName::Name(name.into()))
         }
         Answer::None => Fact::Known(PtrName::None),
-        Answer::Failed(failure) => Fact::Unknown(fault(failure)),
+        Answer::Failed(failure) => Fact::Unknown(fault(&failure)),
     }
 }
 
@@ -49,16 +49,16 @@ pub(super) async fn sender_domain(dns: Option<&Resolver>, reverse_path: Option<&
             return Fact::Known(if takes_mail { SenderDomain::Alive } else { SenderDomain::Dead });
         }
         Answer::None => {}
-        Answer::Failed(failure) => return Fact::Unknown(fault(failure)),
+        Answer::Failed(failure) => return Fact::Unknown(fault(&failure)),
     }
     match Box::pin(dns.addresses(domain.as_str())).await {
         Answer::Found(_) => Fact::Known(SenderDomain::Alive),
         Answer::None => Fact::Known(SenderDomain::Dead),
-        Answer::Failed(failure) => Fact::Unknown(fault(failure)),
+        Answer::Failed(failure) => Fact::Unknown(fault(&failure)),
     }
 }
 
-fn fault(failure: Failure) -> Fault {
+fn fault(failure: &Failure) -> Fault {
     match failure {
         Failure::TimedOut => Fault::TimedOut("dns"),
         Failure::Server(_) => Fault::Unavailable("dns"),

@@ -26,21 +26,21 @@ const TEND: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Lists {
     dns: Option<Arc<Resolver>>,
-    lists: ArcSwap<Vec<Arc<List>>>,
+    all: ArcSwap<Vec<Arc<List>>>,
     changed: Notify,
 }
 
 impl Lists {
     pub(crate) fn new(dns: Option<Arc<Resolver>>) -> Self {
-        Self { dns, lists: ArcSwap::default(), changed: Notify::new() }
+        Self { dns, all: ArcSwap::default(), changed: Notify::new() }
     }
 
     /// Goes by these from now on. What is known of a list whose settings stay is kept.
     pub fn follow(&self, settings: &[Dnsbl]) {
-        let (known, now) = (self.lists.load(), Instant::now());
+        let (known, now) = (self.all.load(), Instant::now());
         let kept = |wanted: &Dnsbl| known.iter().find(|list| list.settings == *wanted).map(Arc::clone);
         let lists = settings.iter().map(|wanted| kept(wanted).unwrap_or_else(|| Arc::new(List::new(wanted, now))));
-        self.lists.store(Arc::new(lists.collect()));
+        self.all.store(Arc::new(lists.collect()));
         self.changed.notify_one();
     }
 
@@ -57,7 +57,7 @@ impl Lists {
 
     async fn ask(&self, kind: ListKind, about: About<'_>) -> Vec<Listing> {
         let Some(dns) = &self.dns else { return Vec::new() };
-        let (lists, now) = (self.lists.load_full(), Instant::now());
+        let (lists, now) = (self.all.load_full(), Instant::now());
         let asked = lists.iter().filter(|list| list.settings.kind == kind).filter_map(|list| {
             let name = list.question(about, now)?;
             Some(async move { list.answered(about, &in_time(dns, &name).await, Instant::now()) })
@@ -78,7 +78,7 @@ impl Lists {
     /// Asks the test points that are due, once.
     pub async fn test(&self) {
         let Some(dns) = &self.dns else { return };
-        let (lists, now) = (self.lists.load_full(), Instant::now());
+        let (lists, now) = (self.all.load_full(), Instant::now());
         let points = lists.iter().flat_map(|list| list.due(now).into_iter().map(move |due| (list, due)));
         join_all(points.map(|(list, points)| test(dns, list, points))).await;
     }
@@ -86,7 +86,7 @@ impl Lists {
     /// How each stands.
     pub fn status(&self) -> Vec<ListStatus> {
         let now = Instant::now();
-        self.lists.load().iter().map(|list| list.status(now)).collect()
+        self.all.load().iter().map(|list| list.status(now)).collect()
     }
 }
 

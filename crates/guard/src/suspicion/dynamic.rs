@@ -4,12 +4,14 @@
 /// Which of the patterns, by its number in the published list.
 pub type Pattern = u8;
 
+/// Whether the labels of a name fit a pattern.
+type Fits = fn(&[&[u8]]) -> bool;
+
 /// The first pattern that a name fits; `None`: it looks like a server's.
 pub fn pattern(name: &str) -> Option<Pattern> {
     let name = name.to_ascii_lowercase();
     let labels: Vec<&[u8]> = name.split('.').map(str::as_bytes).collect();
-    type Rule = fn(&[&[u8]]) -> bool;
-    let rules: [(Pattern, Rule); 6] =
+    let rules: [(Pattern, Fits); 6] =
         [(1, two_numbers), (2, five_digits), (3, begins_with_a_digit), (4, hyphened), (5, deep), (6, line_kind)];
     rules.into_iter().find(|(_, fits)| fits(&labels)).map(|(number, _)| number)
 }

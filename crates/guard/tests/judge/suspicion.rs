@@ -207,13 +207,17 @@ fn what_is_tried_is_told_and_does_nothing() {
     assert_eq!((found.score, found.slow_secs), ((20, 0), 0));
     assert_eq!(found.hits.join(" "), "helo-ours no-name early-talker plain-text refuse slow greylist");
     let mut rules = default_rules();
-    rules.iter_mut().for_each(|rule| rule.mode = Mode::Observe);
+    for rule in &mut rules {
+        rule.mode = Mode::Observe;
+    }
     let found = bot.judged(&suspicious(rules));
     assert!(found.outcome.refusal().is_none());
     assert_eq!(found.score, (0, 20));
     assert!(!found.needs.contains(&"greylist"), "to ask is to come: who only would be stopped is not asked");
     let mut rules = default_rules();
-    rules.iter_mut().for_each(|rule| rule.mode = Mode::Enforce);
+    for rule in &mut rules {
+        rule.mode = Mode::Enforce;
+    }
     assert_eq!(bot.judged(&suspicious(rules)).reason(), Some("suspicious"));
 }
 

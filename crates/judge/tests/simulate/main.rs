@@ -1,5 +1,6 @@
 //! A week of mixed traffic, from a seed, by a clock that is set: what is caught and when, which good mail is delayed and for how
 //! long. `scripts/test simulate` runs the long one; here some thousand sessions of each day.
+#![expect(clippy::unwrap_used, reason = "a test: what fails here fails it")]
 
 mod names;
 mod senders;

@@ -52,12 +52,11 @@ fn answer(query: &[u8]) -> Vec<u8> {
         0,
     ]);
     answer.extend_from_slice(&query[12..at + 5]);
-    match data {
-        Some(data) => record(&mut answer, kind, &data),
-        None => {
-            let times = [1, 600, 600, 600, LIFETIME_SECS].map(u32::to_be_bytes).concat();
-            record(&mut answer, 6, &[encoded("ns.example"), encoded("postmaster.example"), times].concat());
-        }
+    if let Some(data) = data {
+        record(&mut answer, kind, &data);
+    } else {
+        let times = [1, 600, 600, 600, LIFETIME_SECS].map(u32::to_be_bytes).concat();
+        record(&mut answer, 6, &[encoded("ns.example"), encoded("postmaster.example"), times].concat());
     }
     answer
 }

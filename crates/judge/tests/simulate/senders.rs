@@ -1,4 +1,5 @@
 //! Who sends in the simulation: each kind with its addresses, names, greeting and manners.
+#![expect(clippy::cast_possible_truncation, reason = "the numbers are reckoned to be small")]
 
 use std::net::Ipv4Addr;
 
@@ -102,7 +103,7 @@ impl Sender {
 
     pub(crate) fn helo(self, attempt: u32, random: u64) -> String {
         match self.kind {
-            Kind::Botnet | Kind::Dictionary if random % 3 == 0 => format!("PC{}", random % 1_000),
+            Kind::Botnet | Kind::Dictionary if random.is_multiple_of(3) => format!("PC{}", random % 1_000),
             Kind::Office => format!("desk{}", random % 50),
             _ => name_of(self.address(attempt))
                 .map_or_else(|| self.domain(), |name| name.trim_end_matches('.').to_owned()),
@@ -120,9 +121,9 @@ impl Sender {
     }
 
     pub(crate) fn behaves(self, random: u64, case: &mut Case) {
-        let plain = !self.kind.is_good() || random % 10 == 0;
+        let plain = !self.kind.is_good() || random.is_multiple_of(10);
         case.noted(if plain { guard::Manners::PlainText } else { guard::Manners::Tls });
-        if self.kind == Kind::Botnet && random % 5 == 0 {
+        if self.kind == Kind::Botnet && random.is_multiple_of(5) {
             case.noted(guard::Manners::Pipelined);
         }
     }

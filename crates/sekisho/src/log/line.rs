@@ -206,9 +206,10 @@ static KINDS: [Kind; 256] = kinds();
 
 const fn kinds() -> [Kind; 256] {
     let mut kinds = [Kind::Other; 256];
-    let mut octet = 0;
-    while octet < 256 {
-        kinds[octet] = match octet as u8 {
+    let mut octet = 0_u8;
+    // Octets above ASCII are parts of characters.
+    while octet.is_ascii() {
+        kinds[octet as usize] = match octet {
             b'"' | b'\\' => Kind::Other,
             b'=' | b' ' => Kind::Quoted,
             graphic if graphic.is_ascii_graphic() => Kind::Bare,

@@ -143,6 +143,7 @@ impl Answers {
 
     /// Answers what needs no look-up, or gives the question back. `authenticated` is the session's word: a login that it did not
     /// conclude is none.
+    #[expect(clippy::result_large_err, reason = "no error: the question goes on to who looks it up, by one move")]
     pub(super) fn at_once(
         &mut self,
         question: Question<Proof>,

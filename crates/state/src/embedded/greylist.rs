@@ -102,8 +102,8 @@ impl Greylist {
     }
 
     /// Takes what was read from the journal.
-    pub(crate) fn restore(&self, record: PassedRecord) {
-        let PassedRecord { digest, seen, ends } = record;
+    pub(crate) fn restore(&self, record: &PassedRecord) {
+        let PassedRecord { digest, seen, ends } = *record;
         self.kept().passed.insert(digest, Passed { seen, ends, saved_ends: ends, is_noted: false });
     }
 
@@ -237,7 +237,9 @@ mod tests {
         let noted = greylist.take_noted();
         assert_eq!(noted, greylist.records());
         let again = Greylist::new();
-        noted.into_iter().for_each(|record| again.restore(record));
+        for record in &noted {
+            again.restore(record);
+        }
         assert_eq!(ask(&again, key("pool", "bob"), START + DAY / 2), Greylisted::Passed);
         assert!(again.take_noted().is_empty(), "a renewal by half a day is not written");
         ask(&again, key("pool", "bob"), START + 2 * DAY);

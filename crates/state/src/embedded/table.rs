@@ -113,7 +113,7 @@ impl Table {
     fn restore_beside(&self, change: Change) {
         match change {
             Change::Network(record) => self.networks.restore(record),
-            Change::Passed(record) => self.greylist.restore(record),
+            Change::Passed(record) => self.greylist.restore(&record),
             Change::Ban(record) => self.bans.restore(record),
             Change::Put(_) | Change::Delete(_) => {}
         }

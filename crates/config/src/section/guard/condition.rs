@@ -36,7 +36,7 @@ pub(super) fn read(text: &str) -> Result<Option<Condition>, Unreadable> {
         return Ok(Some(condition));
     }
     if !arguments.is_empty() {
-        return unreadable(format!("`{word}` takes nothing behind it"), *form);
+        return unreadable(format!("`{word}` takes nothing behind it"), form);
     }
     Ok(alone(word))
 }
@@ -60,7 +60,7 @@ fn alone(word: &str) -> Option<Condition> {
 
 fn with_arguments(word: &str, arguments: &[&str]) -> Result<Option<Condition>, Unreadable> {
     Ok(Some(match word {
-        "listed" => Condition::Listed(arguments.iter().map(|zone| zone_name(zone)).collect::<Result<_, _>>()?),
+        "listed" => Condition::Listed(arguments.iter().map(zone_name).collect::<Result<_, _>>()?),
         "spf" => Condition::Spf(results(arguments)?),
         "load" => Condition::Load(u8::try_from(number(word, arguments, 100)?).unwrap_or(100)),
         "score" => Condition::Score(number(word, arguments, WEIGHT_MAX)?),

@@ -179,14 +179,14 @@ fn in_order(defaults: Vec<Rule>, own: Vec<Rule>) -> Vec<Rule> {
 
 /// Names of default rules; one that is none is a mistake.
 fn named(key: &str, names: &[String], reading: &mut Reading<'_>) -> Vec<&'static str> {
-    reading.each(key, names, |text| match defaults::find(text) {
-        Some(row) => Ok(row.name),
-        None => {
-            let hint = match nearest(text, defaults::TABLE.iter().map(|row| row.name)) {
-                Some(near) => format!("\"{near}\"?"),
-                None => "`sekisho config defaults` lists them".to_owned(),
-            };
-            Err(Unreadable { message: format!("there is no default rule \"{text}\""), hint: hint.into() })
+    reading.each(key, names, |text| {
+        if let Some(row) = defaults::find(text) {
+            return Ok(row.name);
         }
+        let hint = match nearest(text, defaults::TABLE.iter().map(|row| row.name)) {
+            Some(near) => format!("\"{near}\"?"),
+            None => "`sekisho config defaults` lists them".to_owned(),
+        };
+        Err(Unreadable { message: format!("there is no default rule \"{text}\""), hint: hint.into() })
     })
 }

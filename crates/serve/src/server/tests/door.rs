@@ -154,13 +154,13 @@ async fn what_brings_a_ban() {
         while !peer.reply().await.is_empty() {}
     }
     greeting(&site, "203.0.113.40", gone).await;
-    let mut guesser = from(&site, "submission", "192.0.2.3").await;
-    guesser.hears("220").await;
-    guesser.says("EHLO c.example.test", "250").await;
+    let mut trying = from(&site, "submission", "192.0.2.3").await;
+    trying.hears("220").await;
+    trying.says("EHLO c.example.test", "250").await;
     for number in 0..30 {
         use base64::Engine as _;
         let guess = base64::engine::general_purpose::STANDARD.encode(format!("\0alice\0guess {number}"));
-        guesser.says(&format!("AUTH PLAIN {guess}"), "535").await;
+        trying.says(&format!("AUTH PLAIN {guess}"), "535").await;
     }
     greeting(&site, "192.0.2.3", gone).await;
     let mut harvester = greeting(&site, "192.0.2.4", "220").await;
