@@ -14,7 +14,6 @@ use crate::embedded::writer::GROUP_MAX;
 use crate::embedded::{Folder, record};
 use crate::gcra::Rate;
 
-mod bans;
 mod budget;
 mod charge;
 

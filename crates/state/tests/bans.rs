@@ -1,8 +1,27 @@
 //! Bans, as they come and go, also over restarts.
 
-use super::*;
-use crate::ban::{SPAN_FIRST, SPAN_MAX};
-use crate::offence::Offence;
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use state::{Ban, ManualClock, Offence, Offender, State, StateConfig};
+
+/// What the first ban lasts, and the longest that comes by offences.
+const SPAN_FIRST: Duration = Duration::from_hours(1);
+const SPAN_MAX: Duration = Duration::from_hours(24);
+
+fn noon() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_790_000_000)
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn config(clock: &ManualClock) -> StateConfig {
+    StateConfig { clock: clock.clone().into(), ..StateConfig::default() }
+}
 
 fn ban_of(ban: Option<Ban>) -> Option<u64> {
     ban.map(|ban| ban.ends.duration_since(ban.since).unwrap().as_secs() / 3_600)
