@@ -72,6 +72,30 @@ pub fn cut_ipv6(ip: IpAddr, bits: u8) -> IpAddr {
     }
 }
 
+/// The first address of the network of so many bits around an address; an IPv4-mapped one is its IPv4 address.
+pub fn network_around(ip: IpAddr, bits: u8) -> IpAddr {
+    match canonical_ip(ip) {
+        IpAddr::V4(v4) => {
+            IpAddr::V4((u32::from(v4) & u32::MAX.checked_shl(32 - u32::from(bits.min(32))).unwrap_or(0)).into())
+        }
+        v6 @ IpAddr::V6(_) => cut_ipv6(v6, bits),
+    }
+}
+
+/// Whether an address is one of the Internet's, of which its DNS has to say something.
+pub fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            let nobody = v4.is_unspecified() || v4.is_broadcast() || v4.is_multicast();
+            !(nobody || v4.is_loopback() || v4.is_private() || v4.is_link_local())
+        }
+        IpAddr::V6(v6) => {
+            let nobody = v6.is_unspecified() || v6.is_multicast();
+            !(nobody || v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +121,29 @@ mod tests {
         }
         assert_eq!(cut_ipv6(ip("2002:c000:201:5::1"), 64), ip("2002:c000:201:5::"), "a site's own");
         assert_eq!(cut_ipv6(ip("::ffff:192.0.2.1"), 64), ip("192.0.2.1"));
+    }
+
+    #[test]
+    fn networks_around_addresses() {
+        let table = [
+            ("192.0.2.7", 24, "192.0.2.0"),
+            ("192.0.2.7", 32, "192.0.2.7"),
+            ("192.0.2.7", 0, "0.0.0.0"),
+            ("::ffff:192.0.2.7", 16, "192.0.0.0"),
+            ("2001:db8:1:2::7", 48, "2001:db8:1::"),
+        ];
+        for (address, bits, first) in table {
+            assert_eq!(network_around(ip(address), bits), ip(first), "{address}/{bits}");
+        }
+    }
+
+    #[test]
+    fn our_own_networks_are_not_public() {
+        for address in ["10.1.2.3", "192.168.0.1", "127.0.0.1", "169.254.1.1", "::1", "fd00::1", "fe80::1", "0.0.0.0"] {
+            assert!(!is_public(ip(address)), "{address}");
+        }
+        for address in ["192.0.2.1", "2001:db8::1"] {
+            assert!(is_public(ip(address)), "{address}");
+        }
     }
 }

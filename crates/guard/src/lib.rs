@@ -63,7 +63,7 @@ pub use explain::ExplainId;
 pub use fact::{Fact, Fault};
 pub use facts::{FactName, Found, Gathered, Need, Of, Stamp, Value};
 pub use hosting::{HostedPath, Hosting};
-pub use ip::{canonical_ip, cut_ipv6};
+pub use ip::{canonical_ip, cut_ipv6, is_public, network_around};
 pub use judge::{AddressJudgement, Judged, judge, judge_address};
 pub use line::ConfigLine;
 pub use load::Load;

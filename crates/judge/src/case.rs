@@ -155,6 +155,11 @@ impl Case {
         self.guard.reverse_path()
     }
 
+    /// The domain of the reverse-path; `None`: it is null, or has an address literal.
+    pub fn sender_domain(&self) -> Option<&str> {
+        self.reverse_path()?.mailbox()?.host.domain().map(smtp::Domain::as_str)
+    }
+
     /// What rules want done with the message, of all recipients that were taken.
     pub fn effects(&self) -> Option<&Effects> {
         self.guard.effects()

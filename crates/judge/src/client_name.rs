@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use dns::{Answer, Failure, Resolver};
 use guard::{ConfirmedName, Fact, Fault, PtrName, SenderDomain};
-use smtp::{Host, ReversePath};
 
 /// The forward-confirmed name of an address; `Known(None)`: it has none. Without a resolver every name is *unknown*.
 pub async fn confirmed_name(dns: Option<&Resolver>, ip: IpAddr) -> Fact<Option<ConfirmedName>> {
@@ -35,15 +34,11 @@ pub(super) async fn ptr_name(dns: Option<&Resolver>, ip: IpAddr) -> Fact<PtrName
     }
 }
 
-/// Whether a bounce could reach the domain of a reverse-path (RFC 5321 §5.1, RFC 7505).
-pub(super) async fn sender_domain(dns: Option<&Resolver>, reverse_path: Option<&ReversePath>) -> Fact<SenderDomain> {
-    let host = match reverse_path {
-        Some(ReversePath::Mailbox(mailbox)) => &mailbox.host,
-        Some(ReversePath::Null) | None => return Fact::Known(SenderDomain::Alive),
-    };
-    let Host::Domain(domain) = host else { return Fact::Known(SenderDomain::Alive) };
+/// Whether a bounce could reach the domain of a reverse-path, if it has one (RFC 5321 §5.1, RFC 7505).
+pub(super) async fn sender_domain(dns: Option<&Resolver>, domain: Option<&str>) -> Fact<SenderDomain> {
+    let Some(domain) = domain else { return Fact::Known(SenderDomain::Alive) };
     let Some(dns) = dns else { return Fact::Unknown(Fault::Unavailable("dns")) };
-    match Box::pin(dns.exchanges(domain.as_str())).await {
+    match Box::pin(dns.exchanges(domain)).await {
         Answer::Found(exchanges) => {
             let takes_mail = exchanges.iter().any(|exchange| !exchange.host.is_empty());
             return Fact::Known(if takes_mail { SenderDomain::Alive } else { SenderDomain::Dead });
@@ -51,7 +46,7 @@ pub(super) async fn sender_domain(dns: Option<&Resolver>, reverse_path: Option<&
         Answer::None => {}
         Answer::Failed(failure) => return Fact::Unknown(fault(&failure)),
     }
-    match Box::pin(dns.addresses(domain.as_str())).await {
+    match Box::pin(dns.addresses(domain)).await {
         Answer::Found(_) => Fact::Known(SenderDomain::Alive),
         Answer::None => Fact::Known(SenderDomain::Dead),
         Answer::Failed(failure) => Fact::Unknown(fault(&failure)),

@@ -122,7 +122,7 @@ impl Gathering<'_, '_> {
                 ptr_name(sources.dns.as_deref(), client).await.map(Value::PtrNames)
             }
             FactName::SenderDomain => {
-                sender_domain(sources.dns.as_deref(), self.case.reverse_path()).await.map(Value::SenderDomain)
+                sender_domain(sources.dns.as_deref(), self.case.sender_domain()).await.map(Value::SenderDomain)
             }
             FactName::Greylist => self.greylist().await.map(Value::Greylist),
             FactName::Listings => Fact::Known(Value::Listings(reputation::of_client(self.judge, self.case).await)),
@@ -148,7 +148,7 @@ impl Gathering<'_, '_> {
             client,
             name: self.case.guard.ptr_name(),
             spf: self.case.guard.spf(),
-            reverse_path: self.case.reverse_path(),
+            sender_domain: self.case.sender_domain(),
             forward_path,
         };
         let delay = self.judge.terms.settings.guard.greylist_delay;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use guard::{Fact, Greylist, PtrName, SpfResult};
-use smtp::{ForwardPath, Host, ReversePath};
+use smtp::ForwardPath;
 use state::{GreylistKey, GreylistTerms, Greylisted, State};
 
 use super::facts;
@@ -15,7 +15,7 @@ use super::facts;
 const WINDOW: Duration = Duration::from_hours(48);
 /// How long it is remembered who came back, from its last mail on: a monthly newsletter is among them.
 const MEMORY: Duration = Duration::from_hours(36 * 24);
-/// Bits of a network whose hosts have names of one domain.
+/// Bits of a network whose hosts have names of one domain, of IPv4 and of IPv6.
 const NAMED_BITS: [u8; 2] = [16, 32];
 /// Bits of a network about which nothing is known.
 const NAMELESS_BITS: [u8; 2] = [24, 64];
@@ -25,7 +25,8 @@ pub(super) struct Stranger<'a> {
     pub(super) client: IpAddr,
     pub(super) name: Option<&'a PtrName>,
     pub(super) spf: Option<SpfResult>,
-    pub(super) reverse_path: Option<&'a ReversePath>,
+    /// `None`: the null reverse-path, or an address literal.
+    pub(super) sender_domain: Option<&'a str>,
     pub(super) forward_path: &'a ForwardPath,
 }
 
@@ -33,7 +34,7 @@ pub(super) struct Stranger<'a> {
 pub(super) async fn of(state: &State, stranger: &Stranger<'_>, delay: Duration) -> Fact<Greylist> {
     let key = GreylistKey {
         pool: &pool(stranger),
-        sender_domain: sender_domain(stranger.reverse_path).unwrap_or_default(),
+        sender_domain: stranger.sender_domain.unwrap_or_default(),
         recipient: &stranger.forward_path.to_string().to_ascii_lowercase(),
     };
     let terms = GreylistTerms { delay, window: WINDOW, memory: MEMORY };
@@ -54,7 +55,7 @@ fn secs(left: Duration) -> u32 {
 /// all the provider's customers have such names.
 fn pool(stranger: &Stranger<'_>) -> String {
     let mut pool = String::new();
-    if let (Some(SpfResult::Pass), Some(domain)) = (stranger.spf, sender_domain(stranger.reverse_path)) {
+    if let (Some(SpfResult::Pass), Some(domain)) = (stranger.spf, stranger.sender_domain) {
         let _ = write!(pool, "spf {}", domain.to_ascii_lowercase());
         return pool;
     }
@@ -75,20 +76,7 @@ fn domain_of(name: &str) -> Option<String> {
 }
 
 fn network(ip: IpAddr, bits: [u8; 2]) -> IpAddr {
-    match ip {
-        IpAddr::V4(v4) => IpAddr::V4((u32::from(v4) & (u32::MAX << (32 - u32::from(bits[0])))).into()),
-        IpAddr::V6(_) => guard::cut_ipv6(ip, bits[1]),
-    }
-}
-
-fn sender_domain(reverse_path: Option<&ReversePath>) -> Option<&str> {
-    match reverse_path? {
-        ReversePath::Mailbox(mailbox) => match &mailbox.host {
-            Host::Domain(domain) => Some(domain.as_str()),
-            _ => None,
-        },
-        ReversePath::Null => None,
-    }
+    guard::network_around(ip, bits[usize::from(ip.is_ipv6())])
 }
 
 #[cfg(test)]
@@ -97,13 +85,12 @@ mod tests {
 
     fn pool_of(client: &str, name: Option<&str>, spf: SpfResult) -> String {
         let name = name.map(|name| PtrName::Confirmed(name.into()));
-        let sender = ReversePath::parse("<news@Example.org>").unwrap();
         let recipient = ForwardPath::parse("<alice@example.test>").unwrap().path;
         pool(&Stranger {
             client: client.parse().unwrap(),
             name: name.as_ref(),
             spf: Some(spf),
-            reverse_path: Some(&sender),
+            sender_domain: Some("Example.org"),
             forward_path: &recipient,
         })
     }

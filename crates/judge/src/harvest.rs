@@ -13,7 +13,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use guard::{Outcome, Reason};
-use smtp::Host;
 use state::gcra::Rate;
 use state::{Charge, Offence, RateCharge, RateKey, Reserved};
 use tracing::{info, warn};
@@ -25,7 +24,8 @@ use super::offence;
 /// The window of the limits `limits.unknown_recipients_…`.
 const HOUR: Duration = Duration::from_hours(1);
 /// A network's first bits: about as many addresses as one customer of a provider gets at a time.
-const IPV4_PREFIX: u32 = 24;
+const IPV4_BITS: u8 = 24;
+const IPV6_BITS: u8 = 48;
 /// Where no address is told.
 const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
@@ -54,14 +54,13 @@ pub(super) async fn may_be_told(judge: Judge<'_>, case: &Case, outcome: &Outcome
 
 /// Counts for the network and the sender domain.
 async fn count_beside(judge: Judge<'_>, case: &Case) {
-    let domain = sender_domain(case);
     let limits = &judge.terms.settings.limits;
     let network = RateCharge {
         key: RateKey::UnknownFromNetwork(network(client(case))),
         rate: Rate::per(HOUR, limits.unknown_recipients_per_network),
         cost: 1,
     };
-    let by_domain = domain.as_deref().map(|domain| RateCharge {
+    let by_domain = case.sender_domain().map(|domain| RateCharge {
         key: RateKey::UnknownForDomain(domain),
         rate: Rate::per(HOUR, limits.unknown_recipients_per_sender_domain),
         cost: 1,
@@ -133,19 +132,7 @@ pub(super) fn client(case: &Case) -> IpAddr {
 }
 
 fn network(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(v4) => IpAddr::V4((u32::from(v4) & (u32::MAX << (32 - IPV4_PREFIX))).into()),
-        IpAddr::V6(_) => guard::cut_ipv6(client, 48),
-    }
-}
-
-/// Of the null reverse-path none: everybody may send for it.
-fn sender_domain(case: &Case) -> Option<String> {
-    let mailbox = case.reverse_path()?.mailbox()?;
-    match &mailbox.host {
-        Host::Domain(domain) => Some(domain.as_str().to_owned()),
-        _ => None,
-    }
+    guard::network_around(client, if client.is_ipv4() { IPV4_BITS } else { IPV6_BITS })
 }
 
 #[cfg(test)]

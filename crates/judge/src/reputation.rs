@@ -1,10 +1,8 @@
 //! What lists in DNS and SPF say of a case, as facts. What they do not say is not among it; none of it is held against anybody here.
 
-use std::borrow::Cow;
-
 use ::reputation::SpfQuestion;
 use guard::{Fact, Fault, Listing, SpfResult};
-use smtp::{Host, ReversePath};
+use smtp::ReversePath;
 
 use super::bench::Judge;
 use super::case::Case;
@@ -20,7 +18,7 @@ pub(super) async fn of_client(judge: Judge<'_>, case: &Case) -> Vec<Listing> {
 /// The lists that have the domain that answers for the mail: that of the reverse-path, or the greeting name where that is null.
 pub(super) async fn of_domain(judge: Judge<'_>, case: &Case) -> Vec<Listing> {
     match domain(case) {
-        Some(domain) => judge.sources.reputation.lists.domain(&domain).await,
+        Some(domain) => judge.sources.reputation.lists.domain(domain).await,
         None => Vec::new(),
     }
 }
@@ -35,15 +33,10 @@ pub(super) async fn spf(judge: Judge<'_>, case: &Case) -> Fact<SpfResult> {
     Fact::Known(spf.check(&SpfQuestion { client, helo, reverse_path, hostname }).await)
 }
 
-fn domain(case: &Case) -> Option<Cow<'_, str>> {
+fn domain(case: &Case) -> Option<&str> {
     match case.reverse_path()? {
-        ReversePath::Mailbox(mailbox) => match &mailbox.host {
-            Host::Domain(domain) => Some(domain.as_str().into()),
-            _ => None,
-        },
+        ReversePath::Mailbox(_) => case.sender_domain(),
         // An address literal is no domain.
-        ReversePath::Null => {
-            case.guard.helo().filter(|helo| helo.contains('.') && !helo.starts_with('[')).map(Cow::from)
-        }
+        ReversePath::Null => case.guard.helo().filter(|helo| helo.contains('.') && !helo.starts_with('[')),
     }
 }

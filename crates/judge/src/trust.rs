@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use config::IdentityCollapse;
-use smtp::Host;
 use tracing::warn;
 
 use super::bench::Judge;
@@ -17,11 +16,7 @@ pub(super) fn look(judge: Judge<'_>, case: &mut Case) {
     let (Some(client), true) = (listed, matches!(case.login, Login::Nobody) && mode != IdentityCollapse::Off) else {
         return case.guard.trust();
     };
-    let domain = case.reverse_path().and_then(|path| match &path.mailbox()?.host {
-        Host::Domain(domain) => Some(domain.as_str()),
-        _ => None,
-    });
-    let showing = Showing { client, helo: case.guard.helo(), domain };
+    let showing = Showing { client, helo: case.guard.helo(), domain: case.sender_domain() };
     let identity = judge.sources.identities.show(showing, Instant::now());
     if identity == Identity::CollapsedNow {
         let enforced = mode == IdentityCollapse::Enforce;

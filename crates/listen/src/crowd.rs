@@ -190,20 +190,15 @@ fn around(client: IpAddr) -> Vec<Around> {
         IpAddr::V4(_) => &[Bits(32, Size::Client), Bits(24, Size::Network)],
         IpAddr::V6(_) => &[Bits(64, Size::Client), Bits(56, Size::Site), Bits(48, Size::Network)],
     };
-    let of =
-        |Bits(bits, size): &Bits| Around { network: Network { first: cut(client, *bits), bits: *bits }, size: *size };
+    let of = |Bits(bits, size): &Bits| Around {
+        network: Network { first: guard::network_around(client, *bits), bits: *bits },
+        size: *size,
+    };
     sizes.iter().map(of).collect()
 }
 
 #[derive(Clone, Copy)]
 struct Bits(u8, Size);
-
-fn cut(client: IpAddr, bits: u8) -> IpAddr {
-    match guard::canonical_ip(client) {
-        IpAddr::V4(v4) => IpAddr::V4((u32::from(v4) & u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0)).into()),
-        v6 @ IpAddr::V6(_) => guard::cut_ipv6(v6, bits),
-    }
-}
 
 fn micros(span: std::time::Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)

@@ -8,12 +8,11 @@ use arc_swap::ArcSwap;
 use config::{Dnsbl, ListKind};
 use dns::{Answer, Failure, Resolver};
 use futures_util::future::join_all;
-use guard::Listing;
 use guard::rule::Mode;
+use guard::{Listing, is_public};
 use tokio::sync::Notify;
 
 use crate::list::{About, List, ListStatus};
-use crate::question::is_public;
 use crate::standing::{Points, judged};
 
 /// Longest wait for one list; below what a stage of a judgement waits for all it must know, so that a dead list does not take the
@@ -47,6 +46,7 @@ impl Lists {
     /// The lists that have a client's address.
     pub async fn client(&self, address: IpAddr) -> Vec<Listing> {
         let address = address.to_canonical();
+        // Nobody's list can know another, and asking would tell of our network.
         if is_public(address) { self.ask(ListKind::Ip, About::Address(address)).await } else { Vec::new() }
     }
 

@@ -32,20 +32,6 @@ pub(crate) fn by_domain(domain: &str, zone: &str) -> Option<String> {
     (name.len() <= smtp::address::DOMAIN_OCTETS_MAX).then_some(name)
 }
 
-/// Whether an address is one of the Internet's. Nobody's list can know another, and asking would tell of our network.
-pub(crate) fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let nobody = v4.is_unspecified() || v4.is_broadcast() || v4.is_multicast();
-            !(nobody || v4.is_loopback() || v4.is_private() || v4.is_link_local())
-        }
-        IpAddr::V6(v6) => {
-            let nobody = v6.is_unspecified() || v6.is_multicast();
-            !(nobody || v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,15 +49,5 @@ mod tests {
         assert!(mapped.starts_with("2.0.0.0.0.0.f.7.f.f.f.f.0.0.0.0."), "{mapped}");
         assert_eq!(by_domain("d.example.", "l.example").as_deref(), Some("d.example.l.example"));
         assert_eq!(by_domain(&"d.".repeat(126), "l.example"), None);
-    }
-
-    #[test]
-    fn nobody_is_told_of_our_own_networks() {
-        for address in ["10.1.2.3", "192.168.0.1", "127.0.0.1", "169.254.1.1", "::1", "fd00::1", "fe80::1", "0.0.0.0"] {
-            assert!(!is_public(address.parse().unwrap()), "{address}");
-        }
-        for address in ["192.0.2.1", "2001:db8::1"] {
-            assert!(is_public(address.parse().unwrap()), "{address}");
-        }
     }
 }

@@ -5,7 +5,7 @@
 //! behind whom others are (listed networks and proxies, this machine itself, a gateway, a webmail) are never banned.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::ban::{Ban, Begun, NewBan, SPAN_BY_HAND_MAX, Span, subscriber};
@@ -62,13 +62,14 @@ pub type NeverBanned = Box<dyn Fn(IpAddr) -> Option<&'static str> + Send + Sync>
 /// What offences come to. It stands above the engines, as the throttle of logins does.
 #[derive(Default)]
 pub(crate) struct Bans {
-    never: Mutex<Option<NeverBanned>>,
+    /// Asked at every connection, and set by a reload.
+    never: RwLock<Option<NeverBanned>>,
 }
 
 impl Bans {
     /// Whom no ban may hit from now on.
     pub(crate) fn set_never(&self, never: NeverBanned) {
-        *self.never.lock().unwrap_or_else(PoisonError::into_inner) = Some(never);
+        *self.never.write().unwrap_or_else(PoisonError::into_inner) = Some(never);
     }
 
     /// Why an address is never banned. Loopback is this machine itself, whatever the configuration says (T35).
@@ -77,7 +78,7 @@ impl Bans {
         if addr.is_loopback() || addr.is_unspecified() {
             return Some("this machine");
         }
-        self.never.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|never| never(addr))
+        self.never.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|never| never(addr))
     }
 
     /// Counts offences of an address; the ban, if they brought one.

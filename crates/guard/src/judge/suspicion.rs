@@ -15,6 +15,7 @@ use crate::facts::{
     CLIENT_NAME, DOMAIN_LISTINGS, FactName, GREYLIST, Key, LISTINGS, Need, PTR_NAMES, SENDER_DOMAIN, SPF,
 };
 use crate::hearing::Hearing;
+use crate::ip::is_public;
 use crate::reason::Reason;
 use crate::reputation::{Listing, SpfResult};
 use crate::rule::{Action, Hit, HitOutcome, Mode, Part};
@@ -328,14 +329,6 @@ fn is_one_of(result: SpfResult, results: &[SpfResult]) -> Truth {
     match result {
         SpfResult::TempError if !results.contains(&result) => Truth::Unknown,
         result => results.contains(&result).into(),
-    }
-}
-
-/// Whether the Internet's DNS has to say something of an address: of private ones it says nothing.
-fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => !(v4.is_loopback() || v4.is_private() || v4.is_link_local()),
-        IpAddr::V6(v6) => !(v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local()),
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) async fn run(command: Ban, global: &Global) -> Result<(), Fault> {
             let bans: Vec<wire::Ban> = client.get("/v1/bans").await?;
             show(global.form(), &bans, |bans| {
                 let row = |it: &wire::Ban| {
-                    let reason = printable(&it.reason).clone();
+                    let reason = printable(&it.reason);
                     [it.address.clone(), reason, it.since.clone(), it.until.clone(), it.before.to_string()]
                 };
                 table(["ADDRESS", "REASON", "SINCE", "UNTIL", "BEFORE"], bans.iter().map(row))
