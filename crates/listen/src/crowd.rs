@@ -10,14 +10,15 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use keep::BoundedMap;
+use keep::gcra::{Rate, Tat};
 
 /// Networks of one size of which it is known how many connections they began.
 const NETWORKS_MAX: usize = 65_536;
-/// The window of the rates, in microseconds.
-const MINUTE_MICROS: u64 = 60_000_000;
+/// The window of the rates.
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// How many connections there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +65,8 @@ pub struct Crowd {
 #[derive(Debug)]
 struct Counted {
     held: HashMap<Network, usize>,
-    /// By size: when, in microseconds, it will be as if nothing had been begun.
-    begun: [BoundedMap<Network, u64>; Size::COUNT],
+    /// By size: how many were begun lately.
+    begun: [BoundedMap<Network, Tat>; Size::COUNT],
 }
 
 /// Connections of a client with its networks; dropping it gives the places back.
@@ -128,8 +129,7 @@ impl Crowd {
     /// Takes a place for a client in each of its networks, or in none.
     pub fn enter(self: &Arc<Self>, client: IpAddr, ceilings: &Ceilings, now: Instant) -> Result<Place, Crowded> {
         let around = around(client);
-        // A rate begins full, so that the first instant of the clock is no exception.
-        let now = MINUTE_MICROS.saturating_add(micros(now.saturating_duration_since(self.since)));
+        let now = micros(now.saturating_duration_since(self.since));
         let mut counted = self.lock();
         let crowded =
             |one: &&Around| counted.held.get(&one.network).is_some_and(|held| *held >= one.size.held_max(ceilings));
@@ -155,18 +155,16 @@ impl Crowd {
 }
 
 impl Counted {
-    /// What a network comes to with one more, by the generic cell rate algorithm; `None`: that is too fast.
-    fn begin(&mut self, one: Around, ceilings: &Ceilings, now: u64) -> Option<u64> {
-        let count = u64::from(one.size.begun_max(ceilings).max(1));
-        let latest = now.saturating_add(MINUTE_MICROS);
+    /// What a network comes to with one more; `None`: that is too fast.
+    fn begin(&mut self, one: Around, ceilings: &Ceilings, now: u64) -> Option<Tat> {
+        let rate = Rate::per(MINUTE, one.size.begun_max(ceilings).max(1));
         // A limit that was larger leaves nothing further ahead than a minute.
-        let at = (*self.begun_by(one, now)).clamp(now, latest);
-        let next = at.saturating_add(MINUTE_MICROS / count);
-        (next <= latest).then_some(next)
+        let tat = rate.clamp(*self.begun_by(one, now), now);
+        rate.charge(tat, now, 1).ok()
     }
 
-    fn begun_by(&mut self, one: Around, now: u64) -> &mut u64 {
-        self.begun[one.size.number()].entry(one.network, |at| at.saturating_sub(now))
+    fn begun_by(&mut self, one: Around, now: u64) -> &mut Tat {
+        self.begun[one.size.number()].entry(one.network, |tat| tat.ahead(now))
     }
 }
 
@@ -200,14 +198,13 @@ fn around(client: IpAddr) -> Vec<Around> {
 #[derive(Clone, Copy)]
 struct Bits(u8, Size);
 
-fn micros(span: std::time::Duration) -> u64 {
+fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const WIDE: Ceilings =
         Ceilings { held_by_client: 900, held_by_network: 900, begun_by_client: 900, begun_by_network: 900 };

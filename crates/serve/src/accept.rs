@@ -163,8 +163,15 @@ struct Arrival {
 impl Arrival {
     async fn serve(mut self, tcp: TcpStream) {
         let protocol = self.listener.settings.protocol;
+        let waits_for_peer = self.proxied || protocol.implicit_tls();
         // Boxed: a session must not keep room for it.
-        let begun = Box::pin(tokio::time::timeout(PREAMBLE_WAIT, self.preamble(tcp))).await;
+        let preamble = Box::pin(self.preamble(tcp));
+        let begun = if waits_for_peer {
+            tokio::time::timeout(PREAMBLE_WAIT, preamble).await
+        } else {
+            // Nothing in it depends on the peer, and what is looked up has a deadline of its own.
+            Ok(preamble.await)
+        };
         let Begun { ip, place, opened } = match begun {
             Ok(Ok(Some(begun))) => begun,
             Ok(Ok(None)) => return,

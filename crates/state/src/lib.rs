@@ -10,7 +10,7 @@
 //! | `engine` | which engine it is |
 //! | `embedded` | the engine inside the process |
 //! | `evidence` | POP logins, and who vouches for them before the guard |
-//! | `charge`, `gcra` | what is counted against what |
+//! | `charge` | what is counted against what; by which rates, `keep::gcra` says |
 //! | `greylist` | who came back after a while |
 //! | `bans`, `ban`, `offence` | who is banned for a while, and what brings a ban |
 //! | `memory` | what is remembered until its end |
@@ -27,7 +27,6 @@ mod engine;
 mod error;
 mod evidence;
 mod expected;
-pub mod gcra;
 mod greylist;
 mod memory;
 mod offence;
@@ -35,6 +34,8 @@ mod owners;
 mod reservation;
 mod state;
 mod throttle;
+
+pub use keep::gcra;
 
 pub use ban::Ban;
 pub use bans::{BanError, ByHand, NeverBanned, Offender};
