@@ -2,7 +2,7 @@
 //! held. Nothing of this is what keeps mail from being relayed (each command asks anew); it is that nobody goes on sitting in
 //! a session that may do nothing.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Follows changes of logins until the server stops.
 pub(crate) async fn follow(border: Arc<Border>, mut stop: watch::Receiver<bool>) {
     let mut changes = border.sources.directory.login_changes();
-    let (mut mark, mut expired) = (None, HashSet::new());
+    let (mut mark, mut expired) = (None, BTreeSet::new());
     loop {
         match mark {
             None => mark = before_the_start(&border).await,
@@ -84,9 +84,10 @@ async fn ended(border: &Border, after: RightsMark) -> Option<RightsMark> {
     Some(found.mark)
 }
 
-/// What logins have queued that the clock has ended. Once: what the operator releases then goes.
-pub(crate) async fn hold_of_the_expired(border: &Border, known: &mut HashSet<Arc<str>>) {
-    let mut expired = HashSet::new();
+/// Holds what logins have queued that the clock has ended. Once: those in `known` are passed by, so that what the operator releases
+/// goes.
+pub async fn hold_of_the_expired(border: &Border, known: &mut BTreeSet<Arc<str>>) {
+    let mut expired = BTreeSet::new();
     for login in border.spool.logins() {
         match border.sources.directory.has_expired(&login).await {
             Ok(true) => expired.insert(login),
@@ -153,7 +154,7 @@ pub(crate) async fn follow_configuration(border: Arc<Border>) {
 
 /// What clients have queued that the configuration let relay, and lets no more.
 async fn hold_of_clients(border: &Border, judge: &Judge<'_>, grant: &str) {
-    let mut over = HashSet::new();
+    let mut over = BTreeSet::new();
     for client in clients_of(border, grant).await {
         let listener = Arc::from("configuration");
         let connected = Connected { client: Some(client), session: border.sources.sessions.next(), listener };
@@ -179,9 +180,9 @@ async fn hold_of_clients(border: &Border, judge: &Judge<'_>, grant: &str) {
 }
 
 /// The clients of all mail in the queue that came by this right.
-async fn clients_of(border: &Border, grant: &str) -> HashSet<IpAddr> {
+async fn clients_of(border: &Border, grant: &str) -> BTreeSet<IpAddr> {
     let mut filter = Filter { account: Some(grant.to_owned()), limit: PAGE, held: Some(false), ..Filter::default() };
-    let mut clients = HashSet::new();
+    let mut clients = BTreeSet::new();
     loop {
         let page = border.spool.list(&filter).await;
         clients.extend(page.iter().filter_map(|listed| match &listed.origin {

@@ -273,8 +273,3 @@ fn remove_socket(address: &Address) {
         let _ = std::fs::remove_file(path);
     }
 }
-
-#[cfg(test)]
-mod reload;
-#[cfg(test)]
-mod tests;

@@ -186,30 +186,48 @@ fn rule_in(policy: &Policy, world: &World, case: &mut Case) -> Ruling {
 }
 
 fn drive(policy: &Policy, world: &World, case: &mut Case, mut command: Command<'_>) -> Ruling {
+    let answers = Answers { value: &|fact| world.value(fact), charge: world.charge, now: world.now };
+    let Driven { verdict, mut needs, charges } = driven(policy, case, &mut command, &answers);
+    needs.extend((!charges.is_empty()).then_some("charge"));
+    Ruling { outcome: verdict.outcome, needs, charges, trace: command.trace().to_string() }
+}
+
+/// What whoever drives a case finds out.
+struct Answers<'a> {
+    value: &'a dyn Fn(FactName) -> Fact<Value>,
+    charge: Fact<Charged>,
+    now: SystemTime,
+}
+
+/// What came of it, and what was wanted for it.
+struct Driven {
+    verdict: Verdict,
+    needs: Vec<&'static str>,
+    charges: Vec<Charge>,
+}
+
+fn driven(policy: &Policy, case: &mut Case, command: &mut Command<'_>, answers: &Answers<'_>) -> Driven {
     let (mut needs, mut charges) = (Vec::new(), Vec::new());
     loop {
-        match judge(policy, case, &mut command) {
+        match judge(policy, case, command) {
             Judged::Need(wanted) => {
                 for need in wanted {
                     let name = need_name(need.fact);
                     assert!(!needs.contains(&name), "asked twice: {need:?}");
                     needs.push(name);
-                    let found = Found::new(world.value(need.fact), world.now);
+                    let found = Found::new((answers.value)(need.fact), answers.now);
                     command.learn(case, &need, Gathered::Found(found));
                 }
             }
             Judged::Reserve(wanted) => {
-                needs.push("charge");
                 charges.extend(wanted);
-                command.reserved(match world.charge {
+                command.reserved(match answers.charge {
                     Fact::Known(Charged::Within) => Reserved::All,
                     Fact::Known(Charged::Exceeded) => Reserved::Exceeded { charge: 0 },
                     Fact::Unknown(fault) => Reserved::Unknown { charge: 0, fault },
                 });
             }
-            Judged::Verdict(verdict) => {
-                return Ruling { outcome: verdict.outcome, needs, charges, trace: command.trace().to_string() };
-            }
+            Judged::Verdict(verdict) => return Driven { verdict, needs, charges },
         }
     }
 }

@@ -100,36 +100,20 @@ impl Stranger {
         let to = ForwardPath::parse(&self.world.to).unwrap().path;
         let asked = AskedRcpt { forward_path: &to, had_source_route: false };
         let mut command = Command::rcpt(asked, case, self.world.now);
-        let (mut needs, mut reserved) = (Vec::new(), false);
-        loop {
-            match judge(policy, case, &mut command) {
-                Judged::Need(wanted) => {
-                    for need in wanted {
-                        let name = need_name(need.fact);
-                        assert!(!needs.contains(&name), "asked twice: {need:?}");
-                        needs.push(name);
-                        let found = Found::new(self.value(need.fact), self.world.now);
-                        command.learn(case, &need, Gathered::Found(found));
-                    }
-                }
-                Judged::Reserve(_) => {
-                    reserved = true;
-                    command.reserved(Reserved::All);
-                }
-                Judged::Verdict(Verdict { outcome, effects }) => {
-                    let name = |hit: &guard::rule::Hit| hit.rule.as_deref().unwrap_or("map").to_owned();
-                    let score = command.score();
-                    return Suspected {
-                        outcome,
-                        slow_secs: effects.slow_secs,
-                        needs,
-                        hits: command.hits().iter().map(name).collect(),
-                        score: (score.enforced, score.observed),
-                        trace: command.trace().to_string(),
-                        reserved,
-                    };
-                }
-            }
+        let value = |fact| self.value(fact);
+        let answers = Answers { value: &value, charge: Fact::Known(Charged::Within), now: self.world.now };
+        let Driven { verdict: Verdict { outcome, effects }, needs, charges } =
+            driven(policy, case, &mut command, &answers);
+        let name = |hit: &guard::rule::Hit| hit.rule.as_deref().unwrap_or("map").to_owned();
+        let score = command.score();
+        Suspected {
+            outcome,
+            slow_secs: effects.slow_secs,
+            needs,
+            hits: command.hits().iter().map(name).collect(),
+            score: (score.enforced, score.observed),
+            trace: command.trace().to_string(),
+            reserved: !charges.is_empty(),
         }
     }
 }

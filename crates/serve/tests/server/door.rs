@@ -24,7 +24,7 @@ async fn greeting(site: &Site, client: &str, start: &str) -> Peer {
 }
 
 async fn until_held(site: &Site, listener: &str, count: usize) {
-    let gate = Arc::clone(&site.server.border.site.load().named(listener).unwrap().gate);
+    let gate = Arc::clone(&site.server.border().site.load().named(listener).unwrap().gate);
     let begun = std::time::Instant::now();
     while gate.held() != count {
         assert!(begun.elapsed() < PATIENCE, "{} are held", gate.held());
@@ -74,7 +74,7 @@ async fn a_client_holds_so_many_connections_over_all_listeners() {
 async fn a_banned_client_can_only_log_in() {
     let submission = ["listener.submission.proxy_from=[\"127.0.0.1\"]", "listener.submission.auth_required=false"];
     let site = Site::new(&["smtp", "submission"], &[&[PROXIED, OWN], &submission[..]].concat()).await;
-    let state = &site.server.border.sources.state;
+    let state = &site.server.border().sources.state;
     let offender = |addr: &str, times| Offender { addr: ip(addr), offence: Offence::UnknownCommand, times };
     let open = {
         let mut peer = greeting(&site, "203.0.113.21", "220").await;
@@ -111,7 +111,7 @@ async fn t35_nobody_behind_whom_others_are_is_banned() {
     let others = ["listener.smtp.xclient_from=[\"203.0.113.5\"]", "auth.shared_addresses=[\"203.0.113.6\"]"];
     let mut site = Site::new(&["smtp"], &[&[PROXIED, OWN], &others[..]].concat()).await;
     for addr in ["127.0.0.1", "127.0.0.9", "::1", "::ffff:127.0.0.1", "198.51.100.7", "203.0.113.5", "203.0.113.6"] {
-        let state = &site.server.border.sources.state;
+        let state = &site.server.border().sources.state;
         for offence in Offence::ALL {
             assert_eq!(
                 state.offended(&Offender { addr: ip(addr), offence, times: 9_999 }).await.unwrap(),
@@ -123,10 +123,10 @@ async fn t35_nobody_behind_whom_others_are_is_banned() {
         assert!(state.ban(&by_hand).await.unwrap_err().to_string().contains("is never banned"), "{addr}");
     }
     // Whoever becomes one of ours is banned no more.
-    let state = Arc::clone(&site.server.border.sources.state);
+    let state = Arc::clone(&site.server.border().sources.state);
     state.ban(&ByHand { addr: ip("203.0.113.21"), reason: "", span: Duration::from_mins(1) }).await.unwrap();
     greeting(&site, "203.0.113.21", "554").await;
-    let mut settings = Settings::clone(&site.server.border.site.load().settings);
+    let mut settings = Settings::clone(&site.server.border().site.load().settings);
     settings.listeners[0].xclient_from = vec!["203.0.113.16/28".parse().unwrap()];
     site.server.reload(settings).await.unwrap();
     greeting(&site, "203.0.113.21", "220").await;
@@ -169,7 +169,7 @@ async fn what_brings_a_ban() {
     for number in 0..150 {
         harvester.says(&format!("RCPT TO:<name{number}@example.test>"), "550 5.1.1").await;
     }
-    let state = &site.server.border.sources.state;
+    let state = &site.server.border().sources.state;
     assert_eq!(state.ban_of(ip("192.0.2.4")).await.unwrap(), None);
     let more = Offender { addr: ip("192.0.2.4"), offence: Offence::UnknownRecipient, times: 50 };
     assert!(state.offended(&more).await.unwrap().is_some(), "those that were tried count");
@@ -187,7 +187,7 @@ async fn who_is_known_is_served_to_the_last() {
     }
     greeting(&site, "192.0.2.99", "421 4.3.2").await.hears("").await;
     until_held(&site, "smtp", 17).await;
-    let state = &site.server.border.sources.state;
+    let state = &site.server.border().sources.state;
     state.auth_succeeded(ip("192.0.2.99"), "alice@example.test").await.unwrap();
     held.push(greeting(&site, "192.0.2.98", "220").await);
     held.push(greeting(&site, "198.51.100.7", "220").await);

@@ -1,8 +1,8 @@
 //! Reloading: what is taken over, whole or not at all.
 
-use crate::server::{Server, StartError};
 use config::{self, Settings};
 use listen::tls;
+use serve::{Server, StartError};
 use std::net::SocketAddr;
 use std::path::Path;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};

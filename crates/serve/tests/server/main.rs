@@ -1,14 +1,20 @@
-use super::*;
-use std::collections::HashSet;
+//! The running server, from outside.
+#![expect(clippy::unwrap_used, reason = "a test: what fails here fails it")]
+
+use config::Settings;
+use serve::{Server, directory_settings};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 mod door;
 mod field;
+mod reload;
 
 /// Nothing takes so long unless something is wrong.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -39,7 +45,7 @@ impl Site {
             let _ = writeln!(text, "bind = ['127.0.0.1:{port}']");
         }
         let server = Server::start(settings(&text, dir.path(), sets)).await.unwrap();
-        let directory = &server.border.sources.directory;
+        let directory = &server.border().sources.directory;
         directory.add_domain("example.test").await.unwrap();
         let password = directory::NewPassword::Clear("secret".into());
         let alice = directory::NewAccount { login: "alice".to_owned(), password, ..directory::NewAccount::default() };
@@ -48,7 +54,7 @@ impl Site {
     }
 
     async fn connect(&self, listener: &str) -> Peer {
-        let site = self.server.border.site.load_full();
+        let site = self.server.border().site.load_full();
         let found = site.listeners.iter().find(|it| &*it.settings.name == listener).unwrap();
         Peer { stream: BufReader::new(TcpStream::connect(found.settings.bind[0]).await.unwrap()) }
     }
@@ -202,10 +208,10 @@ async fn an_early_talker_is_refused() {
     assert!(begun.elapsed() >= Duration::from_millis(50));
     patient.says("QUIT", "221").await;
     patient.hears("").await;
-    assert!(site.server.border.sources.state.is_patient(here).await.unwrap(), "who waited is remembered");
+    assert!(site.server.border().sources.state.is_patient(here).await.unwrap(), "who waited is remembered");
     site.server.stop().await;
     let site = Site::new(&["smtp"], &["listener.smtp.greet_pause_ms=60000"]).await;
-    site.server.border.sources.state.has_waited(here, Duration::from_mins(1)).await.unwrap();
+    site.server.border().sources.state.has_waited(here, Duration::from_mins(1)).await.unwrap();
     tokio::time::timeout(Duration::from_secs(30), site.greeted("smtp")).await.expect("greeted at once");
     site.server.stop().await;
 }
@@ -235,7 +241,7 @@ async fn guesses_by_scram_count() {
 #[tokio::test]
 async fn the_postmaster_of_every_domain_and_details() {
     let site = Site::new(&["smtp"], &["domains.postmaster=alice@example.test", "domains.detail_delimiter=-"]).await;
-    site.server.border.sources.directory.add_domain("other.test").await.unwrap();
+    site.server.border().sources.directory.add_domain("other.test").await.unwrap();
     let mut peer = site.greeted("smtp").await;
     peer.says("MAIL FROM:<x@outside.example>", "250").await;
     for (address, reply) in [
@@ -260,7 +266,7 @@ async fn a_device_sends_so_many_messages_an_hour() {
         recipients: directory::RecipientScope::Anywhere,
         ..directory::DeviceLimits::default()
     };
-    let (device, secret) = site.server.border.sources.directory.add_device("alice", "plc", limits).await.unwrap();
+    let (device, secret) = site.server.border().sources.directory.add_device("alice", "plc", limits).await.unwrap();
     let mut peer = site.greeted("submission").await;
     peer.says("AUTH LOGIN", "334").await;
     peer.says(&base64(&device.login), "334").await;
@@ -287,7 +293,7 @@ async fn a_device_sends_so_many_messages_an_hour() {
 #[tokio::test]
 async fn a_recipient_that_goes_away_refuses_the_message_for_now() {
     let site = Site::new(&["smtp"], &[]).await;
-    let directory = &site.server.border.sources.directory;
+    let directory = &site.server.border().sources.directory;
     directory.add_alias("team@example.test", &["alice@example.test"]).await.unwrap();
     let mut peer = site.greeted("smtp").await;
     peer.says("MAIL FROM:<x@outside.example>", "250").await;
@@ -298,7 +304,7 @@ async fn a_recipient_that_goes_away_refuses_the_message_for_now() {
     peer.says("Subject: x\r\n\r\nx\r\n.", "451 4.3.0").await;
     peer.says("MAIL FROM:<x@outside.example>", "250").await;
     peer.says("RCPT TO:<team@example.test>", "550 5.1.1").await;
-    assert!(site.server.border.spool.is_empty());
+    assert!(site.server.border().spool.is_empty());
     site.server.stop().await;
 }
 
@@ -312,13 +318,13 @@ async fn a_device_with_a_limit_earns_no_pop_grant() {
             recipients: directory::RecipientScope::Anywhere,
             ..directory::DeviceLimits::default()
         };
-        let (device, secret) = site.server.border.sources.directory.add_device("alice", name, limits).await.unwrap();
+        let (device, secret) = site.server.border().sources.directory.add_device("alice", name, limits).await.unwrap();
         let mut peer = site.connect("pop3").await;
         peer.hears("+OK").await;
         peer.says(&format!("USER {}", device.login), "+OK").await;
         peer.says(&format!("PASS {}", secret.expose()), "+OK").await;
         peer.says("QUIT", "+OK").await;
-        assert_eq!(site.server.border.sources.state.evidence().await.unwrap().value.len(), grants, "{name}");
+        assert_eq!(site.server.border().sources.state.evidence().await.unwrap().value.len(), grants, "{name}");
     }
     site.server.stop().await;
 }
@@ -335,7 +341,7 @@ async fn received_says_utf8smtp() {
         peer.says("DATA", "354").await;
         let reply = peer.says("Subject: x\r\n\r\nx\r\n.", "250").await;
         let id = reply.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
-        let (_, body) = site.server.border.spool.read(id).await.expect("it is queued");
+        let (_, body) = site.server.border().spool.read(id).await.expect("it is queued");
         let text = String::from_utf8_lossy(body.bytes().expect("it is small")).into_owned();
         assert!(text.contains(with), "{text}");
     }
@@ -348,7 +354,7 @@ async fn what_does_not_fit_a_mailbox_is_refused_at_its_end() {
     let site = Site::new(&["smtp"], &["delivery.quota_octets=4096"]).await;
     gives_message(&site, 8_000).await.hears("552 5.2.2").await;
     gives_message(&site, 80_000).await.hears("552 5.2.2").await;
-    assert!(site.server.border.spool.is_empty());
+    assert!(site.server.border().spool.is_empty());
     gives_message(&site, 800).await.hears("250").await;
     site.server.stop().await;
 }
@@ -359,7 +365,7 @@ async fn too_many_recipients_behind_aliases() {
     let site = Site::new(&["smtp"], &[]).await;
     let targets: Vec<String> = (0..900).map(|number| format!("x{number}@outside.example")).collect();
     for alias in 0..12 {
-        site.server.border.sources.directory.add_alias(&format!("all{alias}@example.test"), &targets).await.unwrap();
+        site.server.border().sources.directory.add_alias(&format!("all{alias}@example.test"), &targets).await.unwrap();
     }
     let mut peer = site.greeted("smtp").await;
     peer.says("MAIL FROM:<x@outside.example>", "250").await;
@@ -380,7 +386,7 @@ fn base64(text: &str) -> String {
 #[tokio::test]
 async fn t46_what_an_expired_login_queued_is_held_once() {
     let site = Site::new(&["smtp"], &["delivery.local=lmtp:127.0.0.1:1"]).await;
-    let (spool, directory) = (&site.server.border.spool, &site.server.border.sources.directory);
+    let (spool, directory) = (&site.server.border().spool, &site.server.border().sources.directory);
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let micros = || u64::try_from(now().as_micros()).unwrap();
     let expires_at = Some(now().as_secs() + 2);
@@ -426,8 +432,8 @@ async fn t46_what_an_expired_login_queued_is_held_once() {
     };
     tokio::time::timeout(PATIENCE, by_the_clock).await.expect("held in time");
     assert!(spool.release(id, micros()).await.unwrap());
-    let mut known = HashSet::from([Arc::<str>::from("bob@example.test")]);
-    crate::rights::hold_of_the_expired(&site.server.border, &mut known).await;
+    let mut known = BTreeSet::from([Arc::<str>::from("bob@example.test")]);
+    serve::rights::hold_of_the_expired(site.server.border(), &mut known).await;
     assert!(!held().await, "known already");
     site.server.stop().await;
 }

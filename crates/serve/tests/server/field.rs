@@ -27,7 +27,7 @@ impl Peer {
         self.says("DATA", "354").await;
         let reply = self.says(&format!("{message}."), "250").await;
         let id = reply.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
-        let (_, body) = site.server.border.spool.read(id).await.expect("it is queued");
+        let (_, body) = site.server.border().spool.read(id).await.expect("it is queued");
         let mut text = String::new();
         body.reader().read_to_string(&mut text).unwrap();
         text
@@ -42,7 +42,7 @@ const LOGIN: &str = "AUTH PLAIN AGFsaWNlAHNlY3JldA==";
 #[tokio::test]
 async fn mechanisms_are_offered_where_somebody_has_their_secret() {
     let site = Site::new(&["submission", "pop3"], &[]).await;
-    let directory = &site.server.border.sources.directory;
+    let directory = &site.server.border().sources.directory;
     let offers = async |expected: bool| {
         let mut smtp = site.connect("submission").await;
         smtp.hears("220").await;
@@ -70,7 +70,7 @@ async fn mechanisms_are_offered_where_somebody_has_their_secret() {
 async fn a_try_that_can_hit_nothing_is_no_guess() {
     let sets = ["auth.failures_per_client=4", "auth.failures_per_account=4", "auth.failure_delay_ms=0"];
     let site = Site::new(&["submission", "pop3"], &sets).await;
-    let directory = &site.server.border.sources.directory;
+    let directory = &site.server.border().sources.directory;
     let (device, _) = directory.add_device("alice", "mfp", directory::DeviceLimits::default()).await.unwrap();
     let mut told = Vec::new();
     for login in ["alice@example.test", "nobody@example.test", &*device.login] {
