@@ -7,8 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::net::UdpSocket;
 
+mod wire;
+
+use wire::{Lifetimes, encoded, question};
+
 /// How long anything may be remembered.
-const LIFETIME_SECS: u32 = 60;
+const LIFETIMES: Lifetimes = Lifetimes { record_secs: 60, denial_secs: 60 };
 
 /// A record of the zone.
 #[derive(Clone)]
@@ -59,46 +63,20 @@ pub fn reverse(address: IpAddr) -> String {
 }
 
 fn answer(query: &[u8], zone: &[(&str, Record)]) -> Option<Vec<u8>> {
-    let (mut name, mut at) = (String::new(), 12);
-    while query[at] != 0 {
-        let length = usize::from(query[at]);
-        name += &String::from_utf8_lossy(&query[at + 1..=at + length]).to_ascii_lowercase();
-        name.push('.');
-        at += length + 1;
-    }
-    if name.starts_with("dead.") {
+    let question = question(query);
+    if question.name.starts_with("dead.") {
         return None;
     }
-    let kind = u16::from_be_bytes([query[at + 1], query[at + 2]]);
-    let here: Vec<&Record> = zone.iter().filter(|(owner, _)| *owner == name).map(|(_, record)| record).collect();
-    let data: Vec<Vec<u8>> = here.iter().filter_map(|record| data(kind, record)).collect();
+    let owner = format!("{}.", question.name);
+    let here: Vec<&Record> = zone.iter().filter(|(name, _)| *name == owner).map(|(_, record)| record).collect();
+    let data = here.iter().filter_map(|record| data(question.kind, record));
+    let records: Vec<_> = data.map(|data| wire::record(&owner, question.kind, &data, LIFETIMES)).collect();
     let code = match () {
-        () if name.starts_with("broken.") => 2,
+        () if question.name.starts_with("broken.") => 2,
         () if here.is_empty() => 3,
         () => 0,
     };
-    let denials = u8::from(data.is_empty() && code != 2);
-    let mut answer = query[..2].to_vec();
-    answer.extend_from_slice(&[0x81, 0x80 | code, 0, 1, 0, u8::try_from(data.len()).unwrap(), 0, denials, 0, 0]);
-    answer.extend_from_slice(&query[12..at + 5]);
-    for data in data {
-        record(&mut answer, kind, &data);
-    }
-    if denials > 0 {
-        let times = [1, 600, 600, 600, LIFETIME_SECS].map(u32::to_be_bytes).concat();
-        record(&mut answer, 6, &[encoded("ns.example"), encoded("postmaster.example"), times].concat());
-    }
-    Some(answer)
-}
-
-/// A record of the name that was asked for.
-fn record(answer: &mut Vec<u8>, kind: u16, data: &[u8]) {
-    answer.extend_from_slice(&[0xc0, 12]);
-    answer.extend_from_slice(&kind.to_be_bytes());
-    answer.extend_from_slice(&[0, 1]);
-    answer.extend_from_slice(&LIFETIME_SECS.to_be_bytes());
-    answer.extend_from_slice(&u16::try_from(data.len()).unwrap().to_be_bytes());
-    answer.extend_from_slice(data);
+    Some(wire::answer(&question, code, &records, LIFETIMES))
 }
 
 fn data(kind: u16, record: &Record) -> Option<Vec<u8>> {
@@ -114,14 +92,4 @@ fn data(kind: u16, record: &Record) -> Option<Vec<u8>> {
 /// A character string (RFC 1035 §3.3).
 fn strung(text: &str) -> Vec<u8> {
     [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
-}
-
-fn encoded(host: &str) -> Vec<u8> {
-    let mut data = Vec::new();
-    for label in host.split('.').filter(|label| !label.is_empty()) {
-        data.push(u8::try_from(label.len()).unwrap());
-        data.extend_from_slice(label.as_bytes());
-    }
-    data.push(0);
-    data
 }

@@ -6,7 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use tokio::net::UdpSocket;
 
-const LIFETIME_SECS: u32 = 60;
+#[path = "../../../dns/tests/name_server/wire.rs"]
+mod wire;
+
+use wire::{Lifetimes, encoded, question, record};
+
+const LIFETIMES: Lifetimes = Lifetimes { record_secs: 60, denial_secs: 60 };
 /// Types that are answered (RFC 1035 §3.2.2, RFC 3596 §2.1).
 const A: u16 = 1;
 const CNAME: u16 = 5;
@@ -65,25 +70,8 @@ impl NameServer {
     }
 }
 
-struct Question {
-    name: String,
-    kind: u16,
-    octets: Vec<u8>,
-}
-
-fn read(query: &[u8]) -> Question {
-    let (mut labels, mut at) = (Vec::new(), 12);
-    while query[at] != 0 {
-        let length = usize::from(query[at]);
-        labels.push(String::from_utf8_lossy(&query[at + 1..=at + length]).to_ascii_lowercase());
-        at += length + 1;
-    }
-    let kind = u16::from_be_bytes([query[at + 1], query[at + 2]]);
-    Question { name: labels.join("."), kind, octets: query[12..at + 5].to_vec() }
-}
-
 fn answer(query: &[u8], zone: &Zone) -> Option<Vec<u8>> {
-    let question = read(query);
+    let question = question(query);
     let (mut owner, mut records, mut exists) = (question.name.clone(), Vec::new(), false);
     for _ in 0..8 {
         let Some(entries) = under(zone, &owner) else { break };
@@ -98,41 +86,20 @@ fn answer(query: &[u8], zone: &Zone) -> Option<Vec<u8>> {
                 return None;
             }
             if entries.iter().any(|entry| matches!(entry, Entry::Failure)) {
-                return Some(message(query, &question, 2, &[]));
+                return Some(wire::answer(&question, 2, &[], LIFETIMES));
             }
         }
-        records.extend(data.iter().map(|data| record(&owner, question.kind, data)));
+        records.extend(data.iter().map(|data| record(&owner, question.kind, data, LIFETIMES)));
         let Some(target) = alias else { break };
-        records.push(record(&owner, CNAME, &encoded(&target)));
+        records.push(record(&owner, CNAME, &encoded(&target), LIFETIMES));
         owner = target;
     }
-    Some(message(query, &question, if exists { 0 } else { 3 }, &records))
+    Some(wire::answer(&question, if exists { 0 } else { 3 }, &records, LIFETIMES))
 }
 
 fn under<'z>(zone: &'z Zone, name: &str) -> Option<&'z Vec<Entry>> {
     let wild = |at: usize| zone.get(&format!("*.{}", &name[at + 1..]));
     zone.get(name).or_else(|| name.match_indices('.').find_map(|(at, _)| wild(at)))
-}
-
-fn message(query: &[u8], question: &Question, code: u8, records: &[Vec<u8>]) -> Vec<u8> {
-    let denials = u8::from(records.is_empty() && code != 2);
-    let mut answer = query[..2].to_vec();
-    let count = u8::try_from(records.len()).unwrap();
-    answer.extend_from_slice(&[0x81, 0x80 | code, 0, 1, 0, count, 0, denials, 0, 0]);
-    answer.extend_from_slice(&question.octets);
-    answer.extend(records.iter().flatten());
-    if denials > 0 {
-        let times = [1, 600, 600, 600, LIFETIME_SECS].map(u32::to_be_bytes).concat();
-        let data = [encoded("ns.example"), encoded("postmaster.example"), times].concat();
-        answer.extend(record(&question.name, 6, &data));
-    }
-    answer
-}
-
-fn record(owner: &str, kind: u16, data: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(data.len()).unwrap().to_be_bytes();
-    let head = [kind.to_be_bytes(), [0, 1]].concat();
-    [&encoded(owner)[..], &head, &LIFETIME_SECS.to_be_bytes(), &length, data].concat()
 }
 
 fn data(entry: &Entry, kind: u16) -> Option<Vec<u8>> {
@@ -153,15 +120,4 @@ fn data(entry: &Entry, kind: u16) -> Option<Vec<u8>> {
 fn strings(text: &[u8]) -> Vec<Vec<u8>> {
     let string = |chunk: &[u8]| [&[u8::try_from(chunk.len()).unwrap()], chunk].concat();
     text.chunks(255).map(string).collect()
-}
-
-fn encoded(host: &str) -> Vec<u8> {
-    let mut data = Vec::new();
-    for label in host.split('.').filter(|label| !label.is_empty()) {
-        let label = &label.as_bytes()[..label.len().min(63)];
-        data.push(u8::try_from(label.len()).unwrap());
-        data.extend_from_slice(label);
-    }
-    data.push(0);
-    data
 }

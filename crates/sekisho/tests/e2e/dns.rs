@@ -4,6 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+#[path = "../../../dns/tests/name_server/wire.rs"]
+mod wire;
+
+use wire::{Lifetimes, encoded, question};
+
+const LIFETIMES: Lifetimes = Lifetimes { record_secs: 60, denial_secs: 0 };
+
 /// How it answers what it does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Otherwise {
@@ -60,32 +67,17 @@ impl NameServer {
 }
 
 fn answer(query: &[u8], zone: &[(&str, Record)], otherwise: Otherwise) -> Option<Vec<u8>> {
-    let (mut name, mut at) = (String::new(), 12);
-    while query[at] != 0 {
-        let length = usize::from(query[at]);
-        name += &String::from_utf8_lossy(&query[at + 1..=at + length]).to_ascii_lowercase();
-        name.push('.');
-        at += length + 1;
-    }
-    let kind = u16::from_be_bytes([query[at + 1], query[at + 2]]);
-    let here: Vec<&Record> = zone.iter().filter(|(owner, _)| *owner == name).map(|(_, record)| record).collect();
-    let data: Vec<Vec<u8>> = here.iter().filter_map(|record| data(kind, record)).collect();
+    let question = question(query);
+    let owner = format!("{}.", question.name);
+    let here: Vec<&Record> = zone.iter().filter(|(name, _)| *name == owner).map(|(_, record)| record).collect();
+    let data = here.iter().filter_map(|record| data(question.kind, record));
+    let records: Vec<_> = data.map(|data| wire::record(&owner, question.kind, &data, LIFETIMES)).collect();
     let code = match otherwise {
         Otherwise::IsSilent => return None,
         Otherwise::Fails => 2,
         Otherwise::Denies => u8::from(here.is_empty()) * 3,
     };
-    let mut answer = query[..2].to_vec();
-    answer.extend_from_slice(&[0x81, 0x80 | code, 0, 1, 0, u8::try_from(data.len()).unwrap(), 0, 0, 0, 0]);
-    answer.extend_from_slice(&query[12..at + 5]);
-    for data in data {
-        answer.extend_from_slice(&[0xc0, 12]);
-        answer.extend_from_slice(&kind.to_be_bytes());
-        answer.extend_from_slice(&[0, 1, 0, 0, 0, 60]);
-        answer.extend_from_slice(&u16::try_from(data.len()).unwrap().to_be_bytes());
-        answer.extend_from_slice(&data);
-    }
-    Some(answer)
+    Some(wire::answer(&question, code, &records, LIFETIMES))
 }
 
 fn data(kind: u16, record: &Record) -> Option<Vec<u8>> {
@@ -95,14 +87,4 @@ fn data(kind: u16, record: &Record) -> Option<Vec<u8>> {
         (15, Record::Mx(host)) => Some([vec![0, 10], encoded(host)].concat()),
         _ => None,
     }
-}
-
-fn encoded(host: &str) -> Vec<u8> {
-    let mut data = Vec::new();
-    for label in host.split('.').filter(|label| !label.is_empty()) {
-        data.push(u8::try_from(label.len()).unwrap());
-        data.extend_from_slice(label.as_bytes());
-    }
-    data.push(0);
-    data
 }
