@@ -409,6 +409,12 @@ class Sekisho(Peer):
         self.accounts = [self.account(demo, fact) for fact in facts["accounts"]]
         return wait_for_port(self.smtp, self.process)
 
+    def restart(self):
+        """Another process over the same folder."""
+        self.stop()
+        (self.folder / "demo" / "demo.json").unlink(missing_ok=True)
+        return self.start()
+
     @staticmethod
     def account(demo, fact):
         name, _, domain = fact["address"].partition("@")

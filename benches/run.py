@@ -6,7 +6,7 @@ three times, the order turned round each time, and gives the median of the ratio
 Everything stays on loopback. What is not there (Sekisho not built, a peer not installed) is left out.
 
 With --against FILE a change is held against what was before it: FILE is another Sekisho, built alike from the commit
-before; both run side by side, nobody else is measured, and the ratio of each pair is what counts.
+before; both run side by side, started anew for each pair, nobody else is measured, and the ratio of each pair is what counts.
 """
 
 import argparse
@@ -199,6 +199,8 @@ def turns(bench, row, servers):
     values = {peer.name: [] for peer in servers}
     # Memory is measured once, on servers fresh from their start: what they keep for the next would hide the cost.
     for pair in range(1 if row == "idle" else bench.options.pairs):
+        if bench.options.against:
+            anew(servers)
         for peer in servers if pair % 2 == 0 else reversed(servers):
             if peer.name not in values:
                 continue
@@ -208,6 +210,14 @@ def turns(bench, row, servers):
                 del values[peer.name]
                 print(f"    {row}: {peer.name} left out: {why}", file=sys.stderr)
     return values
+
+
+def anew(servers):
+    """Two processes of one program are as much as a tenth apart for as long as they live, by where they lie in memory: each pair
+    has new ones, so that the middle of the pairs is of the programs."""
+    for peer in servers:
+        if not peer.restart():
+            raise SystemExit(f"{peer.name} does not start again")
 
 
 def ratio(ours, theirs):
