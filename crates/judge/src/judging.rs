@@ -103,10 +103,12 @@ impl Judge<'_> {
                 Judged::Verdict(verdict) => return verdict,
                 Judged::Need(needs) => {
                     let until = *deadline.get_or_insert_with(|| Instant::now() + gather::STAGE_WAIT);
-                    gather::all(*self, case, command, Wanted { needs, until }).await;
+                    // Boxed: most commands need nothing, and would be moved about with it.
+                    Box::pin(gather::all(*self, case, command, Wanted { needs, until })).await;
                 }
                 Judged::Reserve(charges) => {
-                    let taken = reserve::all(*self, case, &charges).await;
+                    // Boxed for the same reason.
+                    let taken = Box::pin(reserve::all(*self, case, &charges)).await;
                     places.join(taken.places);
                     command.reserved(taken.reserved);
                 }

@@ -85,6 +85,11 @@ impl Gate {
         Shed { now, percent, has_changed: before != now }
     }
 
+    /// The step that was found last.
+    pub fn step(&self) -> Load {
+        Load::of_number(self.load.load(Ordering::Acquire))
+    }
+
     /// Waits until no connection is held.
     pub async fn emptied(&self) {
         loop {

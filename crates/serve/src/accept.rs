@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use guard::Reason;
+use guard::{Load, Reason};
 use smtp::replies;
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -188,7 +188,9 @@ impl Arrival {
             pop3::serve(client, opened).await;
         }
         // Who leaves makes room, and perhaps a step less.
-        Threshold { border: &at, site: &here, listener: &inside }.shed();
+        if inside.gate.step() != Load::Calm {
+            Threshold { border: &at, site: &here, listener: &inside }.shed();
+        }
     }
 
     /// What comes before the first word: the PROXY header, whether the client may come in, the TLS handshake. `None`: the client was turned away.

@@ -165,16 +165,17 @@ impl Answers {
         }
     }
 
-    /// Finds the answer to a question that needs one to be looked up.
+    /// Finds the answer to a question that needs one to be looked up. Each way is boxed by itself: an idle connection must not keep
+    /// room for the largest, nor a small one be moved about with it.
     pub(super) async fn answer(&mut self, question: Question<Proof>) -> Answer<Proof> {
         match question {
-            Question::AuthStart { mechanism, initial } => self.auth_start(mechanism, initial).await,
-            Question::AuthStep(response) => self.auth_step(response).await,
-            Question::Mail(mail) => self.judge_mail(mail).await,
-            Question::Rcpt(rcpt) => self.judge_rcpt(rcpt).await,
-            Question::Data { declared_size, .. } => self.begin_message(declared_size).await,
+            Question::AuthStart { mechanism, initial } => Box::pin(self.auth_start(mechanism, initial)).await,
+            Question::AuthStep(response) => Box::pin(self.auth_step(response)).await,
+            Question::Mail(mail) => Box::pin(self.judge_mail(mail)).await,
+            Question::Rcpt(rcpt) => Box::pin(self.judge_rcpt(rcpt)).await,
+            Question::Data { declared_size, .. } => Box::pin(self.begin_message(declared_size)).await,
             Question::Message(envelope, last) => {
-                let answer = self.take_message(envelope, last).await;
+                let answer = Box::pin(self.take_message(envelope, last)).await;
                 self.counts.messages += u32::from(matches!(answer, Answer::Accepted(_)));
                 answer
             }
