@@ -17,7 +17,7 @@ use super::interfaces::{self, Connection};
 use super::site::{ListenerSite, Site};
 use super::{pop3, smtp as smtp_service};
 use config::Protocol;
-use judge::SessionId;
+use judge::{SessionId, offence};
 use listen::{Address, Link, Pass, Place, Refused, Stream, proxy};
 
 /// How long a proxy may take for its header, and a client for the first TLS handshake.
@@ -228,16 +228,8 @@ impl Arrival {
         } else {
             line.extend_from_slice(away.pop3());
         }
-        let reply = String::from_utf8_lossy(&line);
-        info!(
-            session = %self.session,
-            listener = &*settings.name,
-            client = %ip,
-            reply = reply.trim_end(),
-            reason = away.reason().code(),
-            cause = away.cause(),
-            "turned away"
-        );
+        let client = offence::Client { session: self.session, listener: &settings.name, addr: ip };
+        away.log(client, String::from_utf8_lossy(&line).trim_end());
         if !settings.protocol.implicit_tls() {
             // A socket just accepted takes one line without waiting; if not, the client learns it by the close.
             let _ = tcp.try_write(&line);

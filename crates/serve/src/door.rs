@@ -148,7 +148,7 @@ pub fn load(border: &Border, listener: &ListenerSite) -> Load {
 
 impl Away {
     /// The stable word.
-    pub(crate) fn reason(&self) -> Reason {
+    fn reason(&self) -> Reason {
         match self {
             Self::TooMany(_) => Reason::TooManyConnections,
             Self::Busy(_) => Reason::Busy,
@@ -182,8 +182,21 @@ impl Away {
         }
     }
 
-    /// What it is about, for the log.
-    pub(crate) fn cause(&self) -> String {
+    /// Tells the log what the client was told.
+    pub(crate) fn log(&self, client: Client<'_>, reply: &str) {
+        info!(
+            session = %client.session,
+            listener = client.listener,
+            client = %client.addr,
+            reply,
+            reason = self.reason().code(),
+            cause = self.cause(),
+            "turned away"
+        );
+    }
+
+    /// What it is about.
+    fn cause(&self) -> String {
         match self {
             Self::TooMany(Crowded::Held(network)) => format!("{network} holds too many"),
             Self::TooMany(Crowded::Begun(network)) => format!("{network} begins too many a minute"),

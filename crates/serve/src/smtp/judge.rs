@@ -14,7 +14,7 @@ use super::answers::Answers;
 use super::message::ABOVE_OCTETS;
 use super::transaction::{Proof, Transaction};
 use crate::door::Door;
-use judge::{Judge, Terms};
+use judge::{Judge, Terms, offence};
 
 /// How long a client waits for each answer that tells it nothing: it has tried too many recipients.
 const GUESSED_WAIT: Duration = Duration::from_secs(1);
@@ -60,15 +60,9 @@ impl Answers {
             Ok(()) => None,
             Err(away) => {
                 let reply = away.reply();
-                info!(
-                    session = %self.client.session,
-                    listener = &*self.client.listener.settings.name,
-                    client = %ip,
-                    reply = %reply,
-                    reason = away.reason().code(),
-                    cause = away.cause(),
-                    "turned away"
-                );
+                let listener = &*self.client.listener.settings.name;
+                let client = offence::Client { session: self.client.session, listener, addr: ip };
+                away.log(client, &reply.to_string());
                 Some(reply)
             }
         }
