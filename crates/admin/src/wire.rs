@@ -2,9 +2,11 @@
 //! no `Debug`.
 
 mod bans;
+mod choices;
 mod dnsbl;
 
 pub use bans::{Ban, NewBan};
+pub use choices::{ChoiceChange, Choices, OnOff};
 pub use dnsbl::DnsList;
 
 use serde::{Deserialize, Serialize};

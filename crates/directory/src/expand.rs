@@ -339,6 +339,7 @@ mod tests {
             login: Arc::from(login),
             maildir: Arc::from(name::maildir(login, "d.test")),
             quota_octets: None,
+            has_choices: false,
         }
     }
 

@@ -47,11 +47,13 @@ pub enum Reason {
     Busy,
     /// The client is banned: 421 4.7.1 for the first time, then 554 5.7.1.
     Banned,
+    /// The recipient's owner refuses the sender, or does not have it among those whom alone he accepts: 550 5.7.1.
+    RefusedByRecipient,
 }
 
 impl Reason {
     /// Every reason, for documents and tests.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::RelayDenied,
         Self::UnknownUser,
         Self::SenderNotYours,
@@ -74,6 +76,7 @@ impl Reason {
         Self::TooManyConnections,
         Self::Busy,
         Self::Banned,
+        Self::RefusedByRecipient,
     ];
 
     /// Stable code.
@@ -101,6 +104,7 @@ impl Reason {
             Self::TooManyConnections => "too-many-connections",
             Self::Busy => "busy",
             Self::Banned => "banned",
+            Self::RefusedByRecipient => "refused-by-recipient",
         }
     }
 
@@ -128,7 +132,8 @@ impl Reason {
             | Self::HeloRefused
             | Self::TooManyConnections
             | Self::Busy
-            | Self::Banned => false,
+            | Self::Banned
+            | Self::RefusedByRecipient => false,
         }
     }
 
@@ -159,7 +164,7 @@ mod tests {
             "relay-denied unknown-user sender-not-yours sender-not-granted null-sender-not-granted \
              authority-unavailable grant-exhausted routing-refused literal-refused recipient-out-of-scope \
              access-denied access-deferred mailbox-full too-many-unknown configuration-fault \
-             suspicious listed greylisted helo-refused too-many-connections busy banned"
+             suspicious listed greylisted helo-refused too-many-connections busy banned refused-by-recipient"
         );
     }
 

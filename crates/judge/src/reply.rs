@@ -24,6 +24,7 @@ pub(super) fn to(refusal: &Refusal, subject: &dyn Display, id: ExplainId) -> Rep
         Reason::TooManyConnections => replies::too_many_connections(),
         Reason::Busy => replies::busy(),
         Reason::Banned => replies::banned(),
+        Reason::RefusedByRecipient => replies::refused_by_recipient(subject, &id),
         Reason::TooManyUnknown => replies::recipients_guessed(subject),
         Reason::Suspicious => replies::suspicious(subject, &id),
         Reason::HeloRefused => replies::helo_refused(subject, &id),

@@ -5,9 +5,11 @@ use super::{doctor::Doctor, global::Global, import::Import};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::{net::IpAddr, path::PathBuf};
 
+mod choice;
 mod programs;
 mod strangers;
 
+pub use self::choice::{Choice, ChoiceCommand, Senders, Switch};
 pub use self::programs::{Checkpassword, Drac, Dracd, Ucspi};
 pub use self::strangers::{Ban, Dnsbl, Guard};
 
@@ -182,6 +184,8 @@ pub enum User {
     /// Secrets of devices, for APOP, CRAM-MD5 and old programs
     #[command(subcommand)]
     Device(Device),
+    /// Whose mail an account takes: accepted and refused senders
+    Choice(Choice),
 }
 
 /// An account.

@@ -4,6 +4,7 @@
 mod access;
 mod asking;
 mod auth_policy;
+mod choices;
 mod clients;
 mod config;
 mod dns;

@@ -31,10 +31,12 @@ pub(super) async fn domains(executor: impl SqliteExecutor<'_>) -> Result<Domains
 
 pub(super) async fn routes(executor: impl SqliteExecutor<'_>, names: &[String]) -> Result<Found> {
     const ROUTES: &str = "
-        select distinct name.value as name, alias.target as target, null as login, null as maildir, null as quota_octets
+        select distinct name.value as name, alias.target as target, null as login, null as maildir, null as quota_octets,
+            null as has_choices
           from json_each(?1) name join alias on alias.address = name.value
         union all
-        select distinct name.value, null, account.login, account.maildir, account.quota_octets
+        select distinct name.value, null, account.login, account.maildir, account.quota_octets,
+            account.accept_only or exists (select 1 from choice where choice.account_id = account.account_id)
           from json_each(?1) name join address on address.address = name.value
           join account on account.account_id = address.account_id
         order by 1, 2 limit ?2";
@@ -58,7 +60,8 @@ fn add_route(found: &mut Found, row: &SqliteRow) -> std::result::Result<(), sqlx
     let login: String = row.try_get("login")?;
     let maildir: String = row.try_get("maildir")?;
     let quota_octets = row.try_get::<Option<i64>, _>("quota_octets")?.map(from_column);
-    let target = Target::Account { login: Arc::from(login), maildir: Arc::from(maildir), quota_octets };
+    let has_choices = row.try_get::<Option<i64>, _>("has_choices")?.is_some_and(|value| value != 0);
+    let target = Target::Account { login: Arc::from(login), maildir: Arc::from(maildir), quota_octets, has_choices };
     found.mailboxes.insert(name, target);
     Ok(())
 }
