@@ -314,6 +314,8 @@ pub fn listed(path: &dyn Display, zone: &str, id: &dyn Display) -> Reply {
 pub fn greylisted(path: &dyn Display, secs: Option<u32>, id: &dyn Display) -> Reply {
     let when = secs.map_or_else(|| "later".to_owned(), |secs| format!("in {secs} seconds"));
     Reply::new(451, Enhanced(4, 7, 1), format!("{path}: greylisted, try again {when} [{id}]"))
+}
+
 /// The recipient's owner does not take mail of this sender.
 pub fn refused_by_recipient(path: &dyn Display, id: &dyn Display) -> Reply {
     Reply::new(550, Enhanced(5, 7, 1), format!("{path}: the recipient does not take your mail [{id}]"))
