@@ -225,10 +225,10 @@ fn driven(policy: &Policy, case: &mut Case, command: &mut Command<'_>, answers: 
                     let found = Found::new((answers.value)(need.fact), answers.now);
                     command.learn(case, &need, Gathered::Found(found));
                     // Who looks for a recipient says at once that nobody there chose anything.
-                    if need.fact == FactName::Hosting && world.choice == Fact::Known(Choice::None) {
+                    let choice = (answers.value)(FactName::Choice);
+                    if need.fact == FactName::Hosting && choice == Fact::Known(Value::Choice(Choice::None)) {
                         let none = Need { fact: FactName::Choice, ..need };
-                        let found = Found::new(world.value(FactName::Choice), world.now);
-                        command.learn(case, &none, Gathered::Found(found));
+                        command.learn(case, &none, Gathered::Found(Found::new(choice, answers.now)));
                     }
                 }
             }
