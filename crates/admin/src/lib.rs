@@ -98,6 +98,7 @@ pub fn router(backend: Backend) -> Router {
         .route("/v1/devices/{login}", axum::routing::delete(accounts::revoke_device))
         .route("/v1/domains", get(names::domains))
         .route("/v1/domains/{domain}", put(names::put_domain).delete(names::delete_domain))
+        .route("/v1/domains/{domain}/off", put(names::domain_off).delete(names::domain_on))
         .route("/v1/aliases", get(names::aliases))
         .route("/v1/aliases/{address}", post(names::add_alias).delete(names::delete_alias))
         .route("/v1/grants", get(grants::list).post(grants::add).delete(grants::revoke))
@@ -169,6 +170,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         names::domains,
         names::put_domain,
         names::delete_domain,
+        names::domain_off,
+        names::domain_on,
         names::aliases,
         names::add_alias,
         names::delete_alias,

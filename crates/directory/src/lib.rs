@@ -59,7 +59,7 @@ use crate::store::Store;
 use crate::watch::{Generations, Watch};
 
 pub use account::{Change, NewAccount, NewPassword};
-pub use alias::{Alias, Domain};
+pub use alias::{Alias, Domain, Switch};
 pub use choice::{Chosen, SentBy, Willing};
 pub use chosen::{CHOICES_MAX, ChoiceChange, Choices, Others};
 pub use device::{DeviceSecret, SECRET_CHARACTERS};

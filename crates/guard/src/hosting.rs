@@ -17,6 +17,8 @@ pub enum Hosting {
     UnknownUser,
     /// The domain is ours, and the address leads to itself or to nobody: a mistake of our own that only the operator ends.
     Misconfigured,
+    /// The domain is ours, and its mail is to come later.
+    DomainOff,
     /// The domain is not ours.
     NotHosted,
 }
@@ -30,6 +32,7 @@ impl Hosting {
             Self::RelayDomain => "relay-domain",
             Self::UnknownUser => "unknown-user",
             Self::Misconfigured => "misconfigured",
+            Self::DomainOff => "domain-off",
             Self::NotHosted => "not-hosted",
         }
     }

@@ -36,7 +36,15 @@ pub(super) async fn hosting(directory: &Directory, policy: &RelayPolicy, mailbox
         return Fact::Known(Hosting::RelayDomain.into());
     }
     let resolved = directory.resolve(mailbox.local_part.as_str(), domain.as_str(), mailbox.routing().is_some());
-    asked(sound(resolved)).await.map(|resolution| {
+    let resolved = async {
+        let found = sound(resolved).await?;
+        let is_ours = found.as_ref().is_none_or(|found| found.hosting != directory::Hosting::NotHosted);
+        Ok((found, is_ours && directory.is_off(domain.as_str()).await?))
+    };
+    asked(resolved).await.map(|(resolution, is_off)| {
+        if is_off {
+            return Hosting::DomainOff.into();
+        }
         let Some(found) = resolution else { return Hosting::Misconfigured.into() };
         let hosting = match found.hosting {
             directory::Hosting::Mailbox => Hosting::Mailbox,

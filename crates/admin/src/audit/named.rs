@@ -64,6 +64,8 @@ pub(super) fn named(method: &Method, uri: &Uri, body: &[u8]) -> Named {
         ("DELETE", ["v1", "devices", login]) => ("device revoke".to_owned(), (*login).to_owned()),
         ("PUT", ["v1", "domains", domain]) => ("domain set".to_owned(), (*domain).to_owned()),
         ("DELETE", ["v1", "domains", domain]) => ("domain delete".to_owned(), (*domain).to_owned()),
+        ("PUT", ["v1", "domains", domain, "off"]) => ("domain off".to_owned(), (*domain).to_owned()),
+        ("DELETE", ["v1", "domains", domain, "off"]) => ("domain on".to_owned(), (*domain).to_owned()),
         ("POST", ["v1", "aliases", address]) => ("alias add".to_owned(), (*address).to_owned()),
         ("DELETE", ["v1", "aliases", address]) => ("alias delete".to_owned(), (*address).to_owned()),
         ("POST", ["v1", "grants"]) => ("grant add".to_owned(), of_body("address")),

@@ -326,6 +326,7 @@ fn a_relay_domain_is_the_policy_s_word_alone() {
     assert_eq!(rule(&policy, &to("<b@claimed.example>", Hosting::RelayDomain)).reason(), Some("relay-denied"));
     assert_eq!(rule(&policy, &to("<b@relay.example>", Hosting::UnknownUser)).reason(), Some("unknown-user"));
     assert_eq!(rule(&policy, &to("<b@here.example>", Hosting::Misconfigured)).reason(), Some("configuration-fault"));
+    assert_eq!(rule(&policy, &to("<b@here.example>", Hosting::DomainOff)).reason(), Some("domain-off"));
 }
 
 #[test]
@@ -444,7 +445,14 @@ fn facts<T: Clone + std::fmt::Debug + 'static>(known: Vec<T>) -> impl Strategy<V
 }
 
 fn hostings() -> Vec<Hosting> {
-    let ours = [Hosting::Mailbox, Hosting::Alias, Hosting::RelayDomain, Hosting::UnknownUser, Hosting::Misconfigured];
+    let ours = [
+        Hosting::Mailbox,
+        Hosting::Alias,
+        Hosting::RelayDomain,
+        Hosting::UnknownUser,
+        Hosting::Misconfigured,
+        Hosting::DomainOff,
+    ];
     ours.into_iter().chain([Hosting::NotHosted]).collect()
 }
 

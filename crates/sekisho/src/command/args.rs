@@ -298,6 +298,16 @@ pub enum Domain {
     },
     /// List domains
     List,
+    /// Have mail for a domain come later for a while (450); its users log in and send as ever
+    Off {
+        /// The domain
+        domain: String,
+    },
+    /// Take the mail of such a domain again
+    On {
+        /// The domain
+        domain: String,
+    },
     /// Remove a domain that has neither accounts nor aliases
     Delete {
         /// The domain

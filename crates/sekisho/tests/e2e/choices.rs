@@ -62,3 +62,37 @@ fn who_refuses_gets_none_and_the_others_get_theirs() {
     demo.ruled(&["user", "choice", "remove", BOB, NEWS, "news.example"]);
     assert!(smtp.rcpt(NEWS, BOB).starts_with("250"));
 }
+
+#[test]
+fn a_domain_is_switched_off_and_a_role_has_several_logins() {
+    let demo = Demo::start();
+    demo.ruled(&["alias", "add", TEAM, ALICE, BOB]);
+    // Who stands behind a role sends by its address, and nobody else.
+    for (login, told) in [("alice", "250"), ("bob", "250"), ("carol", "553 5.7.1")] {
+        let answer = demo.submission(&demo.account(login)).rcpt(TEAM, "friend@outside.example");
+        assert!(answer.starts_with(told), "{login}: {answer}");
+    }
+
+    let mut smtp = demo.dial("smtp").greeted();
+    assert!(smtp.rcpt(NEWS, ALICE).starts_with("250"));
+    demo.ruled(&["domain", "off", "example.test"]);
+    assert!(demo.ruled(&["domain", "list"]).contains("example.test  later"));
+    // At once, in the session that is open, whoever is meant, also over the interfaces of mail servers.
+    for to in [BOB, "nobody-there@example.test", TEAM] {
+        let answer = smtp.say(&format!("RCPT TO:<{to}>"));
+        assert!(answer.starts_with(&format!("450 4.2.1 <{to}>: mail for this domain is not taken at")), "{answer}");
+    }
+    demo.logged(&["refused", "reason=domain-off"]);
+    let mut policy = Policy::connect(&demo);
+    let asked = policy.ask("RCPT", &[("client_address", "192.0.2.7"), ("sender", NEWS), ("recipient", BOB)]);
+    assert!(asked.starts_with("450 4.2.1"), "{asked}");
+    // What was taken before is delivered, and its users write as ever.
+    assert!(smtp.data(message(NEWS, ALICE, "before")).starts_with("250"));
+    let mut alice = demo.submission(&demo.account("alice"));
+    assert!(alice.rcpt(ALICE, "friend@outside.example").starts_with("250"));
+    demo.until_drained();
+    assert_eq!(subjects(&demo, "alice"), ["before"]);
+
+    demo.ruled(&["domain", "on", "example.test"]);
+    assert!(smtp.rcpt(NEWS, BOB).starts_with("250"));
+}

@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteExecutor, SqliteRow};
 use super::Store;
 use super::fault::{Result, unavailable};
 use super::value::{from_column, json};
-use crate::expand::{Domains, Found};
+use crate::expand::{Domains, Found, OfDomain};
 use crate::route::{ALIAS_WIDTH_MAX, Target};
 
 impl Store {
@@ -23,10 +23,10 @@ impl Store {
 }
 
 pub(super) async fn domains(executor: impl SqliteExecutor<'_>) -> Result<Domains> {
-    const DOMAINS: &str = "select domain, catch_all from domain";
-    let rows: Vec<(String, Option<String>)> =
+    const DOMAINS: &str = "select domain, catch_all, is_off from domain";
+    let rows: Vec<(String, Option<String>, bool)> =
         sqlx::query_as(DOMAINS).fetch_all(executor).await.map_err(unavailable("reading the domains"))?;
-    Ok(Domains(rows.into_iter().collect()))
+    Ok(Domains(rows.into_iter().map(|(domain, catch_all, is_off)| (domain, OfDomain { catch_all, is_off })).collect()))
 }
 
 pub(super) async fn routes(executor: impl SqliteExecutor<'_>, names: &[String]) -> Result<Found> {
