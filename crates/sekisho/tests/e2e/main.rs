@@ -20,6 +20,7 @@ mod kill;
 mod life;
 mod map_command;
 mod one_brain;
+mod one_brain_rules;
 mod outside;
 mod policy;
 mod pop_before_smtp;
