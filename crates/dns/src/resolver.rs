@@ -19,6 +19,10 @@ use crate::counters::{Counters, Counts, count};
 /// Records of one answer that are looked at; the rest of a longer one is left out.
 const RECORDS_MAX: usize = 50;
 
+/// The same for texts and addresses: a large domain has scores of texts, a pool scores of addresses, and where one is left out
+/// an honest sender's may be it.
+const MANY_RECORDS_MAX: usize = 250;
+
 /// Records that a library's own handle remembers, see [`Resolver::for_library`].
 const LIBRARY_RECORDS_MAX: u64 = 8_192;
 
@@ -89,6 +93,11 @@ impl Resolver {
         }
     }
 
+    /// The addresses of a host in the family of this one: what SPF compares a client with (RFC 7208 §5).
+    pub async fn addresses_like(&self, ip: IpAddr, host: &str) -> Answer<Vec<IpAddr>> {
+        self.look_up(Absolute(host), family(ip), self.deadline()).await.map(|records| list(&records, address))
+    }
+
     /// The IPv4 addresses under a name, which need be no host's: what a DNS list answers stands there (RFC 5782 §2.1).
     pub async fn ipv4(&self, name: &str) -> Answer<Vec<Ipv4Addr>> {
         self.look_up(Absolute(name), RecordType::A, self.deadline()).await.map(|records| list(&records, ipv4))
@@ -141,7 +150,8 @@ impl Resolver {
             Err(_) => return Err(Failure::TimedOut),
             Ok(Ok(found)) => {
                 let data = found.answers().iter().map(|record| &record.data);
-                let wanted = data.filter(|data| data.record_type() == question.kind).take(RECORDS_MAX).cloned();
+                let wanted = data.filter(|data| data.record_type() == question.kind);
+                let wanted = wanted.take(records_max(question.kind)).cloned();
                 Known { records: wanted.collect(), until: found.valid_until() }
             }
             Ok(Err(NetError::Dns(DnsError::NoRecordsFound(denial)))) => {
@@ -207,18 +217,39 @@ impl IntoName for Absolute<'_> {
     }
 }
 
+fn records_max(kind: RecordType) -> usize {
+    match kind {
+        RecordType::TXT | RecordType::A | RecordType::AAAA => MANY_RECORDS_MAX,
+        _ => RECORDS_MAX,
+    }
+}
+
+/// The type of the records in which addresses like this one stand.
+pub(crate) fn family(ip: IpAddr) -> RecordType {
+    if ip.to_canonical().is_ipv4() { RecordType::A } else { RecordType::AAAA }
+}
+
 fn list<T>(records: &[RData], pick: impl Fn(&RData) -> Option<T>) -> Vec<T> {
     records.iter().filter_map(pick).collect()
 }
 
 fn exchange(data: &RData) -> Option<Exchange> {
     match data {
-        RData::MX(mx) => {
-            let host = mx.exchange.to_ascii().trim_end_matches('.').to_ascii_lowercase();
-            Some(Exchange { preference: mx.preference, host })
-        }
+        RData::MX(mx) => Some(Exchange { preference: mx.preference, host: host(&mx.exchange) }),
         _ => None,
     }
+}
+
+/// A name as [`Absolute`] asks for it again: its labels as they stand. Where they would not be the same labels then, or a line of the
+/// log would be cut in two by them, escaped.
+fn host(name: &Name) -> String {
+    let plain = |label: &[u8]| label.iter().all(|octet| octet.is_ascii_graphic() && !b".\"\\".contains(octet));
+    let text = if name.iter().all(plain) {
+        name.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(".")
+    } else {
+        name.to_ascii().trim_end_matches('.').to_owned()
+    };
+    text.to_ascii_lowercase()
 }
 
 fn ipv4(data: &RData) -> Option<Ipv4Addr> {
@@ -261,6 +292,15 @@ mod tests {
             let name = Absolute(text).into_name().unwrap();
             let labels: Vec<_> = name.iter().map(String::from_utf8_lossy).collect();
             assert_eq!(labels.join(".") + ".", asked);
+        }
+        for text in ["mx_1.d.example", "foo:bar/baz.example", ""] {
+            let name = if text.is_empty() { Name::root() } else { Absolute(text).into_name().unwrap() };
+            assert_eq!(host(&name), text, "what DNS names is asked for as it stands, too");
+        }
+        for (label, escaped) in [(&b"a.B"[..], "a\\.b"), (b"a\\", "a\\\\"), (b"a=\n", "a\\=\\012"), (b"a b", "a\\040b")]
+        {
+            let name = Name::from_labels([label, b"example"]).unwrap();
+            assert_eq!(host(&name), format!("{escaped}.example"), "nobody else's name comes of it, nor a second line");
         }
         for text in ["a..b", ".", &"a".repeat(64), &"a.".repeat(200)] {
             let name = Absolute(text).into_name();
