@@ -23,9 +23,6 @@ const RECORDS_MAX: usize = 50;
 /// an honest sender's may be it.
 const MANY_RECORDS_MAX: usize = 250;
 
-/// Records that a library's own handle remembers, see [`Resolver::for_library`].
-const LIBRARY_RECORDS_MAX: u64 = 8_192;
-
 /// Whom to ask, and how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -43,7 +40,6 @@ pub struct SetupError(String);
 /// Asks DNS. One for the whole program, so that all share its cache and are counted together.
 pub struct Resolver {
     dns: TokioResolver,
-    for_library: TokioResolver,
     timeout: Duration,
     answers: Answers,
     counters: Counters,
@@ -58,15 +54,8 @@ impl fmt::Debug for Resolver {
 impl Resolver {
     /// Reads the system's name servers if none are named. Asks nobody yet.
     pub fn new(settings: &Settings) -> Result<Self, SetupError> {
-        let (dns, for_library) = (handle(settings, 0)?, handle(settings, LIBRARY_RECORDS_MAX)?);
-        let timeout = settings.timeout;
-        Ok(Self { dns, for_library, timeout, answers: Answers::new(), counters: Counters::default() })
-    }
-
-    /// The same name servers for a library that asks them itself: with a bounded cache of its own, and outside of our counters
-    /// and deadline, so whoever hands it on counts what it does and ends it in time.
-    pub fn for_library(&self) -> TokioResolver {
-        self.for_library.clone()
+        let (dns, timeout) = (handle(settings)?, settings.timeout);
+        Ok(Self { dns, timeout, answers: Answers::new(), counters: Counters::default() })
     }
 
     /// Longest wait for one look-up.
@@ -171,8 +160,8 @@ impl Resolver {
     }
 }
 
-/// Asks the servers of the settings, and keeps so many records itself.
-fn handle(settings: &Settings, records_max: u64) -> Result<TokioResolver, SetupError> {
+/// Asks the servers of the settings, and keeps nothing itself.
+fn handle(settings: &Settings) -> Result<TokioResolver, SetupError> {
     let failed = |error: NetError| SetupError(error.to_string());
     let mut builder = if settings.servers.is_empty() {
         TokioResolver::builder_tokio().map_err(failed)?
@@ -183,7 +172,7 @@ fn handle(settings: &Settings, records_max: u64) -> Result<TokioResolver, SetupE
     // A lost datagram is asked for again before our own deadline.
     options.timeout = settings.timeout / 3;
     options.ndots = 0;
-    options.cache_size = records_max;
+    options.cache_size = 0;
     builder.build().map_err(failed)
 }
 
