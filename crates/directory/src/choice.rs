@@ -184,8 +184,8 @@ impl Directory {
                 left_out.push(Arc::clone(target.name()));
             }
         }
-        let takers = Resolution { hosting: found.hosting, targets: targets.into(), aliases: aliases.into() };
-        Willing { takers, left_out }
+        let resolution = Resolution { hosting: found.hosting, targets: targets.into(), aliases: aliases.into() };
+        Willing { takers: resolution, left_out }
     }
 
     async fn list(&self, login: &Arc<str>) -> Result<Arc<List>> {

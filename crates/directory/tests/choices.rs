@@ -70,7 +70,7 @@ async fn a_change_is_whole_and_bounded() {
     assert!(matches!(more, DirectoryError::Conflict(_)), "{more}");
     // What is there already is no more.
     directory.change_choices("alice", &refuse(many(0, 1))).await.unwrap();
-    let long: Vec<String> = (0..500).map(|n| format!("{}@{}.example", "x".repeat(60), format!("{n:0>60}"))).collect();
+    let long: Vec<String> = (0..500).map(|n| format!("{}@{n:0>60}.example", "x".repeat(60))).collect();
     let remove = ChoiceChange { remove: many(1, 500), ..refuse(long) };
     assert!(matches!(directory.change_choices("alice", &remove).await, Err(DirectoryError::Conflict(_))));
     for wrong in [

@@ -65,8 +65,8 @@ impl Choice {
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
             (one, two) if one == two => one,
-            (Self::Refused, adverse @ (Self::NotAccepted | Self::IfProved)) => adverse,
-            (adverse @ (Self::NotAccepted | Self::IfProved), Self::Refused) => adverse,
+            (Self::Refused, adverse @ (Self::NotAccepted | Self::IfProved))
+            | (adverse @ (Self::NotAccepted | Self::IfProved), Self::Refused) => adverse,
             (Self::NotAccepted, Self::IfProved) | (Self::IfProved, Self::NotAccepted) => Self::IfProved,
             (one, two) if one.goes_by_proof() || two.goes_by_proof() => Self::MoreIfProved,
             _ => Self::None,
