@@ -6,7 +6,9 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use directory::{Account, Device, DeviceLimits, DirectoryError, KnownLogin, NewPassword, PasswordKind, RecipientScope};
+use directory::{
+    Account, AuthOutcome, Device, DeviceLimits, DirectoryError, KnownLogin, NewPassword, PasswordKind, RecipientScope,
+};
 use sasl::guess_hash;
 use serde::Deserialize;
 use state::{Admission, Attempt, TriedLogin};
@@ -143,6 +145,31 @@ async fn change_password(backend: &Backend, login: &str, change: &PasswordChange
         }
     }
     Ok(done?)
+}
+
+/// A user's own change of something else: the account's password must be right, under the same throttle.
+pub(super) async fn prove(backend: &Backend, login: &str, password: &[u8]) -> Result<(), ApiError> {
+    let tried = backend.directory.tried_login(login);
+    let attempt = match &backend.server {
+        Some(server) => Some(admitted(server, &tried, password).await?),
+        None => None,
+    };
+    let done = backend.directory.authenticate(login, password, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
+    let wrong = match done {
+        // A device's secret does not do.
+        Ok(AuthOutcome::Account(identity)) if identity.device.is_none() => None,
+        Ok(_) => Some(DirectoryError::WrongPassword),
+        Err(error) => Some(error),
+    };
+    if let Some(attempt) = attempt {
+        if matches!(wrong, Some(DirectoryError::WrongPassword)) {
+            attempt.failed();
+            info!(login = ?login, way = "choices", why = "wrong password", "login failed");
+        } else {
+            attempt.give_back();
+        }
+    }
+    wrong.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// A place for the old password to be looked at.

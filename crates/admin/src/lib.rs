@@ -7,6 +7,7 @@
 mod accounts;
 pub mod audit;
 mod bans;
+mod choices;
 pub mod client;
 mod dnsbl;
 mod error;
@@ -93,9 +94,11 @@ pub fn router(backend: Backend) -> Router {
         .route("/v1/accounts/{login}/password", put(accounts::password))
         .route("/v1/accounts/{login}/lock", post(accounts::lock).delete(accounts::unlock))
         .route("/v1/accounts/{login}/devices", get(accounts::devices).post(accounts::add_device))
+        .route("/v1/accounts/{login}/choices", get(choices::show).post(choices::change))
         .route("/v1/devices/{login}", axum::routing::delete(accounts::revoke_device))
         .route("/v1/domains", get(names::domains))
         .route("/v1/domains/{domain}", put(names::put_domain).delete(names::delete_domain))
+        .route("/v1/domains/{domain}/off", put(names::domain_off).delete(names::domain_on))
         .route("/v1/aliases", get(names::aliases))
         .route("/v1/aliases/{address}", post(names::add_alias).delete(names::delete_alias))
         .route("/v1/grants", get(grants::list).post(grants::add).delete(grants::revoke))
@@ -162,9 +165,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         accounts::devices,
         accounts::add_device,
         accounts::revoke_device,
+        choices::show,
+        choices::change,
         names::domains,
         names::put_domain,
         names::delete_domain,
+        names::domain_off,
+        names::domain_on,
         names::aliases,
         names::add_alias,
         names::delete_alias,

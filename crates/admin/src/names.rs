@@ -6,12 +6,18 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use directory::Switch;
 
 /// Every domain that has accounts here.
 #[utoipa::path(get, path = "/v1/domains", tag = "names", responses((status = 200, body = [wire::Domain])))]
 pub(super) async fn domains(State(backend): Shared) -> Result<Json<Vec<wire::Domain>>, ApiError> {
     let domains = backend.directory.domains().await?;
-    Ok(Json(domains.into_iter().map(|it| wire::Domain { domain: it.domain, catch_all: it.catch_all }).collect()))
+    Ok(Json(
+        domains
+            .into_iter()
+            .map(|it| wire::Domain { domain: it.domain, catch_all: it.catch_all, is_off: it.is_off })
+            .collect(),
+    ))
 }
 
 /// Makes a domain, if it is not there, and says who gets what is for nobody else.
@@ -27,6 +33,24 @@ pub(super) async fn put_domain(
     Json(change): Json<wire::DomainChange>,
 ) -> Result<StatusCode, ApiError> {
     backend.directory.put_domain(&domain, change.catch_all.as_deref()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Switches a domain off for a while: its mail is to come later (450).
+#[utoipa::path(put, path = "/v1/domains/{domain}/off", tag = "names", params(("domain" = String, Path)), responses(
+    (status = 204), (status = 404, body = wire::Problem),
+))]
+pub(super) async fn domain_off(State(backend): Shared, Path(domain): Path<String>) -> Result<StatusCode, ApiError> {
+    backend.directory.switch_domain(&domain, Switch::Off).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Switches a domain on again.
+#[utoipa::path(delete, path = "/v1/domains/{domain}/off", tag = "names", params(("domain" = String, Path)), responses(
+    (status = 204), (status = 404, body = wire::Problem),
+))]
+pub(super) async fn domain_on(State(backend): Shared, Path(domain): Path<String>) -> Result<StatusCode, ApiError> {
+    backend.directory.switch_domain(&domain, Switch::On).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -132,6 +132,28 @@ async fn accounts_live_and_die() {
     assert_eq!(api.ask(Method::GET, "/v1/accounts/alice", json!(null)).await.0, StatusCode::NOT_FOUND);
 }
 
+/// By the operator, and by the user himself with his password.
+#[tokio::test]
+async fn whose_mail_is_taken_is_chosen() {
+    let api = Api::new().await.with_alice().await;
+    let path = "/v1/accounts/alice/choices";
+    let change = json!({ "refuse": ["Spam.Example", "<>"], "accept": ["bob@friend.example"], "accept_only": "on" });
+    assert_eq!(api.ask(Method::POST, path, change).await.0, StatusCode::NO_CONTENT);
+    let (_, choices) = api.ask(Method::GET, path, json!(null)).await;
+    let expected = json!({ "accept_only": "on", "accept": ["bob@friend.example"], "refuse": ["<>", "spam.example"] });
+    assert_eq!(choices, expected);
+    let own = |password: &str| json!({ "remove": ["<>"], "accept_only": "off", "password": password });
+    let (status, problem) = api.ask(Method::POST, path, own("not it")).await;
+    assert_eq!((status, &problem["kind"]), (StatusCode::FORBIDDEN, &json!("wrong-password")));
+    assert_eq!(api.ask(Method::GET, path, json!(null)).await.1, expected);
+    assert_eq!(api.ask(Method::POST, path, own("long enough")).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(api.ask(Method::POST, path, own("long enough")).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(api.ask(Method::GET, path, json!(null)).await.1["accept_only"], json!("off"));
+    let told = std::fs::read_to_string(api.dir.path().join("audit.jsonl")).expect("there");
+    assert!(told.contains("choices change") && told.contains("Spam.Example"), "{told}");
+    assert!(!told.contains("long enough"), "{told}");
+}
+
 #[tokio::test]
 async fn a_devices_secret_is_shown_once() {
     let api = Api::new().await.with_alice().await;

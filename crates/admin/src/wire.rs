@@ -2,9 +2,11 @@
 //! no `Debug`.
 
 mod bans;
+mod choices;
 mod dnsbl;
 
 pub use bans::{Ban, NewBan};
+pub use choices::{ChoiceChange, Choices, OnOff};
 pub use dnsbl::DnsList;
 
 use serde::{Deserialize, Serialize};
@@ -281,6 +283,9 @@ pub struct Domain {
     pub domain: String,
     /// Who gets what is for nobody else.
     pub catch_all: Option<String>,
+    /// It is switched off: its mail is to come later.
+    #[serde(default)]
+    pub is_off: bool,
 }
 
 /// What is set at a domain.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::error::DirectoryError;
+use crate::expand::OfDomain;
 use crate::store::{AliasRow, CatchAll, NewAliasRow, NewDomain, OwnCopy};
 use crate::{Directory, name};
 
@@ -15,6 +16,17 @@ pub struct Domain {
     pub domain: String,
     /// The address that takes what nobody else in the domain takes.
     pub catch_all: Option<String>,
+    /// It is switched off: its mail is to come later.
+    pub is_off: bool,
+}
+
+/// Whether mail for a domain is taken now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// It is to come later.
+    Off,
+    /// It is taken.
+    On,
 }
 
 /// An alias with everything it leads to.
@@ -42,9 +54,17 @@ impl Directory {
     /// The hosted domains by name.
     pub async fn domains(&self) -> Result<Vec<Domain>> {
         let rows = self.store.domains().await?.0.into_iter();
-        let mut domains: Vec<_> = rows.map(|(domain, catch_all)| Domain { domain, catch_all }).collect();
+        let mut domains: Vec<_> =
+            rows.map(|(domain, OfDomain { catch_all, is_off })| Domain { domain, catch_all, is_off }).collect();
         domains.sort_unstable_by(|one, other| one.domain.cmp(&other.domain));
         Ok(domains)
+    }
+
+    /// Switches a domain off for a while, or on again: while it is off, mail for it is to come later, whoever brings it and whoever in
+    /// it is meant. What is queued is delivered, and its users log in and send as ever.
+    pub async fn switch_domain(&self, domain: &str, switch: Switch) -> Result<()> {
+        let done = self.store.switch_domain(&name::domain(domain)?, switch).await;
+        self.routing_done(done)
     }
 
     /// Gives what nobody else in the domain takes to an address, or to nobody. The address must lead to somebody.

@@ -16,13 +16,26 @@ const POSTMASTER: &str = "postmaster";
 /// How many steps are taken to name a loop that is longer than an alias may be deep.
 const NAMED_DEPTH_MAX: usize = 100;
 
-/// The hosted domains, each with its catch-all address if it has one.
+/// The hosted domains.
 #[derive(Debug, Default)]
-pub(crate) struct Domains(pub(crate) HashMap<String, Option<String>>);
+pub(crate) struct Domains(pub(crate) HashMap<String, OfDomain>);
+
+/// What is set at a hosted domain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct OfDomain {
+    /// The address that takes what nobody else takes.
+    pub(crate) catch_all: Option<String>,
+    /// Its mail is to come later.
+    pub(crate) is_off: bool,
+}
 
 impl Domains {
     pub(crate) fn contains(&self, domain: &str) -> bool {
         self.0.contains_key(domain)
+    }
+
+    pub(crate) fn is_off(&self, domain: &str) -> bool {
+        self.0.get(domain).is_some_and(|of| of.is_off)
     }
 
     fn hosts(&self, address: &str) -> bool {
@@ -255,7 +268,7 @@ impl<'a> Expansion<'a> {
     }
 
     fn catch_all(&mut self, address: &str, domain: &str, next: &mut Next) -> Option<Hosting> {
-        let taker = self.domains.0.get(domain)?.as_ref()?;
+        let taker = self.domains.0.get(domain)?.catch_all.as_ref()?;
         let all = format!("@{domain}");
         self.pass(address, [all.clone()]);
         if self.followed.insert(all.clone()) {
@@ -302,16 +315,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn one_domain(catch_all: Option<String>) -> Domains {
+        Domains(HashMap::from([("d.test".to_owned(), OfDomain { catch_all, is_off: false })]))
+    }
+
     type Rows<'a> = &'a [(&'a str, &'a [&'a str])];
 
     fn resolve(aliases: Rows<'_>, mailboxes: &[&str], asked: &str) -> Result<Resolution, AliasFault> {
         let settings = Settings { postmaster: Some("alice@d.test".to_owned()), ..Settings::default() };
-        let domains = Domains(HashMap::from([("d.test".to_owned(), None)]));
+        let domains = one_domain(None);
         run(&domains, &settings, &found(aliases, mailboxes), asked)
     }
 
     fn caught_by(taker: &str, aliases: Rows<'_>, mailboxes: &[&str], asked: &str) -> Result<Resolution, AliasFault> {
-        let domains = Domains(HashMap::from([("d.test".to_owned(), Some(taker.to_owned()))]));
+        let domains = one_domain(Some(taker.to_owned()));
         run(&domains, &Settings::default(), &found(aliases, mailboxes), asked)
     }
 
@@ -339,6 +356,7 @@ mod tests {
             login: Arc::from(login),
             maildir: Arc::from(name::maildir(login, "d.test")),
             quota_octets: None,
+            has_choices: false,
         }
     }
 
@@ -445,7 +463,7 @@ mod tests {
             for link in 0..length {
                 found.aliases.insert(format!("a{link}@d.test"), vec![format!("a{}@d.test", (link + 1) % length)]);
             }
-            let domains = Domains(HashMap::from([("d.test".to_owned(), None)]));
+            let domains = one_domain(None);
             let loops = run(&domains, &Settings::default(), &found, "a0@d.test");
             assert!(matches!(loops, Err(AliasFault::Loop(way)) if way.0.len() == length + 1), "{length}");
         }
@@ -482,7 +500,7 @@ mod tests {
     #[test]
     fn a_new_alias_is_judged_whole() {
         let strictly = |aliases: Rows<'_>| {
-            let domains = Domains(HashMap::from([("d.test".to_owned(), None)]));
+            let domains = one_domain(None);
             let (settings, found) = (Settings::default(), found(aliases, &["alice@d.test"]));
             let mut expansion = Expansion::new(&domains, &settings, "new@d.test".to_owned());
             while !expansion.is_done() {
@@ -519,7 +537,7 @@ mod tests {
             found.mailboxes.insert(end.clone(), account(&end));
             found
         };
-        let domains = Domains(HashMap::from([("d.test".to_owned(), None)]));
+        let domains = one_domain(None);
         let settings = Settings::default();
         assert!(run(&domains, &settings, &chain(ALIAS_DEPTH_MAX), "a0@d.test").is_ok());
         assert_eq!(run(&domains, &settings, &chain(ALIAS_DEPTH_MAX + 1), "a0@d.test"), Err(AliasFault::TooDeep));
@@ -549,7 +567,7 @@ mod tests {
             for login in &mailboxes {
                 found.mailboxes.insert(login.clone(), account(login));
             }
-            let domains = Domains(HashMap::from([("d.test".to_owned(), catch_all)]));
+            let domains = one_domain(catch_all);
             let asked = asked.replace("else.test", "d.test");
             if let Ok(resolution) = run(&domains, &Settings::default(), &found, &asked) {
                 let unique: HashSet<_> = resolution.targets.iter().map(|target| Arc::clone(target.name())).collect();

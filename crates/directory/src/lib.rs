@@ -12,6 +12,7 @@
 //! | file | what |
 //! |---|---|
 //! | `account`, `alias`, `device` | what an operator does |
+//! | `choice`, `chosen` | whose mail an account takes, as its owner chose |
 //! | `listed` | accounts and devices as they are listed |
 //! | `resolve`, `route`, `expand` | from an address to its targets |
 //! | `login`, `password` | from a login to an account |
@@ -25,6 +26,8 @@
 mod account;
 mod alias;
 mod cache;
+mod choice;
+mod chosen;
 mod device;
 mod error;
 mod expand;
@@ -56,7 +59,9 @@ use crate::store::Store;
 use crate::watch::{Generations, Watch};
 
 pub use account::{Change, NewAccount, NewPassword};
-pub use alias::{Alias, Domain};
+pub use alias::{Alias, Domain, Switch};
+pub use choice::{Chosen, SentBy, Willing};
+pub use chosen::{CHOICES_MAX, ChoiceChange, Choices, Others};
 pub use device::{DeviceSecret, SECRET_CHARACTERS};
 pub use error::{AliasFault, DirectoryError, OpenError, Way};
 pub use kept::SecretsKept;
@@ -124,6 +129,7 @@ pub struct Directory {
     hasher: Hasher,
     generations: Arc<Generations>,
     routes: Routes,
+    lists: choice::Lists,
     logins: Logins,
     uses: used::Uses,
     kept: kept::Kept,
@@ -155,6 +161,7 @@ impl Directory {
             hasher,
             generations,
             routes: Routes::new(),
+            lists: choice::Lists::new(),
             logins: Logins::new(),
             uses: used::Uses::default(),
             kept: kept::Kept::default(),

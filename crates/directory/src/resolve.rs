@@ -75,6 +75,15 @@ impl Directory {
         self.lookup(Asked::new(local_part, domain), routing, Memory::WithoutDatabase).await
     }
 
+    /// Whether a hosted domain is switched off now.
+    pub async fn is_off(&self, domain: &str) -> Result<bool> {
+        let domains = self.hosted(Memory::WithoutDatabase).await?;
+        if domain.bytes().any(|octet| octet.is_ascii_uppercase()) {
+            return Ok(domains.value.is_off(&domain.to_ascii_lowercase()));
+        }
+        Ok(domains.value.is_off(domain))
+    }
+
     /// The logins that may send by an address: the accounts it leads to, but for a catch-all. While the database cannot be
     /// watched nothing is answered from memory, since this is a right.
     pub async fn owners(&self, local_part: &str, domain: &str, routing: bool) -> Result<Vec<Arc<str>>> {

@@ -45,6 +45,11 @@ impl Resolution {
         Self { hosting, targets: Arc::from([]), aliases: Arc::from([]) }
     }
 
+    /// Whether the owner of any of its accounts chose whose mail it takes.
+    pub fn has_choices(&self) -> bool {
+        self.targets.iter().any(|target| matches!(target, Target::Account { has_choices: true, .. }))
+    }
+
     /// The logins that may send by this address: its accounts. A catch-all owns none of the addresses it takes.
     pub fn owners(&self) -> Vec<Arc<str>> {
         if self.hosting == Hosting::CatchAll {
@@ -69,6 +74,8 @@ pub enum Target {
         maildir: Arc<str>,
         /// Octets that the mailbox may hold; `None`: no bound.
         quota_octets: Option<u64>,
+        /// Its owner chose whose mail it takes.
+        has_choices: bool,
     },
     /// An address elsewhere that an alias names.
     Forward {

@@ -6,6 +6,7 @@ mod common;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{CLIENT, account, hollow, one_domain};
 use directory::{
@@ -80,6 +81,33 @@ async fn t13_an_empty_password_never_logs_in() {
         assert!(matches!(result, Err(DirectoryError::Invalid { .. })), "{result:?}");
     }
     assert!(login(&directory, "alice", "secret").await.is_ok());
+}
+
+/// More time or an open lock takes nothing away: what waits for that login goes on.
+#[tokio::test]
+async fn only_what_takes_a_right_away_ends_rights() {
+    let (_place, directory) = one_domain().await;
+    directory.create_account(account("alice", "secret")).await.unwrap();
+    let mut ended = directory.rights_ended_at("alice").await.unwrap();
+    for (change, ends) in [
+        (Change::ExpiresAt(Some(9_000_000_000)), false),
+        (Change::ExpiresAt(Some(9_500_000_000)), false),
+        (Change::ExpiresAt(None), false),
+        (Change::Lock, true),
+        (Change::Lock, false),
+        (Change::Unlock, false),
+        (Change::ExpiresAt(Some(1)), true),
+        (Change::ExpiresAt(Some(9_000_000_000)), true),
+        (Change::QuotaOctets(Some(1_000_000)), false),
+    ] {
+        // Times of changes have milliseconds.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let what = format!("{change:?}");
+        directory.change_account("alice", change).await.unwrap();
+        let now = directory.rights_ended_at("alice").await.unwrap();
+        assert_eq!(now > ended, ends, "{what}");
+        ended = now;
+    }
 }
 
 #[tokio::test]

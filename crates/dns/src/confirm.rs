@@ -8,7 +8,7 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use smtp::Domain;
 
 use crate::answer::Answer;
-use crate::resolver::{Absolute, Resolver, address};
+use crate::resolver::{Absolute, Resolver, address, family};
 
 /// PTR names tried for one address: more are no honest host's.
 const NAMES_MAX: usize = 4;
@@ -16,8 +16,13 @@ const NAMES_MAX: usize = 4;
 impl Resolver {
     /// The PTR names of an address, as many as are looked at, whether or not they lead back to it.
     pub async fn names(&self, ip: IpAddr) -> Answer<Vec<Domain>> {
+        self.first_names(ip, NAMES_MAX).await
+    }
+
+    /// The same, of the first so many records: SPF says how many of them it looks at (RFC 7208 §4.6.4).
+    pub async fn first_names(&self, ip: IpAddr, names_max: usize) -> Answer<Vec<Domain>> {
         let found = self.look_up(Name::from(ip.to_canonical()), RecordType::PTR, self.deadline()).await;
-        found.map(|names| names.iter().take(NAMES_MAX).filter_map(domain).collect())
+        found.map(|names| names.iter().take(names_max).filter_map(domain).collect())
     }
 
     /// The first name of an address that leads back to it. One deadline for all that is asked.
@@ -28,10 +33,9 @@ impl Resolver {
             Answer::None => return Answer::None,
             Answer::Failed(failure) => return Answer::Failed(failure),
         };
-        let family = if ip.is_ipv4() { RecordType::A } else { RecordType::AAAA };
         let mut outcome = Answer::None;
         for name in names.iter().take(NAMES_MAX).filter_map(domain) {
-            match self.look_up(Absolute(name.as_str()), family, deadline).await {
+            match self.look_up(Absolute(name.as_str()), family(ip), deadline).await {
                 Answer::Found(records) if records.iter().filter_map(address).any(|found| found == ip) => {
                     return Answer::Found(name);
                 }

@@ -19,8 +19,9 @@ use crate::counters::{Counters, Counts, count};
 /// Records of one answer that are looked at; the rest of a longer one is left out.
 const RECORDS_MAX: usize = 50;
 
-/// Records that a library's own handle remembers, see [`Resolver::for_library`].
-const LIBRARY_RECORDS_MAX: u64 = 8_192;
+/// The same for texts and addresses: a large domain has scores of texts, a pool scores of addresses, and where one is left out
+/// an honest sender's may be it.
+const MANY_RECORDS_MAX: usize = 250;
 
 /// Whom to ask, and how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,6 @@ pub struct SetupError(String);
 /// Asks DNS. One for the whole program, so that all share its cache and are counted together.
 pub struct Resolver {
     dns: TokioResolver,
-    for_library: TokioResolver,
     timeout: Duration,
     answers: Answers,
     counters: Counters,
@@ -54,15 +54,8 @@ impl fmt::Debug for Resolver {
 impl Resolver {
     /// Reads the system's name servers if none are named. Asks nobody yet.
     pub fn new(settings: &Settings) -> Result<Self, SetupError> {
-        let (dns, for_library) = (handle(settings, 0)?, handle(settings, LIBRARY_RECORDS_MAX)?);
-        let timeout = settings.timeout;
-        Ok(Self { dns, for_library, timeout, answers: Answers::new(), counters: Counters::default() })
-    }
-
-    /// The same name servers for a library that asks them itself: with a bounded cache of its own, and outside of our counters
-    /// and deadline, so whoever hands it on counts what it does and ends it in time.
-    pub fn for_library(&self) -> TokioResolver {
-        self.for_library.clone()
+        let (dns, timeout) = (handle(settings)?, settings.timeout);
+        Ok(Self { dns, timeout, answers: Answers::new(), counters: Counters::default() })
     }
 
     /// Longest wait for one look-up.
@@ -87,6 +80,11 @@ impl Resolver {
             (Answer::Failed(failure), _) | (_, Answer::Failed(failure)) => Answer::Failed(failure),
             (Answer::None, Answer::None) => Answer::None,
         }
+    }
+
+    /// The addresses of a host in the family of this one: what SPF compares a client with (RFC 7208 §5).
+    pub async fn addresses_like(&self, ip: IpAddr, host: &str) -> Answer<Vec<IpAddr>> {
+        self.look_up(Absolute(host), family(ip), self.deadline()).await.map(|records| list(&records, address))
     }
 
     /// The IPv4 addresses under a name, which need be no host's: what a DNS list answers stands there (RFC 5782 §2.1).
@@ -141,7 +139,8 @@ impl Resolver {
             Err(_) => return Err(Failure::TimedOut),
             Ok(Ok(found)) => {
                 let data = found.answers().iter().map(|record| &record.data);
-                let wanted = data.filter(|data| data.record_type() == question.kind).take(RECORDS_MAX).cloned();
+                let wanted = data.filter(|data| data.record_type() == question.kind);
+                let wanted = wanted.take(records_max(question.kind)).cloned();
                 Known { records: wanted.collect(), until: found.valid_until() }
             }
             Ok(Err(NetError::Dns(DnsError::NoRecordsFound(denial)))) => {
@@ -161,8 +160,8 @@ impl Resolver {
     }
 }
 
-/// Asks the servers of the settings, and keeps so many records itself.
-fn handle(settings: &Settings, records_max: u64) -> Result<TokioResolver, SetupError> {
+/// Asks the servers of the settings, and keeps nothing itself.
+fn handle(settings: &Settings) -> Result<TokioResolver, SetupError> {
     let failed = |error: NetError| SetupError(error.to_string());
     let mut builder = if settings.servers.is_empty() {
         TokioResolver::builder_tokio().map_err(failed)?
@@ -173,7 +172,7 @@ fn handle(settings: &Settings, records_max: u64) -> Result<TokioResolver, SetupE
     // A lost datagram is asked for again before our own deadline.
     options.timeout = settings.timeout / 3;
     options.ndots = 0;
-    options.cache_size = records_max;
+    options.cache_size = 0;
     builder.build().map_err(failed)
 }
 
@@ -207,18 +206,39 @@ impl IntoName for Absolute<'_> {
     }
 }
 
+fn records_max(kind: RecordType) -> usize {
+    match kind {
+        RecordType::TXT | RecordType::A | RecordType::AAAA => MANY_RECORDS_MAX,
+        _ => RECORDS_MAX,
+    }
+}
+
+/// The type of the records in which addresses like this one stand.
+pub(crate) fn family(ip: IpAddr) -> RecordType {
+    if ip.to_canonical().is_ipv4() { RecordType::A } else { RecordType::AAAA }
+}
+
 fn list<T>(records: &[RData], pick: impl Fn(&RData) -> Option<T>) -> Vec<T> {
     records.iter().filter_map(pick).collect()
 }
 
 fn exchange(data: &RData) -> Option<Exchange> {
     match data {
-        RData::MX(mx) => {
-            let host = mx.exchange.to_ascii().trim_end_matches('.').to_ascii_lowercase();
-            Some(Exchange { preference: mx.preference, host })
-        }
+        RData::MX(mx) => Some(Exchange { preference: mx.preference, host: host(&mx.exchange) }),
         _ => None,
     }
+}
+
+/// A name as [`Absolute`] asks for it again: its labels as they stand. Where they would not be the same labels then, or a line of the
+/// log would be cut in two by them, escaped.
+fn host(name: &Name) -> String {
+    let plain = |label: &[u8]| label.iter().all(|octet| octet.is_ascii_graphic() && !b".\"\\".contains(octet));
+    let text = if name.iter().all(plain) {
+        name.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(".")
+    } else {
+        name.to_ascii().trim_end_matches('.').to_owned()
+    };
+    text.to_ascii_lowercase()
 }
 
 fn ipv4(data: &RData) -> Option<Ipv4Addr> {
@@ -261,6 +281,15 @@ mod tests {
             let name = Absolute(text).into_name().unwrap();
             let labels: Vec<_> = name.iter().map(String::from_utf8_lossy).collect();
             assert_eq!(labels.join(".") + ".", asked);
+        }
+        for text in ["mx_1.d.example", "foo:bar/baz.example", ""] {
+            let name = if text.is_empty() { Name::root() } else { Absolute(text).into_name().unwrap() };
+            assert_eq!(host(&name), text, "what DNS names is asked for as it stands, too");
+        }
+        for (label, escaped) in [(&b"a.B"[..], "a\\.b"), (b"a\\", "a\\\\"), (b"a=\n", "a\\=\\012"), (b"a b", "a\\040b")]
+        {
+            let name = Name::from_labels([label, b"example"]).unwrap();
+            assert_eq!(host(&name), format!("{escaped}.example"), "nobody else's name comes of it, nor a second line");
         }
         for text in ["a..b", ".", &"a".repeat(64), &"a.".repeat(200)] {
             let name = Absolute(text).into_name();

@@ -109,6 +109,17 @@ async fn lists_and_texts_are_asked_for_like_all_else() {
     assert_eq!(server.asked(), 4);
 }
 
+#[tokio::test]
+async fn spf_asks_for_one_family_and_the_first_names() {
+    let ptr: &'static str = reverse(HERE.into()).leak();
+    let zone = [("here.example.", A(HERE)), (ptr, Ptr("a.example")), (ptr, Ptr("b.example"))];
+    let (server, dns) = asking(&zone).await;
+    assert_eq!(dns.addresses_like(ELSEWHERE.into(), "here.example").await, Answer::Found(vec![HERE.into()]));
+    assert_eq!(server.asked(), 1);
+    assert_eq!(dns.addresses_like("2001:db8::1".parse().unwrap(), "here.example").await, Answer::None);
+    assert_eq!(dns.first_names(HERE.into(), 1).await.map(|names| names.len()), Answer::Found(1));
+}
+
 fn name_with_dot(name: &str) -> &'static str {
     format!("{name}.").leak()
 }

@@ -2,6 +2,8 @@
 
 use smtp::address::{ForwardPath, Mailbox};
 
+use crate::choice::Proof;
+
 /// What directory and configuration say about a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Hosting {
@@ -15,6 +17,8 @@ pub enum Hosting {
     UnknownUser,
     /// The domain is ours, and the address leads to itself or to nobody: a mistake of our own that only the operator ends.
     Misconfigured,
+    /// The domain is ours, and its mail is to come later.
+    DomainOff,
     /// The domain is not ours.
     NotHosted,
 }
@@ -28,6 +32,7 @@ impl Hosting {
             Self::RelayDomain => "relay-domain",
             Self::UnknownUser => "unknown-user",
             Self::Misconfigured => "misconfigured",
+            Self::DomainOff => "domain-off",
             Self::NotHosted => "not-hosted",
         }
     }
@@ -37,7 +42,7 @@ impl Hosting {
 /// `Default` or `Deserialize`.
 /// ```compile_fail,E0451
 /// fn forge(path: smtp::address::ForwardPath) -> guard::HostedPath {
-///     guard::HostedPath { path, own: None, hosting: guard::Hosting::Mailbox }
+///     guard::HostedPath { path, own: None, hosting: guard::Hosting::Mailbox, sent_by: guard::Proof::Login }
 /// }
 /// ```
 /// ```compile_fail,E0277
@@ -54,12 +59,23 @@ pub struct HostedPath {
     path: ForwardPath,
     own: Option<Mailbox>,
     hosting: Hosting,
+    sent_by: Proof,
 }
 
 impl HostedPath {
     /// `own` is the mailbox meant by `<Postmaster>` or by an address literal of this server.
     pub(crate) fn new(path: ForwardPath, own: Option<Mailbox>, hosting: Hosting) -> Self {
-        Self { path, own, hosting }
+        Self { path, own, hosting, sent_by: Proof::None }
+    }
+
+    pub(crate) fn set_sent_by(&mut self, proof: Proof) {
+        self.sent_by = proof;
+    }
+
+    /// How its sender was known, as far as anything depended on it: those behind it who go by that are asked again where its
+    /// mail goes.
+    pub fn sent_by(&self) -> Proof {
+        self.sent_by
     }
 
     /// As the client gave it.

@@ -16,6 +16,7 @@
 //! | `charge` | what is counted for a mail |
 //! | `hearing` | what a step of a judgement sees |
 //! | `authority` | the makers of grants: SMTP AUTH, network, client map, POP login, and the relay domains |
+//! | `choice` | whose mail the owner of a recipient takes |
 //! | `hosting` | who answers for a recipient here, and the proof of it |
 //! | `load` | how full the server is |
 //! | `never_granted` | addresses that no login elsewhere makes anybody's |
@@ -30,6 +31,7 @@ pub mod attested;
 pub mod authority;
 pub mod case;
 pub mod charge;
+pub mod choice;
 pub mod command;
 pub mod effects;
 pub mod explain;
@@ -57,6 +59,7 @@ pub use attested::{ConfirmedName, Device, Login, PopEvidence, PopSource, Recipie
 pub use authority::{AddressRight, RelayGrant, Right};
 pub use case::{Case, Claim, Depth, Manner, Manners};
 pub use charge::{Charge, Charged, DeviceCharge, PopCharge, QuotaCharge};
+pub use choice::{Choice, Proof};
 pub use command::{Arrived, AskedRcpt, Command, Reserved, Stage};
 pub use effects::Effects;
 pub use explain::ExplainId;

@@ -47,11 +47,15 @@ pub enum Reason {
     Busy,
     /// The client is banned: 421 4.7.1 for the first time, then 554 5.7.1.
     Banned,
+    /// The recipient's owner refuses the sender, or does not have it among those whom alone he accepts: 550 5.7.1.
+    RefusedByRecipient,
+    /// The recipient's domain is switched off for a while: 450 4.2.1.
+    DomainOff,
 }
 
 impl Reason {
     /// Every reason, for documents and tests.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::RelayDenied,
         Self::UnknownUser,
         Self::SenderNotYours,
@@ -74,6 +78,8 @@ impl Reason {
         Self::TooManyConnections,
         Self::Busy,
         Self::Banned,
+        Self::RefusedByRecipient,
+        Self::DomainOff,
     ];
 
     /// Stable code.
@@ -101,6 +107,8 @@ impl Reason {
             Self::TooManyConnections => "too-many-connections",
             Self::Busy => "busy",
             Self::Banned => "banned",
+            Self::RefusedByRecipient => "refused-by-recipient",
+            Self::DomainOff => "domain-off",
         }
     }
 
@@ -128,7 +136,9 @@ impl Reason {
             | Self::HeloRefused
             | Self::TooManyConnections
             | Self::Busy
-            | Self::Banned => false,
+            | Self::Banned
+            | Self::RefusedByRecipient
+            | Self::DomainOff => false,
         }
     }
 
@@ -143,6 +153,7 @@ impl Reason {
                 | Self::Greylisted
                 | Self::TooManyConnections
                 | Self::Busy
+                | Self::DomainOff
         )
     }
 }
@@ -159,7 +170,8 @@ mod tests {
             "relay-denied unknown-user sender-not-yours sender-not-granted null-sender-not-granted \
              authority-unavailable grant-exhausted routing-refused literal-refused recipient-out-of-scope \
              access-denied access-deferred mailbox-full too-many-unknown configuration-fault \
-             suspicious listed greylisted helo-refused too-many-connections busy banned"
+             suspicious listed greylisted helo-refused too-many-connections busy banned refused-by-recipient \
+             domain-off"
         );
     }
 
@@ -174,6 +186,7 @@ mod tests {
             Reason::Greylisted,
             Reason::TooManyConnections,
             Reason::Busy,
+            Reason::DomainOff,
         ];
         assert_eq!(temporary, expected);
     }

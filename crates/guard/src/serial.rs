@@ -5,6 +5,7 @@ use std::fmt::Display;
 use serde::{Serialize, Serializer};
 
 use crate::attested::{ConfirmedName, PopSource, Subject};
+use crate::choice::Choice;
 use crate::command::Stage;
 use crate::explain::ExplainId;
 use crate::fact::Fault;
@@ -32,6 +33,7 @@ fn text<S: Serializer>(value: &dyn Display, serializer: S) -> Result<S::Ok, S::E
 }
 
 as_text! {
+    Choice: |choice| choice.code();
     ConfigLine: |line| line;
     ConfirmedName: |name| name.domain();
     ExplainId: |id| id;

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use smtp::address::Routing;
 
 use crate::charge::Charged;
+use crate::choice::Choice;
 use crate::fact::Fault;
 use crate::hosting::Hosting;
 use crate::line::ConfigLine;
@@ -28,6 +29,8 @@ pub enum Asked {
     Hosting,
     /// Is it in a relay domain.
     RelayDomain,
+    /// Does its owner take mail of the sender.
+    Choice,
     /// Has its next hop no such recipient.
     NextHop,
     /// Did the session authenticate by SMTP AUTH.
@@ -66,6 +69,7 @@ impl Asked {
             Self::Routing => "routing",
             Self::Hosting => "hosting",
             Self::RelayDomain => "relay-domain",
+            Self::Choice => "choice",
             Self::NextHop => "next-hop",
             Self::Auth => "auth",
             Self::DeviceScope => "device-scope",
@@ -103,6 +107,8 @@ pub enum Found {
     Ip(IpAddr),
     /// Who answers.
     Hosting(Hosting),
+    /// What the owner chose.
+    Choice(Choice),
     /// Which trick.
     Routing(Routing),
     /// How many live POP logins.
@@ -129,6 +135,7 @@ impl fmt::Display for Found {
             Self::Unknown(fault) => write!(f, "unknown:{}:{}", fault.at(), fault.code()),
             Self::Ip(ip) => write!(f, "{ip}"),
             Self::Hosting(hosting) => f.write_str(hosting.code()),
+            Self::Choice(choice) => f.write_str(choice.code()),
             Self::Routing(routing) => f.write_str(routing_code(*routing)),
             Self::Count(count) => write!(f, "{count}"),
             Self::Score(score) => write!(f, "{score}"),

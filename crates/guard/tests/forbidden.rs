@@ -17,7 +17,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
         "E0624",
     ),
     (
-        "pub fn f(p: smtp::ForwardPath) -> guard::HostedPath { guard::HostedPath { path: p, own: None, hosting: guard::Hosting::Alias } }",
+        "pub fn f(p: smtp::ForwardPath) -> guard::HostedPath { guard::HostedPath { path: p, own: None, hosting: guard::Hosting::Alias, sent_by: guard::Proof::Login } }",
         "E0451",
     ),
     ("pub fn f(h: &guard::HostedPath) -> guard::HostedPath { h.clone() }", "E0308"),

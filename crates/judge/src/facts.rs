@@ -7,8 +7,8 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use directory::Directory;
-use guard::{Fact, Fault, Hosting, PopEvidence, RelayPolicy};
+use directory::{Chosen, Directory, SentBy};
+use guard::{Choice, Fact, Fault, Hosting, PopEvidence, RelayPolicy};
 use smtp::{Host, Mailbox, ReversePath};
 use state::{Answer, State, StateError};
 use tokio::time::Instant;
@@ -16,20 +16,85 @@ use tokio::time::Instant;
 /// How long accounts and evidence may take: they are on this machine.
 const LOCAL_WAIT: Duration = Duration::from_secs(5);
 
+/// What was found of a mailbox.
+pub(super) struct Hosted {
+    pub(super) hosting: Hosting,
+    /// Somebody behind it chose whose mail he takes.
+    pub(super) has_choices: bool,
+}
+
+impl From<Hosting> for Hosted {
+    fn from(hosting: Hosting) -> Self {
+        Self { hosting, has_choices: false }
+    }
+}
+
 /// Who answers for a mailbox here.
-pub async fn hosting(directory: &Directory, policy: &RelayPolicy, mailbox: &Mailbox) -> Fact<Hosting> {
-    let Host::Domain(domain) = &mailbox.host else { return Fact::Known(Hosting::NotHosted) };
+pub(super) async fn hosting(directory: &Directory, policy: &RelayPolicy, mailbox: &Mailbox) -> Fact<Hosted> {
+    let Host::Domain(domain) = &mailbox.host else { return Fact::Known(Hosting::NotHosted.into()) };
     if policy.is_relay_domain(mailbox) {
-        return Fact::Known(Hosting::RelayDomain);
+        return Fact::Known(Hosting::RelayDomain.into());
     }
     let resolved = directory.resolve(mailbox.local_part.as_str(), domain.as_str(), mailbox.routing().is_some());
-    asked(sound(resolved)).await.map(|resolution| match resolution.map(|found| found.hosting) {
-        None => Hosting::Misconfigured,
-        Some(directory::Hosting::Mailbox) => Hosting::Mailbox,
-        Some(directory::Hosting::Alias | directory::Hosting::CatchAll) => Hosting::Alias,
-        Some(directory::Hosting::UnknownUser) => Hosting::UnknownUser,
-        Some(directory::Hosting::NotHosted) => Hosting::NotHosted,
+    let resolved = async {
+        let found = sound(resolved).await?;
+        let is_ours = found.as_ref().is_none_or(|found| found.hosting != directory::Hosting::NotHosted);
+        Ok((found, is_ours && directory.is_off(domain.as_str()).await?))
+    };
+    asked(resolved).await.map(|(resolution, is_off)| {
+        if is_off {
+            return Hosting::DomainOff.into();
+        }
+        let Some(found) = resolution else { return Hosting::Misconfigured.into() };
+        let hosting = match found.hosting {
+            directory::Hosting::Mailbox => Hosting::Mailbox,
+            directory::Hosting::Alias | directory::Hosting::CatchAll => Hosting::Alias,
+            directory::Hosting::UnknownUser => Hosting::UnknownUser,
+            directory::Hosting::NotHosted => Hosting::NotHosted,
+        };
+        Hosted { hosting, has_choices: found.has_choices() }
     })
+}
+
+/// What the choices behind a mailbox come to for a reverse-path.
+pub(super) async fn choice(directory: &Directory, mailbox: &Mailbox, reverse_path: &ReversePath) -> Fact<Choice> {
+    asked(chosen(directory, mailbox, reverse_path)).await
+}
+
+async fn chosen(
+    directory: &Directory,
+    mailbox: &Mailbox,
+    reverse_path: &ReversePath,
+) -> Result<Choice, directory::DirectoryError> {
+    let Host::Domain(domain) = &mailbox.host else { return Ok(Choice::None) };
+    let found = directory.resolve(mailbox.local_part.as_str(), domain.as_str(), mailbox.routing().is_some());
+    let Some(found) = sound(found).await? else { return Ok(Choice::None) };
+    let host = reverse_path.mailbox().map(|mailbox| mailbox.host.to_string()).unwrap_or_default();
+    let mut all: Option<Choice> = None;
+    for target in found.targets.iter() {
+        let one = of(directory.chosen(target, sent_by(reverse_path, &host)).await?);
+        all = Some(all.map_or(one, |before| before.and(one)));
+    }
+    Ok(all.unwrap_or(Choice::None))
+}
+
+/// A reverse-path as the directory takes it, with its host as it prints.
+pub fn sent_by<'a>(reverse_path: &'a ReversePath, host: &'a str) -> SentBy<'a> {
+    match reverse_path {
+        ReversePath::Null => SentBy::Null,
+        ReversePath::Mailbox(mailbox) => SentBy::Mailbox { local_part: mailbox.local_part.as_str(), domain: host },
+    }
+}
+
+/// What one account chose, in the guard's words.
+pub fn of(chosen: Chosen) -> Choice {
+    match chosen {
+        Chosen::Nothing => Choice::None,
+        Chosen::Accepted => Choice::Accepted,
+        Chosen::Refused => Choice::Refused,
+        Chosen::NotAccepted => Choice::NotAccepted,
+        Chosen::IfProved => Choice::IfProved,
+    }
 }
 
 /// `None` where an alias leads to itself or to nobody, which is told: no answer of another time is better.

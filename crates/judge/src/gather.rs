@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use directory::Why;
 use futures_util::future::join_all;
-use guard::{Command, Fact, FactName, Fault, Found, Gathered, Need, Of, PopEvidence, PtrName, Value};
+use guard::{Choice, Command, Fact, FactName, Fault, Found, Gathered, Need, Of, PopEvidence, PtrName, Value};
 use tokio::time::Instant;
 
 use super::auth::Proved;
@@ -27,15 +27,25 @@ pub(super) const STAGE_WAIT: Duration = Duration::from_secs(5);
 /// Gathers all of it, and gives it to the command.
 pub(super) async fn all(judge: Judge<'_>, case: &mut Case, command: &mut Command<'_>, wanted: Wanted) {
     let Wanted { needs, until } = wanted;
-    let look_up = Gathering { judge, case, command, seen: OnceLock::new() };
+    let look_up = Gathering { judge, case, command, seen: OnceLock::new(), nobody_chose: OnceLock::new() };
     let gathered = match &needs[..] {
         [need] => vec![look_up.one(need, until).await],
         needs => join_all(needs.iter().map(|need| look_up.one(need, until))).await,
     };
+    let nobody_chose = look_up.nobody_chose.into_inner().is_some();
     let seen = look_up.seen.into_inner();
     case.saw_login(seen);
     for (need, gathered) in needs.iter().zip(gathered) {
+        let at = match &gathered {
+            Gathered::Found(found) if nobody_chose && need.fact == FactName::Hosting => Some(found.at),
+            _ => None,
+        };
         command.learn(&mut case.guard, need, gathered);
+        if let Some(at) = at {
+            let none = Found::new(Fact::Known(Value::Choice(Choice::None)), at);
+            let unasked = Need { fact: FactName::Choice, of: Of::Case, older: None };
+            command.learn(&mut case.guard, &unasked, Gathered::Found(none));
+        }
     }
 }
 
@@ -51,6 +61,8 @@ struct Gathering<'g, 'c> {
     command: &'g Command<'c>,
     /// What was seen of the login, for the commands to come.
     seen: OnceLock<Seen>,
+    /// The recipient is ours, and nobody behind it chose whose mail he takes: so that it is not asked again.
+    nobody_chose: OnceLock<()>,
 }
 
 impl Gathering<'_, '_> {
@@ -100,6 +112,8 @@ impl Gathering<'_, '_> {
         match need.fact {
             FactName::Login => self.login().await.map(Value::Login),
             FactName::Hosting => self.hosting().await.map(Value::Hosting),
+            // Boxed: nearly nobody has chosen, and all the others would move its future about.
+            FactName::Choice => Box::pin(self.choice()).await.map(Value::Choice),
             FactName::Owners => {
                 let Some(reverse_path) = self.case.reverse_path() else {
                     return Fact::Known(Value::Owners(Vec::new()));
@@ -191,8 +205,22 @@ impl Gathering<'_, '_> {
     async fn hosting(&self) -> Fact<guard::Hosting> {
         let relay = &self.judge.policy.relay;
         match self.command.forward_path().and_then(|path| relay.directory_mailbox(path)) {
-            Some(mailbox) => facts::hosting(&self.judge.sources.directory, relay, &mailbox).await,
+            Some(mailbox) => facts::hosting(&self.judge.sources.directory, relay, &mailbox).await.map(|found| {
+                if !found.has_choices && matches!(found.hosting, guard::Hosting::Mailbox | guard::Hosting::Alias) {
+                    let _ = self.nobody_chose.set(());
+                }
+                found.hosting
+            }),
             None => Fact::Known(guard::Hosting::NotHosted),
+        }
+    }
+
+    async fn choice(&self) -> Fact<Choice> {
+        let relay = &self.judge.policy.relay;
+        let mailbox = self.command.forward_path().and_then(|path| relay.directory_mailbox(path));
+        match (mailbox, self.case.reverse_path()) {
+            (Some(mailbox), Some(by)) => facts::choice(&self.judge.sources.directory, &mailbox, by).await,
+            _ => Fact::Known(Choice::None),
         }
     }
 

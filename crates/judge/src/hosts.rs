@@ -33,7 +33,8 @@ pub async fn ask<'l>(listener: &'l Listener, client: IpAddr, dns: Option<&Resolv
     if let Some(sure) = by_address(listener, client) {
         return sure;
     }
-    let name = tokio::time::timeout(NAME_WAIT, confirmed_name(dns, client)).await;
+    // Boxed: seldom needed, and a connection must not keep room for it.
+    let name = Box::pin(tokio::time::timeout(NAME_WAIT, confirmed_name(dns, client))).await;
     match &name {
         Ok(Fact::Known(Some(name))) => by_name(listener, client, Name::Is(name.domain().as_str())),
         Ok(Fact::Known(None)) => by_name(listener, client, Name::None),

@@ -14,6 +14,7 @@ pub(super) fn to(refusal: &Refusal, subject: &dyn Display, id: ExplainId) -> Rep
             replies::relay_denied(subject, &id)
         }
         Reason::UnknownUser => replies::unknown_user(subject, &id),
+        Reason::DomainOff => replies::domain_off(subject, &id),
         Reason::ConfigurationFault => replies::misconfigured(subject, &id),
         Reason::SenderNotYours => replies::sender_not_yours(subject, &id),
         Reason::AuthorityUnavailable => replies::authority_unavailable(subject, &id),
@@ -24,6 +25,7 @@ pub(super) fn to(refusal: &Refusal, subject: &dyn Display, id: ExplainId) -> Rep
         Reason::TooManyConnections => replies::too_many_connections(),
         Reason::Busy => replies::busy(),
         Reason::Banned => replies::banned(),
+        Reason::RefusedByRecipient => replies::refused_by_recipient(subject, &id),
         Reason::TooManyUnknown => replies::recipients_guessed(subject),
         Reason::Suspicious => replies::suspicious(subject, &id),
         Reason::HeloRefused => replies::helo_refused(subject, &id),

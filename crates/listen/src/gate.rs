@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use guard::Load;
@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub struct Gate {
     held: Mutex<Held>,
+    /// The total once more: whoever asks how full it is need not wait for those who come and go.
+    total: AtomicUsize,
     emptied: Notify,
     load: AtomicU8,
 }
@@ -52,7 +54,7 @@ pub struct Pass {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { held: Mutex::new(Held::default()), emptied: Notify::new(), load: AtomicU8::new(0) }
+        Self { held: Mutex::default(), total: AtomicUsize::new(0), emptied: Notify::new(), load: AtomicU8::new(0) }
     }
 }
 
@@ -66,23 +68,25 @@ impl Gate {
         }
         held.take(client, client_max)?;
         held.total += 1;
+        self.total.store(held.total, Ordering::Release);
         drop(held);
         Ok(Pass { gate: Arc::clone(self), client })
     }
 
     /// How many connections are held now.
     pub fn held(&self) -> usize {
-        self.lock().total
+        self.total.load(Ordering::Acquire)
     }
 
     /// How full it is beside one connection, of at most `total_max`, or as full as `percent` says of another room that all need.
     pub fn load(&self, total_max: usize, percent: u64) -> Shed {
         let others = self.held().saturating_sub(1) as u64;
         let percent = percent.max(others.saturating_mul(100) / (total_max as u64).max(1));
-        let next = |before: u8| Some(Load::of_number(before).after(percent).number());
-        let before = self.load.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).unwrap_or_default();
-        let (before, now) = (Load::of_number(before), Load::of_number(before).after(percent));
-        Shed { now, percent, has_changed: before != now }
+        let before = self.step();
+        let now = before.after(percent);
+        // Who comes second has nothing to tell. Nearly always nothing changes, and nothing is written.
+        let has_changed = before != now && self.load.swap(now.number(), Ordering::AcqRel) != now.number();
+        Shed { now, percent, has_changed }
     }
 
     /// The step that was found last.
@@ -149,6 +153,7 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let mut held = self.gate.lock();
         held.total = held.total.saturating_sub(1);
+        self.gate.total.store(held.total, Ordering::Release);
         held.give_back(self.client);
         if held.total == 0 {
             self.gate.emptied.notify_waiters();

@@ -12,7 +12,7 @@
 //! | `amends` | whom a list has listed lately, and who passes because it should not have |
 //! | `list` | one list: its settings, and all of the above |
 //! | `lists` | all lists of the configuration, asked at once |
-//! | `spf` | SPF, by the library and our own limits |
+//! | `spf` | SPF: whose record holds for a mail, and what it says of the client |
 
 mod amends;
 mod breaker;
@@ -24,7 +24,7 @@ mod standing;
 
 pub use list::ListStatus;
 pub use lists::Lists;
-pub use spf::{Spf, SpfQuestion};
+pub use spf::{Identity, Spf, SpfQuestion};
 pub use standing::{Fault, Standing};
 
 use std::sync::Arc;

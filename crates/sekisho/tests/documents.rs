@@ -33,6 +33,7 @@ const TRANSLATED: &[&str] = &[
     "README",
     "docs/access-maps",
     "docs/dnsbl",
+    "docs/choices",
     "docs/dovecot",
     "docs/dovecot-auth",
     "docs/drac",

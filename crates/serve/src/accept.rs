@@ -163,14 +163,12 @@ struct Arrival {
 impl Arrival {
     async fn serve(mut self, tcp: TcpStream) {
         let protocol = self.listener.settings.protocol;
-        let waits_for_peer = self.proxied || protocol.implicit_tls();
-        // Boxed: a session must not keep room for it.
-        let preamble = Box::pin(self.preamble(tcp));
-        let begun = if waits_for_peer {
-            tokio::time::timeout(PREAMBLE_WAIT, preamble).await
+        let begun = if self.proxied || protocol.implicit_tls() {
+            // Boxed: a session must not keep room for it.
+            tokio::time::timeout(PREAMBLE_WAIT, Box::pin(self.preamble(tcp))).await
         } else {
             // Nothing in it depends on the peer, and what is looked up has a deadline of its own.
-            Ok(preamble.await)
+            Ok(Ok(self.come_in(tcp, self.peer).await))
         };
         let Begun { ip, place, opened } = match begun {
             Ok(Ok(Some(begun))) => begun,
@@ -193,7 +191,8 @@ impl Arrival {
         }
     }
 
-    /// What comes before the first word: the PROXY header, whether the client may come in, the TLS handshake. `None`: the client was turned away.
+    /// What comes before the first word where the peer has to say something: the PROXY header, whether the client may come in, the TLS
+    /// handshake. `None`: the client was turned away.
     async fn preamble(&mut self, mut tcp: TcpStream) -> io::Result<Option<Begun>> {
         let ip = if self.proxied { proxy::client_behind(&mut tcp).await.map_err(io::Error::other)? } else { self.peer };
         let limits = &self.listener.settings;
@@ -203,20 +202,25 @@ impl Arrival {
             turn_away(&tcp, &self.listener, ip, refused);
             return Ok(None);
         }
-        let threshold = Threshold { border: &self.border, site: &self.site, listener: &self.listener };
-        let place = match threshold.enter(ip, self.session).await {
-            Ok(place) => place,
-            Err(away) => {
-                self.send_away(&tcp, ip, &away);
-                return Ok(None);
-            }
-        };
+        let Some(Begun { place, opened, .. }) = self.come_in(tcp, ip).await else { return Ok(None) };
         if !self.listener.settings.protocol.implicit_tls() {
-            return Ok(Some(Begun { ip, place, opened: Opened { stream: Stream::Plain(tcp), tls: None } }));
+            return Ok(Some(Begun { ip, place, opened }));
         }
         let tls = self.listener.tls.clone().ok_or_else(|| io::Error::other("no certificate"))?;
-        let (stream, facts) = Stream::Plain(tcp).start_tls(tls).await?;
+        let (stream, facts) = opened.stream.start_tls(tls).await?;
         Ok(Some(Begun { ip, place, opened: Opened { stream, tls: Some(facts) } }))
+    }
+
+    /// Whether the client may come in. `None`: it was turned away.
+    async fn come_in(&self, tcp: TcpStream, ip: IpAddr) -> Option<Begun> {
+        let threshold = Threshold { border: &self.border, site: &self.site, listener: &self.listener };
+        match threshold.enter(ip, self.session).await {
+            Ok(place) => Some(Begun { ip, place, opened: Opened { stream: Stream::Plain(tcp), tls: None } }),
+            Err(away) => {
+                self.send_away(&tcp, ip, &away);
+                None
+            }
+        }
     }
 
     /// Says why, in clear only, and closes.

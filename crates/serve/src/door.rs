@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use config::AuthOffer;
-use guard::{ConfigLine, Load, Reason};
+use guard::{ConfigLine, Load, Reason, RelayPolicy};
 use judge::hosts::{self, Listed};
 use judge::offence::{self, Client};
 use judge::{SessionId, Terms};
 use listen::{Ceilings, Crowded, Place, Shed};
 use smtp::replies;
 use smtp::reply::Reply;
-use state::{Ban, NeverBanned, Offence, StateError};
+use state::{Ban, NeverBanned, Offence, State, StateError};
 use tracing::{info, warn};
 
 use crate::border::Border;
@@ -100,10 +100,8 @@ impl Door<'_> {
         shed
     }
 
-    /// A ban that is in force: who fetched mail from the address by POP lately has proved himself.
     async fn ban_of(self, client: IpAddr) -> Option<Ban> {
-        let ban = unknown_is_none(self.border.sources.state.ban_of(client).await, None)?;
-        (!self.has_evidence(client).await).then_some(ban)
+        ban_of(&self.border.sources.state, &self.site.terms.policy.relay, client).await
     }
 
     /// Whether somebody proved something there lately: by a login, or by a POP login that counts for relaying still.
@@ -116,9 +114,7 @@ impl Door<'_> {
     }
 
     async fn has_evidence(self, client: IpAddr) -> bool {
-        let key = self.site.terms.policy.relay.pop_key(client);
-        let evidence = self.border.sources.state.evidence_at(key).await;
-        unknown_is_none(evidence.map(|answer| !answer.value.is_empty()), true)
+        has_evidence(&self.border.sources.state, &self.site.terms.policy.relay, client).await
     }
 
     fn ceilings(self) -> Ceilings {
@@ -130,6 +126,17 @@ impl Door<'_> {
             begun_by_network: limits.connections_per_minute_per_network,
         }
     }
+}
+
+/// A ban that is in force: who fetched mail from the address by POP lately has proved himself.
+pub(crate) async fn ban_of(state: &State, relay: &RelayPolicy, client: IpAddr) -> Option<Ban> {
+    let ban = unknown_is_none(state.ban_of(client).await, None)?;
+    (!has_evidence(state, relay, client).await).then_some(ban)
+}
+
+async fn has_evidence(state: &State, relay: &RelayPolicy, client: IpAddr) -> bool {
+    let evidence = state.evidence_at(relay.pop_key(client)).await;
+    unknown_is_none(evidence.map(|answer| !answer.value.is_empty()), true)
 }
 
 /// What cannot be asked is taken for what does the client no harm.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use directory::{Directory, DirectoryError};
+use directory::{Directory, DirectoryError, Resolution};
 use guard::HostedPath;
-use smtp::{Domain, Host, Mailbox};
+use smtp::{Domain, Host, Mailbox, ReversePath};
 use spool::{Target, Via};
 
 use crate::site::Site;
 use config::{HostPort, Local, Remote, Settings};
+use judge::facts;
 use judge::tables::Hop;
 
 /// Why an accepted recipient's mail cannot be sent on its way now.
@@ -33,11 +34,34 @@ pub struct Routed {
     pub via: Option<Box<Via>>,
 }
 
-/// The targets of a recipient that is ours to answer for, at least one.
-pub async fn targets(directory: &Directory, site: &Site, hosted: &HostedPath) -> Result<Vec<Routed>, RouteError> {
+/// The ways of a recipient.
+#[derive(Debug)]
+pub struct Ways {
+    /// At least one.
+    pub ways: Vec<Routed>,
+    /// Accounts behind it that do not take mail of its sender, where others do.
+    pub left_out: Vec<Arc<str>>,
+}
+
+/// The targets of a recipient that is ours to answer for, as far as they take mail of the sender.
+pub async fn targets(
+    directory: &Directory,
+    site: &Site,
+    hosted: &HostedPath,
+    reverse_path: &ReversePath,
+) -> Result<Ways, RouteError> {
     let Some(mailbox) = hosted.mailbox() else { return Err(RouteError::Gone) };
-    let targets = mailbox_targets(directory, site, mailbox).await?;
-    if targets.is_empty() { Err(RouteError::Gone) } else { Ok(targets) }
+    let (ways, left_out) = match resolved(directory, site, mailbox).await? {
+        Resolved::Here(found) if found.has_choices() => {
+            let host = reverse_path.mailbox().map(|mailbox| mailbox.host.to_string()).unwrap_or_default();
+            let takes = |chosen| facts::of(chosen).takes(hosted.sent_by());
+            let willing = directory.without_unwilling(found, facts::sent_by(reverse_path, &host), takes).await;
+            (routed(site, mailbox, &willing.takers), willing.left_out)
+        }
+        Resolved::Here(found) => (routed(site, mailbox, &found), Vec::new()),
+        Resolved::Onward(ways) => (ways, Vec::new()),
+    };
+    if ways.is_empty() { Err(RouteError::Gone) } else { Ok(Ways { ways, left_out }) }
 }
 
 /// The targets of a mailbox; empty when it is not ours.
@@ -46,14 +70,33 @@ pub async fn mailbox_targets(
     site: &Site,
     mailbox: &Mailbox,
 ) -> Result<Vec<Routed>, DirectoryError> {
-    let Host::Domain(domain) = &mailbox.host else { return Ok(Vec::new()) };
+    Ok(match resolved(directory, site, mailbox).await? {
+        Resolved::Here(found) => routed(site, mailbox, &found),
+        Resolved::Onward(ways) => ways,
+    })
+}
+
+/// What a mailbox leads to.
+enum Resolved {
+    /// Accounts and aliases of ours; nothing, if it is not there.
+    Here(Resolution),
+    /// The next hop of a relay domain.
+    Onward(Vec<Routed>),
+}
+
+async fn resolved(directory: &Directory, site: &Site, mailbox: &Mailbox) -> Result<Resolved, DirectoryError> {
+    let Host::Domain(domain) = &mailbox.host else { return Ok(Resolved::Onward(Vec::new())) };
     if is_relay_domain(site, mailbox) {
         // Without a next hop it is another server's to deliver, and no listener of ours took mail for it.
         let routed = |target| Routed { forward_path: mailbox.to_string(), target, via: None };
-        return Ok(next_hop(site, mailbox).into_iter().map(routed).collect());
+        return Ok(Resolved::Onward(next_hop(site, mailbox).into_iter().map(routed).collect()));
     }
     let local_part = mailbox.local_part.as_str();
     let found = directory.resolve(local_part, domain.as_str(), mailbox.routing().is_some()).await?;
+    Ok(Resolved::Here(found))
+}
+
+fn routed(site: &Site, mailbox: &Mailbox, found: &Resolution) -> Vec<Routed> {
     let routed = |(target, alias): (&directory::Target, &Option<Arc<str>>)| {
         let (forward_path, target) = match target {
             directory::Target::Account { login, .. } => {
@@ -64,7 +107,7 @@ pub async fn mailbox_targets(
         let via = alias.as_ref().map(|alias| Box::new(Via { given: mailbox.to_string(), alias: alias.to_string() }));
         Routed { forward_path, target, via }
     };
-    Ok(found.targets.iter().zip(found.aliases.iter()).map(routed).collect())
+    found.targets.iter().zip(found.aliases.iter()).map(routed).collect()
 }
 
 fn is_relay_domain(site: &Site, mailbox: &Mailbox) -> bool {

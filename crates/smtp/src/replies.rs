@@ -316,6 +316,20 @@ pub fn greylisted(path: &dyn Display, secs: Option<u32>, id: &dyn Display) -> Re
     Reply::new(451, Enhanced(4, 7, 1), format!("{path}: greylisted, try again {when} [{id}]"))
 }
 
+/// The recipient's domain is switched off for a while.
+pub fn domain_off(path: &dyn Display, id: &dyn Display) -> Reply {
+    Reply::new(
+        450,
+        Enhanced(4, 2, 1),
+        format!("{path}: mail for this domain is not taken at the moment, try again later [{id}]"),
+    )
+}
+
+/// The recipient's owner does not take mail of this sender.
+pub fn refused_by_recipient(path: &dyn Display, id: &dyn Display) -> Reply {
+    Reply::new(550, Enhanced(5, 7, 1), format!("{path}: the recipient does not take your mail [{id}]"))
+}
+
 /// Refused by a rule of the operator.
 pub fn policy_refused(path: &dyn Display, id: &dyn Display) -> Reply {
     Reply::new(550, Enhanced(5, 7, 1), format!("{path}: refused by policy [{id}]"))
@@ -354,6 +368,8 @@ mod tests {
             ("helo_refused", helo_refused(&path, &"7kq2m4xd")),
             ("listed", listed(&path, "zen.example", &"7kq2m4xd")),
             ("greylisted", greylisted(&path, Some(300), &"7kq2m4xd")),
+            ("domain_off", domain_off(&path, &"7kq2m4xd")),
+            ("refused_by_recipient", refused_by_recipient(&path, &"7kq2m4xd")),
             ("policy_refused", policy_refused(&path, &"7kq2m4xd")),
         ]);
         let errors = [

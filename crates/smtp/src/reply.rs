@@ -6,6 +6,9 @@ use std::fmt;
 /// Longest reply line with its CRLF, in octets (RFC 5321 §4.5.3.1.5); longer text is cut.
 pub const LINE_OCTETS_MAX: usize = 512;
 
+/// What stands in a line beside its text: codes, spaces, CRLF.
+const BESIDE_TEXT_OCTETS: usize = 20;
+
 /// An enhanced status code, `class.subject.detail` (RFC 3463).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Enhanced(pub u8, pub u16, pub u16);
@@ -82,6 +85,8 @@ impl Reply {
     /// Appends the reply as it goes over the wire. Text cannot break out of its line: whatever is not printable ASCII
     /// becomes `?`.
     pub fn write_to(&self, out: &mut Vec<u8>) {
+        // At once what it takes: a buffer that grows with each word costs more than the reply.
+        out.reserve(self.text().iter().map(|line| line.len() + BESIDE_TEXT_OCTETS).sum());
         match self.text() {
             [] => self.write_line(out, "", b' '),
             [lines @ .., last] => {

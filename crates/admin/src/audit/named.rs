@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 /// What is told of a request's body and query. Nothing else is, so that a new secret is not told for having been forgotten.
-const TOLD: [&str; 23] = [
+const TOLD: [&str; 27] = [
     "login",
     "address",
     "targets",
@@ -29,6 +29,10 @@ const TOLD: [&str; 23] = [
     "held",
     "expires_at",
     "from",
+    "accept",
+    "refuse",
+    "remove",
+    "accept_only",
 ];
 /// Characters of a text that is told.
 const TEXT_CHARS_MAX: usize = 320;
@@ -56,9 +60,12 @@ pub(super) fn named(method: &Method, uri: &Uri, body: &[u8]) -> Named {
         ("POST", ["v1", "accounts", login, "lock"]) => ("account lock".to_owned(), (*login).to_owned()),
         ("DELETE", ["v1", "accounts", login, "lock"]) => ("account unlock".to_owned(), (*login).to_owned()),
         ("POST", ["v1", "accounts", login, "devices"]) => ("device add".to_owned(), (*login).to_owned()),
+        ("POST", ["v1", "accounts", login, "choices"]) => ("choices change".to_owned(), (*login).to_owned()),
         ("DELETE", ["v1", "devices", login]) => ("device revoke".to_owned(), (*login).to_owned()),
         ("PUT", ["v1", "domains", domain]) => ("domain set".to_owned(), (*domain).to_owned()),
         ("DELETE", ["v1", "domains", domain]) => ("domain delete".to_owned(), (*domain).to_owned()),
+        ("PUT", ["v1", "domains", domain, "off"]) => ("domain off".to_owned(), (*domain).to_owned()),
+        ("DELETE", ["v1", "domains", domain, "off"]) => ("domain on".to_owned(), (*domain).to_owned()),
         ("POST", ["v1", "aliases", address]) => ("alias add".to_owned(), (*address).to_owned()),
         ("DELETE", ["v1", "aliases", address]) => ("alias delete".to_owned(), (*address).to_owned()),
         ("POST", ["v1", "grants"]) => ("grant add".to_owned(), of_body("address")),
@@ -123,10 +130,14 @@ mod tests {
     #[test]
     fn no_secret_is_told() {
         let body = json!({ "login": "alice", "password": "pw-1", "hash": "{PLAIN}pw-2", "old": "pw-3", "secret": "pw-4",
+            "accept": ["a@b.example"],
             "quota_octets": 7, "new_domain": false, "networks": [] });
         let named = named(&Method::POST, &"/v1/accounts?password=pw-5".parse().unwrap(), body.to_string().as_bytes());
         assert_eq!((named.change.as_str(), named.on.as_str()), ("account add", "alice"));
-        assert_eq!(Value::Object(named.with), json!({ "login": "alice", "quota_octets": 7 }));
+        assert_eq!(
+            Value::Object(named.with),
+            json!({ "accept": ["a@b.example"], "login": "alice", "quota_octets": 7 })
+        );
     }
 
     #[test]
@@ -139,6 +150,7 @@ mod tests {
             (Method::DELETE, "/v1/grants?address=192.0.2.7&all=false", "", "grant revoke", "192.0.2.7"),
             (Method::DELETE, "/v1/bans?address=192.0.2.7", "", "ban lift", "192.0.2.7"),
             (Method::POST, "/v1/queue/01AB/hold", "", "queue hold", "01AB"),
+            (Method::POST, "/v1/accounts/al/choices", r#"{"accept_only":"off"}"#, "choices change", "al"),
             (Method::PATCH, "/v1/new/thing", "", "new PATCH", "v1/new/thing"),
             (Method::POST, "/v1/aliases/all", long.as_str(), "alias add", "all"),
         ] {

@@ -10,7 +10,7 @@ mod rows;
 mod sqlite;
 
 pub(crate) use rows::{
-    AccountRow, AliasRow, CatchAll, Changed, DeviceRow, LoginChanges, LoginRow, NewAliasRow, NewDeviceRow, NewDomain,
-    OwnCopy, Secrets, Which,
+    AccountRow, AliasRow, CatchAll, Changed, ChoicesRow, DeviceRow, LoginChanges, LoginRow, NewAliasRow, NewDeviceRow,
+    NewDomain, OwnCopy, Secrets, Which,
 };
 pub(crate) use sqlite::{Changes, Store};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::chosen::{ChoiceKind, Others};
 use crate::listed::PasswordKind;
 use crate::listed::{Device, DeviceLimits};
 
@@ -56,6 +57,14 @@ pub(crate) struct DeviceRow {
     pub(crate) device: Device,
     pub(crate) sealed_secret: Vec<u8>,
     pub(crate) scram: String,
+}
+
+/// What an account chose.
+#[derive(Default)]
+pub(crate) struct ChoicesRow {
+    pub(crate) others: Others,
+    /// By sender.
+    pub(crate) senders: Vec<(String, ChoiceKind)>,
 }
 
 /// An alias, and where it leads.

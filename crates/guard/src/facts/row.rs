@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::attested::{ConfirmedName, Login, PopEvidence};
+use crate::choice::Choice;
 use crate::fact::{Fact, Fault};
 use crate::hosting::Hosting;
 use crate::reputation::{Listing, SpfResult};
@@ -122,6 +123,9 @@ rows! {
     Login LOGIN(Option<Login>) "login", Command, NoRight, Directory, after [];
     /// Who answers for the recipient, see [`crate::RelayPolicy::directory_mailbox`].
     Hosting HOSTING(Hosting) "hosting", Command, NoRight, Directory, after [];
+    /// What the choices behind a recipient of ours come to for the reverse-path. Who looks for the recipient and sees that nobody
+    /// there chose anything says so at once.
+    Choice CHOICE(Choice) "choice", Command, NoWeight, Directory, after [];
     /// Logins that own the reverse-path.
     Owners OWNERS(Vec<String>) "owners", Command, NoRight, Directory, after [];
     /// Whether the domain of the reverse-path is one of ours.

@@ -90,6 +90,7 @@ fn here(hosting: Hosting, hearing: &mut Hearing<'_>) -> Destination {
     match hosting {
         Hosting::UnknownUser => return Destination::Refuse(Reason::UnknownUser),
         Hosting::Misconfigured => return Destination::Refuse(Reason::ConfigurationFault),
+        Hosting::DomainOff => return Destination::Refuse(Reason::DomainOff),
         _ => {}
     }
     let own = match hearing.policy.directory_mailbox(path) {

@@ -6,6 +6,7 @@
 //! known it goes on where it stopped.
 
 mod address;
+mod choice;
 mod destination;
 mod rules;
 mod step;
@@ -134,6 +135,12 @@ impl Judging<'_, '_> {
             Seen::Hosted(hosted) => {
                 self.command.progress.end = End::Hosted(hosted);
                 Then::Taken
+            }
+            Seen::SentBy(proof) => {
+                if let End::Hosted(hosted) = &mut self.command.progress.end {
+                    hosted.set_sent_by(proof);
+                }
+                Then::NextStep
             }
             Seen::Charges(charges) => Then::Answer(self.reserve(charges)),
         }

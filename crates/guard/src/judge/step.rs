@@ -5,13 +5,14 @@
 //! | 1 | who logged in, whose the reverse-path is, what rules say, who answers for the recipient |
 //! | 2 | the authorities: SMTP AUTH, relay networks, client map by address and by name, POP login |
 //! | 3 | what is held against a stranger, where the recipient is ours |
-//! | 4 | the reservation |
+//! | 4 | whose mail the owner of a recipient of ours takes, the reservation |
 //!
 //! What needs no look-up and has no quota stands first among the authorities, so that a listed client is neither charged nor
 //! touched by a failing state engine.
 
 use smtp::address::{ForwardPath, ReversePath};
 
+use super::choice::{self, Owner};
 use super::destination::{self, Destination};
 use super::rules::{self, Held};
 use super::suspicion::{self, Stranger};
@@ -19,6 +20,7 @@ use crate::authority::auth::Ownership;
 use crate::authority::{Answer, Pending, RelayGrant, auth, client_map, network, pop};
 use crate::case::{Case, Depth, MailJudged, Mailboxes, RulesFrom};
 use crate::charge::{Charge, QuotaCharge};
+use crate::choice::Proof;
 use crate::command::{Command, End, Stage};
 use crate::fact::{Fact, Fault};
 use crate::facts::{FactName, Facts, HOP_REFUSAL, Need};
@@ -51,6 +53,8 @@ pub(super) enum Step {
     Denied,
     /// What is held against a stranger.
     Suspicion,
+    /// Whose mail the recipient's owner takes.
+    Choice,
     /// What is to be charged.
     Charge,
     /// Whether the message that is there still has room.
@@ -63,7 +67,7 @@ const RCPT: &[&[Step]] = &[
     &[Step::Login, Step::Sender, Step::Rules, Step::Destination],
     &[Step::Auth, Step::Network, Step::ClientAddress, Step::ClientName, Step::Pop, Step::Denied],
     &[Step::Suspicion],
-    &[Step::Charge],
+    &[Step::Choice, Step::Charge],
 ];
 /// Where the judgement of a recipient goes on that would be taken.
 pub(super) const TAKEN: usize = 2;
@@ -98,6 +102,8 @@ pub(super) enum Seen {
     Done,
     /// The recipient is ours.
     Hosted(HostedPath),
+    /// Its owner takes mail of the sender, who is known so.
+    SentBy(Proof),
     /// It may be relayed.
     Granted(RelayGrant),
     /// It may, once this is charged.
@@ -154,6 +160,7 @@ impl View<'_> {
                 self.or_left(seen)
             }
             Step::Suspicion => self.suspicion(),
+            Step::Choice => self.choice(),
             Step::Charge => Seen::Charges(self.charges()),
             Step::Quota => Seen::Charges(self.quota_charge_of_message()),
         }
@@ -318,6 +325,20 @@ impl View<'_> {
         match suspicion::ask(&policy.suspicion, &stranger, &mut self.hearing()) {
             Ok(held) => held.map_or(Seen::Nothing, Seen::Rules),
             Err(needs) => Seen::Need(needs),
+        }
+    }
+
+    /// Only what an account of ours leads to has an owner who chose.
+    fn choice(&mut self) -> Seen {
+        match &self.command.progress.end {
+            End::Hosted(hosted) if hosted.hosting() != Hosting::RelayDomain => {}
+            _ => return Seen::Nothing,
+        }
+        match choice::ask(&mut self.hearing()) {
+            Owner::Silent => Seen::Nothing,
+            Owner::Takes(proof) => Seen::SentBy(proof),
+            Owner::Need(need) => Seen::Need(vec![need]),
+            Owner::Refuses(reason) => Seen::Refuse(Refusal::new(reason, Part::Recipient)),
         }
     }
 

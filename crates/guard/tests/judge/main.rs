@@ -12,6 +12,7 @@ use guard::attested::{ConfirmedName, Device, Login, PopEvidence, PopSource, Reci
 use guard::authority::Right;
 use guard::case::{Claim, Depth, Manner};
 use guard::charge::PopCharge;
+use guard::choice::{Choice, Proof};
 use guard::command::{AskedRcpt, Stage};
 use guard::fact::Fault;
 use guard::facts::{FactName, Found, Gathered, Value};
@@ -21,6 +22,7 @@ use guard::never_granted::{Loopback, NeverGranted};
 use guard::policy::{DracSenders, Entry, PopSpec, RelayPolicy, RelayPolicySpec};
 use guard::*;
 
+mod choice;
 mod drac;
 mod mail;
 mod pop;
@@ -74,6 +76,8 @@ struct World {
     owners: Fact<Vec<String>>,
     sender_hosted: Fact<bool>,
     hop_refusal: bool,
+    choice: Fact<Choice>,
+    spf: Fact<SpfResult>,
     name: Fact<Option<ConfirmedName>>,
     pop: Fact<Vec<PopEvidence>>,
     charge: Fact<Charged>,
@@ -91,6 +95,8 @@ fn stranger() -> World {
         owners: Fact::Known(vec!["alice@example.test".to_owned()]),
         sender_hosted: Fact::Known(true),
         hop_refusal: false,
+        choice: Fact::Known(Choice::None),
+        spf: Fact::Known(SpfResult::None),
         name: Fact::Known(None),
         pop: Fact::Known(Vec::new()),
         charge: Fact::Known(Charged::Within),
@@ -154,11 +160,12 @@ impl World {
             FactName::SenderDomain => Fact::Known(Value::SenderDomain(guard::SenderDomain::Alive)),
             FactName::Greylist => Fact::Unknown(Fault::Unavailable("state")),
             FactName::PopEvidence => self.pop.clone().map(Value::PopEvidence),
+            FactName::Choice => self.choice.map(Value::Choice),
             FactName::HopRefusal => Fact::Known(Value::HopRefusal(self.hop_refusal)),
             FactName::Entries => Fact::Known(Value::Entries(Vec::new())),
             FactName::Listings => Fact::Known(Value::Listings(Vec::new())),
             FactName::DomainListings => Fact::Known(Value::DomainListings(Vec::new())),
-            FactName::Spf => Fact::Known(Value::Spf(guard::SpfResult::None)),
+            FactName::Spf => self.spf.map(Value::Spf),
         }
     }
 
@@ -217,6 +224,12 @@ fn driven(policy: &Policy, case: &mut Case, command: &mut Command<'_>, answers: 
                     needs.push(name);
                     let found = Found::new((answers.value)(need.fact), answers.now);
                     command.learn(case, &need, Gathered::Found(found));
+                    // Who looks for a recipient says at once that nobody there chose anything.
+                    let choice = (answers.value)(FactName::Choice);
+                    if need.fact == FactName::Hosting && choice == Fact::Known(Value::Choice(Choice::None)) {
+                        let none = Need { fact: FactName::Choice, ..need };
+                        command.learn(case, &none, Gathered::Found(Found::new(choice, answers.now)));
+                    }
                 }
             }
             Judged::Reserve(wanted) => {
@@ -243,6 +256,7 @@ fn need_name(fact: FactName) -> &'static str {
         FactName::SenderDomain => "sender-domain",
         FactName::Greylist => "greylist",
         FactName::PopEvidence => "pop",
+        FactName::Choice => "choice",
         FactName::HopRefusal => "hop-refusal",
         FactName::Entries => "entries",
         FactName::Listings => "listings",
@@ -312,6 +326,7 @@ fn a_relay_domain_is_the_policy_s_word_alone() {
     assert_eq!(rule(&policy, &to("<b@claimed.example>", Hosting::RelayDomain)).reason(), Some("relay-denied"));
     assert_eq!(rule(&policy, &to("<b@relay.example>", Hosting::UnknownUser)).reason(), Some("unknown-user"));
     assert_eq!(rule(&policy, &to("<b@here.example>", Hosting::Misconfigured)).reason(), Some("configuration-fault"));
+    assert_eq!(rule(&policy, &to("<b@here.example>", Hosting::DomainOff)).reason(), Some("domain-off"));
 }
 
 #[test]
@@ -430,7 +445,14 @@ fn facts<T: Clone + std::fmt::Debug + 'static>(known: Vec<T>) -> impl Strategy<V
 }
 
 fn hostings() -> Vec<Hosting> {
-    let ours = [Hosting::Mailbox, Hosting::Alias, Hosting::RelayDomain, Hosting::UnknownUser, Hosting::Misconfigured];
+    let ours = [
+        Hosting::Mailbox,
+        Hosting::Alias,
+        Hosting::RelayDomain,
+        Hosting::UnknownUser,
+        Hosting::Misconfigured,
+        Hosting::DomainOff,
+    ];
     ours.into_iter().chain([Hosting::NotHosted]).collect()
 }
 

@@ -139,6 +139,8 @@ pub struct Negotiated {
     pub actions: Actions,
     /// What the filter asked for and the server can do; a step of a newer protocol version may still not come.
     pub steps: Steps,
+    /// The server sends the macros that were asked for: one that does not come has no value.
+    pub has_chosen_macros: bool,
 }
 
 /// What the mail server can do.
@@ -175,7 +177,7 @@ pub(super) fn answer(config: &Config, offer: Offer, out: &mut Vec<u8>) -> Result
     let words = [version, actions | set_macros, declined | extras].map(u32::to_be_bytes);
     packet::write(packet::NEGOTIATE, &[words.as_flattened(), &lists], out);
     let steps = Steps(config.steps.0 & Steps::DECLINABLE | extras);
-    Ok(Negotiated { version, actions: Actions(actions), steps })
+    Ok(Negotiated { version, actions: Actions(actions), steps, has_chosen_macros: set_macros != 0 })
 }
 
 fn macro_lists(config: &Config) -> Vec<u8> {

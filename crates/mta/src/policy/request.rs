@@ -63,10 +63,11 @@ enum Attribute {
     SaslMethod,
     SaslUsername,
     PolicyContext,
+    EncryptionProtocol,
 }
 
 /// How many there are.
-const ATTRIBUTES: usize = Attribute::PolicyContext as usize + 1;
+const ATTRIBUTES: usize = Attribute::EncryptionProtocol as usize + 1;
 
 impl Attribute {
     fn of(name: &[u8]) -> Option<Self> {
@@ -82,6 +83,7 @@ impl Attribute {
             b"sasl_method" => Self::SaslMethod,
             b"sasl_username" => Self::SaslUsername,
             b"policy_context" => Self::PolicyContext,
+            b"encryption_protocol" => Self::EncryptionProtocol,
             _ => return None,
         })
     }
@@ -217,6 +219,11 @@ impl Request {
     /// What the place in `main.cf` is called from which this is asked; empty where it has no name (Postfix below 3.1).
     pub fn policy_context(&self) -> &[u8] {
         self.known(Attribute::PolicyContext)
+    }
+
+    /// The version of TLS under which the client speaks, empty without TLS; `None`: it is not told (Postfix below 2.5).
+    pub fn encryption_protocol(&self) -> Option<&[u8]> {
+        self.known[Attribute::EncryptionProtocol as usize].as_ref().map(|span| self.at(span))
     }
 
     fn known(&self, name: Attribute) -> &[u8] {

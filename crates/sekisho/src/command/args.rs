@@ -5,9 +5,11 @@ use super::{doctor::Doctor, global::Global, import::Import};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::{net::IpAddr, path::PathBuf};
 
+mod choice;
 mod programs;
 mod strangers;
 
+pub use self::choice::{Choice, ChoiceCommand, Senders, Switch};
 pub use self::programs::{Checkpassword, Drac, Dracd, Ucspi};
 pub use self::strangers::{Ban, Dnsbl, Guard};
 
@@ -182,6 +184,8 @@ pub enum User {
     /// Secrets of devices, for APOP, CRAM-MD5 and old programs
     #[command(subcommand)]
     Device(Device),
+    /// Whose mail an account takes: accepted and refused senders
+    Choice(Choice),
 }
 
 /// An account.
@@ -294,6 +298,16 @@ pub enum Domain {
     },
     /// List domains
     List,
+    /// Have mail for a domain come later for a while (450); its users log in and send as ever
+    Off {
+        /// The domain
+        domain: String,
+    },
+    /// Take the mail of such a domain again
+    On {
+        /// The domain
+        domain: String,
+    },
     /// Remove a domain that has neither accounts nor aliases
     Delete {
         /// The domain

@@ -3,6 +3,7 @@
 pub mod args;
 mod ban;
 mod checkpassword;
+mod choice;
 mod client;
 mod config;
 pub mod connection;

@@ -22,8 +22,17 @@ pub(super) async fn domain(command: Domain, global: &Global) -> Result<(), Fault
         }
         Domain::List => {
             let domains: Vec<wire::Domain> = client.get("/v1/domains").await?;
-            let row = |it: &wire::Domain| [it.domain.clone(), or_blank(it.catch_all.as_ref())];
-            show(global.form(), &domains, |domains| table(["DOMAIN", "CATCH-ALL"], domains.iter().map(row)))
+            let mail = |it: &wire::Domain| if it.is_off { "later" } else { "taken" }.to_owned();
+            let row = |it: &wire::Domain| [it.domain.clone(), mail(it), or_blank(it.catch_all.as_ref())];
+            show(global.form(), &domains, |domains| table(["DOMAIN", "MAIL", "CATCH-ALL"], domains.iter().map(row)))
+        }
+        Domain::Off { domain } => {
+            client.tell(Method::PUT, &format!("{}/off", path(&domain)), None::<&()>).await?;
+            done(global, format!("Mail for {domain} is to come later, until `sekisho domain on {domain}`."))
+        }
+        Domain::On { domain } => {
+            client.tell(Method::DELETE, &format!("{}/off", path(&domain)), None::<&()>).await?;
+            done(global, format!("Mail for {domain} is taken."))
         }
         Domain::Delete { domain } => {
             client.tell(Method::DELETE, &path(&domain), None::<&()>).await?;

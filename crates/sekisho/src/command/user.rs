@@ -2,7 +2,7 @@
 
 use super::{
     args::{Device, DeviceAdd, DeviceList, Passwd, User, UserAdd},
-    client,
+    choice, client,
     fault::Fault,
     global::Global,
     secret,
@@ -39,6 +39,7 @@ pub(super) async fn run(command: User, global: &Global) -> Result<(), Fault> {
             client.tell(Method::DELETE, &format!("{}/lock", path(&of.login)), None::<&()>).await?;
             done(global, &of.login, "may log in again")
         }
+        User::Choice(args) => choice::run(&mut client, args, global).await,
         User::Device(Device::Add(args)) => add_device(&mut client, args, global).await,
         User::Device(Device::List(of)) => list_devices(&mut client, of, global).await,
         User::Device(Device::Revoke(of)) => {

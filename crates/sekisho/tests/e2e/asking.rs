@@ -136,6 +136,11 @@ pub(crate) struct Milter {
 impl Milter {
     /// Negotiates version 6 with everything, and tells of a client.
     pub(crate) fn connect(demo: &Demo, client: &str) -> Self {
+        Self::greeted_as(demo, client, "client.example")
+    }
+
+    /// The same, of a client that greets so.
+    pub(crate) fn greeted_as(demo: &Demo, client: &str, helo: &str) -> Self {
         let mut milter = Self { stream: connect(demo.port("milter")), heard: Vec::new() };
         let offer = [6u32, 0x1ff, 0x001f_ffff].map(u32::to_be_bytes).concat();
         milter.send(b'O', &offer);
@@ -143,7 +148,7 @@ impl Milter {
         let family = if client.contains(':') { '6' } else { '4' };
         milter.send(b'C', format!("client.example\0{family}\u{4}\u{1}{client}\0").as_bytes());
         assert_eq!(milter.reply().0, b'c');
-        milter.send(b'H', b"client.example\0");
+        milter.send(b'H', format!("{helo}\0").as_bytes());
         assert_eq!(milter.reply().0, b'c');
         milter
     }
@@ -178,6 +183,12 @@ impl Milter {
             self.send(b'A', b"");
         }
         said
+    }
+
+    /// The same of a client that speaks TLS.
+    pub(crate) fn rcpt_under(&mut self, version: &str, from: &str, to: &str) -> String {
+        self.send(b'D', format!("M{{tls_version}}\0{version}\0").as_bytes());
+        self.rcpt(None, from, to)
     }
 
     fn begin(&mut self, login: Option<&str>, from: &str, to: &str) -> String {

@@ -28,6 +28,7 @@ pub(crate) enum Record {
     A(Ipv4Addr),
     Mx(&'static str),
     Ptr(&'static str),
+    Txt(&'static str),
 }
 
 /// A running name server; its thread ends with the test's process.
@@ -84,6 +85,7 @@ fn data(kind: u16, record: &Record) -> Option<Vec<u8>> {
     match (kind, record) {
         (1, Record::A(address)) => Some(address.octets().to_vec()),
         (12, Record::Ptr(host)) => Some(encoded(host)),
+        (16, Record::Txt(text)) => Some([&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()),
         (15, Record::Mx(host)) => Some([vec![0, 10], encoded(host)].concat()),
         _ => None,
     }

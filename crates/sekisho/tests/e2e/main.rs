@@ -4,6 +4,7 @@
 mod access;
 mod asking;
 mod auth_policy;
+mod choices;
 mod clients;
 mod config;
 mod dns;
@@ -20,6 +21,7 @@ mod kill;
 mod life;
 mod map_command;
 mod one_brain;
+mod one_brain_rules;
 mod outside;
 mod policy;
 mod pop_before_smtp;

@@ -3,15 +3,16 @@
 
 use std::net::IpAddr;
 
-use guard::{AddressRight, AskedRcpt, Depth, Fact, Manner, Outcome, Reason, Recipient};
+use guard::{AddressRight, AskedRcpt, Depth, Fact, Manner, Manners, Outcome, Reason, Recipient};
 use smtp::address::{AddressError, Host};
 use smtp::{ReversePath, replies, reply::Reply};
 use tracing::info;
 
 use super::Connection;
+use crate::door::{self, Away};
 use config::RelayMode;
 use judge::auth::Proved;
-use judge::{Case, Connected, Decision, Judge, Login, Places, Terms};
+use judge::{Case, Connected, Decision, Judge, Login, Places, Terms, offence};
 
 /// What the mail server tells of its client.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,6 +23,8 @@ pub struct Told<'a> {
     pub helo: Option<&'a str>,
     /// The login that the mail server has checked.
     pub login: Option<&'a str>,
+    /// [`Manners::Tls`] or [`Manners::PlainText`], as it speaks now; `None`: the mail server does not tell.
+    pub security: Option<Manners>,
 }
 
 /// What the mail server is told.
@@ -73,6 +76,9 @@ impl Asking<'_> {
         let shown = |text: &str| read(text).map_or_else(|| text.to_owned(), |host| host.to_string());
         case.greeted(told.helo.map(shown));
         case.set_login(login(told));
+        if let Some(security) = told.security {
+            case.noted(security);
+        }
         case
     }
 
@@ -80,6 +86,9 @@ impl Asking<'_> {
     pub fn again(&self, case: &mut Case, told: &Told<'_>) {
         case.set_manner(self.manner());
         case.set_login(login(told));
+        if let Some(security) = told.security {
+            case.noted(security);
+        }
     }
 
     /// What the rules say of the client, and of its greeting if it was told.
@@ -89,6 +98,9 @@ impl Asking<'_> {
 
     /// Whether the transaction may begin: whether the reverse-path is the login's, and what the rules say of it.
     pub async fn mail(&self, case: &mut Case, reverse_path: ReversePath) -> Answer {
+        if let Some(away) = self.turned_away(case).await {
+            return away;
+        }
         case.begin(reverse_path, None);
         self.judge().mail(case).await.into()
     }
@@ -104,9 +116,23 @@ impl Asking<'_> {
 
     /// The same, where the end of the transaction is told: what is to be counted then is added to `places`.
     pub async fn rcpt_with(&self, case: &mut Case, asked: AskedRcpt<'_>, places: &mut Places) -> Answer {
+        if let Some(away) = self.turned_away(case).await {
+            return away;
+        }
         let mut decision = self.judge().rcpt(case, asked).await;
         places.join(std::mem::take(&mut decision.places));
         decision.into()
+    }
+
+    /// A client that is banned and for which no login is told, as at our own server from MAIL on.
+    async fn turned_away(&self, case: &Case) -> Option<Answer> {
+        let client = case.client().filter(|_| !case.is_told())?;
+        let ban = door::ban_of(&self.connection.border.sources.state, &self.terms.mta_policy.relay, client).await?;
+        let (away, connection) = (Away::Banned(ban), self.connection);
+        let reply = away.reply();
+        let who = offence::Client { session: connection.session, listener: &connection.listener, addr: client };
+        away.log(who, &reply.to_string());
+        Some(Answer::Refuse(reply))
     }
 
     /// Whether a recipient that was permitted still would be; nothing is charged.

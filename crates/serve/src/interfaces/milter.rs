@@ -8,7 +8,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use guard::{AskedRcpt, Depth};
+use guard::{AskedRcpt, Depth, Manners};
 use mta::milter::{Config, Event, Modification, Reply, Session, path_text};
 use smtp::address::{AddressError, ForwardPath};
 use tracing::warn;
@@ -143,7 +143,11 @@ impl Filter<'_> {
         let text = |name: &str| self.session.macro_value(name).and_then(|octets| str::from_utf8(octets).ok());
         let vouched = text("auth_type").is_some_and(|way| way.eq_ignore_ascii_case("XCLIENT"));
         let login = text("auth_authen").filter(|login| !login.is_empty() && !vouched);
-        Told { ip: self.client, helo: self.helo.as_deref(), login }
+        // What is not told under TLS only is told of by its absence only where it was asked for.
+        let under_tls = self.session.macro_value("tls_version").is_some_and(|version| !version.is_empty());
+        let is_asked = self.session.negotiated().is_some_and(|agreed| agreed.has_chosen_macros);
+        let security = if under_tls { Some(Manners::Tls) } else { is_asked.then_some(Manners::PlainText) };
+        Told { ip: self.client, helo: self.helo.as_deref(), login, security }
     }
 
     /// Whether the mail server says that it delivers this recipient itself. Then it is judged as where we only take away: no

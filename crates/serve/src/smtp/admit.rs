@@ -7,6 +7,7 @@ use guard::{HostedPath, Recipient};
 use judge::Places;
 use judge::quota::Filling;
 use maildir::quota::Usage;
+use smtp::ReversePath;
 use smtp::replies;
 use smtp::reply::Reply;
 use spool::Target;
@@ -16,7 +17,7 @@ use super::answers::Answers;
 use super::judge::judge;
 use super::transaction::{LocalRecipient, Transaction};
 use crate::deliver;
-use crate::route::{self, Routed};
+use crate::route::{self, Routed, Ways};
 
 impl Answers {
     /// Whether there is room for the recipient; what is counted for it.
@@ -24,7 +25,9 @@ impl Answers {
         let Recipient::Hosted(hosted) = recipient else { return Ok(Places::default()) };
         let directory = &self.client.border.sources.directory;
         // What cannot be found out now is answered when the message is there.
-        let Ok(targets) = route::targets(directory, &self.client.site, hosted).await else {
+        let reverse_path = self.case.reverse_path().unwrap_or(&ReversePath::Null);
+        let Ok(Ways { ways: targets, .. }) = route::targets(directory, &self.client.site, hosted, reverse_path).await
+        else {
             return Ok(Places::default());
         };
         self.count_copies(hosted, &targets).await?;

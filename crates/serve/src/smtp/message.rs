@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use guard::Recipient;
+use guard::{HostedPath, Recipient};
+use smtp::ReversePath;
 use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Accepted, Answer, Envelope, HeloVerb, With};
@@ -16,7 +17,7 @@ use super::header::Hop;
 use super::origin;
 use super::transaction::{Arriving, Proof, Transaction};
 use crate::memory::{Held, HeldComing};
-use crate::route;
+use crate::route::{self, Routed};
 use smtp::head::{Bcc, Beginning, Header, HeaderReader};
 
 /// What our header fields above a message take, in octets; nearly always enough.
@@ -281,10 +282,7 @@ impl Answers {
                     recipients.push(more(bare(path), Target::Remote { host }, None));
                 }
                 Recipient::Hosted(hosted) => {
-                    let targets =
-                        route::targets(&self.client.border.sources.directory, &self.client.site, hosted).await;
-                    let targets = targets.map_err(|error| self.unroutable(&error))?;
-                    let ways = targets.into_iter();
+                    let ways = self.ways(hosted, &envelope.reverse_path).await?.into_iter();
                     recipients.extend(ways.map(|way| more(way.forward_path, way.target, way.via)));
                 }
             }
@@ -313,6 +311,18 @@ impl Answers {
             }),
             message_octets: octets,
         })
+    }
+
+    /// Where a recipient's mail goes. Who behind it does not take mail of the sender is told of: nobody else will be.
+    async fn ways(&self, hosted: &HostedPath, reverse_path: &ReversePath) -> Result<Vec<Routed>, Reply> {
+        let directory = &self.client.border.sources.directory;
+        let found = route::targets(directory, &self.client.site, hosted, reverse_path).await;
+        let route::Ways { ways, left_out } = found.map_err(|error| self.unroutable(&error))?;
+        for account in left_out {
+            let (forward_path, reverse_path) = (hosted.path().to_string(), reverse_path.to_string());
+            info!(session = %self.client.session, account = &*account, reverse_path = ?reverse_path, forward_path = ?forward_path, "recipient unwilling");
+        }
+        Ok(ways)
     }
 
     fn loops(&self, envelope: &Envelope<Proof>, hops: usize) -> Reply {

@@ -4,6 +4,7 @@ use super::Store;
 use super::fault::{Result, found, hosted_or, is_foreign_key, taken, unavailable};
 use super::sound::{Sound, not_an_alias};
 use crate::Settings;
+use crate::alias::Switch;
 use crate::error::DirectoryError;
 use crate::store::{CatchAll, NewDomain};
 
@@ -23,6 +24,14 @@ impl Store {
             }
             DirectoryError::unavailable("removing a domain", source)
         })?;
+        found(done.rows_affected(), "domain", domain)
+    }
+
+    /// Switches a domain off or on.
+    pub(crate) async fn switch_domain(&self, domain: &str, switch: Switch) -> Result<()> {
+        const SWITCH: &str = "update domain set is_off = ?2 where domain = ?1";
+        let query = sqlx::query(SWITCH).bind(domain).bind(switch == Switch::Off);
+        let done = query.execute(&self.writer).await.map_err(unavailable("switching a domain"))?;
         found(done.rows_affected(), "domain", domain)
     }
 

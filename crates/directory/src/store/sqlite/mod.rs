@@ -5,6 +5,7 @@ mod account;
 mod address;
 mod alias;
 mod changes;
+mod choice;
 mod device;
 mod fault;
 mod login;
@@ -33,6 +34,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "accounts", include_str!("../../../migrations/0001_accounts.sql")),
     (2, "login changes", include_str!("../../../migrations/0002_login_changes.sql")),
     (3, "device use", include_str!("../../../migrations/0003_device_use.sql")),
+    (4, "choices", include_str!("../../../migrations/0004_choices.sql")),
+    (5, "gentler changes", include_str!("../../../migrations/0005_gentler_changes.sql")),
+    (6, "domain off", include_str!("../../../migrations/0006_domain_off.sql")),
 ];
 
 /// How long a statement may wait for another process's write before the answer is "unavailable".

@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteExecutor, SqliteRow};
 use super::Store;
 use super::fault::{Result, unavailable};
 use super::value::{from_column, json};
-use crate::expand::{Domains, Found};
+use crate::expand::{Domains, Found, OfDomain};
 use crate::route::{ALIAS_WIDTH_MAX, Target};
 
 impl Store {
@@ -23,18 +23,20 @@ impl Store {
 }
 
 pub(super) async fn domains(executor: impl SqliteExecutor<'_>) -> Result<Domains> {
-    const DOMAINS: &str = "select domain, catch_all from domain";
-    let rows: Vec<(String, Option<String>)> =
+    const DOMAINS: &str = "select domain, catch_all, is_off from domain";
+    let rows: Vec<(String, Option<String>, bool)> =
         sqlx::query_as(DOMAINS).fetch_all(executor).await.map_err(unavailable("reading the domains"))?;
-    Ok(Domains(rows.into_iter().collect()))
+    Ok(Domains(rows.into_iter().map(|(domain, catch_all, is_off)| (domain, OfDomain { catch_all, is_off })).collect()))
 }
 
 pub(super) async fn routes(executor: impl SqliteExecutor<'_>, names: &[String]) -> Result<Found> {
     const ROUTES: &str = "
-        select distinct name.value as name, alias.target as target, null as login, null as maildir, null as quota_octets
+        select distinct name.value as name, alias.target as target, null as login, null as maildir, null as quota_octets,
+            null as has_choices
           from json_each(?1) name join alias on alias.address = name.value
         union all
-        select distinct name.value, null, account.login, account.maildir, account.quota_octets
+        select distinct name.value, null, account.login, account.maildir, account.quota_octets,
+            account.accept_only or exists (select 1 from choice where choice.account_id = account.account_id)
           from json_each(?1) name join address on address.address = name.value
           join account on account.account_id = address.account_id
         order by 1, 2 limit ?2";
@@ -58,7 +60,8 @@ fn add_route(found: &mut Found, row: &SqliteRow) -> std::result::Result<(), sqlx
     let login: String = row.try_get("login")?;
     let maildir: String = row.try_get("maildir")?;
     let quota_octets = row.try_get::<Option<i64>, _>("quota_octets")?.map(from_column);
-    let target = Target::Account { login: Arc::from(login), maildir: Arc::from(maildir), quota_octets };
+    let has_choices = row.try_get::<Option<i64>, _>("has_choices")?.is_some_and(|value| value != 0);
+    let target = Target::Account { login: Arc::from(login), maildir: Arc::from(maildir), quota_octets, has_choices };
     found.mailboxes.insert(name, target);
     Ok(())
 }

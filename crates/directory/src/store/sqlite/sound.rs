@@ -7,7 +7,7 @@ use super::route;
 use super::value::json;
 use crate::Settings;
 use crate::error::{AliasFault, DirectoryError};
-use crate::expand::{Domains, Expansion, Found};
+use crate::expand::{Domains, Expansion, Found, OfDomain};
 use crate::route::Resolution;
 
 /// Follows addresses within a change.
@@ -36,14 +36,14 @@ impl<'c> Sound<'c> {
 
     /// So does a catch-all, and not only by being one.
     pub(super) async fn catch_all(&mut self, domain: &str, taker: &str) -> Result<()> {
-        let own = self.domains.0.insert(domain.to_owned(), None);
+        let own = self.domains.0.insert(domain.to_owned(), OfDomain::default());
         let alone = self.follow(taker).await?;
         if !alone.hosting.is_found() {
             return Err(DirectoryError::Conflict(format!(
                 "catch-all of {domain}: nobody has the address {taker}; make the account or alias first"
             )));
         }
-        self.domains.0.insert(domain.to_owned(), own.flatten());
+        self.domains.0.insert(domain.to_owned(), own.unwrap_or_default());
         self.follow(taker).await.map(drop)
     }
 
@@ -57,7 +57,8 @@ impl<'c> Sound<'c> {
         let delimiter = self.settings.detail_delimiter.map(String::from);
         let query = sqlx::query_scalar(ALIASES).bind(json(&names)?).bind(delimiter);
         let aliases: Vec<String> = query.fetch_all(&mut *self.connection).await.map_err(unavailable(op))?;
-        let takers = self.domains.0.iter().filter_map(|(domain, taker)| Some((domain.clone(), taker.clone()?)));
+        let takers =
+            self.domains.0.iter().filter_map(|(domain, taker)| Some((domain.clone(), taker.catch_all.clone()?)));
         let taken = takers.filter(|(_, taker)| names.contains(taker));
         let catch_alls = taken.map(|(domain, taker)| Leading::CatchAll { domain, taker });
         let all: Vec<Leading> = catch_alls.chain(aliases.into_iter().map(Leading::Alias)).collect();

@@ -10,7 +10,7 @@ mod tests;
 use std::io;
 use std::time::{Duration, Instant};
 
-use guard::{AskedRcpt, Depth};
+use guard::{AskedRcpt, Depth, Manners};
 use mta::policy::{Decoder, Reply, Request, Stage, Text};
 use smtp::address::AddressError;
 
@@ -79,7 +79,9 @@ async fn answer(connection: &Connection, in_force: &InForce, request: &Request) 
     }
     // By XCLIENT somebody else told the mail server of it.
     let login = text(request.sasl_username()).filter(|_| !request.sasl_method().eq_ignore_ascii_case(b"XCLIENT"));
-    let told = Told { ip: request.client_address(), helo: text(request.helo_name()), login };
+    let under = |version: &[u8]| if version.is_empty() { Manners::PlainText } else { Manners::Tls };
+    let security = request.encryption_protocol().map(under);
+    let told = Told { ip: request.client_address(), helo: text(request.helo_name()), login, security };
     let asking = connection.asking(in_force);
     match stage {
         Stage::Rcpt => at_rcpt(asking.to(depth(in_force.relay, request)), &told, request).await,

@@ -99,7 +99,7 @@ async fn connect(connection: &Connection, in_force: &InForce, key: &[u8]) -> Rep
 }
 
 fn told(ip: IpAddr) -> Told<'static> {
-    Told { ip: Some(ip), helo: None, login: None }
+    Told { ip: Some(ip), ..Told::default() }
 }
 
 /// Without the characters that sendmail reads as tokens of an address when it looks at the text again.
