@@ -6,7 +6,7 @@ use crate::section::access;
 use crate::value::{Unreadable, unreadable};
 use guard::Reason;
 use guard::rule::{Action, Mode, Said};
-use guard::suspicion::{Effect, Rule, SLOW_SECS_MAX, WEIGHT_MAX, defaults};
+use guard::suspicion::{Condition, Effect, Rule, SLOW_SECS_MAX, WEIGHT_MAX, defaults};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -80,7 +80,12 @@ impl WrittenRule {
         if let Some(why) = condition::contradiction(&when, &not) {
             reading.wrong(path, format!("the rule never holds: {why}"), "remove one of them");
         }
-        let effect = self.effect(path, reading)?;
+        let effect = match self.effect(path, reading)? {
+            Effect::Act(Action::Deny(reason)) => {
+                Effect::Act(Action::Deny(when.first().map_or(reason, Condition::refused_as)))
+            }
+            other => other,
+        };
         let mode = match self.mode {
             access::Mode::Enforce => Mode::Enforce,
             access::Mode::Observe => Mode::Observe,
