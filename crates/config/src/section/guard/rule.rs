@@ -3,6 +3,7 @@
 use super::condition;
 use crate::reading::Reading;
 use crate::section::access;
+use crate::section::dnsbl::Dnsbl;
 use crate::value::{Unreadable, unreadable};
 use guard::Reason;
 use guard::rule::{Action, Mode, Said};
@@ -61,6 +62,25 @@ pub(super) fn meant(written: &[WrittenRule], reading: &mut Reading<'_>) -> Vec<R
         rules.extend(rule.meant(&path, reading));
     }
     rules
+}
+
+/// A rule that goes by a list which nobody asks would never hold, and say nothing of it.
+pub(super) fn check_lists(written: &[WrittenRule], lists: &[Dnsbl], reading: &mut Reading<'_>) {
+    for (index, rule) in written.iter().enumerate() {
+        for (key, conditions) in [("when", &rule.when), ("not", &rule.not)] {
+            for (at, text) in conditions.iter().enumerate() {
+                let Ok(Some(Condition::Listed(zones))) = condition::read(text) else { continue };
+                let path = format!("guard.rule[{index}].{key}[{at}]");
+                let is_asked = |zone: &str| lists.iter().any(|list| *list.name == *zone);
+                if let Some(zone) = zones.iter().find(|zone| !is_asked(zone)) {
+                    let message = format!("no [[dnsbl]] is called \"{zone}\"");
+                    reading.wrong(&path, message, "the name of one, or its zone where it has no name");
+                } else if lists.is_empty() {
+                    reading.wrong(&path, "no [[dnsbl]] is configured, so the rule never holds", "configure one");
+                }
+            }
+        }
+    }
 }
 
 impl WrittenRule {
