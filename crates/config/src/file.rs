@@ -132,6 +132,8 @@ impl File {
     pub(crate) fn meant(&self, reading: &mut Reading<'_>) -> Settings {
         let tls = self.tls.meant(reading);
         let certificate = if tls.is_some() { Certificate::Given } else { Certificate::Missing };
+        let dnsbl = dnsbl::meant(&self.dnsbl, reading);
+        self.guard.check_lists(&dnsbl, reading);
         Settings {
             file: reading.position("hostname").file,
             hostname: self.hostname(reading),
@@ -150,7 +152,7 @@ impl File {
             spool: self.spool.meant(reading),
             delivery: self.delivery.meant(reading),
             dns: self.dns.meant(reading),
-            dnsbl: dnsbl::meant(&self.dnsbl, reading),
+            dnsbl,
             log: self.log.meant(reading),
             admin: self.admin.meant(reading),
         }

@@ -32,7 +32,7 @@ pub use section::delivery::{Delivery, Local, Remote, Smarthost, SmarthostLogin, 
 pub use section::directory::Directory;
 pub use section::dns::Dns;
 pub use section::dnsbl::{Code, Codes, Dnsbl, ListKind, is_listing};
-pub use section::domains::{Domains, RelayDomain};
+pub use section::domains::{Domains, RelayDomain, Verify};
 pub use section::guard::Guard;
 pub use section::limits::Limits;
 pub use section::listener::{AuthOffer, ListedClients, Listener, Protocol, RelayMode, TlsOffer};

@@ -62,7 +62,7 @@ impl Verdict {
 }
 
 /// The recipient itself is refused for good (RFC 3463 §3.2: no such mailbox, moved, disabled), not whoever sends to it.
-fn is_no_recipient(stage: Stage, response: &Response) -> bool {
+pub(crate) fn is_no_recipient(stage: Stage, response: &Response) -> bool {
     let status = response.enhanced.unwrap_or_default();
     stage == Stage::Rcpt && response.is_permanent() && matches!(status, [5, 1, 1 | 6] | [5, 2, 1])
 }

@@ -7,6 +7,7 @@ use spool::{Job, Spool};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::ask::Asker;
 use crate::clock::unix_micros;
 use crate::config::{Config, Lookups};
 use crate::destination::Destination;
@@ -75,6 +76,11 @@ impl Delivery {
     /// For the operator's "now".
     pub fn retrier(&self) -> Retrier {
         Retrier::new(&self.shared)
+    }
+
+    /// For questions to next hops.
+    pub fn asker(&self) -> Asker {
+        Asker::new(&self.shared)
     }
 
     /// Takes nothing more, lets transactions and batches on their way end within `grace`, then cuts them off: what is

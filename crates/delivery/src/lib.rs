@@ -11,9 +11,11 @@
 //!   `sweep`: what was left there; `remote`, `destination`, `courier`: to other hosts, over kept connections. `shared` is
 //!   what all of these have.
 //! * `retry`, `watched`: trying at once what the operator names, and saying what came of it; `way`: by which way.
+//! * `ask`: whether a next hop has a recipient, before mail for it is taken.
 //! * `mx`, `tls`, `link`: which host, how protected, as whom, the wire.
 //! * `classify`, `dsn`: what a failure means and who is told; pure.
 
+mod ask;
 mod classify;
 mod clock;
 mod conclude;
@@ -37,6 +39,7 @@ mod watched;
 mod way;
 mod writers;
 
+pub use ask::{Asker, HopSays};
 pub use config::{
     Answer, Config, FindMailbox, FindMaildirRoot, FindTargets, Limits, Lookups, Mailbox, Mx, OverQuota, Own,
     RemoteRoute, Smarthost, Tls, Unavailable,

@@ -1,5 +1,6 @@
 //! Who answers for a recipient here, and the proof that somebody does.
 
+use serde::Serialize;
 use smtp::address::{ForwardPath, Mailbox};
 
 use crate::choice::Proof;
@@ -21,6 +22,18 @@ pub enum Hosting {
     DomainOff,
     /// The domain is not ours.
     NotHosted,
+}
+
+/// What the next hop of a relay domain says of a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HopAnswer {
+    /// Nothing is held against it: it has the recipient, or was not asked.
+    Fine,
+    /// It does not have it.
+    HasNot,
+    /// It could not be asked, and without its word nothing is taken.
+    Away,
 }
 
 impl Hosting {

@@ -129,14 +129,6 @@ pub async fn is_own_domain(directory: &Directory, policy: &RelayPolicy, reverse_
     asked(directory.is_hosted(domain.as_str())).await
 }
 
-/// Whether the next hop of a recipient's relay domain said lately that it does not have it.
-pub async fn hop_refusal(state: &State, mailbox: Option<&Mailbox>) -> Fact<bool> {
-    match mailbox {
-        Some(mailbox) => kept(state.is_hop_refused(&mailbox.to_string())).await,
-        None => Fact::Known(false),
-    }
-}
-
 /// The POP logins seen at an address, and the time by which they are to be judged.
 pub async fn pop_evidence(state: &State, addr: IpAddr) -> Fact<Answer<Vec<PopEvidence>>> {
     kept(state.evidence_at(addr)).await

@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use guard::{Choice, Command, Fact, FactName, Fault, Found, Gathered, Need, Of, PopEvidence, PtrName, Value};
 use tokio::time::Instant;
 
+use super::ahead;
 use super::auth::Proved;
 use super::bench::Judge;
 use super::case::{Case, Login, Seen, Told};
@@ -144,9 +145,9 @@ impl Gathering<'_, '_> {
                 Fact::Known(Value::DomainListings(reputation::of_domain(self.judge, self.case).await))
             }
             FactName::Spf => reputation::spf(self.judge, self.case).await.map(Value::Spf),
-            FactName::HopRefusal => {
+            FactName::HopAnswer => {
                 let mailbox = self.command.forward_path().and_then(|path| path.mailbox());
-                facts::hop_refusal(&sources.state, mailbox).await.map(Value::HopRefusal)
+                ahead::answer(self.judge, mailbox).await.map(Value::HopAnswer)
             }
             // It is asked by address only.
             FactName::PopEvidence => Fact::Unknown(Fault::Broken("state")),

@@ -24,6 +24,7 @@
 //! | `gateways` | addresses behind which anybody may be |
 //! | `session` | the id in the log |
 
+pub mod ahead;
 pub mod auth;
 pub mod bench;
 pub mod case;

@@ -92,7 +92,7 @@ impl Told<'_, '_> {
                 stage = hit.part.code(),
                 rule = hit.rule.as_deref(),
                 line = %hit.line,
-                action = ?hit.outcome,
+                action = %hit.outcome,
                 "rule observed"
             );
         }

@@ -29,8 +29,8 @@ pub(super) async fn spf(judge: Judge<'_>, case: &Case) -> Fact<SpfResult> {
     let (Some(client), Some(reverse_path)) = (case.client(), case.reverse_path()) else {
         return Fact::Known(SpfResult::None);
     };
-    let (helo, hostname) = (case.guard.helo(), &*judge.terms.settings.hostname);
-    Fact::Known(spf.check(&SpfQuestion { client, helo, reverse_path, hostname }).await)
+    let helo = case.guard.helo();
+    Fact::Known(spf.check(&SpfQuestion { client, helo, reverse_path }).await)
 }
 
 fn domain(case: &Case) -> Option<&str> {

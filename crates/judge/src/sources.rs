@@ -5,6 +5,7 @@ use std::sync::Arc;
 use directory::Directory;
 use state::State;
 
+use super::ahead::NextHops;
 use super::files::Files;
 use super::identity::Identities;
 use super::records::Records;
@@ -20,6 +21,8 @@ pub struct Sources {
     pub dns: Option<Arc<dns::Resolver>>,
     /// What lists and SPF say of clients and domains.
     pub reputation: reputation::Reputation,
+    /// The way to whoever asks next hops.
+    pub next_hops: NextHops,
     /// Who follows decisions.
     pub records: Records,
     /// What trusted addresses show of who is behind them.

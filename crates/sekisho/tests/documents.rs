@@ -1,6 +1,8 @@
 //! What the documents say is so: their commands run against a demo, their tables name what the code has.
 #![expect(clippy::unwrap_used, reason = "a test: what fails here fails it")]
 
+#[path = "documents/guard_page.rs"]
+mod guard_page;
 #[path = "e2e/support.rs"]
 #[expect(dead_code, reason = "the end-to-end tests use the rest")]
 mod support;
@@ -36,6 +38,7 @@ const TRANSLATED: &[&str] = &[
     "docs/dovecot-auth",
     "docs/drac",
     "docs/exim",
+    "docs/guard",
     "docs/import",
     "docs/milter",
     "docs/policy",

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use delivery::{
-    Bracketed, Config, Delivery, Fate, Limits, Lookups, Mailbox, Mx, OverQuota, Own, RemoteRoute, Tls, Unavailable,
+    Asker, Bracketed, Config, Delivery, Fate, HopSays, Limits, Lookups, Mailbox, Mx, OverQuota, Own, RemoteRoute, Tls,
+    Unavailable,
 };
 use directory::{Directory, DirectoryError};
 use rustls::ClientConfig;
+use tokio::sync::mpsc;
 use tracing::info;
 
 use super::border::Border;
 use crate::{route, secrets};
 use config::{Remote, Settings, Smarthost, SmarthostTls};
+use judge::ahead::{NO_SPAN, Question};
 
 /// Why delivery does not start.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +56,28 @@ pub fn start(border: &Arc<Border>) -> Result<Delivery, DeliverError> {
         ensure_maildir(path).map_err(|error| DeliverError::Sink { path: path.clone(), error })?;
     }
     let config = config(&site.settings, border.sources.dns.as_ref())?;
-    Ok(Delivery::start(config, Arc::clone(&border.spool), lookups(border), on_fate(border))?)
+    let delivery = Delivery::start(config, Arc::clone(&border.spool), lookups(border), on_fate(border))?;
+    if let Some(questions) = border.sources.next_hops.questions() {
+        tokio::spawn(ask_next_hops(delivery.asker(), questions));
+    }
+    Ok(delivery)
+}
+
+/// Puts questions to next hops, each for itself: one that does not answer holds no other up. Ends with the sources.
+async fn ask_next_hops(asker: Asker, mut questions: mpsc::Receiver<Question>) {
+    while let Some(Question { server, forward_path, answer }) = questions.recv().await {
+        let asker = asker.clone();
+        tokio::spawn(async move {
+            let told = match asker.ask(&server, &forward_path).await {
+                HopSays::Has => answer.send(true),
+                HopSays::HasNot => answer.send(false),
+                // Dropped, which is the answer.
+                HopSays::Nothing => return,
+            };
+            // Who asked may have gone.
+            let _ = told;
+        });
+    }
 }
 
 fn config(settings: &Settings, dns: Option<&Arc<dns::Resolver>>) -> Result<Config, DeliverError> {
@@ -191,10 +215,6 @@ async fn targets(border: &Border, address: &str) -> Result<Vec<spool::Target>, U
     }
 }
 
-/// How long it is remembered that a next hop does not have a recipient: so long strangers are refused before 250, and a new
-/// mailbox there waits.
-const HOP_REFUSAL_SPAN: Duration = Duration::from_mins(15);
-
 fn on_fate(border: &Arc<Border>) -> delivery::OnFate {
     let border = Arc::clone(border);
     Arc::new(move |fate| {
@@ -203,7 +223,7 @@ fn on_fate(border: &Arc<Border>) -> delivery::OnFate {
             let (border, forward_path) = (Arc::clone(&border), fate.forward_path.to_owned());
             // In memory: over at once, and bounded by the deliveries there are.
             tokio::spawn(async move {
-                if let Err(error) = border.sources.state.hop_refused(&forward_path, HOP_REFUSAL_SPAN).await {
+                if let Err(error) = border.sources.state.hop_refused(&forward_path, NO_SPAN).await {
                     tracing::debug!(%error, "refusal unremembered");
                 }
             });

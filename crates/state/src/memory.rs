@@ -7,6 +7,8 @@ use std::net::IpAddr;
 pub(crate) enum MemoryKey<'a> {
     /// That a next hop refused a recipient for good, by the forward-path.
     HopRefusals(&'a str),
+    /// That a next hop takes mail for a recipient, by the forward-path.
+    HopTakes(&'a str),
     /// That somebody logged in from a network, by its first address.
     LoggedInFrom(IpAddr),
     /// That a client waited for our greeting and behaved, by a subscriber's address.
@@ -15,7 +17,7 @@ pub(crate) enum MemoryKey<'a> {
 
 impl MemoryKey<'_> {
     /// How many kinds there are.
-    pub(crate) const KINDS: usize = 3;
+    pub(crate) const KINDS: usize = 4;
 
     /// The kind's number, from 0.
     pub(crate) fn kind(self) -> usize {
@@ -23,6 +25,7 @@ impl MemoryKey<'_> {
             Self::HopRefusals(_) => 0,
             Self::LoggedInFrom(_) => 1,
             Self::Waited(_) => 2,
+            Self::HopTakes(_) => 3,
         }
     }
 }

@@ -46,6 +46,24 @@ pub struct WrittenRelayDomain {
     /// server that asks us by `policy`, `milter` or `socketmap` delivers it, and our own SMTP listeners do not take it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_hop: Option<String>,
+    /// Whether the next hop is asked for a recipient (RCPT, from nobody) before mail for it is taken: `"no"`; `"yes"`, and who cannot be
+    /// asked about is taken; `"strict"`, and who cannot be asked about is put off (451). Its answers are remembered, a yes for an hour, a no for
+    /// 15 minutes. Default `"no"`.
+    #[serde(default)]
+    pub verify: Verify,
+}
+
+/// `domains.relay.verify`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// Nobody is asked.
+    #[default]
+    No,
+    /// Without an answer the recipient is taken.
+    Yes,
+    /// Without an answer it is put off.
+    Strict,
 }
 
 /// `[domains]`, as meant.
@@ -70,6 +88,8 @@ pub struct RelayDomain {
     pub domain: Domain,
     /// Who takes its mail; `None`: the mail server that asks us.
     pub next_hop: Option<HostPort>,
+    /// Whether it is asked for a recipient.
+    pub verify: Verify,
     /// The entry.
     pub place: Position,
 }
@@ -106,6 +126,10 @@ impl WrittenRelayDomain {
         let domain = reading.parsed(&at, value::domain(&self.domain));
         let next_hop = self.next_hop.as_ref();
         let next_hop = next_hop.and_then(|hop| reading.parsed(&format!("{path}.next_hop"), value::host_port(hop, 25)));
-        Some(RelayDomain { domain: domain?, next_hop, place: reading.position(&at) })
+        if self.verify != Verify::No && self.next_hop.is_none() {
+            let message = format!("`{path}.verify` needs a next hop, which is whom it asks");
+            reading.wrong(&format!("{path}.verify"), message, "give next_hop, or leave verify out");
+        }
+        Some(RelayDomain { domain: domain?, next_hop, verify: self.verify, place: reading.position(&at) })
     }
 }

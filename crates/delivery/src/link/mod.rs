@@ -227,6 +227,18 @@ impl Link {
         }
     }
 
+    /// Asks which recipients would be taken, without a message.
+    pub(crate) async fn ask(&mut self, transaction: &Transaction) -> Result<Report, LinkError> {
+        self.used += 1;
+        if let Some(report) = self.session.ask(transaction, &mut self.wire)? {
+            return Ok(report);
+        }
+        match self.next_event().await? {
+            Event::Done(report) => Ok(report),
+            _ => Err(ClientError::OutOfPlace("the answer to a question").into()),
+        }
+    }
+
     /// Says QUIT and closes; whether it is heard does not matter.
     pub(crate) async fn quit(mut self) {
         self.session.quit(&mut self.wire);

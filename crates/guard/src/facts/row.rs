@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::attested::{ConfirmedName, Login, PopEvidence};
 use crate::choice::Choice;
 use crate::fact::{Fact, Fault};
-use crate::hosting::Hosting;
+use crate::hosting::{HopAnswer, Hosting};
 use crate::reputation::{Listing, SpfResult};
 use crate::rule::Entry;
 use crate::standing::{Greylist, PtrName, SenderDomain};
@@ -141,7 +141,7 @@ rows! {
     /// POP logins seen at the address of [`crate::RelayPolicy::pop_key`].
     PopEvidence POP_EVIDENCE(Vec<PopEvidence>) "pop-evidence", Command, NoRight, State, after [];
     /// Whether the next hop of a relay domain said lately that it has no such recipient.
-    HopRefusal HOP_REFUSAL(bool) "hop-refusal", Command, NoWeight, State, after [];
+    HopAnswer HOP_ANSWER(HopAnswer) "hop-answer", Command, NoWeight, State, after [];
     /// The lists that have the client's address; what is unknown is not among them.
     Listings LISTINGS(Vec<Listing>) "listings", Connection, NoWeight, Dns, after [];
     /// The lists that have the domain of the reverse-path, or the greeting name where that is null.

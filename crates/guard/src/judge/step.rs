@@ -23,7 +23,7 @@ use crate::charge::{Charge, QuotaCharge};
 use crate::choice::Proof;
 use crate::command::{Command, End, Stage};
 use crate::fact::{Fact, Fault};
-use crate::facts::{FactName, Facts, HOP_REFUSAL, Need};
+use crate::facts::{FactName, Facts, HOP_ANSWER, Need};
 use crate::hearing::{Counted, Hearing, Pages};
 use crate::hosting::{HostedPath, Hosting};
 use crate::policy::Policy;
@@ -269,13 +269,17 @@ impl View<'_> {
             return Seen::Hosted(hosted);
         }
         let hearing = self.hearing();
-        if let Some(need) = hearing.need(FactName::HopRefusal) {
+        if let Some(need) = hearing.need(FactName::HopAnswer) {
             return Seen::Need(vec![need]);
         }
-        match hearing.facts.fact(&HOP_REFUSAL) {
-            Some(Fact::Known(true)) => {
+        match hearing.facts.fact(&HOP_ANSWER) {
+            Some(Fact::Known(HopAnswer::HasNot)) => {
                 hearing.trace.note(Asked::NextHop, Found::No);
                 Seen::Refuse(Refusal::new(Reason::UnknownUser, Part::Recipient))
+            }
+            Some(Fact::Known(HopAnswer::Away)) => {
+                hearing.trace.note(Asked::NextHop, Found::Unknown(Fault::Unavailable("next-hop")));
+                Seen::Refuse(Refusal::new(Reason::AuthorityUnavailable, Part::Recipient))
             }
             _ => Seen::Hosted(hosted),
         }

@@ -4,6 +4,7 @@
 mod action;
 mod entry;
 
+use std::fmt;
 use std::sync::Arc;
 
 pub use action::{Action, Said};
@@ -126,6 +127,25 @@ pub enum HitOutcome {
     Act(Action),
     /// It weighs.
     Weigh(i32),
+}
+
+/// For the log: what it does, as a rule of the configuration writes it.
+impl fmt::Display for HitOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Weigh(weight) => write!(f, "{weight:+}"),
+            Self::Act(Action::Ok) => f.write_str("ok"),
+            Self::Act(Action::Refuse(said)) if said.code < 500 => write!(f, "defer {}", said.text),
+            Self::Act(Action::Refuse(said)) => write!(f, "refuse {}", said.text),
+            Self::Act(Action::Deny(reason)) => write!(f, "refuse {}", reason.code()),
+            Self::Act(Action::Greylist) => f.write_str("greylist"),
+            Self::Act(Action::Slow(secs)) => write!(f, "slow {secs}"),
+            Self::Act(Action::Discard) => f.write_str("discard"),
+            Self::Act(Action::Hold) => f.write_str("hold"),
+            Self::Act(Action::Prepend(field)) => write!(f, "tag {field}"),
+            Self::Act(Action::Warn(text)) => write!(f, "warn {text}"),
+        }
+    }
 }
 
 /// Rules, shared by the policies of one configuration.

@@ -20,6 +20,7 @@ use smtp::address::Domain;
 
 use self::exempt::Exempt;
 use crate::line::ConfigLine;
+use crate::reason::Reason;
 use crate::reputation::SpfResult;
 use crate::rule::{Action, Mode, Part};
 
@@ -84,6 +85,15 @@ impl Condition {
             Self::SenderDomainDead => "sender-domain-dead",
             Self::Load(_) => "load",
             Self::Score(_) => "score",
+        }
+    }
+
+    /// By which word a rule refuses that goes by it first.
+    pub fn refused_as(&self) -> Reason {
+        match self {
+            Self::Listed(_) => Reason::Listed,
+            Self::HeloInvalid | Self::HeloOurs | Self::HeloMismatch => Reason::HeloRefused,
+            _ => Reason::Suspicious,
         }
     }
 

@@ -75,7 +75,7 @@ struct World {
     hosting: Fact<Hosting>,
     owners: Fact<Vec<String>>,
     sender_hosted: Fact<bool>,
-    hop_refusal: bool,
+    hop_answer: HopAnswer,
     choice: Fact<Choice>,
     spf: Fact<SpfResult>,
     name: Fact<Option<ConfirmedName>>,
@@ -94,7 +94,7 @@ fn stranger() -> World {
         hosting: Fact::Known(Hosting::NotHosted),
         owners: Fact::Known(vec!["alice@example.test".to_owned()]),
         sender_hosted: Fact::Known(true),
-        hop_refusal: false,
+        hop_answer: HopAnswer::Fine,
         choice: Fact::Known(Choice::None),
         spf: Fact::Known(SpfResult::None),
         name: Fact::Known(None),
@@ -161,7 +161,7 @@ impl World {
             FactName::Greylist => Fact::Unknown(Fault::Unavailable("state")),
             FactName::PopEvidence => self.pop.clone().map(Value::PopEvidence),
             FactName::Choice => self.choice.map(Value::Choice),
-            FactName::HopRefusal => Fact::Known(Value::HopRefusal(self.hop_refusal)),
+            FactName::HopAnswer => Fact::Known(Value::HopAnswer(self.hop_answer)),
             FactName::Entries => Fact::Known(Value::Entries(Vec::new())),
             FactName::Listings => Fact::Known(Value::Listings(Vec::new())),
             FactName::DomainListings => Fact::Known(Value::DomainListings(Vec::new())),
@@ -257,7 +257,7 @@ fn need_name(fact: FactName) -> &'static str {
         FactName::Greylist => "greylist",
         FactName::PopEvidence => "pop",
         FactName::Choice => "choice",
-        FactName::HopRefusal => "hop-refusal",
+        FactName::HopAnswer => "hop-answer",
         FactName::Entries => "entries",
         FactName::Listings => "listings",
         FactName::DomainListings => "domain-listings",
@@ -332,12 +332,14 @@ fn a_relay_domain_is_the_policy_s_word_alone() {
 #[test]
 fn what_the_next_hop_does_not_have_is_refused_where_we_deliver() {
     let policy = policy();
-    let world = World { to: "<b@relay.example>".to_owned(), hop_refusal: true, ..stranger() };
+    let world = World { to: "<b@relay.example>".to_owned(), hop_answer: HopAnswer::HasNot, ..stranger() };
     let ruling = rule_in(&policy, &world, &mut world.case(Manner::OWN));
     assert_eq!(ruling.reason(), Some("unknown-user"));
     assert!(ruling.trace.contains("asked=next-hop found=no"), "{}", ruling.trace);
     assert!(rule(&policy, &world).is_hosted(), "another server's next hop is its own affair");
-    let world = World { hop_refusal: false, ..world };
+    let world = World { hop_answer: HopAnswer::Away, ..world };
+    assert_eq!(rule_in(&policy, &world, &mut world.case(Manner::OWN)).reason(), Some("authority-unavailable"));
+    let world = World { hop_answer: HopAnswer::Fine, ..world };
     assert!(rule_in(&policy, &world, &mut world.case(Manner::OWN)).is_hosted());
 }
 

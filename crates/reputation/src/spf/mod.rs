@@ -52,8 +52,6 @@ pub struct SpfQuestion<'q> {
     pub helo: Option<&'q str>,
     /// Whose the mail says it is.
     pub reverse_path: &'q ReversePath,
-    /// Our own name, which only an explanation tells (RFC 7208 §7.2).
-    pub hostname: &'q str,
 }
 
 /// One identity (RFC 7208 §2.3, §2.4), as `check_host` takes it (§4.1).
@@ -120,7 +118,7 @@ mod tests {
         for (path, helo, expected) in table {
             let reverse_path = ReversePath::parse(path).unwrap();
             let client = "192.0.2.1".parse().unwrap();
-            let found = identity(&SpfQuestion { client, helo, reverse_path: &reverse_path, hostname: "mail.example" });
+            let found = identity(&SpfQuestion { client, helo, reverse_path: &reverse_path });
             let expected = expected.map(|(sender, domain)| Identity { sender: sender.into(), domain: domain.into() });
             assert_eq!(found, expected, "{path} {helo:?}");
         }

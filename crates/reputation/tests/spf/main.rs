@@ -73,8 +73,7 @@ fn mx(hosts: &[&str]) -> Vec<Entry> {
 async fn found(reputation: &Reputation, case: &Case) -> SpfResult {
     let (spf, client, helo) = (reputation.spf.as_ref().unwrap(), case.client.parse().unwrap(), &*case.helo);
     if let Ok(reverse_path) = ReversePath::parse(&format!("<{}>", case.mailfrom)) {
-        let question =
-            SpfQuestion { client, helo: Some(helo), reverse_path: &reverse_path, hostname: "receiver.example" };
+        let question = SpfQuestion { client, helo: Some(helo), reverse_path: &reverse_path };
         return spf.check(&question).await;
     }
     // What is no address ends at MAIL, yet SPF has a result for it.

@@ -144,7 +144,7 @@ fn an_observed_rule_only_tells() {
     let demo = Demo::start_with(&[&rules]);
     assert!(from(&demo, 9).rcpt("a@bad.example", ALICE).starts_with("250"));
     let line = demo.logged(&["rule_observed", "stage=sender", "senders:1"]);
-    assert!(line.contains("Access denied"), "{line}");
+    assert!(line.contains("action=\"refuse Access denied\""), "{line}");
 }
 
 #[test]

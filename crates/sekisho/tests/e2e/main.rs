@@ -13,6 +13,7 @@ mod dovecot;
 mod dovecot_auth;
 mod drac;
 mod dracd;
+mod examples;
 mod fixtures;
 mod guesses;
 mod hanging;

@@ -167,6 +167,40 @@ fn refusing_hop() -> String {
     address
 }
 
+/// A next hop is asked before mail for it is taken; nobody is told more than by the code, and who does not answer is handled as the
+/// configuration says.
+#[test]
+fn next_hops_are_asked_for_their_recipients() {
+    let (hop, away) = (refusing_hop(), "127.0.0.1:9");
+    let relay =
+        |domain: &str, hop: &str, verify: &str| format!("{{domain='{domain}',next_hop='{hop}',verify='{verify}'}}");
+    let relays = [
+        relay("inside.test", &hop, "yes"),
+        relay("strict.test", &hop, "strict"),
+        relay("away.test", away, "yes"),
+        relay("strict-away.test", away, "strict"),
+    ];
+    let demo = Demo::start_with(&[&format!("domains.relay=[{}]", relays.join(","))]);
+    let mut smtp = demo.dial("smtp").greeted();
+    for (to, told) in [
+        ("gone@inside.test", "550 5.1.1"),
+        ("gone@inside.test", "550 5.1.1"),
+        ("boss@inside.test", "250"),
+        ("sender-blocked@inside.test", "250"),
+        ("gone@strict.test", "550 5.1.1"),
+        ("boss@strict.test", "250"),
+        ("sender-blocked@strict.test", "451"),
+        ("anybody@away.test", "250"),
+        ("anybody@strict-away.test", "451"),
+    ] {
+        let answer = smtp.rcpt(STRANGER, to);
+        assert!(answer.starts_with(told), "{to}: {answer}");
+    }
+    demo.logged(&["refused", "reason=unknown-user", "asked=next-hop found=no"]);
+    // Nothing was sent to find it out.
+    assert!(demo.ruled(&["queue", "list", "--json"]).trim() == "[]");
+}
+
 /// What a next hop says of a recipient is asked once and then known before 250.
 #[test]
 fn a_recipient_that_the_next_hop_does_not_have_is_refused_at_rcpt() {

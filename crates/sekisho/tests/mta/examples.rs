@@ -29,6 +29,25 @@ fn the_documented_listeners_are_a_configuration() {
 #[test]
 fn every_example_is_in_the_documents() {
     const FOLDERS: [&str; 5] = ["dovecot", "exim", "postfix", "qmail", "qmail/qpsmtpd"];
+    // What is about the guard and not beside a mail server is on one page.
+    const OF_THE_GUARD: [&str; 6] = [
+        "",
+        "crowdsec/acquis.d",
+        "crowdsec/parsers/s01-parse",
+        "crowdsec/scenarios",
+        "fail2ban/filter.d",
+        "fail2ban/jail.d",
+    ];
+    for folder in OF_THE_GUARD {
+        for entry in fs::read_dir(root().join("docs/examples").join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            if entry.file_type().unwrap().is_file() {
+                is_linked("guard", &path);
+            }
+        }
+    }
     for folder in FOLDERS {
         let name = folder.split('/').next().unwrap();
         for entry in fs::read_dir(root().join("docs/examples").join(folder)).unwrap() {
@@ -38,10 +57,14 @@ fn every_example_is_in_the_documents() {
                 assert!(FOLDERS.contains(&path.as_str()), "{path} is not looked into");
                 continue;
             }
-            let link = format!("](examples/{path})");
-            for document in [format!("docs/{name}.md"), format!("docs/{name}.ja.md")] {
-                assert!(fs::read_to_string(root().join(&document)).unwrap().contains(&link), "{document}: {link}");
-            }
+            is_linked(name, &path);
         }
+    }
+}
+
+fn is_linked(name: &str, path: &str) {
+    let link = format!("](examples/{path})");
+    for document in [format!("docs/{name}.md"), format!("docs/{name}.ja.md")] {
+        assert!(fs::read_to_string(root().join(&document)).unwrap().contains(&link), "{document}: {link}");
     }
 }

@@ -8,6 +8,7 @@ mod dovecot;
 mod examples;
 mod exim;
 mod guides;
+mod log_readers;
 mod postfix;
 mod qmail;
 mod rpcbind;

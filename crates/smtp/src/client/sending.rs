@@ -12,8 +12,18 @@ pub(super) struct Sending {
     commands: Vec<u8>,
     written: usize,
     pub(super) awaiting: Awaiting,
+    last: Last,
     /// `None`: undecided, which after its RCPT means accepted so far.
     fates: Vec<Option<RecipientFate>>,
+}
+
+/// With which command a transaction ends, if nothing is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    /// A message follows.
+    Data,
+    /// It was only asked who would be taken.
+    Rcpt,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +64,9 @@ pub(super) enum Next {
 }
 
 impl Sending {
-    /// `commands` begins with what is awaited, RSET or MAIL, and ends with DATA.
-    pub(super) fn new(commands: Vec<u8>, awaiting: Awaiting, recipients: usize) -> Self {
-        Self { commands, written: 0, awaiting, fates: vec![None; recipients] }
+    /// `commands` begins with what is awaited, RSET or MAIL, and ends with `last`.
+    pub(super) fn new(commands: Vec<u8>, awaiting: Awaiting, recipients: usize, last: Last) -> Self {
+        Self { commands, written: 0, awaiting, last, fates: vec![None; recipients] }
     }
 
     /// Writes all commands, for a server that offers PIPELINING.
@@ -127,8 +137,13 @@ impl Sending {
         let response = no_intermediate(response)?;
         if !response.is_positive() {
             self.fates[index].get_or_insert(RecipientFate::Refused(Stage::Rcpt, response));
+        } else if self.last == Last::Rcpt {
+            self.fates[index].get_or_insert(RecipientFate::Accepted(response));
         }
         let next = index + 1;
+        if self.last == Last::Rcpt && next == self.fates.len() {
+            return Ok(Next::Done { reset_due: true });
+        }
         self.awaiting = if next < self.fates.len() { Awaiting::Rcpt(next) } else { Awaiting::Data };
         Ok(Next::Command)
     }

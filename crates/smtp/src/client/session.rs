@@ -2,7 +2,7 @@
 
 use super::error::ClientError;
 use super::protocol::Protocol;
-use super::sending::{Awaiting, Next, Sending};
+use super::sending::{Awaiting, Last, Next, Sending};
 use super::transaction::{RecipientFate, Report, Stage, Transaction};
 use super::{Capabilities, Response, ResponseLimits, ResponseReader};
 
@@ -190,6 +190,20 @@ impl Session {
 
     /// Begins a transaction. A report at once says that the server's offer rules the message out; nothing was sent then.
     pub fn send(&mut self, transaction: &Transaction, wire: &mut Vec<u8>) -> Result<Option<Report>, ClientError> {
+        self.begin(transaction, Last::Data, wire)
+    }
+
+    /// Asks which recipients the server would take, without a message: MAIL and RCPT, and RSET before whatever comes next.
+    pub fn ask(&mut self, transaction: &Transaction, wire: &mut Vec<u8>) -> Result<Option<Report>, ClientError> {
+        self.begin(transaction, Last::Rcpt, wire)
+    }
+
+    fn begin(
+        &mut self,
+        transaction: &Transaction,
+        last: Last,
+        wire: &mut Vec<u8>,
+    ) -> Result<Option<Report>, ClientError> {
         let State::Ready { reset_due } = self.state else { return Err(ClientError::OutOfPlace("MAIL")) };
         if transaction.to.is_empty() {
             return Err(ClientError::Unfit("a transaction without recipients"));
@@ -199,8 +213,11 @@ impl Session {
         }
         let (mut commands, first) =
             if reset_due { (b"RSET\r\n".to_vec(), Awaiting::Rset) } else { (Vec::new(), Awaiting::Mail) };
-        transaction.write_commands(&self.offer, &mut commands);
-        let mut sending = Sending::new(commands, first, transaction.to.len());
+        match last {
+            Last::Data => transaction.write_commands(&self.offer, &mut commands),
+            Last::Rcpt => transaction.write_question(&self.offer, &mut commands),
+        }
+        let mut sending = Sending::new(commands, first, transaction.to.len(), last);
         if self.offer.pipelining {
             sending.write_all(wire);
         } else {

@@ -12,9 +12,11 @@ enum Act {
     Auth,
     /// A message `X` to so many recipients.
     Send(usize),
+    /// A question for so many recipients.
+    Ask(usize),
     Quit,
 }
-use Act::{Auth, Quit, Send, StartTls};
+use Act::{Ask, Auth, Quit, Send, StartTls};
 
 fn transaction(recipients: usize) -> Transaction {
     let to = (0..recipients)
@@ -82,6 +84,7 @@ impl Player {
                 self.log.extend(report.map(|report| format!("E: {}", print(&Event::Done(report)))));
                 Ok(())
             }
+            Some(Ask(recipients)) => self.session.ask(&transaction(recipients), &mut self.wire).map(drop),
             Some(Quit) => {
                 self.session.quit(&mut self.wire);
                 Ok(())
@@ -458,4 +461,30 @@ proptest! {
         points.sort_unstable();
         prop_assert_eq!(run(&[0, text.len()]), run(&points));
     }
+}
+
+#[test]
+fn a_question_ends_at_its_recipients() {
+    let asked = r"
+        S: 220 h
+        C: EHLO client.example
+        S: 250-h~250 PIPELINING
+        E: ready
+        C: MAIL FROM:<s@d>
+        C: RCPT TO:<r0@d>
+        C: RCPT TO:<r1@d>
+        S: 250 ok
+        S: 550 5.1.1 nobody
+        S: 250 yes
+        E: done Rcpt 550 5.1.1 nobody | accepted 250 yes
+        C: RSET
+        C: MAIL FROM:<s@d>
+        C: RCPT TO:<r0@d>
+        S: 250 ok
+        S: 451 later
+        S: 503 no MAIL
+        E: done Mail 451 later
+        C: QUIT
+    ";
+    play(Protocol::Smtp, &[Ask(2), Ask(1), Quit], asked);
 }

@@ -148,12 +148,17 @@ impl Transaction {
 
     /// Appends the commands MAIL, RCPT for each, and DATA.
     pub(super) fn write_commands(&self, offer: &Capabilities, out: &mut Vec<u8>) {
+        self.write_question(offer, out);
+        out.extend_from_slice(b"DATA\r\n");
+    }
+
+    /// Appends the commands MAIL and RCPT for each.
+    pub(super) fn write_question(&self, offer: &Capabilities, out: &mut Vec<u8>) {
         out.reserve(64 * (self.to.len() + 1));
         self.write_mail(offer, out);
         for to in &self.to {
             to.write(offer, out);
         }
-        out.extend_from_slice(b"DATA\r\n");
     }
 
     fn write_mail(&self, offer: &Capabilities, out: &mut Vec<u8>) {

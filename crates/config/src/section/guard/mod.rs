@@ -7,6 +7,7 @@ pub use rule::WrittenRule;
 
 use crate::nearest::nearest;
 use crate::reading::Reading;
+use crate::section::dnsbl::Dnsbl;
 use crate::value::{self, Unreadable, unreadable};
 use guard::ConfigLine;
 use guard::rule::Mode;
@@ -148,6 +149,11 @@ impl WrittenGuard {
         let rules = in_order(self.default_rules(reading), own);
         let greylist_delay = Duration::from_secs(self.greylist_delay_secs.into());
         Guard { rules, greylist_delay, exempt, exempt_file: reading.below(&self.exempt_file) }
+    }
+
+    /// Rules of one's own name lists that are there.
+    pub(crate) fn check_lists(&self, lists: &[Dnsbl], reading: &mut Reading<'_>) {
+        rule::check_lists(&self.rule, lists, reading);
     }
 
     fn default_rules(&self, reading: &mut Reading<'_>) -> Vec<Rule> {

@@ -3,10 +3,11 @@
 use super::condition;
 use crate::reading::Reading;
 use crate::section::access;
+use crate::section::dnsbl::Dnsbl;
 use crate::value::{Unreadable, unreadable};
 use guard::Reason;
 use guard::rule::{Action, Mode, Said};
-use guard::suspicion::{Effect, Rule, SLOW_SECS_MAX, WEIGHT_MAX, defaults};
+use guard::suspicion::{Condition, Effect, Rule, SLOW_SECS_MAX, WEIGHT_MAX, defaults};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -63,6 +64,25 @@ pub(super) fn meant(written: &[WrittenRule], reading: &mut Reading<'_>) -> Vec<R
     rules
 }
 
+/// A rule that goes by a list which nobody asks would never hold, and say nothing of it.
+pub(super) fn check_lists(written: &[WrittenRule], lists: &[Dnsbl], reading: &mut Reading<'_>) {
+    for (index, rule) in written.iter().enumerate() {
+        for (key, conditions) in [("when", &rule.when), ("not", &rule.not)] {
+            for (at, text) in conditions.iter().enumerate() {
+                let Ok(Some(Condition::Listed(zones))) = condition::read(text) else { continue };
+                let path = format!("guard.rule[{index}].{key}[{at}]");
+                let is_asked = |zone: &str| lists.iter().any(|list| *list.name == *zone);
+                if let Some(zone) = zones.iter().find(|zone| !is_asked(zone)) {
+                    let message = format!("no [[dnsbl]] is called \"{zone}\"");
+                    reading.wrong(&path, message, "the name of one, or its zone where it has no name");
+                } else if lists.is_empty() {
+                    reading.wrong(&path, "no [[dnsbl]] is configured, so the rule never holds", "configure one");
+                }
+            }
+        }
+    }
+}
+
 impl WrittenRule {
     fn meant(&self, path: &str, reading: &mut Reading<'_>) -> Option<Rule> {
         let line = reading.position(path).line();
@@ -80,7 +100,12 @@ impl WrittenRule {
         if let Some(why) = condition::contradiction(&when, &not) {
             reading.wrong(path, format!("the rule never holds: {why}"), "remove one of them");
         }
-        let effect = self.effect(path, reading)?;
+        let effect = match self.effect(path, reading)? {
+            Effect::Act(Action::Deny(reason)) => {
+                Effect::Act(Action::Deny(when.first().map_or(reason, Condition::refused_as)))
+            }
+            other => other,
+        };
         let mode = match self.mode {
             access::Mode::Enforce => Mode::Enforce,
             access::Mode::Observe => Mode::Observe,
