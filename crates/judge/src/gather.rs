@@ -148,6 +148,7 @@ impl Gathering<'_, '_> {
                 let mailbox = self.command.forward_path().and_then(|path| path.mailbox());
                 facts::hop_refusal(&sources.state, mailbox).await.map(Value::HopRefusal)
             }
+            FactName::Origin => Fact::Known(Value::Origin(self.origin())),
             // It is asked by address only.
             FactName::PopEvidence => Fact::Unknown(Fault::Broken("state")),
             FactName::Entries => Fact::Known(Value::Entries(self.entries())),
@@ -222,6 +223,10 @@ impl Gathering<'_, '_> {
             (Some(mailbox), Some(by)) => facts::choice(&self.judge.sources.directory, &mailbox, by).await,
             _ => Fact::Known(Choice::None),
         }
+    }
+
+    fn origin(&self) -> guard::Origin {
+        self.case.client().map(|client| self.judge.terms.tables.origin(client)).unwrap_or_default()
     }
 
     /// Who proved himself is not looked up by his address and greeting: a user on a listed dial-up network is still that user.

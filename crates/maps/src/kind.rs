@@ -37,10 +37,12 @@ pub enum Kind {
     RelayDomains,
     /// sendmail's `mailertable`: where the mail of a domain goes.
     Mailertable,
+    /// A MaxMind DB file: where addresses are.
+    Mmdb,
 }
 
 /// The words for them, in the order of the enum.
-const WORDS: [(&str, Kind); 15] = [
+const WORDS: [(&str, Kind); 16] = [
     ("access", Kind::Access),
     ("cidr", Kind::Cidr),
     ("pcre", Kind::Pcre),
@@ -56,6 +58,7 @@ const WORDS: [(&str, Kind); 15] = [
     ("local-host-names", Kind::LocalHostNames),
     ("relay-domains", Kind::RelayDomains),
     ("mailertable", Kind::Mailertable),
+    ("mmdb", Kind::Mmdb),
 ];
 
 impl Kind {
@@ -79,7 +82,7 @@ impl fmt::Display for Kind {
 /// The word is none of the kinds'.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no type of map; known are access, cidr, pcre, regexp, hash, btree, sendmail-access, deny, ip-allow, name-allow, relay-allow, hosts-allow, local-host-names, relay-domains, mailertable"
+    "{0:?} is no type of map; known are access, cidr, pcre, regexp, hash, btree, sendmail-access, deny, ip-allow, name-allow, relay-allow, hosts-allow, local-host-names, relay-domains, mailertable, mmdb"
 )]
 pub struct UnknownKind(pub String);
 
@@ -152,7 +155,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_written_as_it_is_read() {
-        assert_eq!(Kind::all().count(), 15);
+        assert_eq!(Kind::all().count(), 16);
         for kind in Kind::all() {
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }

@@ -12,6 +12,7 @@
 //! | `pattern` | pcre_table(5), regexp_table(5) |
 //! | `sendmail` | the access database, `deny`, classes, mailertables: sources, keys, values |
 //! | `wrappers` | `hosts.allow` of TCP wrapper |
+//! | [`mmdb`] | MaxMind DB files: countries and autonomous systems of addresses |
 //! | `database` | what a database gave instead of its source |
 //! | `source`, `lines`, `key`, `store` | what the readers have in common |
 //!
@@ -28,6 +29,7 @@ mod key;
 pub mod kind;
 mod lines;
 pub mod mistake;
+pub mod mmdb;
 mod pattern;
 mod postfix;
 pub mod relay;
@@ -43,6 +45,7 @@ pub use action::{Action, Reply};
 pub use found::Found;
 pub use kind::{Kind, Spec, database_of};
 pub use mistake::{Mistake, Warning};
+pub use mmdb::Mmdb;
 pub use relay::{ClientPattern, RelayEntry, RelayWhat};
 pub use sendmail::route::Route;
 pub use sendmail::tag::Tag;

@@ -1,4 +1,4 @@
-//! Reads the files: access maps, and those that give relaying or name domains.
+//! Reads the files: access maps, those that give relaying or name domains, and those that say where clients are.
 
 use std::borrow::Cow;
 use std::io;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use guard::ConfigLine;
 use guard::policy::Entry;
 use guard::rule::{Mode, Part};
-use maps::{Kind, RelayWhat, Table};
+use maps::{Kind, Mmdb, RelayWhat, Table};
 
 use super::{AccessMap, Tables, action};
 use config::{self, MapDomain, MapFile, Settings};
@@ -34,6 +34,12 @@ pub(super) fn tables(settings: &Settings) -> Result<Tables, Vec<String>> {
     }
     for map in hops {
         loading.mailertable(map);
+    }
+    for path in &settings.guard.mmdb {
+        loading.mmdb(path);
+    }
+    if loading.mistakes.is_empty() {
+        loading.mistakes = loading.tables.origins.unasked(settings);
     }
     let Tables { entries, routes, .. } = &mut loading.tables;
     routes.mark(entries);
@@ -119,6 +125,24 @@ impl Loading {
         self.tables.routes.add(table);
     }
 
+    fn mmdb(&mut self, path: &Path) {
+        if self.stalled {
+            return;
+        }
+        let name = path.display().to_string();
+        let read = read_file(path).map_err(|error| Unread::File(path.to_owned(), error));
+        let parsed = |octets| Mmdb::parse(&name, octets).map_err(|mistake| Unread::Mistakes(told(&[mistake])));
+        match read.and_then(parsed) {
+            Ok(file) => self.tables.origins.add(file),
+            Err(unread) => self.unread(unread),
+        }
+    }
+
+    fn unread(&mut self, unread: Unread) {
+        self.stalled = matches!(&unread, Unread::File(_, error) if keep::is_stalled(error));
+        self.mistakes.extend(unread.told());
+    }
+
     fn table(&mut self, map: &MapFile) -> Option<Table> {
         if self.stalled {
             return None;
@@ -129,8 +153,7 @@ impl Loading {
                 Some(table.with_detail_delimiter(self.detail_delimiter))
             }
             Err(unread) => {
-                self.stalled = matches!(&unread, Unread::File(_, error) if keep::is_stalled(error));
-                self.mistakes.extend(unread.told());
+                self.unread(unread);
                 None
             }
         }

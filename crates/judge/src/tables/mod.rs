@@ -3,14 +3,15 @@
 
 mod action;
 mod load;
+mod origins;
 mod routes;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use guard::ConfigLine;
 use guard::rule::{Action, Condition, Effect, Entry, MapId, Mode, Part, Rule, Rules};
+use guard::{ConfigLine, Origin};
 use maps::{Kind, Subject, Table, Warning};
 use smtp::{ForwardPath, Mailbox, ReversePath};
 
@@ -28,6 +29,7 @@ pub struct Tables {
     pub warnings: Vec<Warning>,
     access: Vec<AccessMap>,
     routes: routes::Routes,
+    origins: origins::Origins,
 }
 
 /// One `[[access]]`.
@@ -76,6 +78,11 @@ impl Tables {
     /// Where the mail for an address of a relay domain goes, if a mailertable says so.
     pub fn next_hop(&self, mailbox: &Mailbox) -> Option<Hop> {
         self.routes.hop(&mailbox.to_string())
+    }
+
+    /// Where an address is, as the files of `guard.mmdb` have it.
+    pub fn origin(&self, address: IpAddr) -> Origin {
+        self.origins.of(address)
     }
 
     /// The entries that match, in the order of the parts and, within one, of the configuration.

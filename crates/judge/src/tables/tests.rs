@@ -180,3 +180,27 @@ fn details_of_addresses_begin_where_the_configuration_says() {
         assert_eq!(refused(delimiter, sender), expected, "{sender} {delimiter:?}");
     }
 }
+
+#[test]
+fn files_that_say_where_clients_are_are_read_whole_or_not_at_all() {
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../maps/tests/data");
+    let by_country = "[[guard.rule]]\nname = 'there'\nwhen = ['country XA']\nweight = 1\n";
+    let dir = tempfile::tempdir().unwrap();
+    let whole = fs::read(format!("{data}/documentation.mmdb")).unwrap();
+    fs::write(dir.path().join("cut.mmdb"), &whole[..whole.len() / 2]).unwrap();
+    let loaded = |mmdb: &str| {
+        let text = format!("[guard]\nmmdb = [{mmdb}]\n{by_country}");
+        Tables::load(&settings(dir.path(), &text)).map_err(|mistakes| mistakes.join("\n"))
+    };
+    let both = format!("'{data}/systems.mmdb', '{data}/documentation.mmdb'");
+    let origin = loaded(&both).unwrap().origin("192.0.2.7".parse().unwrap());
+    assert_eq!((origin.country.unwrap().to_string().as_str(), origin.asn), ("XA", Some(64_510)));
+    let why = loaded("'cut.mmdb', 'nowhere.mmdb'").unwrap_err();
+    assert!(
+        why.contains("cut.mmdb:1:1: this is no whole MaxMind DB file: ") && why.contains("nowhere.mmdb: "),
+        "{why}"
+    );
+    let why = loaded(&format!("'{data}/systems.mmdb'")).unwrap_err();
+    let expected = "t.toml:5: rule \"there\" goes by countries, and no file of guard.mmdb has any; name one that has";
+    assert_eq!(why, expected);
+}

@@ -45,7 +45,7 @@ pub enum Map {
 #[derive(Debug, Clone, Args)]
 pub struct MapFile {
     /// TYPE:FILE, as access:/etc/postfix/access; types: access, cidr, pcre, regexp, hash, btree, sendmail-access, deny,
-    /// ip-allow, name-allow, relay-allow, hosts-allow, local-host-names, relay-domains, mailertable
+    /// ip-allow, name-allow, relay-allow, hosts-allow, local-host-names, relay-domains, mailertable, mmdb (keys are addresses)
     #[arg(value_name = "TYPE:FILE")]
     pub map: Spec,
 }
@@ -249,7 +249,7 @@ impl<W: io::Write> Asking<'_, W> {
 
 /// The look-ups of the server whose file it is.
 fn as_server<'t>(table: &'t Table, key: &str, at: Option<At>) -> Option<Found<'t>> {
-    if matches!(table.kind(), Kind::IpAllow | Kind::NameAllow | Kind::RelayAllow | Kind::HostsAllow) {
+    if matches!(table.kind(), Kind::IpAllow | Kind::NameAllow | Kind::RelayAllow | Kind::HostsAllow | Kind::Mmdb) {
         return table.get(key);
     }
     if let Some((tag, rest)) = tagged(table.kind(), key) {

@@ -185,6 +185,20 @@ fn mistakes_are_told_with_their_places_and_keep_the_old_file() {
 }
 
 #[test]
+fn where_an_address_is_is_asked_of_a_maxmind_db_file() {
+    let here = Folder::new(&[("broken.mmdb", "192.0.2.0/24 XA\n")]);
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../maps/tests/data/documentation.mmdb");
+    fs::copy(data, here.path("places.mmdb")).unwrap();
+    let (code, said) = here.queried(&["192.0.2.7", "2001:db8::1", "198.51.100.1", "198.18.0.1"], "mmdb:places.mmdb");
+    let expected = "192.0.2.7\tcountry=XA asn=64500\n2001:db8::1\tcountry=XC asn=4200000000\n198.51.100.1\tasn=64501\n";
+    assert_eq!((code, said.as_str()), (Some(0), expected));
+    assert_eq!(here.queried(&["--smtpd", "198.18.0.1"], "mmdb:places.mmdb"), (Some(1), String::new()));
+    let broken = here.map(&["check"], "mmdb:broken.mmdb", "");
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(text(&broken.stderr).contains("broken.mmdb:1:1: this is no whole MaxMind DB file"), "{broken:?}");
+}
+
+#[test]
 fn many_keys_are_asked_at_once() {
     let many = 50_000;
     let source = (0..many).fold(String::new(), |text, n| text + &format!("key{n}.example REJECT {n}\n"));
