@@ -14,6 +14,7 @@
 //! | `wrappers` | `hosts.allow` of TCP wrapper |
 //! | [`mmdb`] | MaxMind DB files: countries and autonomous systems of addresses |
 //! | `database` | what a database gave instead of its source |
+//! | [`sql`] | look-ups in SQLite and PostgreSQL, without asking them |
 //! | `source`, `lines`, `key`, `store` | what the readers have in common |
 //!
 //! A file is taken whole or not at all: a line that its own program would complain about and skip refuses the file, so
@@ -35,6 +36,7 @@ mod postfix;
 pub mod relay;
 mod sendmail;
 mod source;
+pub mod sql;
 mod store;
 pub mod subject;
 pub mod table;
@@ -49,6 +51,7 @@ pub use mmdb::Mmdb;
 pub use relay::{ClientPattern, RelayEntry, RelayWhat};
 pub use sendmail::route::Route;
 pub use sendmail::tag::Tag;
+pub use sql::SqlMap;
 pub use subject::Subject;
 pub use table::Table;
 pub use wrappers::clients::{Clients, Holds, Name};

@@ -14,10 +14,11 @@ use crate::postfix::keys::{self, Indexed};
 use crate::relay::RelayEntry;
 use crate::sendmail::access::AccessDb;
 use crate::sendmail::tag::Tag;
+use crate::sql::SqlMap;
 use crate::store::Store;
 use crate::subject::Subject;
 use crate::wrappers::HostsFile;
-use crate::{database, postfix, sendmail, source};
+use crate::{database, postfix, sendmail, source, sql};
 
 /// What a table consists of.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ enum Form {
     Rules(RuleTable),
     Hosts(HostsFile),
     Mmdb(Box<Mmdb>),
+    /// It is asked elsewhere, and here it has nothing.
+    Sql(Arc<SqlMap>),
 }
 
 /// A file that was taken.
@@ -60,6 +63,10 @@ impl Table {
             Kind::Regexp => Form::Rules(RuleTable::parse(Dialect::Posix, text, &mut notes)),
             Kind::HostsAllow => Form::Hosts(HostsFile::read(text, &mut notes)),
             Kind::Mmdb => return Self::parse_octets(kind, file_name, text.as_bytes()),
+            Kind::Sqlite | Kind::Pgsql => match sql::read(kind, text, &mut notes) {
+                Some(map) => Form::Sql(Arc::new(map)),
+                None => return Err(notes.end().err().unwrap_or_default()),
+            },
         };
         Self::new(kind, form, notes)
     }
@@ -108,6 +115,19 @@ impl Table {
         self
     }
 
+    /// Which database is asked for it, where it is one.
+    pub fn sql(&self) -> Option<&Arc<SqlMap>> {
+        match &self.form {
+            Form::Sql(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The keys that Postfix's smtpd tries in a table of fixed keys, in their order: for who asks a database.
+    pub fn keys_of(&self, subject: Subject<'_>) -> Vec<String> {
+        keys::of(subject, self.detail_delimiter)
+    }
+
     /// As which kind it was read.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -131,6 +151,7 @@ impl Table {
             Form::Rules(rules) => rules.len(),
             Form::Hosts(hosts) => hosts.len(),
             Form::Mmdb(file) => file.networks(),
+            Form::Sql(_) => 0,
         }
     }
 
@@ -151,6 +172,7 @@ impl Table {
                 let origin = file.origin(key.parse::<IpAddr>().ok()?);
                 (!origin.is_unknown()).then(|| Found { value: Cow::Owned(origin.to_string()), line: 0 })
             }
+            Form::Sql(_) => None,
         }
     }
 
@@ -164,7 +186,7 @@ impl Table {
             // It says who may relay, and that goes through the relay policy only.
             Form::Hosts(_) => None,
             // It says what is to be done with nobody.
-            Form::Mmdb(_) => None,
+            Form::Mmdb(_) | Form::Sql(_) => None,
         }
     }
 
@@ -176,7 +198,9 @@ impl Table {
             Kind::Mailertable => sendmail::domains::mailertable(store, subject),
             Kind::RelayDomains => sendmail::domains::relay_domains(store, subject),
             Kind::LocalHostNames => sendmail::domains::local_host_names(store, subject),
-            Kind::Access | Kind::Hash | Kind::Btree => Indexed { store, detail_delimiter }.check(subject),
+            Kind::Access | Kind::Hash | Kind::Btree => {
+                Indexed { look_up: |key: &str| store.look_up(key), detail_delimiter }.check(subject)
+            }
             // The lists say who may relay, too; the others are no tables of fixed keys.
             Kind::IpAllow
             | Kind::NameAllow
@@ -185,7 +209,9 @@ impl Table {
             | Kind::Cidr
             | Kind::Pcre
             | Kind::Regexp
-            | Kind::Mmdb => None,
+            | Kind::Mmdb
+            | Kind::Sqlite
+            | Kind::Pgsql => None,
         }
     }
 
@@ -206,7 +232,7 @@ impl Table {
             Form::Store(store) => Box::new(store.iter().map(|entry| (Cow::Borrowed(entry.value), entry.line))),
             Form::Cidr(cidr) => Box::new(cidr.values().map(|(value, line)| (Cow::Borrowed(value), line))),
             Form::Rules(rules) => Box::new(rules.values()),
-            Form::Hosts(_) | Form::Mmdb(_) => Box::new(std::iter::empty()),
+            Form::Hosts(_) | Form::Mmdb(_) | Form::Sql(_) => Box::new(std::iter::empty()),
         }
     }
 
@@ -215,7 +241,9 @@ impl Table {
     pub fn pairs(&self) -> Box<dyn Iterator<Item = (&str, &str)> + '_> {
         match &self.form {
             Form::Store(store) => Box::new(store.pairs()),
-            Form::Cidr(_) | Form::Rules(_) | Form::Hosts(_) | Form::Mmdb(_) => Box::new(std::iter::empty()),
+            Form::Cidr(_) | Form::Rules(_) | Form::Hosts(_) | Form::Mmdb(_) | Form::Sql(_) => {
+                Box::new(std::iter::empty())
+            }
         }
     }
 
@@ -223,7 +251,9 @@ impl Table {
     pub fn keys(&self) -> Box<dyn Iterator<Item = (&str, u32)> + '_> {
         match &self.form {
             Form::Store(store) => Box::new(store.iter().map(|entry| (entry.key, entry.line))),
-            Form::Cidr(_) | Form::Rules(_) | Form::Hosts(_) | Form::Mmdb(_) => Box::new(std::iter::empty()),
+            Form::Cidr(_) | Form::Rules(_) | Form::Hosts(_) | Form::Mmdb(_) | Form::Sql(_) => {
+                Box::new(std::iter::empty())
+            }
         }
     }
 

@@ -14,9 +14,14 @@ pub fn action(kind: Kind, value: &str) -> Action {
         Kind::HostsAllow if value == "allow" => Action::Ok,
         Kind::HostsAllow => Action::Reject(Reply::default()),
         Kind::Mailertable | Kind::Mmdb => Action::Unsupported(value.to_owned()),
-        Kind::Access | Kind::Cidr | Kind::Pcre | Kind::Regexp | Kind::Hash | Kind::Btree => {
-            postfix::action::access(value)
-        }
+        Kind::Access
+        | Kind::Cidr
+        | Kind::Pcre
+        | Kind::Regexp
+        | Kind::Hash
+        | Kind::Btree
+        | Kind::Sqlite
+        | Kind::Pgsql => postfix::action::access(value),
     }
 }
 

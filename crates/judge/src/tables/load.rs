@@ -8,7 +8,8 @@ use std::sync::Arc;
 use guard::ConfigLine;
 use guard::policy::Entry;
 use guard::rule::{Mode, Part};
-use maps::{Kind, Mmdb, RelayWhat, Table};
+use maps::{Kind, Mmdb, RelayWhat, Table, Warning};
+use sqlmaps::{SqlError, SqlTable};
 
 use super::{AccessMap, Tables, action};
 use config::{self, MapDomain, MapFile, Settings};
@@ -82,7 +83,25 @@ impl Loading {
             config::section::access::Mode::Enforce => Mode::Enforce,
             config::section::access::Mode::Observe => Mode::Observe,
         };
-        self.tables.access.push(AccessMap { table: Arc::new(table), of, mode });
+        let database = self.database(&table);
+        self.tables.access.push(AccessMap { table: Arc::new(table), database, of, mode });
+    }
+
+    /// The database of a map that is one. What it says is wrong refuses the configuration; that it is away is told, and it is asked
+    /// again with each command.
+    fn database(&mut self, table: &Table) -> Option<SqlTable> {
+        let map = table.sql()?;
+        let what = match sqlmaps::check_now(map) {
+            Ok(()) => None,
+            Err(wrong @ SqlError::Wrong(_)) => {
+                self.mistakes.push(format!("{}:{}:1: {wrong}", map.file, map.query.line));
+                None
+            }
+            Err(away @ SqlError::Away(_)) => Some(away.to_string()),
+        };
+        let warning = what.map(|what| Warning { file: Arc::clone(&map.file), line: map.query.line, what });
+        self.tables.warnings.extend(warning);
+        Some(SqlTable::new(Arc::clone(map)))
     }
 
     fn relay(&mut self, map: &MapFile) {
@@ -120,7 +139,12 @@ impl Loading {
         let table = Arc::new(table);
         if table.values().any(|(value, _)| action::of(table.kind(), &value).is_some()) {
             let table = Arc::clone(&table);
-            self.tables.access.push(AccessMap { table, of: Some(Part::Recipient), mode: Mode::Enforce });
+            self.tables.access.push(AccessMap {
+                table,
+                database: None,
+                of: Some(Part::Recipient),
+                mode: Mode::Enforce,
+            });
         }
         self.tables.routes.add(table);
     }

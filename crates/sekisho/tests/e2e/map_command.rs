@@ -199,6 +199,33 @@ fn where_an_address_is_is_asked_of_a_maxmind_db_file() {
 }
 
 #[test]
+fn a_database_is_asked_and_what_it_does_not_know_is_told() {
+    let here = Folder::new(&[]);
+    let made = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('CREATE TABLE a (k, v)'); \
+        db.execute(\"INSERT INTO a VALUES ('bad.example', 'REJECT go away')\"); db.commit()";
+    let database = here.path("a.sqlite");
+    assert!(Command::new("python3").args(["-c", made]).arg(&database).status().unwrap().success());
+    let asks = |query: &str| here.write("a.cf", &format!("dbpath = {}\nquery = {query}\n", database.display()));
+    asks("SELECT v FROM a WHERE k = '%s'");
+    let expected = (Some(0), "Bad.example\tREJECT go away\n".to_owned());
+    assert_eq!(here.queried(&["Bad.example", "x' OR '1'='1"], "sqlite:a.cf"), expected);
+    let expected = (Some(0), "u@mail.bad.example\tREJECT go away\n".to_owned());
+    assert_eq!(here.queried(&["--smtpd", "u@mail.bad.example"], "sqlite:a.cf"), expected);
+    assert_eq!(here.map(&["check"], "sqlite:a.cf", "").status.code(), Some(0));
+    for (query, why) in [
+        ("SELECT v FROM a WHERE k LIKE '%%%s'", "a.cf:2:41: what is looked up as a part of a text"),
+        ("SELECT v FROM b WHERE k = '%s'", "a.cf:2:1: "),
+    ] {
+        asks(query);
+        let checked = here.map(&["check"], "sqlite:a.cf", "");
+        assert_eq!(checked.status.code(), Some(1), "{checked:?}");
+        assert!(text(&checked.stderr).contains(why), "{checked:?}");
+    }
+    let refused = here.map(&["query", "x"], "mysql:a.cf", "");
+    assert!(text(&refused.stderr).contains("sekisho map build"), "{refused:?}");
+}
+
+#[test]
 fn many_keys_are_asked_at_once() {
     let many = 50_000;
     let source = (0..many).fold(String::new(), |text, n| text + &format!("key{n}.example REJECT {n}\n"));
