@@ -3,6 +3,7 @@
 use crate::reading::Reading;
 use crate::source::Position;
 use crate::value::Unreadable;
+use maps::kind::SpecError;
 use maps::{Kind, Spec};
 use std::path::PathBuf;
 
@@ -30,7 +31,21 @@ pub(crate) fn one(path: &str, text: &str, kinds: &[Kind], reading: &mut Reading<
 }
 
 fn spec(text: &str, kinds: &[Kind]) -> Result<Spec, Unreadable> {
-    let spec = text.parse::<Spec>().ok().filter(|spec| kinds.contains(&spec.kind));
+    let parsed = text.parse::<Spec>();
+    if let Err(why @ SpecError::MySql(_)) = &parsed {
+        let why = why.to_string();
+        let (message, hint) = why.split_once("; ").unwrap_or((&why, ""));
+        return Err(Unreadable { message: message.to_owned(), hint: hint.to_owned().into() });
+    }
+    if parsed.as_ref().is_ok_and(|spec| spec.kind.is_database()) && !kinds.iter().any(|kind| kind.is_database()) {
+        return Err(Unreadable {
+            message: format!(
+                "\"{text}\": a database may be away, so it cannot say who may relay or which domains there are"
+            ),
+            hint: "write its table to a text, and name that".into(),
+        });
+    }
+    let spec = parsed.ok().filter(|spec| kinds.contains(&spec.kind));
     spec.ok_or_else(|| {
         let words = kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let hint = format!("TYPE:FILE with a type of {words}");

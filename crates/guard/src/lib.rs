@@ -11,6 +11,7 @@
 //! | `facts` | the table of facts, how long each counts, and what is known |
 //! | `policy` | who may relay as the operator wrote it, and the dangers for which it does not start |
 //! | `standing` | what is found out about a stranger: names, the sender's domain, whether it waited |
+//! | `origin` | where a client is: country and autonomous system |
 //! | `suspicion` | what is held against strangers: rules, weights, score |
 //! | `rule` | rules: conditions, actions, weights, modes |
 //! | `charge` | what is counted for a mail |
@@ -44,6 +45,7 @@ pub mod judge;
 pub mod line;
 pub mod load;
 pub mod never_granted;
+pub mod origin;
 pub mod policy;
 pub mod reason;
 pub mod record;
@@ -65,11 +67,12 @@ pub use effects::Effects;
 pub use explain::ExplainId;
 pub use fact::{Fact, Fault};
 pub use facts::{FactName, Found, Gathered, Need, Of, Stamp, Value};
-pub use hosting::{HostedPath, Hosting};
+pub use hosting::{HopAnswer, HostedPath, Hosting};
 pub use ip::{canonical_ip, cut_ipv6, is_public, network_around};
 pub use judge::{AddressJudgement, Judged, judge, judge_address};
 pub use line::ConfigLine;
 pub use load::Load;
+pub use origin::{Country, Origin};
 pub use policy::{Danger, DracSenders, Policy, RelayPolicy, RelayPolicySpec, SenderPattern};
 pub use reason::Reason;
 pub use record::{Decided, Record};

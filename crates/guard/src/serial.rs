@@ -12,6 +12,7 @@ use crate::fact::Fault;
 use crate::facts::FactName;
 use crate::hosting::Hosting;
 use crate::line::ConfigLine;
+use crate::origin::Country;
 use crate::reason::Reason;
 use crate::rule::Part;
 use crate::trace::Trace;
@@ -36,6 +37,7 @@ as_text! {
     Choice: |choice| choice.code();
     ConfigLine: |line| line;
     ConfirmedName: |name| name.domain();
+    Country: |country| country;
     ExplainId: |id| id;
     FactName: |fact| fact.code();
     Fault: |fault| format_args!("{}:{}", fault.at(), fault.code());

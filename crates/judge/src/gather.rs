@@ -28,7 +28,7 @@ pub(super) const STAGE_WAIT: Duration = Duration::from_secs(5);
 /// Gathers all of it, and gives it to the command.
 pub(super) async fn all(judge: Judge<'_>, case: &mut Case, command: &mut Command<'_>, wanted: Wanted) {
     let Wanted { needs, until } = wanted;
-    let look_up = Gathering { judge, case, command, seen: OnceLock::new(), nobody_chose: OnceLock::new() };
+    let look_up = Gathering { judge, case, command, until, seen: OnceLock::new(), nobody_chose: OnceLock::new() };
     let gathered = match &needs[..] {
         [need] => vec![look_up.one(need, until).await],
         needs => join_all(needs.iter().map(|need| look_up.one(need, until))).await,
@@ -60,6 +60,7 @@ struct Gathering<'g, 'c> {
     judge: Judge<'g>,
     case: &'g Case,
     command: &'g Command<'c>,
+    until: Instant,
     /// What was seen of the login, for the commands to come.
     seen: OnceLock<Seen>,
     /// The recipient is ours, and nobody behind it chose whose mail he takes: so that it is not asked again.
@@ -149,9 +150,14 @@ impl Gathering<'_, '_> {
                 let mailbox = self.command.forward_path().and_then(|path| path.mailbox());
                 ahead::answer(self.judge, mailbox).await.map(Value::HopAnswer)
             }
+            FactName::Origin => Fact::Known(Value::Origin(self.origin())),
             // It is asked by address only.
             FactName::PopEvidence => Fact::Unknown(Fault::Broken("state")),
-            FactName::Entries => Fact::Known(Value::Entries(self.entries())),
+            // Boxed: most servers ask no database.
+            FactName::Entries if self.judge.terms.tables.ask_databases() => {
+                Fact::Known(Value::Entries(Box::pin(self.entries_of_all()).await))
+            }
+            FactName::Entries => Fact::Known(Value::Entries(self.judge.terms.tables.entries(&self.subjects()))),
         }
     }
 
@@ -225,16 +231,25 @@ impl Gathering<'_, '_> {
         }
     }
 
+    fn origin(&self) -> guard::Origin {
+        self.case.client().map(|client| self.judge.terms.tables.origin(client)).unwrap_or_default()
+    }
+
+    async fn entries_of_all(&self) -> Vec<guard::rule::Entry> {
+        let (tables, subjects) = (&self.judge.terms.tables, self.subjects());
+        tables.entries_with(&subjects, &tables.answers(&subjects, self.until).await)
+    }
+
     /// Who proved himself is not looked up by his address and greeting: a user on a listed dial-up network is still that user.
-    fn entries(&self) -> Vec<guard::rule::Entry> {
+    fn subjects(&self) -> Subjects<'_> {
         let by_client = self.command.login().is_none();
         let guard = &self.case.guard;
-        self.judge.terms.tables.entries(&Subjects {
+        Subjects {
             client: guard.client().filter(|_| by_client),
             name: guard.client_name().filter(|_| by_client).map(|name| name.domain().as_str()),
             helo: guard.helo().filter(|_| by_client),
             reverse_path: guard.reverse_path(),
             forward_path: self.command.forward_path(),
-        })
+        }
     }
 }

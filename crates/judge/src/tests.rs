@@ -145,6 +145,28 @@ async fn t40_what_is_not_found_out_is_held_against_nobody() {
     assert_eq!(case.guard.spf(), None, "the next mail may be another's");
 }
 
+/// Country and system of the client's address, from the first file that knows each.
+#[tokio::test]
+async fn where_a_client_is_can_be_held_against_its_mail() {
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../maps/tests/data");
+    let files = format!("[guard]\nmmdb = ['{data}/systems.mmdb', '{data}/documentation.mmdb']\n");
+    let rules = [
+        ("when = ['country XB XA']", true),
+        ("when = ['asn 64510']", true),
+        ("when = ['country XC']", false),
+        ("when = ['asn 64500']", false),
+        ("when = ['country XA']\nnot = ['asn 64510']", false),
+    ];
+    for (when, refused) in rules {
+        let rule = format!("[[guard.rule]]\nname = 'there'\n{when}\naction = 'refuse nothing from there'\n");
+        let bench = Bench::new(&format!("{files}{rule}")).await;
+        bench.sources.directory.set_catch_all("example.test", Some("x@outside.example")).await.unwrap();
+        let decision = bench.rcpt(&mut bench.case("<a@outside.example>"), "<b@example.test>").await;
+        let reply = decision.refused.map(|reply| reply.to_string()).unwrap_or_default();
+        assert_eq!(reply.contains("nothing from there"), refused, "{when}: {reply}");
+    }
+}
+
 /// Who follows decisions gets each as a record; nobody ever waits for who does not read.
 #[tokio::test]
 async fn records_are_handed_on_and_the_lost_are_counted() {

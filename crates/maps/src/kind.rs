@@ -37,10 +37,16 @@ pub enum Kind {
     RelayDomains,
     /// sendmail's `mailertable`: where the mail of a domain goes.
     Mailertable,
+    /// A MaxMind DB file: where addresses are.
+    Mmdb,
+    /// Postfix, sqlite_table(5): the file that says what is asked of which database.
+    Sqlite,
+    /// Postfix, pgsql_table(5): the same.
+    Pgsql,
 }
 
 /// The words for them, in the order of the enum.
-const WORDS: [(&str, Kind); 15] = [
+const WORDS: [(&str, Kind); 18] = [
     ("access", Kind::Access),
     ("cidr", Kind::Cidr),
     ("pcre", Kind::Pcre),
@@ -56,9 +62,17 @@ const WORDS: [(&str, Kind); 15] = [
     ("local-host-names", Kind::LocalHostNames),
     ("relay-domains", Kind::RelayDomains),
     ("mailertable", Kind::Mailertable),
+    ("mmdb", Kind::Mmdb),
+    ("sqlite", Kind::Sqlite),
+    ("pgsql", Kind::Pgsql),
 ];
 
 impl Kind {
+    /// Whether it is a database that is asked each time, and may be away.
+    pub fn is_database(self) -> bool {
+        matches!(self, Self::Sqlite | Self::Pgsql)
+    }
+
     /// Every kind.
     pub fn all() -> impl Iterator<Item = Self> {
         WORDS.iter().map(|(_, kind)| *kind)
@@ -79,7 +93,7 @@ impl fmt::Display for Kind {
 /// The word is none of the kinds'.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no type of map; known are access, cidr, pcre, regexp, hash, btree, sendmail-access, deny, ip-allow, name-allow, relay-allow, hosts-allow, local-host-names, relay-domains, mailertable"
+    "{0:?} is no type of map; known are access, cidr, pcre, regexp, hash, btree, sendmail-access, deny, ip-allow, name-allow, relay-allow, hosts-allow, local-host-names, relay-domains, mailertable, mmdb, sqlite, pgsql"
 )]
 pub struct UnknownKind(pub String);
 
@@ -107,6 +121,11 @@ pub enum SpecError {
     /// The type is none.
     #[error(transparent)]
     Kind(#[from] UnknownKind),
+    /// A database that is not taken.
+    #[error(
+        "{0:?}: MySQL and MariaDB are not asked; write the table to a text and name it as access:FILE (`sekisho map build` makes FILE.db of it), or use sqlite: or pgsql:"
+    )]
+    MySql(String),
     /// There is no colon, or nothing behind it.
     #[error("{0:?} names no file: write TYPE:FILE, as in access:/etc/postfix/access")]
     NoFile(String),
@@ -117,6 +136,7 @@ impl FromStr for Spec {
 
     fn from_str(text: &str) -> Result<Self, SpecError> {
         match text.split_once(':') {
+            Some(("mysql", _)) => Err(SpecError::MySql(text.to_owned())),
             Some((kind, path)) if !path.is_empty() => Ok(Self { kind: kind.parse()?, path: path.to_owned() }),
             _ => Err(SpecError::NoFile(text.to_owned())),
         }
@@ -152,7 +172,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_written_as_it_is_read() {
-        assert_eq!(Kind::all().count(), 15);
+        assert_eq!(Kind::all().count(), 18);
         for kind in Kind::all() {
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }
@@ -164,7 +184,7 @@ mod tests {
         let spec: Spec = "cidr:/etc/postfix/a:b".parse().unwrap();
         assert_eq!((spec.kind, spec.path.as_str()), (Kind::Cidr, "/etc/postfix/a:b"));
         assert_eq!(spec.to_string(), "cidr:/etc/postfix/a:b");
-        for bad in ["", "cidr", "cidr:", "CIDR:/x", "dbm:/x"] {
+        for bad in ["", "cidr", "cidr:", "CIDR:/x", "dbm:/x", "mysql:/x"] {
             assert!(bad.parse::<Spec>().is_err(), "{bad}");
         }
     }

@@ -12,7 +12,9 @@
 //! | `pattern` | pcre_table(5), regexp_table(5) |
 //! | `sendmail` | the access database, `deny`, classes, mailertables: sources, keys, values |
 //! | `wrappers` | `hosts.allow` of TCP wrapper |
+//! | [`mmdb`] | MaxMind DB files: countries and autonomous systems of addresses |
 //! | `database` | what a database gave instead of its source |
+//! | [`sql`] | look-ups in SQLite and PostgreSQL, without asking them |
 //! | `source`, `lines`, `key`, `store` | what the readers have in common |
 //!
 //! A file is taken whole or not at all: a line that its own program would complain about and skip refuses the file, so
@@ -28,11 +30,13 @@ mod key;
 pub mod kind;
 mod lines;
 pub mod mistake;
+pub mod mmdb;
 mod pattern;
 mod postfix;
 pub mod relay;
 mod sendmail;
 mod source;
+pub mod sql;
 mod store;
 pub mod subject;
 pub mod table;
@@ -43,9 +47,11 @@ pub use action::{Action, Reply};
 pub use found::Found;
 pub use kind::{Kind, Spec, database_of};
 pub use mistake::{Mistake, Warning};
+pub use mmdb::Mmdb;
 pub use relay::{ClientPattern, RelayEntry, RelayWhat};
 pub use sendmail::route::Route;
 pub use sendmail::tag::Tag;
+pub use sql::SqlMap;
 pub use subject::Subject;
 pub use table::Table;
 pub use wrappers::clients::{Clients, Holds, Name};

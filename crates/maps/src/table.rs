@@ -1,21 +1,24 @@
 //! A file, read and checked, and how keys are looked up in it.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::found::Found;
 use crate::kind::Kind;
 use crate::mistake::{Mistake, Notes, Warning};
+use crate::mmdb::Mmdb;
 use crate::pattern::{Dialect, RuleTable};
 use crate::postfix::cidr::CidrTable;
 use crate::postfix::keys::{self, Indexed};
 use crate::relay::RelayEntry;
 use crate::sendmail::access::AccessDb;
 use crate::sendmail::tag::Tag;
+use crate::sql::SqlMap;
 use crate::store::Store;
 use crate::subject::Subject;
 use crate::wrappers::HostsFile;
-use crate::{database, postfix, sendmail, source};
+use crate::{database, postfix, sendmail, source, sql};
 
 /// What a table consists of.
 #[derive(Debug)]
@@ -24,6 +27,9 @@ enum Form {
     Cidr(Box<CidrTable>),
     Rules(RuleTable),
     Hosts(HostsFile),
+    Mmdb(Box<Mmdb>),
+    /// It is asked elsewhere, and here it has nothing.
+    Sql(Arc<SqlMap>),
 }
 
 /// A file that was taken.
@@ -56,6 +62,11 @@ impl Table {
             Kind::Pcre => Form::Rules(RuleTable::parse(Dialect::Pcre, text, &mut notes)),
             Kind::Regexp => Form::Rules(RuleTable::parse(Dialect::Posix, text, &mut notes)),
             Kind::HostsAllow => Form::Hosts(HostsFile::read(text, &mut notes)),
+            Kind::Mmdb => return Self::parse_octets(kind, file_name, text.as_bytes()),
+            Kind::Sqlite | Kind::Pgsql => match sql::read(kind, text, &mut notes) {
+                Some(map) => Form::Sql(Arc::new(map)),
+                None => return Err(notes.end().err().unwrap_or_default()),
+            },
         };
         Self::new(kind, form, notes)
     }
@@ -66,6 +77,10 @@ impl Table {
     /// As [`parse`](Self::parse).
     pub fn parse_octets(kind: Kind, file_name: &str, octets: &[u8]) -> Result<Self, Vec<Mistake>> {
         let mut notes = Notes::new(file_name);
+        if kind == Kind::Mmdb {
+            let file = Mmdb::parse(file_name, octets.to_vec()).map_err(|mistake| vec![mistake])?;
+            return Self::new(kind, Form::Mmdb(Box::new(file)), notes);
+        }
         let text = source::decode(octets, &mut notes);
         notes.end()?;
         Self::parse(kind, file_name, &text)
@@ -100,6 +115,19 @@ impl Table {
         self
     }
 
+    /// Which database is asked for it, where it is one.
+    pub fn sql(&self) -> Option<&Arc<SqlMap>> {
+        match &self.form {
+            Form::Sql(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The keys that Postfix's smtpd tries in a table of fixed keys, in their order: for who asks a database.
+    pub fn keys_of(&self, subject: Subject<'_>) -> Vec<String> {
+        keys::of(subject, self.detail_delimiter)
+    }
+
     /// As which kind it was read.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -122,6 +150,8 @@ impl Table {
             Form::Cidr(cidr) => cidr.len(),
             Form::Rules(rules) => rules.len(),
             Form::Hosts(hosts) => hosts.len(),
+            Form::Mmdb(file) => file.networks(),
+            Form::Sql(_) => 0,
         }
     }
 
@@ -131,13 +161,18 @@ impl Table {
     }
 
     /// One look-up, without substrings of the key: what `postmap -q KEY TYPE:FILE` prints. With
-    /// [`Kind::HostsAllow`] the key is `DAEMON ADDRESS`, as for tcpdmatch.
+    /// [`Kind::HostsAllow`] the key is `DAEMON ADDRESS`, as for tcpdmatch; with [`Kind::Mmdb`] an address.
     pub fn get(&self, key: &str) -> Option<Found<'_>> {
         match &self.form {
             Form::Store(store) => store.look_up(key),
             Form::Cidr(cidr) => cidr.get(key),
             Form::Rules(rules) => rules.get(key),
             Form::Hosts(hosts) => hosts.query(key),
+            Form::Mmdb(file) => {
+                let origin = file.origin(key.parse::<IpAddr>().ok()?);
+                (!origin.is_unknown()).then(|| Found { value: Cow::Owned(origin.to_string()), line: 0 })
+            }
+            Form::Sql(_) => None,
         }
     }
 
@@ -150,6 +185,8 @@ impl Table {
             Form::Rules(rules) => keys::whole(|key| rules.get(key), subject),
             // It says who may relay, and that goes through the relay policy only.
             Form::Hosts(_) => None,
+            // It says what is to be done with nobody.
+            Form::Mmdb(_) | Form::Sql(_) => None,
         }
     }
 
@@ -161,7 +198,9 @@ impl Table {
             Kind::Mailertable => sendmail::domains::mailertable(store, subject),
             Kind::RelayDomains => sendmail::domains::relay_domains(store, subject),
             Kind::LocalHostNames => sendmail::domains::local_host_names(store, subject),
-            Kind::Access | Kind::Hash | Kind::Btree => Indexed { store, detail_delimiter }.check(subject),
+            Kind::Access | Kind::Hash | Kind::Btree => {
+                Indexed { look_up: |key: &str| store.look_up(key), detail_delimiter }.check(subject)
+            }
             // The lists say who may relay, too; the others are no tables of fixed keys.
             Kind::IpAllow
             | Kind::NameAllow
@@ -169,7 +208,10 @@ impl Table {
             | Kind::HostsAllow
             | Kind::Cidr
             | Kind::Pcre
-            | Kind::Regexp => None,
+            | Kind::Regexp
+            | Kind::Mmdb
+            | Kind::Sqlite
+            | Kind::Pgsql => None,
         }
     }
 
@@ -190,7 +232,7 @@ impl Table {
             Form::Store(store) => Box::new(store.iter().map(|entry| (Cow::Borrowed(entry.value), entry.line))),
             Form::Cidr(cidr) => Box::new(cidr.values().map(|(value, line)| (Cow::Borrowed(value), line))),
             Form::Rules(rules) => Box::new(rules.values()),
-            Form::Hosts(_) => Box::new(std::iter::empty()),
+            Form::Hosts(_) | Form::Mmdb(_) | Form::Sql(_) => Box::new(std::iter::empty()),
         }
     }
 
@@ -199,7 +241,9 @@ impl Table {
     pub fn pairs(&self) -> Box<dyn Iterator<Item = (&str, &str)> + '_> {
         match &self.form {
             Form::Store(store) => Box::new(store.pairs()),
-            Form::Cidr(_) | Form::Rules(_) | Form::Hosts(_) => Box::new(std::iter::empty()),
+            Form::Cidr(_) | Form::Rules(_) | Form::Hosts(_) | Form::Mmdb(_) | Form::Sql(_) => {
+                Box::new(std::iter::empty())
+            }
         }
     }
 
@@ -207,7 +251,9 @@ impl Table {
     pub fn keys(&self) -> Box<dyn Iterator<Item = (&str, u32)> + '_> {
         match &self.form {
             Form::Store(store) => Box::new(store.iter().map(|entry| (entry.key, entry.line))),
-            Form::Cidr(_) | Form::Rules(_) | Form::Hosts(_) => Box::new(std::iter::empty()),
+            Form::Cidr(_) | Form::Rules(_) | Form::Hosts(_) | Form::Mmdb(_) | Form::Sql(_) => {
+                Box::new(std::iter::empty())
+            }
         }
     }
 

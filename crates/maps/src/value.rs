@@ -13,10 +13,15 @@ pub fn action(kind: Kind, value: &str) -> Action {
         Kind::IpAllow | Kind::NameAllow | Kind::RelayAllow | Kind::RelayDomains => Action::Relay,
         Kind::HostsAllow if value == "allow" => Action::Ok,
         Kind::HostsAllow => Action::Reject(Reply::default()),
-        Kind::Mailertable => Action::Unsupported(value.to_owned()),
-        Kind::Access | Kind::Cidr | Kind::Pcre | Kind::Regexp | Kind::Hash | Kind::Btree => {
-            postfix::action::access(value)
-        }
+        Kind::Mailertable | Kind::Mmdb => Action::Unsupported(value.to_owned()),
+        Kind::Access
+        | Kind::Cidr
+        | Kind::Pcre
+        | Kind::Regexp
+        | Kind::Hash
+        | Kind::Btree
+        | Kind::Sqlite
+        | Kind::Pgsql => postfix::action::access(value),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use delivery::{
     Asker, Bracketed, Config, Delivery, Fate, HopSays, Limits, Lookups, Mailbox, Mx, OverQuota, Own, RemoteRoute, Tls,

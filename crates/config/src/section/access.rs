@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Access", deny_unknown_fields)]
 pub struct WrittenAccess {
-    /// The map as `TYPE:FILE`: `access`, `cidr`, `pcre`, `regexp`, `hash`, `btree` as Postfix reads them, `sendmail-access`, `deny`.
+    /// The map as `TYPE:FILE`: `access`, `cidr`, `pcre`, `regexp`, `hash`, `btree`, `sqlite`, `pgsql` as Postfix reads
+    /// them, `sendmail-access`, `deny`.
     /// Where `FILE` is not there, its database `FILE.db` is read; a name that ends in `.db` is the database itself. Required.
     pub map: String,
     /// What is looked up. Default none, which is for `sendmail-access` and `deny`, whose entries say it themselves; all others need it.
@@ -58,8 +59,18 @@ pub struct Access {
 }
 
 /// What `access.map` may be.
-const KINDS: [Kind; 8] =
-    [Kind::Access, Kind::Cidr, Kind::Pcre, Kind::Regexp, Kind::Hash, Kind::Btree, Kind::SendmailAccess, Kind::Deny];
+const KINDS: [Kind; 10] = [
+    Kind::Access,
+    Kind::Cidr,
+    Kind::Pcre,
+    Kind::Regexp,
+    Kind::Hash,
+    Kind::Btree,
+    Kind::SendmailAccess,
+    Kind::Deny,
+    Kind::Sqlite,
+    Kind::Pgsql,
+];
 
 /// All of `[[access]]`, as meant.
 pub(crate) fn meant(written: &[WrittenAccess], reading: &mut Reading<'_>) -> Vec<Access> {

@@ -6,6 +6,7 @@ use crate::attested::{ConfirmedName, Login, PopEvidence};
 use crate::choice::Choice;
 use crate::fact::{Fact, Fault};
 use crate::hosting::{HopAnswer, Hosting};
+use crate::origin::Origin;
 use crate::reputation::{Listing, SpfResult};
 use crate::rule::Entry;
 use crate::standing::{Greylist, PtrName, SenderDomain};
@@ -40,7 +41,7 @@ pub enum Source {
     State,
     /// The domain name system.
     Dns,
-    /// The access maps.
+    /// The access maps, and the files that say where clients are.
     Maps,
 }
 
@@ -148,6 +149,8 @@ rows! {
     DomainListings DOMAIN_LISTINGS(Vec<Listing>) "domain-listings", Transaction, NoWeight, Dns, after [];
     /// What SPF says of the reverse-path and the client.
     Spf SPF(SpfResult) "spf", Transaction, NoWeight, Dns, after [];
+    /// Where the client is, as the files of the configuration have it.
+    Origin ORIGIN(Origin) "origin", Connection, NoWeight, Maps, after [];
     /// What access maps have of the client, its greeting, the reverse-path and the recipient. In memory, so it is asked at each
     /// command: a reload counts at once.
     Entries ENTRIES(Vec<Entry>) "entries", Command, NoWeight, Maps, after [Login, ClientName];

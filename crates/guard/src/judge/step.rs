@@ -25,7 +25,7 @@ use crate::command::{Command, End, Stage};
 use crate::fact::{Fact, Fault};
 use crate::facts::{FactName, Facts, HOP_ANSWER, Need};
 use crate::hearing::{Counted, Hearing, Pages};
-use crate::hosting::{HostedPath, Hosting};
+use crate::hosting::{HopAnswer, HostedPath, Hosting};
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::rule::{Hit, Part};

@@ -12,10 +12,11 @@ use crate::case::Conduct;
 use crate::command::Score;
 use crate::fact::Fact;
 use crate::facts::{
-    CLIENT_NAME, DOMAIN_LISTINGS, FactName, GREYLIST, Key, LISTINGS, Need, PTR_NAMES, SENDER_DOMAIN, SPF,
+    CLIENT_NAME, DOMAIN_LISTINGS, FactName, GREYLIST, Key, LISTINGS, Need, ORIGIN, PTR_NAMES, SENDER_DOMAIN, SPF,
 };
 use crate::hearing::Hearing;
 use crate::ip::is_public;
+use crate::origin::Origin;
 use crate::reason::Reason;
 use crate::reputation::{Listing, SpfResult};
 use crate::rule::{Action, Hit, HitOutcome, Mode, Part};
@@ -195,6 +196,8 @@ impl Asking<'_, '_> {
             Condition::SenderDomainDead => {
                 self.by_dns(FactName::SenderDomain, &SENDER_DOMAIN, |domain| (*domain == SenderDomain::Dead).into())
             }
+            Condition::Country(countries) => self.by_origin(|origin| Some(countries.contains(&origin.country?))),
+            Condition::Asn(systems) => self.by_origin(|origin| Some(systems.contains(&origin.asn?))),
             Condition::Load(percent) => (conduct.load_percent >= *percent).into(),
             Condition::Score(least) => {
                 let tried = if mode == Mode::Observe { score.observed } else { 0 };
@@ -221,6 +224,11 @@ impl Asking<'_, '_> {
             return Truth::Unknown;
         }
         self.fact(name, key, judge)
+    }
+
+    /// Of a client behind somebody else's address no file knows where it is, and what no file knows is held against nobody.
+    fn by_origin(&self, judge: impl FnOnce(&Origin) -> Option<bool>) -> Truth {
+        self.by_dns(FactName::Origin, &ORIGIN, |origin| judge(origin).map_or(Truth::Unknown, Truth::from))
     }
 
     fn is_our_greeting(&self, greeting: &str) -> bool {

@@ -20,6 +20,7 @@ use smtp::address::Domain;
 
 use self::exempt::Exempt;
 use crate::line::ConfigLine;
+use crate::origin::Country;
 use crate::reason::Reason;
 use crate::reputation::SpfResult;
 use crate::rule::{Action, Mode, Part};
@@ -60,6 +61,10 @@ pub enum Condition {
     NullSender,
     /// No bounce could reach the domain of the reverse-path.
     SenderDomainDead,
+    /// The client's address is in one of these countries.
+    Country(Vec<Country>),
+    /// The client's address belongs to one of these autonomous systems.
+    Asn(Vec<u32>),
     /// The server's load is at least so many percent of what it takes.
     Load(u8),
     /// The weights before add up to at least this.
@@ -83,6 +88,8 @@ impl Condition {
             Self::Spf(_) => "spf",
             Self::NullSender => "null-sender",
             Self::SenderDomainDead => "sender-domain-dead",
+            Self::Country(_) => "country",
+            Self::Asn(_) => "asn",
             Self::Load(_) => "load",
             Self::Score(_) => "score",
         }

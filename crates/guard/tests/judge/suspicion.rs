@@ -2,6 +2,7 @@
 
 use super::*;
 use guard::case::Manners;
+use guard::origin::{Country, Origin};
 use guard::reputation::{Listing, SpfResult};
 use guard::rule::{Action, Mode};
 use guard::standing::{Greylist, PtrName, SenderDomain};
@@ -19,6 +20,7 @@ struct Stranger {
     spf: Fact<SpfResult>,
     listings: Fact<Vec<Listing>>,
     greylist: Fact<Greylist>,
+    origin: Fact<Origin>,
 }
 
 fn stranger_to_us() -> Stranger {
@@ -33,6 +35,7 @@ fn stranger_to_us() -> Stranger {
         spf: Fact::Known(SpfResult::None),
         listings: Fact::Known(Vec::new()),
         greylist: Fact::Known(Greylist::New { secs_left: 300 }),
+        origin: Fact::Known(Origin::default()),
     }
 }
 
@@ -79,6 +82,7 @@ impl Stranger {
             FactName::Spf => self.spf.map(Value::Spf),
             FactName::Listings => self.listings.clone().map(Value::Listings),
             FactName::Greylist => self.greylist.map(Value::Greylist),
+            FactName::Origin => self.origin.map(Value::Origin),
             fact => self.world.value(fact),
         }
     }
@@ -291,6 +295,47 @@ fn lists_weigh_what_the_configuration_has_them_weigh() {
     let found = with(vec![listing("a.example", 9), listing("b.example", 1)]);
     let detail = found.outcome.refusal().unwrap().detail.clone();
     assert_eq!((found.reason(), detail), (Some("listed"), Some(guard::Detail::Zone("b.example".into()))));
+}
+
+/// Where a client is counts as far as a file knows it, and only where its address is its own.
+#[test]
+fn where_a_client_is_counts_as_far_as_it_is_known() {
+    let country = |code: &str| Country::parse(code).unwrap();
+    let in_xa = Condition::Country(vec![country("XA"), country("XB")]);
+    let in_system = Condition::Asn(vec![64_500, 64_501]);
+    let elsewhere = Rule {
+        not: vec![in_xa.clone(), in_system.clone()],
+        ..rule_of("elsewhere", vec![Condition::HeloInvalid], Effect::Weigh(100))
+    };
+    let policy = suspicious(vec![
+        rule_of("country", vec![in_xa], Effect::Weigh(1)),
+        rule_of("asn", vec![in_system], Effect::Weigh(10)),
+        elsewhere,
+    ]);
+    let from = |code: Option<&str>, asn: Option<u32>| Fact::Known(Origin { country: code.map(country), asn });
+    let table = [
+        (from(Some("XA"), Some(64_500)), 11),
+        (from(Some("XB"), None), 1),
+        (from(None, Some(64_501)), 10),
+        (from(Some("XC"), Some(64_502)), 100),
+        // An exception that nobody can check holds.
+        (from(Some("XC"), None), 0),
+        (from(None, None), 0),
+        (Fact::Unknown(Fault::Unavailable("maps")), 0),
+    ];
+    let greets = |origin| Stranger { helo: Some("localhost"), origin, ..stranger_to_us() };
+    for (origin, score) in table {
+        let found = greets(origin).judged(&policy);
+        assert_eq!((found.score, &found.needs[..]), ((score, 0), &["hosting", "origin"][..]), "{origin:?}");
+    }
+    let mut private = greets(from(Some("XA"), Some(64_500)));
+    private.world.client = "10.0.0.7";
+    let found = private.judged(&policy);
+    assert_eq!((found.score, &found.needs[..]), ((0, 0), &["hosting"][..]), "no file knows whose these are");
+    assert_eq!(
+        ["XA", "xa", "X", "XAA", "X1", ""].map(|code| Country::parse(code).is_some()),
+        [true, false, false, false, false, false]
+    );
 }
 
 /// An allow rule ends the list; facts that only later rules would want are not asked for.

@@ -1,4 +1,4 @@
-//! Reads the files: access maps, and those that give relaying or name domains.
+//! Reads the files: access maps, those that give relaying or name domains, and those that say where clients are.
 
 use std::borrow::Cow;
 use std::io;
@@ -8,7 +8,8 @@ use std::sync::Arc;
 use guard::ConfigLine;
 use guard::policy::Entry;
 use guard::rule::{Mode, Part};
-use maps::{Kind, RelayWhat, Table};
+use maps::{Kind, Mmdb, RelayWhat, Table, Warning};
+use sqlmaps::{SqlError, SqlTable};
 
 use super::{AccessMap, Tables, action};
 use config::{self, MapDomain, MapFile, Settings};
@@ -34,6 +35,12 @@ pub(super) fn tables(settings: &Settings) -> Result<Tables, Vec<String>> {
     }
     for map in hops {
         loading.mailertable(map);
+    }
+    for path in &settings.guard.mmdb {
+        loading.mmdb(path);
+    }
+    if loading.mistakes.is_empty() {
+        loading.mistakes = loading.tables.origins.unasked(settings);
     }
     let Tables { entries, routes, .. } = &mut loading.tables;
     routes.mark(entries);
@@ -76,7 +83,25 @@ impl Loading {
             config::section::access::Mode::Enforce => Mode::Enforce,
             config::section::access::Mode::Observe => Mode::Observe,
         };
-        self.tables.access.push(AccessMap { table: Arc::new(table), of, mode });
+        let database = self.database(&table);
+        self.tables.access.push(AccessMap { table: Arc::new(table), database, of, mode });
+    }
+
+    /// The database of a map that is one. What it says is wrong refuses the configuration; that it is away is told, and it is asked
+    /// again with each command.
+    fn database(&mut self, table: &Table) -> Option<SqlTable> {
+        let map = table.sql()?;
+        let what = match sqlmaps::check_now(map) {
+            Ok(()) => None,
+            Err(wrong @ SqlError::Wrong(_)) => {
+                self.mistakes.push(format!("{}:{}:1: {wrong}", map.file, map.query.line));
+                None
+            }
+            Err(away @ SqlError::Away(_)) => Some(away.to_string()),
+        };
+        let warning = what.map(|what| Warning { file: Arc::clone(&map.file), line: map.query.line, what });
+        self.tables.warnings.extend(warning);
+        Some(SqlTable::new(Arc::clone(map)))
     }
 
     fn relay(&mut self, map: &MapFile) {
@@ -114,9 +139,32 @@ impl Loading {
         let table = Arc::new(table);
         if table.values().any(|(value, _)| action::of(table.kind(), &value).is_some()) {
             let table = Arc::clone(&table);
-            self.tables.access.push(AccessMap { table, of: Some(Part::Recipient), mode: Mode::Enforce });
+            self.tables.access.push(AccessMap {
+                table,
+                database: None,
+                of: Some(Part::Recipient),
+                mode: Mode::Enforce,
+            });
         }
         self.tables.routes.add(table);
+    }
+
+    fn mmdb(&mut self, path: &Path) {
+        if self.stalled {
+            return;
+        }
+        let name = path.display().to_string();
+        let read = read_file(path).map_err(|error| Unread::File(path.to_owned(), error));
+        let parsed = |octets| Mmdb::parse(&name, octets).map_err(|mistake| Unread::Mistakes(told(&[mistake])));
+        match read.and_then(parsed) {
+            Ok(file) => self.tables.origins.add(file),
+            Err(unread) => self.unread(unread),
+        }
+    }
+
+    fn unread(&mut self, unread: Unread) {
+        self.stalled = matches!(&unread, Unread::File(_, error) if keep::is_stalled(error));
+        self.mistakes.extend(unread.told());
     }
 
     fn table(&mut self, map: &MapFile) -> Option<Table> {
@@ -129,8 +177,7 @@ impl Loading {
                 Some(table.with_detail_delimiter(self.detail_delimiter))
             }
             Err(unread) => {
-                self.stalled = matches!(&unread, Unread::File(_, error) if keep::is_stalled(error));
-                self.mistakes.extend(unread.told());
+                self.unread(unread);
                 None
             }
         }

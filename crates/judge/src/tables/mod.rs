@@ -2,21 +2,26 @@
 //! stand is `load`'s matter; what is found here only takes away.
 
 mod action;
+mod databases;
 mod load;
+mod origins;
 mod routes;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use guard::ConfigLine;
 use guard::rule::{Action, Condition, Effect, Entry, MapId, Mode, Part, Rule, Rules};
+use guard::{ConfigLine, Origin};
 use maps::{Kind, Subject, Table, Warning};
 use smtp::{ForwardPath, Mailbox, ReversePath};
+use sqlmaps::SqlTable;
 
+pub use databases::Answers;
 pub use load::{compiled, not_here, read};
 pub use routes::Hop;
 
+use self::databases::Said;
 use config::{MapEntries, Settings};
 
 /// All maps of one configuration.
@@ -28,12 +33,15 @@ pub struct Tables {
     pub warnings: Vec<Warning>,
     access: Vec<AccessMap>,
     routes: routes::Routes,
+    origins: origins::Origins,
 }
 
 /// One `[[access]]`.
 #[derive(Debug)]
 struct AccessMap {
     table: Arc<Table>,
+    /// Who is asked instead of the table.
+    database: Option<SqlTable>,
     /// `None`: the entries say it themselves, so every part is asked about.
     of: Option<Part>,
     mode: Mode,
@@ -78,30 +86,58 @@ impl Tables {
         self.routes.hop(&mailbox.to_string())
     }
 
-    /// The entries that match, in the order of the parts and, within one, of the configuration.
+    /// Where an address is, as the files of `guard.mmdb` have it.
+    pub fn origin(&self, address: IpAddr) -> Origin {
+        self.origins.of(address)
+    }
+
+    /// The entries of files that match, see [`entries_with`](Self::entries_with).
     pub fn entries(&self, subjects: &Subjects<'_>) -> Vec<Entry> {
-        let sender = subjects.reverse_path.map(|path| match path {
+        self.entries_with(subjects, &Answers::default())
+    }
+
+    /// The entries that match, in the order of the parts and, within one, of the configuration. Where a database that counts gave
+    /// no answer, the list of its part ends: it might have said so, and what stands behind it is not held against anybody (law 2).
+    pub fn entries_with(&self, subjects: &Subjects<'_>, answers: &Answers) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        subjects.each(|part, subject| {
+            for (number, map) in self.access.iter().enumerate().filter(|(_, map)| map.is_of(part)) {
+                let found = match &map.database {
+                    None => map.find(subject),
+                    Some(_) => match answers.of(part, number) {
+                        Said::Value(value) => map.meant(&value),
+                        Said::Nothing => None,
+                        Said::Unknown if map.mode == Mode::Enforce => break,
+                        Said::Unknown => None,
+                    },
+                };
+                entries.extend(found.map(|(action, line)| Entry { part, map: MapId(number), action, line }));
+            }
+        });
+        entries
+    }
+}
+
+impl Subjects<'_> {
+    /// Each that is known, by its part.
+    fn each(&self, mut tell: impl FnMut(Part, Subject<'_>)) {
+        let sender = self.reverse_path.map(|path| match path {
             ReversePath::Null => Cow::Borrowed(""),
             ReversePath::Mailbox(mailbox) => Cow::Owned(mailbox.to_string()),
         });
-        let recipient = subjects.forward_path.map(|path| match path {
+        let recipient = self.forward_path.map(|path| match path {
             ForwardPath::Postmaster => Cow::Borrowed("postmaster"),
             ForwardPath::Mailbox(mailbox) => Cow::Owned(mailbox.to_string()),
         });
         let asked = [
-            (Part::Client, subjects.client.map(|addr| Subject::Client { addr, name: subjects.name })),
-            (Part::Helo, subjects.helo.map(Subject::Helo)),
+            (Part::Client, self.client.map(|addr| Subject::Client { addr, name: self.name })),
+            (Part::Helo, self.helo.map(Subject::Helo)),
             (Part::Sender, sender.as_deref().map(Subject::Sender)),
             (Part::Recipient, recipient.as_deref().map(Subject::Recipient)),
         ];
-        let mut entries = Vec::new();
-        for (part, subject) in asked.into_iter().filter_map(|(part, subject)| Some((part, subject?))) {
-            for (number, map) in self.access.iter().enumerate().filter(|(_, map)| map.is_of(part)) {
-                let found = map.find(subject).map(|(action, line)| Entry { part, map: MapId(number), action, line });
-                entries.extend(found);
-            }
+        for (part, subject) in asked {
+            subject.into_iter().for_each(|subject| tell(part, subject));
         }
-        entries
     }
 }
 
@@ -114,6 +150,12 @@ impl AccessMap {
         let found = self.table.smtpd(subject)?;
         let action = action::of(self.table.kind(), &found.value)?;
         Some((action, ConfigLine::new(self.table.file(), found.line)))
+    }
+
+    /// What a database's value says; the line is that of the question.
+    fn meant(&self, value: &str) -> Option<(Action, ConfigLine)> {
+        let line = self.table.sql().map_or(0, |map| map.query.line);
+        Some((action::of(self.table.kind(), value)?, ConfigLine::new(self.table.file(), line)))
     }
 }
 

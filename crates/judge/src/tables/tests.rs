@@ -180,3 +180,63 @@ fn details_of_addresses_begin_where_the_configuration_says() {
         assert_eq!(refused(delimiter, sender), expected, "{sender} {delimiter:?}");
     }
 }
+
+#[test]
+fn files_that_say_where_clients_are_are_read_whole_or_not_at_all() {
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../maps/tests/data");
+    let by_country = "[[guard.rule]]\nname = 'there'\nwhen = ['country XA']\nweight = 1\n";
+    let dir = tempfile::tempdir().unwrap();
+    let whole = fs::read(format!("{data}/documentation.mmdb")).unwrap();
+    fs::write(dir.path().join("cut.mmdb"), &whole[..whole.len() / 2]).unwrap();
+    let loaded = |mmdb: &str| {
+        let text = format!("[guard]\nmmdb = [{mmdb}]\n{by_country}");
+        Tables::load(&settings(dir.path(), &text)).map_err(|mistakes| mistakes.join("\n"))
+    };
+    let both = format!("'{data}/systems.mmdb', '{data}/documentation.mmdb'");
+    let origin = loaded(&both).unwrap().origin("192.0.2.7".parse().unwrap());
+    assert_eq!((origin.country.unwrap().to_string().as_str(), origin.asn), ("XA", Some(64_510)));
+    let why = loaded("'cut.mmdb', 'nowhere.mmdb'").unwrap_err();
+    assert!(
+        why.contains("cut.mmdb:1:1: this is no whole MaxMind DB file: ") && why.contains("nowhere.mmdb: "),
+        "{why}"
+    );
+    let why = loaded(&format!("'{data}/systems.mmdb'")).unwrap_err();
+    let expected = "t.toml:5: rule \"there\" goes by countries, and no file of guard.mmdb has any; name one that has";
+    assert_eq!(why, expected);
+}
+
+/// A database is asked as its neighbours are; while it gives no answer, the list of its stage ends with it.
+#[tokio::test]
+async fn a_database_is_asked_in_its_place_and_unknown_where_it_is_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = dir.path().join("access.sqlite");
+    let rows = "CREATE TABLE access (key TEXT, verdict TEXT);
+        INSERT INTO access VALUES ('192.0.2', 'REJECT not from there'), ('198.51.100.7', 'OK')";
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&database).create_if_missing(true);
+    let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options).await.unwrap();
+    sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+    let write = |query: &str| {
+        let text = format!("dbpath = {}\nquery = {query}\n", database.display());
+        fs::write(dir.path().join("sql.cf"), text).unwrap();
+    };
+    fs::write(dir.path().join("later"), "198.51.100 REJECT\n203.0.113 REJECT\n").unwrap();
+    let text = "[[access]]\nmap = 'sqlite:sql.cf'\nat = 'client'\n[[access]]\nmap = 'access:later'\nat = 'client'\n";
+    write("SELECT verdict FROM access WHERE key = '%s'");
+    let tables = Tables::load(&settings(dir.path(), text)).unwrap();
+    assert!(tables.ask_databases() && tables.warnings.is_empty(), "{:?}", tables.warnings);
+    let until = || tokio::time::Instant::now() + std::time::Duration::from_secs(5);
+    let hits = async |address: &str| {
+        let subjects = client(address);
+        let answers = tables.answers(&subjects, until()).await;
+        tables.entries_with(&subjects, &answers).iter().map(|hit| (hit.map.0, hit.line.line)).collect::<Vec<_>>()
+    };
+    assert_eq!(hits("192.0.2.9").await, [(0, 2)]);
+    // The later one stands behind an OK, and the guard stops there.
+    assert_eq!(hits("198.51.100.7").await, [(0, 2), (1, 1)]);
+    assert_eq!(hits("203.0.113.1").await, [(1, 2)]);
+    assert_eq!(tables.entries(&client("203.0.113.1")), [], "it might have said OK");
+    write("SELECT verdict FROM nowhere");
+    let why = Tables::load(&settings(dir.path(), text)).unwrap_err().join("\n");
+    assert!(why.contains("sql.cf:2:1: ") && why.contains("no such table: nowhere"), "{why}");
+}

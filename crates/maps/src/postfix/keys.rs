@@ -1,11 +1,11 @@
 //! Which keys Postfix's smtpd tries for a client, a name, or an address: access(5), in that order. Domains below one that
 //! stands in a table are meant, too: `smtpd_access_maps` is in `parent_domain_matches_subdomains`, as by default.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 
 use crate::found::Found;
-use crate::key::address_prefixes;
-use crate::store::Store;
+use crate::key::{address_prefixes, fold};
 use crate::subject::Subject;
 
 /// The key for the null reverse-path: the default of `smtpd_null_access_lookup_key`.
@@ -29,33 +29,47 @@ pub(crate) fn whole<'a>(get: impl Fn(&str) -> Option<Found<'a>>, subject: Subjec
     }
 }
 
+/// The keys of a subject, each once, in the order in which they are tried, folded.
+pub(crate) fn of(subject: Subject<'_>, detail_delimiter: Option<char>) -> Vec<String> {
+    let keys = RefCell::new(Vec::new());
+    let note = |key: &str| {
+        let key = fold(key).into_owned();
+        let mut keys = keys.borrow_mut();
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+        None
+    };
+    Indexed { look_up: note, detail_delimiter }.check(subject);
+    keys.into_inner()
+}
+
 /// A table of fixed keys, and what sets a detail apart from its user.
-#[derive(Clone, Copy)]
-pub(crate) struct Indexed<'a> {
-    pub(crate) store: &'a Store,
+pub(crate) struct Indexed<F> {
+    pub(crate) look_up: F,
     /// `None`: nothing does.
     pub(crate) detail_delimiter: Option<char>,
 }
 
-impl<'a> Indexed<'a> {
+impl<'a, F: Fn(&str) -> Option<Found<'a>>> Indexed<F> {
     /// It is asked for the parts, too.
-    pub(crate) fn check(self, subject: Subject<'_>) -> Option<Found<'a>> {
+    pub(crate) fn check(&self, subject: Subject<'_>) -> Option<Found<'a>> {
         match subject {
             Subject::Client { addr, name } => {
                 self.domain(name.unwrap_or(UNKNOWN)).or_else(|| self.address(&addr.to_canonical().to_string()))
             }
             Subject::Helo(name) => self.domain(name),
-            Subject::Sender("") => self.store.look_up(NULL_SENDER),
+            Subject::Sender("") => (self.look_up)(NULL_SENDER),
             Subject::Sender(path) | Subject::Recipient(path) | Subject::LocalRecipient(path) => self.mailbox(path),
         }
     }
 
     /// A name, and the domains above it, the last label too. A name that is an address has none above it.
-    fn domain(self, name: &str) -> Option<Found<'a>> {
+    fn domain(&self, name: &str) -> Option<Found<'a>> {
         let has_parents = name.parse::<IpAddr>().is_err();
         let mut rest = name;
         while !rest.is_empty() {
-            if let Some(found) = self.store.look_up(rest) {
+            if let Some(found) = (self.look_up)(rest) {
                 return Some(found);
             }
             // A dot at the beginning parts nothing.
@@ -65,28 +79,28 @@ impl<'a> Indexed<'a> {
         None
     }
 
-    fn address(self, text: &str) -> Option<Found<'a>> {
-        address_prefixes(text).find_map(|key| self.store.look_up(key))
+    fn address(&self, text: &str) -> Option<Found<'a>> {
+        address_prefixes(text).find_map(|key| (self.look_up)(key))
     }
 
     /// `user+detail@domain`, `user@domain`, the domain and those above it, `user+detail@`, `user@`.
-    fn mailbox(self, path: &str) -> Option<Found<'a>> {
+    fn mailbox(&self, path: &str) -> Option<Found<'a>> {
         let (local, domain) = path.rsplit_once('@').unwrap_or((path, ""));
         let bare = self.without_detail(local);
-        if let Some(found) = self.store.look_up(path) {
+        if let Some(found) = (self.look_up)(path) {
             return Some(found);
         }
         let bare_path = bare.filter(|_| path.len() > local.len()).map(|bare| format!("{bare}@{domain}"));
-        if let Some(found) = bare_path.and_then(|path| self.store.look_up(&path)) {
+        if let Some(found) = bare_path.and_then(|path| (self.look_up)(&path)) {
             return Some(found);
         }
         self.domain(domain)
-            .or_else(|| self.store.look_up(&format!("{local}@")))
-            .or_else(|| bare.and_then(|bare| self.store.look_up(&format!("{bare}@"))))
+            .or_else(|| (self.look_up)(&format!("{local}@")))
+            .or_else(|| bare.and_then(|bare| (self.look_up)(&format!("{bare}@"))))
     }
 
     /// The user without the detail, if there is one.
-    fn without_detail(self, local: &str) -> Option<&str> {
+    fn without_detail<'l>(&self, local: &'l str) -> Option<&'l str> {
         if NEVER_EXTENDED.iter().any(|name| local.eq_ignore_ascii_case(name)) {
             return None;
         }
@@ -173,6 +187,17 @@ mod tests {
         let hyphen = Table::parse(Kind::Access, "t", "u@ x\nowner@ y").unwrap().with_detail_delimiter(Some('-'));
         assert_eq!(said(&hyphen, Subject::Recipient("u-x@a.org")).as_deref(), Some("x"));
         assert_eq!(said(&hyphen, Subject::Recipient("owner-x@a.org")), None);
+    }
+
+    #[test]
+    fn a_database_is_asked_for_the_same_keys() {
+        let of = |subject| super::of(subject, Some('+'));
+        let addr = client("192.0.2.7", Some("MX.Example.com"));
+        let expected = ["mx.example.com", "example.com", "com", "192.0.2.7", "192.0.2", "192.0", "192"];
+        assert_eq!(of(addr), expected);
+        let expected = ["u+x@d.example", "u@d.example", "d.example", "example", "u+x@", "u@"];
+        assert_eq!(of(Subject::Recipient("U+x@D.example")), expected);
+        assert_eq!(of(Subject::Sender("")), ["<>"]);
     }
 
     #[test]

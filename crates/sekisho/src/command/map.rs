@@ -4,13 +4,14 @@
 use std::io::{self, BufWriter};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use guard::never_granted::{Loopback, NeverGranted};
 use guard::policy::Entry;
 use guard::{ConfigLine, RelayPolicy, RelayPolicySpec};
 use maps::Found;
-use maps::{Kind, RelayWhat, Spec, Subject, Table, Tag};
+use maps::{Kind, RelayWhat, Spec, SqlMap, Subject, Table, Tag};
 use serde::Serialize;
 
 use super::client::settings;
@@ -45,7 +46,7 @@ pub enum Map {
 #[derive(Debug, Clone, Args)]
 pub struct MapFile {
     /// TYPE:FILE, as access:/etc/postfix/access; types: access, cidr, pcre, regexp, hash, btree, sendmail-access, deny,
-    /// ip-allow, name-allow, relay-allow, hosts-allow, local-host-names, relay-domains, mailertable
+    /// ip-allow, name-allow, relay-allow, hosts-allow, local-host-names, relay-domains, mailertable, mmdb (keys are addresses), sqlite, pgsql
     #[arg(value_name = "TYPE:FILE")]
     pub map: Spec,
 }
@@ -102,11 +103,12 @@ fn check(map: &Spec, global: &Global) -> Result<(), Fault> {
     let mut checked = Checked { ok: false, entries: 0, warnings: Vec::new(), mistakes: Vec::new() };
     match read(map)? {
         Ok(table) => {
+            checked.mistakes.extend(table.sql().and_then(wrong_of));
             checked.entries = table.len();
             checked.warnings = table.warnings().iter().map(ToString::to_string).collect();
             // The other kinds may be about anything: only `[[access]]` says what they are for.
             if map.kind == Kind::Access {
-                checked.mistakes = tables::not_here(&table);
+                checked.mistakes.extend(tables::not_here(&table));
             }
             checked.mistakes.extend(dangers(&table));
         }
@@ -119,6 +121,11 @@ fn check(map: &Spec, global: &Global) -> Result<(), Fault> {
         })?;
     }
     if checked.ok { Ok(()) } else { Err(mistaken(&checked.mistakes)) }
+}
+
+/// Why a database cannot be asked.
+fn wrong_of(map: &Arc<SqlMap>) -> Option<String> {
+    sqlmaps::check_now(map).err().map(|error| format!("{}:{}:1: {error}", map.file, map.query.line))
 }
 
 /// Entries that would let strangers relay, as the start of a server would say it.
@@ -228,7 +235,11 @@ impl<W: io::Write> Asking<'_, W> {
     }
 
     fn one(&mut self, key: &str) -> io::Result<()> {
-        let found = if self.query.smtpd { as_server(self.table, key, self.query.at) } else { self.table.get(key) };
+        let found = match self.table.sql() {
+            Some(map) => self.asked(map, key)?,
+            None if self.query.smtpd => as_server(self.table, key, self.query.at),
+            None => self.table.get(key),
+        };
         let Some(found) = found else { return Ok(()) };
         self.found += 1;
         if !self.json {
@@ -237,6 +248,19 @@ impl<W: io::Write> Asking<'_, W> {
         self.out.write_all(if self.found == 1 { b"[\n" } else { b",\n" })?;
         serde_json::to_writer(&mut self.out, &Answer { key, value: &found.value, line: found.line })?;
         Ok(())
+    }
+
+    /// What a database says; that it says nothing is an error.
+    fn asked(&self, map: &Arc<SqlMap>, key: &str) -> io::Result<Option<Found<'static>>> {
+        let keys = if self.query.smtpd {
+            let at = self.query.at.unwrap_or_else(|| guessed(self.table.kind(), key));
+            self.table.keys_of(subject(key, at))
+        } else {
+            vec![key.to_lowercase()]
+        };
+        let found = sqlmaps::with_table(map, async |table| table.first(&keys).await).and_then(|found| found);
+        let found = found.map_err(|error| io::Error::other(format!("{}:{}: {error}", map.file, map.query.line)))?;
+        Ok(found.map(|value| Found { value: value.to_string().into(), line: map.query.line }))
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -249,7 +273,7 @@ impl<W: io::Write> Asking<'_, W> {
 
 /// The look-ups of the server whose file it is.
 fn as_server<'t>(table: &'t Table, key: &str, at: Option<At>) -> Option<Found<'t>> {
-    if matches!(table.kind(), Kind::IpAllow | Kind::NameAllow | Kind::RelayAllow | Kind::HostsAllow) {
+    if matches!(table.kind(), Kind::IpAllow | Kind::NameAllow | Kind::RelayAllow | Kind::HostsAllow | Kind::Mmdb) {
         return table.get(key);
     }
     if let Some((tag, rest)) = tagged(table.kind(), key) {

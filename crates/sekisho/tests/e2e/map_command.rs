@@ -185,6 +185,47 @@ fn mistakes_are_told_with_their_places_and_keep_the_old_file() {
 }
 
 #[test]
+fn where_an_address_is_is_asked_of_a_maxmind_db_file() {
+    let here = Folder::new(&[("broken.mmdb", "192.0.2.0/24 XA\n")]);
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../maps/tests/data/documentation.mmdb");
+    fs::copy(data, here.path("places.mmdb")).unwrap();
+    let (code, said) = here.queried(&["192.0.2.7", "2001:db8::1", "198.51.100.1", "198.18.0.1"], "mmdb:places.mmdb");
+    let expected = "192.0.2.7\tcountry=XA asn=64500\n2001:db8::1\tcountry=XC asn=4200000000\n198.51.100.1\tasn=64501\n";
+    assert_eq!((code, said.as_str()), (Some(0), expected));
+    assert_eq!(here.queried(&["--smtpd", "198.18.0.1"], "mmdb:places.mmdb"), (Some(1), String::new()));
+    let broken = here.map(&["check"], "mmdb:broken.mmdb", "");
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(text(&broken.stderr).contains("broken.mmdb:1:1: this is no whole MaxMind DB file"), "{broken:?}");
+}
+
+#[test]
+fn a_database_is_asked_and_what_it_does_not_know_is_told() {
+    let here = Folder::new(&[]);
+    let made = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('CREATE TABLE a (k, v)'); \
+        db.execute(\"INSERT INTO a VALUES ('bad.example', 'REJECT go away')\"); db.commit()";
+    let database = here.path("a.sqlite");
+    assert!(Command::new("python3").args(["-c", made]).arg(&database).status().unwrap().success());
+    let asks = |query: &str| here.write("a.cf", &format!("dbpath = {}\nquery = {query}\n", database.display()));
+    asks("SELECT v FROM a WHERE k = '%s'");
+    let expected = (Some(0), "Bad.example\tREJECT go away\n".to_owned());
+    assert_eq!(here.queried(&["Bad.example", "x' OR '1'='1"], "sqlite:a.cf"), expected);
+    let expected = (Some(0), "u@mail.bad.example\tREJECT go away\n".to_owned());
+    assert_eq!(here.queried(&["--smtpd", "u@mail.bad.example"], "sqlite:a.cf"), expected);
+    assert_eq!(here.map(&["check"], "sqlite:a.cf", "").status.code(), Some(0));
+    for (query, why) in [
+        ("SELECT v FROM a WHERE k LIKE '%%%s'", "a.cf:2:41: what is looked up as a part of a text"),
+        ("SELECT v FROM b WHERE k = '%s'", "a.cf:2:1: "),
+    ] {
+        asks(query);
+        let checked = here.map(&["check"], "sqlite:a.cf", "");
+        assert_eq!(checked.status.code(), Some(1), "{checked:?}");
+        assert!(text(&checked.stderr).contains(why), "{checked:?}");
+    }
+    let refused = here.map(&["query", "x"], "mysql:a.cf", "");
+    assert!(text(&refused.stderr).contains("sekisho map build"), "{refused:?}");
+}
+
+#[test]
 fn many_keys_are_asked_at_once() {
     let many = 50_000;
     let source = (0..many).fold(String::new(), |text, n| text + &format!("key{n}.example REJECT {n}\n"));

@@ -178,7 +178,9 @@ fn pipelined_requests_are_answered_in_order() {
     let mut octets = String::new();
     for n in 0..500 {
         let to = if n % 3 == 0 { BOB.to_owned() } else { format!("nobody{n}@example.test") };
-        octets += &request("RCPT", &[("client_address", CLIENT), ("sender", ""), ("recipient", &to)]);
+        // Of many clients: one that tries so many names is banned.
+        let client = format!("192.0.2.{}", 1 + n % 250);
+        octets += &request("RCPT", &[("client_address", &client), ("sender", ""), ("recipient", &to)]);
     }
     let half = octets.len() - 20;
     policy.send(&octets[..half]);

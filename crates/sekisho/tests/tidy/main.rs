@@ -33,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mta", &["smtp"]),
     ("listen", &["keep", "smtp", "guard"]),
     ("config", &["keep", "smtp", "guard", "maps"]),
+    ("sqlmaps", &["maps"]),
     ("reputation", &["keep", "smtp", "dns", "guard", "config"]),
     (
         "judge",
@@ -50,6 +51,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "maps",
             "config",
             "reputation",
+            "sqlmaps",
         ],
     ),
     ("witness", &["keep", "guard", "state", "bdb", "config", "judge"]),
@@ -95,6 +97,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "mta",
             "listen",
             "config",
+            "sqlmaps",
             "judge",
             "witness",
             "serve",

@@ -2,12 +2,12 @@
 
 use crate::nearest::nearest;
 use crate::value::{self, Unreadable, unreadable};
-use guard::SpfResult;
 use guard::suspicion::{Condition, WEIGHT_MAX};
+use guard::{Country, SpfResult};
 use std::sync::Arc;
 
 /// Every word, with how it is written.
-const WORDS: [(&str, &str); 16] = [
+const WORDS: [(&str, &str); 18] = [
     ("always", "always"),
     ("listed", "listed, or listed ZONE …"),
     ("no-name", "no-name"),
@@ -22,6 +22,8 @@ const WORDS: [(&str, &str); 16] = [
     ("spf", "spf RESULT …, as in \"spf fail softfail\""),
     ("null-sender", "null-sender"),
     ("sender-domain-dead", "sender-domain-dead"),
+    ("country", "country CODE …, as in \"country DE FR\""),
+    ("asn", "asn NUMBER …, as in \"asn 64500\""),
     ("load", "load PERCENT"),
     ("score", "score POINTS"),
 ];
@@ -62,6 +64,8 @@ fn with_arguments(word: &str, arguments: &[&str]) -> Result<Option<Condition>, U
     Ok(Some(match word {
         "listed" => Condition::Listed(arguments.iter().map(zone_name).collect::<Result<_, _>>()?),
         "spf" => Condition::Spf(results(arguments)?),
+        "country" => Condition::Country(each(word, arguments, country)?),
+        "asn" => Condition::Asn(each(word, arguments, system)?),
         "load" => Condition::Load(u8::try_from(number(word, arguments, 100)?).unwrap_or(100)),
         "score" => Condition::Score(number(word, arguments, WEIGHT_MAX)?),
         _ => return Ok(None),
@@ -84,6 +88,42 @@ fn results(arguments: &[&str]) -> Result<Vec<SpfResult>, Unreadable> {
         return unreadable("`spf` names no result".to_owned(), "as in \"spf fail softfail\"");
     }
     arguments.iter().map(read).collect()
+}
+
+/// At least one.
+fn each<T>(word: &str, arguments: &[&str], read: impl Fn(&str) -> Result<T, Unreadable>) -> Result<Vec<T>, Unreadable> {
+    if arguments.is_empty() {
+        let form = WORDS.iter().find(|(known, _)| *known == word).map_or("", |(_, form)| *form);
+        return unreadable(format!("`{word}` names none"), form);
+    }
+    arguments.iter().map(|text| read(text)).collect()
+}
+
+fn country(text: &str) -> Result<Country, Unreadable> {
+    match (text, Country::parse(text)) {
+        // What files have is the code of the standard.
+        ("UK", _) => unreadable("\"UK\" is no code of ISO 3166-1".to_owned(), "\"GB\""),
+        (_, Some(country)) => Ok(country),
+        (_, None) => unreadable(
+            format!("\"{text}\" is no code of a country"),
+            "two capital letters (ISO 3166-1), as in \"country DE FR\"",
+        ),
+    }
+}
+
+fn system(text: &str) -> Result<u32, Unreadable> {
+    match text.parse() {
+        Ok(number) if number > 0 && !text.starts_with('+') => Ok(number),
+        _ => unreadable(
+            format!("\"{text}\" is no number of an autonomous system"),
+            "1 to 4294967295, as in \"asn 64500\"",
+        ),
+    }
+}
+
+/// Whether a condition goes by where the client is.
+pub(super) fn is_of_origin(text: &str) -> bool {
+    matches!(read(text), Ok(Some(Condition::Country(_) | Condition::Asn(_))))
 }
 
 fn number(word: &str, arguments: &[&str], most: i32) -> Result<i32, Unreadable> {
@@ -137,14 +177,23 @@ mod tests {
         assert_eq!(read("listed Zen.example"), Ok(Some(Condition::Listed(vec!["zen.example".into()]))));
         assert_eq!(read("spf fail"), Ok(Some(Condition::Spf(vec![SpfResult::Fail]))));
         assert_eq!(read("score 7"), Ok(Some(Condition::Score(7))));
+        let countries = ["XA", "XB"].into_iter().filter_map(Country::parse).collect();
+        assert_eq!(read("country XA XB"), Ok(Some(Condition::Country(countries))));
+        assert_eq!(read("asn 64500 4294967295"), Ok(Some(Condition::Asn(vec![64_500, u32::MAX]))));
         assert_eq!(read("load 85"), Ok(Some(Condition::Load(85))));
         for wrong in ["", "noname", "no-name x", "spf", "spf bad", "score", "score 0", "score 2000", "load 101"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        for wrong in
+            ["country", "country de", "country DEU", "country UK", "asn", "asn 0", "asn AS64500", "asn 4294967296"]
+        {
             assert!(read(wrong).is_err(), "{wrong}");
         }
         for (word, _) in WORDS {
             let written = match word {
                 "spf" => "spf pass".to_owned(),
-                "load" | "score" => format!("{word} 1"),
+                "country" => "country XA".to_owned(),
+                "asn" | "load" | "score" => format!("{word} 1"),
                 word => word.to_owned(),
             };
             let condition = super::read(&written).unwrap_or_else(|why| panic!("{}", why.message));

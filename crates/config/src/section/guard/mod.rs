@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// Entries of `guard.exempt` and of its file, each.
 const EXEMPT_MAX: usize = 100_000;
+/// Files of `guard.mmdb`: each is held in memory.
+const MMDB_MAX: usize = 16;
 
 /// `[guard]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +57,10 @@ pub struct WrittenGuard {
     pub exempt: Vec<String>,
     /// File of more such clients, one a line; `sekisho guard exempt` writes it. It need not be there. Default `"exempt"`.
     pub exempt_file: String,
+    /// MaxMind DB files, by which conditions `country` and `asn` go: `country.iso_code` (else `registered_country.iso_code`) and
+    /// `autonomous_system_number` of the client's address. Of several files the first that knows counts. Sekisho brings none. At most
+    /// 16. Default `[]`.
+    pub mmdb: Vec<String>,
     /// Rules of your own. Those without `score` are asked before the default rules (one with `action = "ok"` ends all), those with `score` after
     /// the default rules have added their weights.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -75,6 +81,7 @@ impl Default for WrittenGuard {
             off: Vec::new(),
             exempt: Vec::new(),
             exempt_file: "exempt".to_owned(),
+            mmdb: Vec::new(),
             rule: Vec::new(),
         }
     }
@@ -91,6 +98,8 @@ pub struct Guard {
     pub exempt: Exempt,
     /// The file of more such clients.
     pub exempt_file: PathBuf,
+    /// MaxMind DB files, in the order in which they are asked.
+    pub mmdb: Vec<PathBuf>,
 }
 
 /// Reads a client against whom nothing is held.
@@ -147,8 +156,33 @@ impl WrittenGuard {
         }
         let own = rule::meant(&self.rule, reading);
         let rules = in_order(self.default_rules(reading), own);
+        let mmdb = self.mmdb_files(reading);
         let greylist_delay = Duration::from_secs(self.greylist_delay_secs.into());
-        Guard { rules, greylist_delay, exempt, exempt_file: reading.below(&self.exempt_file) }
+        Guard { rules, greylist_delay, exempt, exempt_file: reading.below(&self.exempt_file), mmdb }
+    }
+
+    /// The files that say where clients are. Without one, what goes by that never holds.
+    fn mmdb_files(&self, reading: &mut Reading<'_>) -> Vec<PathBuf> {
+        if self.mmdb.len() > MMDB_MAX {
+            reading.wrong("guard.mmdb", format!("`guard.mmdb` has more than {MMDB_MAX} files"), "join them");
+        }
+        if self.mmdb.is_empty() {
+            for (index, rule) in self.rule.iter().enumerate() {
+                for (key, conditions) in [("when", &rule.when), ("not", &rule.not)] {
+                    for (at, text) in conditions.iter().enumerate().filter(|(_, text)| condition::is_of_origin(text)) {
+                        let message = format!("\"{text}\": no file says where clients are, so the rule never holds");
+                        let hint =
+                            "name a MaxMind DB file, as in guard.mmdb = [\"/var/lib/GeoIP/GeoLite2-Country.mmdb\"]";
+                        reading.wrong(&format!("guard.rule[{index}].{key}[{at}]"), message, hint);
+                    }
+                }
+            }
+        }
+        let files = reading.each("guard.mmdb", &self.mmdb, |text| match text {
+            "" => unreadable("no file is named".to_owned(), "as in \"/var/lib/GeoIP/GeoLite2-ASN.mmdb\""),
+            file => Ok(file.to_owned()),
+        });
+        files.iter().map(|file| reading.below(file)).collect()
     }
 
     /// Rules of one's own name lists that are there.

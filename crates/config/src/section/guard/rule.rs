@@ -29,7 +29,7 @@ pub struct WrittenRule {
     pub name: String,
     /// Conditions, all of which must hold: `always`, `listed ZONE …`, `no-name`, `name-unconfirmed`, `dynamic-name`, `helo-invalid`,
     /// `helo-ours`, `helo-mismatch`, `early-talker`, `pipelining`, `plain-text`, `spf RESULT …`, `null-sender`, `sender-domain-dead`,
-    /// `load PERCENT`, `score POINTS`. What cannot be found out does not hold. Required.
+    /// `country CODE …` and `asn NUMBER …` (by `guard.mmdb`), `load PERCENT`, `score POINTS`. What cannot be found out does not hold. Required.
     pub when: Vec<String>,
     /// Conditions of which none may hold or be unknown. Default `[]`.
     #[serde(default)]
