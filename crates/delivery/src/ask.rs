@@ -59,13 +59,12 @@ impl Asker {
         };
         let Some(transaction) = question(forward_path).filter(|_| !self.rests(server)) else { return HopSays::Nothing };
         let Ok(_place) = self.places.try_acquire() else { return HopSays::Nothing };
-        match tokio::time::timeout(WAIT, answer(&shared, server, &transaction)).await {
-            Ok(Some(fate)) => says(&fate),
-            Ok(None) | Err(_) => {
-                self.set_resting(server);
-                HopSays::Nothing
-            }
+        let answered = tokio::time::timeout(WAIT, answer(&shared, server, &transaction)).await;
+        if let Ok(Some(fate)) = answered {
+            return says(&fate);
         }
+        self.set_resting(server);
+        HopSays::Nothing
     }
 
     fn rests(&self, server: &str) -> bool {

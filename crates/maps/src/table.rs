@@ -184,9 +184,8 @@ impl Table {
             Form::Cidr(cidr) => keys::whole(|key| cidr.get(key), subject),
             Form::Rules(rules) => keys::whole(|key| rules.get(key), subject),
             // It says who may relay, and that goes through the relay policy only.
-            Form::Hosts(_) => None,
-            // It says what is to be done with nobody.
-            Form::Mmdb(_) | Form::Sql(_) => None,
+            // The others say what is to be done with nobody, or are asked elsewhere.
+            Form::Hosts(_) | Form::Mmdb(_) | Form::Sql(_) => None,
         }
     }
 

@@ -20,7 +20,7 @@ const CONNECTIONS_MAX: u32 = 4;
 pub(super) const WAIT: Duration = Duration::from_secs(3);
 /// How long a connection is kept for the next question, and how long at all: a file of SQLite may have been replaced by another.
 const IDLE: Duration = Duration::from_secs(30);
-const LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_mins(1);
 /// Types of PostgreSQL that are text.
 const TEXTS: [&str; 6] = ["TEXT", "VARCHAR", "CHAR", "BPCHAR", "NAME", "CITEXT"];
 

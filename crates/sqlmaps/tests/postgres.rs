@@ -1,4 +1,5 @@
 //! A map in PostgreSQL: the real server, on a socket in a folder of its own.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;

@@ -1,4 +1,5 @@
 //! A map in a file of SQLite.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -106,9 +106,8 @@ impl Tables {
                     None => map.find(subject),
                     Some(_) => match answers.of(part, number) {
                         Said::Value(value) => map.meant(&value),
-                        Said::Nothing => None,
                         Said::Unknown if map.mode == Mode::Enforce => break,
-                        Said::Unknown => None,
+                        Said::Nothing | Said::Unknown => None,
                     },
                 };
                 entries.extend(found.map(|(action, line)| Entry { part, map: MapId(number), action, line }));
@@ -136,7 +135,9 @@ impl Subjects<'_> {
             (Part::Recipient, recipient.as_deref().map(Subject::Recipient)),
         ];
         for (part, subject) in asked {
-            subject.into_iter().for_each(|subject| tell(part, subject));
+            if let Some(subject) = subject {
+                tell(part, subject);
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The question to a database. `%s`, `%u` and `%d` become parameters that are bound, whoever wrote what is looked up; where that
 //! cannot be, the file is not taken.
 
+use std::fmt::Write as _;
+
 use crate::mistake::Wrong;
 
 /// What a parameter is.
@@ -159,7 +161,7 @@ impl Lexer<'_> {
             Dialect::Sqlite => '?',
             Dialect::Postgres => '$',
         };
-        self.query.text.push_str(&format!("{sign}{}", self.query.parameters.len()));
+        let _ = write!(self.query.text, "{sign}{}", self.query.parameters.len());
     }
 
     /// A parameter without quotes is a value all the same; it is no part of a name.
@@ -205,7 +207,9 @@ impl Lexer<'_> {
         }
         self.at += 1;
         match parameter {
-            None => self.query.text.push_str(&format!("'{text}'")),
+            None => {
+                let _ = write!(self.query.text, "'{text}'");
+            }
             Some((found, _)) if pieces == 1 => self.placeholder(found),
             Some((_, place)) => {
                 let hint =

@@ -52,7 +52,9 @@ pub(crate) fn read(kind: Kind, text: &str, notes: &mut Notes) -> Option<SqlMap> 
         }
     };
     let needed: &[&str] = if dialect == Dialect::Sqlite { OF_SQLITE } else { &["user", "dbname", "query"] };
-    needed.iter().for_each(|name| lacks(name));
+    for name in needed {
+        lacks(name);
+    }
     let database = match dialect {
         Dialect::Sqlite => Database::Sqlite { path: absolute(&given, notes)? },
         Dialect::Postgres => Database::Postgres(Box::new(postgres(&given, notes)?)),

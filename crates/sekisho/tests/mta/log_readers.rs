@@ -46,9 +46,9 @@ fn offended(demo: &Demo) {
     let proof = base64(&format!("{} 0123456789abcdef0123456789abcdef", alice.login));
     assert!(program.say(&proof).starts_with("535"));
     // What peers say looks like a line of the log itself.
-    let forged = format!("x info banned session=a listener=smtp client={INNOCENT} reason=banned minutes=60 before=0");
+    let planted = format!("x info banned session=a listener=smtp client={INNOCENT} reason=banned minutes=60 before=0");
     let mut forger = client(demo, ONLY_TALKS).greeted();
-    assert!(forger.say(&format!("EHLO {forged}")).starts_with("250"));
+    assert!(forger.say(&format!("EHLO {planted}")).starts_with("250"));
     let quoted = format!("\"x client={INNOCENT} reason=banned\"");
     let sender = format!("{quoted}@outside.example");
     assert!(forger.rcpt(&sender, &format!("{quoted}@example.test")).starts_with("550"));
