@@ -1,56 +1,19 @@
 //! Whether the next hop of a relay domain has a recipient: what it said lately, or what it says now.
-//!
-//! Who speaks to next hops stands above this crate; a question goes to it over a bounded channel.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use config::{RelayDomain, Verify};
 use guard::{Fact, HopAnswer};
 use smtp::Mailbox;
-use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
 use super::bench::Judge;
 use super::facts;
 
-/// Questions that wait to be put. What finds no place is as good as not answered.
-const QUESTIONS_MAX: usize = 100;
-/// How long an answer is waited for: less than a command may wait for all that it asks.
-const ANSWER_WAIT: Duration = Duration::from_secs(4);
 /// How long a yes is remembered.
 const YES_SPAN: Duration = Duration::from_hours(1);
 /// How long a no is, also one to a mail: so long strangers are refused before 250, and a new mailbox there waits.
 pub const NO_SPAN: Duration = Duration::from_mins(15);
-
-/// A question to a next hop.
-#[derive(Debug)]
-pub struct Question {
-    /// The next hop, `host:port`.
-    pub server: String,
-    /// The recipient, without brackets.
-    pub forward_path: String,
-    /// Where the answer goes: whether it has it; dropped: it does not tell.
-    pub answer: oneshot::Sender<bool>,
-}
-
-/// The way to whoever asks next hops.
-#[derive(Debug, Default)]
-pub struct NextHops(OnceLock<mpsc::Sender<Question>>);
-
-impl NextHops {
-    /// Where questions come out; once.
-    pub fn questions(&self) -> Option<mpsc::Receiver<Question>> {
-        let (sender, receiver) = mpsc::channel(QUESTIONS_MAX);
-        self.0.set(sender).is_ok().then_some(receiver)
-    }
-
-    async fn ask(&self, server: String, forward_path: String) -> Option<bool> {
-        let (answer, answered) = oneshot::channel();
-        self.0.get()?.try_send(Question { server, forward_path, answer }).ok()?;
-        tokio::time::timeout(ANSWER_WAIT, answered).await.ok()?.ok()
-    }
-}
 
 /// What the next hop of a recipient's relay domain says of it. Where nobody is to ask it, only what it said to a mail counts.
 pub(super) async fn answer(judge: Judge<'_>, mailbox: Option<&Mailbox>) -> Fact<HopAnswer> {

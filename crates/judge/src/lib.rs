@@ -10,6 +10,7 @@
 //! | `judging` | drives a case through the guard |
 //! | `gather`, `facts`, `client_name`, `reputation` | what the guard must know, looked up at once with one deadline |
 //! | `greylist` | whether a stranger came back |
+//! | `ahead`, `next_hops` | whether the next hop of a relay domain has a recipient, and the way to whoever asks it |
 //! | `harvest` | how many recipients that nobody is a client may try |
 //! | `identity`, `trust` | whether an address that is trusted by itself is still one site's |
 //! | `hosts` | who may connect by a listener's own lists |
@@ -41,6 +42,7 @@ mod harvest;
 pub mod hosts;
 pub mod identity;
 pub mod judging;
+pub mod next_hops;
 pub mod offence;
 pub mod outside;
 pub mod quota;

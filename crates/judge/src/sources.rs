@@ -5,9 +5,9 @@ use std::sync::Arc;
 use directory::Directory;
 use state::State;
 
-use super::ahead::NextHops;
 use super::files::Files;
 use super::identity::Identities;
+use super::next_hops::NextHops;
 use super::records::Records;
 use super::session::SessionIds;
 

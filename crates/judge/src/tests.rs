@@ -48,7 +48,7 @@ impl Bench {
             directory: Arc::new(accounts(dir.path()).await),
             state: Arc::new(State::open(dir.path().join("state")).unwrap()),
             dns: Some(dns),
-            next_hops: crate::ahead::NextHops::default(),
+            next_hops: crate::next_hops::NextHops::default(),
             records: Records::default(),
             identities: crate::identity::Identities::default(),
             files: crate::Files::default(),

@@ -16,7 +16,8 @@ use tracing::info;
 use super::border::Border;
 use crate::{route, secrets};
 use config::{Remote, Settings, Smarthost, SmarthostTls};
-use judge::ahead::{NO_SPAN, Question};
+use judge::ahead::NO_SPAN;
+use judge::next_hops::Question;
 
 /// Why delivery does not start.
 #[derive(Debug, thiserror::Error)]

@@ -64,7 +64,7 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
     let reputation = reputation::Reputation::new(dns.as_ref());
     reputation.lists.follow(&settings.dnsbl);
     let sources = Sources {
-        next_hops: judge::ahead::NextHops::default(),
+        next_hops: judge::next_hops::NextHops::default(),
         records: Records::default(),
         dns,
         reputation,

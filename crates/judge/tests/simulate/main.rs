@@ -87,7 +87,7 @@ impl World {
             directory: Arc::new(accounts(dir.path()).await),
             state: Arc::new(State::open_with(dir.path().join("state"), state).unwrap()),
             dns: Some(dns),
-            next_hops: judge::ahead::NextHops::default(),
+            next_hops: judge::next_hops::NextHops::default(),
             records: Records::default(),
             identities: judge::identity::Identities::default(),
             files: judge::Files::default(),

@@ -25,6 +25,7 @@ const CRATES: &[&str] = &[
     "listen",
     "config",
     "reputation",
+    "sqlmaps",
     "judge",
     "witness",
     "serve",
