@@ -440,8 +440,7 @@ def main():
                 own = strangers.servers(row, options, folder, bench, stack) if row in strangers.ROWS else None
                 values = turns(runner, row, servers_for(row, running) if own is None else own)
             rows[row] = compared(row, values) if options.against else row_of(row, values)
-            if row == "decision" and runner.said:
-                rows[row]["what"] += f" ({'; '.join(f'{who}: {said}' for who, said in runner.said.items())})"
+            rows[row]["what"] += strangers.told(own)
     finally:
         for peer in running:
             peer.stop()

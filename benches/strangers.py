@@ -64,7 +64,7 @@ class Rows:
 
     def __init__(self):
         self.next_client = {}
-        self.said = {}
+        self.warm = set()
 
     def of_strangers(self, peer, clients, **args):
         """One session a mail, and each must be taken: nothing is held against these clients."""
@@ -79,7 +79,15 @@ class Rows:
             self.next_client[peer.name] = (self.next_client.get(peer.name, 0) + told["good"]) % CLIENTS_MAX
         return told
 
+    def is_new(self, peer):
+        """Whether this process was not measured yet, and so has not asked DNS about those that come again."""
+        was_there = peer.pid in self.warm
+        self.warm.add(peer.pid)
+        return not was_there
+
     def guard(self, peer):
+        if self.is_new(peer):
+            self.of_strangers(peer, COMING_AGAIN, total=COMING_AGAIN)
         return self.of_strangers(peer, COMING_AGAIN, seconds=self.seconds)["per_second"]
 
     def guard_new(self, peer):
@@ -98,12 +106,11 @@ class Rows:
         return told["per_second"]
 
     def decision(self, peer):
-        told = self.load(
-            "policy", peer.policy, connections=20, seconds=self.seconds, to=peer.accounts[0].address,
-            named=COMING_AGAIN // 2, nameless=COMING_AGAIN // 2, **{"from": SENDER_WITHOUT_SPF},
-        )
-        self.said[peer.name] = peer.said
-        return told["per_second"]
+        half = COMING_AGAIN // 2
+        about = {"connections": 20, "to": peer.accounts[0].address, "from": SENDER_WITHOUT_SPF, "named": half, "nameless": half}
+        if self.is_new(peer):
+            self.load("policy", peer.policy, total=COMING_AGAIN, per_session=50, **about)
+        return self.load("policy", peer.policy, seconds=self.seconds, **about)["per_second"]
 
 
 class Dns(peers.Peer):
@@ -192,10 +199,14 @@ class Filled(Strangers):
     is_filled, said = False, ""
 
     def __init__(self, place, name, dns, more, bench, entries):
-        super().__init__(place, name, dns, [*more, "guard.greylist_delay_secs=1", "relay.pop.minutes=1440"])
+        super().__init__(place, name, dns, more)
         self.bench, self.entries = bench, entries
+        self.allow = self.folder / "dracd.allow"
+        self.more = [*more, "guard.greylist_delay_secs=1", "relay.pop.minutes=1440", f'relay.drac.allow="{self.allow}"']
 
     def start(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.allow.write_text("127.0.0.0/29\n")
         if not super().start():
             return False
         if not self.is_filled:
@@ -242,7 +253,7 @@ class Filled(Strangers):
             total = self.entries.grants // 2
             self.load(
                 "drac", self.dracd, source=f"127.0.0.{number + 1}", first=f"100.{96 + number * 16}.0.1", addresses=total, total=total,
-                seconds=600, in_flight=min(1000, total),
+                seconds=60, in_flight=min(1000, total),
             )
 
     def come_back(self):
@@ -309,6 +320,12 @@ def pair(row, options, places, bench, dns):
     a_list = f'dnsbl=[{{zone="{LIST_ZONE}",weight=2,codes=["127.0.0.2"]}}]'
     on, off = ([a_list], []) if row == "dnsbl" else (every_rule, ["guard.defaults=false"])
     return Strangers(theirs, other_name(row, options), dns, on if options.against else off), Strangers(ours, "Sekisho", dns, on)
+
+
+def told(own):
+    """What was in state, for the row."""
+    said = [f"{peer.name}: {peer.said}" for peer in own or [] if isinstance(peer, Filled)]
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def other_name(row, options):

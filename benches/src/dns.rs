@@ -11,7 +11,7 @@ use crate::args::Args;
 use crate::clients;
 
 /// How long answers and denials may be kept, in seconds, unless `--ttl` says otherwise.
-const TTL_SECS: u32 = 300;
+const TTL_SECS: u32 = 3_600;
 const A: u16 = 1;
 const SOA: u16 = 6;
 const PTR: u16 = 12;
