@@ -3,7 +3,8 @@
 
 Machines differ and are noisy, so only ratios of neighbouring measurements count: each row alternates the servers at least
 three times, the order turned round each time, and gives the median of the ratios with the least and the greatest.
-Everything stays on loopback. What is not there (Sekisho not built, a peer not installed) is left out.
+Everything stays on loopback. What is not there (Sekisho not built, a peer not installed) is left out. The rows of
+`strangers.py` hold two Sekishos against each other that are set up differently.
 
 With --against FILE a change is held against what was before it: FILE is another Sekisho, built alike from the commit
 before; both run side by side, started anew for each pair, nobody else is measured, and the ratio of each pair is what counts.
@@ -312,6 +313,7 @@ def table(rows):
             row["medians"] = {"rpc.dracd": ORIGINAL_DRACD_PER_SECOND[1], **row["medians"]}
         _, times, share = BUDGETS[row["row"]]
         fixed = {"idle": f"≤ {IDLE_BUDGET_KIB} KiB", "drac": f"≥ {DRAC_TIMES_ORIGINAL} × {ORIGINAL_DRACD_PER_SECOND[0]:,}/s"}
+        fixed["decision"] = f"≥ {times} × (≤ 1.5 × the time)"
         named = ", ".join([f"≥ {times} ×"] * bool(times) + [f"≥ {share}"] * bool(share)) or "–"
         budget = fixed.get(row["row"], named)
         lines.append([

@@ -37,7 +37,7 @@ pub fn named(index: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(NAMED_NET + index % NAMED_MAX)
 }
 
-/// The `index`th client that has none: each in a /64 of its own, of 2001:db8::/32 (RFC 3849).
+/// The `index`th client that has none: each in a /64 of its own, of `2001:db8::/32` (RFC 3849).
 pub fn nameless(index: u32) -> Ipv6Addr {
     let [high, low] = [index >> 16, index & 0xffff].map(|half| u16::try_from(half).unwrap_or(0));
     Ipv6Addr::new(0x2001, 0xdb8, high, low, 0, 0, 0, 25)

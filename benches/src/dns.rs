@@ -60,14 +60,13 @@ fn answer(query: &[u8], ttl: u32) -> Option<Vec<u8>> {
     let mut out = query[..2].to_vec();
     out.extend_from_slice(&[0x85, 0x80 | code, 0, 1, 0, records, 0, denials, 0, 0]);
     out.extend_from_slice(&query[HEADER..end]);
-    match data {
-        Some(data) => Record { owner: &[0xc0, 12], kind, ttl, data: &data }.write(&mut out),
+    if let Some(data) = data {
+        Record { owner: &[0xc0, 12], kind, ttl, data: &data }.write(&mut out);
+    } else {
         // The last number says how long the denial may be kept (RFC 2308 §5).
-        None => {
-            let times = [1, 600, 600, 600, ttl].map(u32::to_be_bytes).concat();
-            let data = [encoded("ns.example"), encoded("postmaster.example"), times].concat();
-            Record { owner: &[0], kind: SOA, ttl, data: &data }.write(&mut out);
-        }
+        let times = [1, 600, 600, 600, ttl].map(u32::to_be_bytes).concat();
+        let data = [encoded("ns.example"), encoded("postmaster.example"), times].concat();
+        Record { owner: &[0], kind: SOA, ttl, data: &data }.write(&mut out);
     }
     Some(out)
 }
