@@ -20,6 +20,10 @@ RELAY_SOURCE = "127.0.0.2"  # the one client address that may relay
 START_TIMEOUT_SECS = 30
 
 
+class Unfit(Exception):
+    """A measurement that cannot be made with this server, and why."""
+
+
 @dataclasses.dataclass
 class Account:
     login: str

@@ -3,7 +3,8 @@
 
 Machines differ and are noisy, so only ratios of neighbouring measurements count: each row alternates the servers at least
 three times, the order turned round each time, and gives the median of the ratios with the least and the greatest.
-Everything stays on loopback. What is not there (Sekisho not built, a peer not installed) is left out.
+Everything stays on loopback. What is not there (Sekisho not built, a peer not installed) is left out. The rows of
+`strangers.py` hold two Sekishos against each other that are set up differently.
 
 With --against FILE a change is held against what was before it: FILE is another Sekisho, built alike from the commit
 before; both run side by side, started anew for each pair, nobody else is measured, and the ratio of each pair is what counts.
@@ -24,6 +25,8 @@ import tempfile
 import time
 
 import peers
+import strangers
+from peers import Unfit
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DRAIN_TIMEOUT_SECS = 180
@@ -41,8 +44,12 @@ BUDGETS = {
     "pop3": ("POP3 login, STAT, 10 RETR, QUIT", 6, None),
     "policy": ("policy delegation, a question at a time, 20 connections", 20, None),
     "drac": ("DRAC adds over UDP, each durable before its answer", None, None),
+    "guard": ("strangers' mail with the guard's default rules against without, 1,000 clients", 0.9, None),
+    "guard-new": ("the same, each session of another client: nothing of it is in the cache", None, None),
+    "dnsbl": ("10,000 sessions, each of another client and asked about at rbldnsd, against without a list", None, None),
+    "decision": ("a decision about a stranger with all default rules, much in state against little", 0.67, None),
 }
-PEERS = {"pop3": "Dovecot", "policy": "postgrey", "drac": "rpc.dracd"}
+PEERS = {"pop3": "Dovecot", "policy": "postgrey", "drac": "rpc.dracd"} | strangers.OTHERS
 # No package holds the original any more; so many durable adds a second it made on such a machine.
 ORIGINAL_DRACD_PER_SECOND = (12_000, 15_000)
 DRAC_TIMES_ORIGINAL = 8
@@ -52,12 +59,9 @@ AGAINST_BUDGET = 0.97
 AGAINST_ROWS = ("accept-10", "accept-50", "refuse", "policy")
 
 
-class Unfit(Exception):
-    """A measurement that cannot be made with this server, and why."""
-
-
-class Bench:
+class Bench(strangers.Rows):
     def __init__(self, options, bench, sink):
+        super().__init__()
         self.options, self.bench, self.sink = options, bench, sink
         self.seconds = 1.5 if options.quick else 5
         self.messages = 1000 if options.quick else 4000
@@ -309,7 +313,9 @@ def table(rows):
             row["medians"] = {"rpc.dracd": ORIGINAL_DRACD_PER_SECOND[1], **row["medians"]}
         _, times, share = BUDGETS[row["row"]]
         fixed = {"idle": f"≤ {IDLE_BUDGET_KIB} KiB", "drac": f"≥ {DRAC_TIMES_ORIGINAL} × {ORIGINAL_DRACD_PER_SECOND[0]:,}/s"}
-        budget = fixed[row["row"]] if row["row"] in fixed else f"≥ {times} ×" + (f", ≥ {share}" if share else "")
+        fixed["decision"] = f"≥ {times} × (≤ 1.5 × the time)"
+        named = ", ".join([f"≥ {times} ×"] * bool(times) + [f"≥ {share}"] * bool(share)) or "–"
+        budget = fixed.get(row["row"], named)
         lines.append([
             row["what"], number(row, "Sekisho"), f"{row['peer']} {number(row, row['peer'])}", number(row, "null"),
             shown(row["times_peer"]) if "times_peer" in row else "–",
@@ -354,11 +360,13 @@ def start_all(options, folder, bench, running):
     """Starts what there is, appending to `running` so that the caller can stop it whatever happens. Returns the sink."""
     base = options.port_base
     sink = peers.Sink(bench, base + 20, base + 21)
-    all_peers = [sink, *others(options, folder, bench)]
+    all_peers = [sink]
     program = peers.find_program(ROOT, options.sekisho)
-    if program:
-        all_peers.append(peers.Sekisho(program, folder / "sekisho", base, base + 20))
-    else:
+    if not set(options.what or BUDGETS) <= set(strangers.ROWS):  # which have their own
+        all_peers += others(options, folder, bench)
+        if program:
+            all_peers.append(peers.Sekisho(program, folder / "sekisho", base, base + 20))
+    if not program:
         print("Sekisho is not built (cargo build --release): its columns stay empty", file=sys.stderr)
     for peer in all_peers:
         running.append(peer)
@@ -399,6 +407,7 @@ def parse_options():
     parser.add_argument("--json", help="also write all values to this file")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the servers' logs")
     options = parser.parse_args()
+    options.root = ROOT
     if unknown := [row for row in options.what if row not in BUDGETS]:
         parser.error(f"no such row: {', '.join(unknown)}")
     if options.against and not pathlib.Path(options.against).exists():
@@ -429,8 +438,11 @@ def main():
         runner, rows = Bench(options, bench, sink), {}
         for row in sorted(options.what or BUDGETS, key=lambda row: row != "idle"):
             print(f"  {BUDGETS[row][0]} …", file=sys.stderr)
-            values = turns(runner, row, servers_for(row, running))
+            with contextlib.ExitStack() as stack:
+                own = strangers.servers(row, options, folder, bench, stack) if row in strangers.ROWS else None
+                values = turns(runner, row, servers_for(row, running) if own is None else own)
             rows[row] = compared(row, values) if options.against else row_of(row, values)
+            rows[row]["what"] += strangers.told(own)
     finally:
         for peer in running:
             peer.stop()

@@ -1,7 +1,7 @@
 //! DRAC adds over UDP with many on their way at once, as a busy farm of POP servers sends them; and a server that says yes.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
@@ -17,17 +17,19 @@ const REPLY_OCTETS: usize = 28;
 const RESULT_AT: usize = 24;
 /// Calls whose replies have not come by then are lost.
 const LOST_AFTER: Duration = Duration::from_millis(500);
-/// The first address that is added: 10.0.0.1.
-const FIRST: u32 = 0x0a00_0001;
+/// The first address that is added.
+const FIRST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 
-/// Adds one address after the other, `--in-flight` at a time, for `--seconds`, and prints how many were answered "succeeded".
+/// Adds one address after the other, `--in-flight` at a time, for `--seconds` or until `--total` were answered, and prints how many were answered "succeeded".
 pub async fn load(args: &Args<'_>) -> Result<(), String> {
     let server: SocketAddr = args.required("server")?;
     let limit = Duration::from_secs_f64(args.required("seconds")?);
     let adder = Adder {
-        socket: bound("127.0.0.1:0").await?,
+        socket: bound(&format!("{}:0", args.text("source").unwrap_or("127.0.0.1"))).await?,
         in_flight: args.optional("in-flight")?.unwrap_or(1_000),
         addresses: args.optional("addresses")?.unwrap_or(1_000_000),
+        first: args.optional("first")?.unwrap_or(FIRST).to_bits(),
+        total: args.optional("total")?.unwrap_or(u64::MAX),
     };
     adder.socket.connect(server).await.map_err(|error| error.to_string())?;
     let (good, bad, lost, elapsed) = adder.run(limit).await.map_err(|error| error.to_string())?;
@@ -45,6 +47,8 @@ struct Adder {
     socket: UdpSocket,
     in_flight: u32,
     addresses: u32,
+    first: u32,
+    total: u64,
 }
 
 impl Adder {
@@ -53,10 +57,10 @@ impl Adder {
         let (mut sent, mut good, mut bad, mut lost) = (0_u32, 0_u64, 0_u64, 0_u64);
         let (mut out, mut reply) = (call(), [0; 64]);
         let mut waiting = 0_u32;
-        while start.elapsed() < limit {
+        while start.elapsed() < limit && good < self.total {
             while waiting < self.in_flight {
                 out[..4].copy_from_slice(&sent.to_be_bytes());
-                out[40..].copy_from_slice(&(FIRST + sent % self.addresses).to_be_bytes());
+                out[40..].copy_from_slice(&(self.first + sent % self.addresses).to_be_bytes());
                 match self.socket.try_send(&out) {
                     Ok(_) => (sent, waiting) = (sent.wrapping_add(1), waiting + 1),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,

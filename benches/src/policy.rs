@@ -1,8 +1,10 @@
 //! Questions of Postfix's policy delegation, as an smtpd asks them: one, its answer, the next.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use crate::args::Args;
+use crate::clients;
 use crate::load::{Session, loopback};
 use crate::wire::{Bad, Wire};
 
@@ -16,14 +18,18 @@ pub struct Ask {
     /// more than it must.
     pieces: [String; 3],
     clients: Vec<String>,
+    /// How an answer must begin.
+    expect: String,
 }
 
 impl Ask {
     pub fn new(args: &Args<'_>) -> Result<Self, String> {
         let per_session = args.optional("per-session")?.unwrap_or(200);
         let (from, to) = (args.required::<String>("from")?, args.required::<String>("to")?);
-        let clients = (0..CLIENTS).map(|index| loopback(index).to_string()).collect();
-        Ok(Self { per_session, pieces: pieces(&from, &to), clients })
+        let clients = clients::told_of(args, || (0..CLIENTS).map(loopback).collect())?;
+        let clients = clients.iter().map(IpAddr::to_string).collect();
+        let expect = args.text("expect").unwrap_or("action=").to_owned();
+        Ok(Self { per_session, pieces: pieces(&from, &to), clients, expect })
     }
 }
 
@@ -37,6 +43,8 @@ impl Session for Ask {
     async fn run(&self, wire: &mut Wire, worker: usize, turn: u64) -> Result<(), Bad> {
         let mut request = String::with_capacity(1024);
         let [head, middle, tail] = &self.pieces;
+        // What another run asked about is another message.
+        let run = std::process::id();
         for number in 0..self.per_session {
             let client = usize::try_from(turn * self.per_session + number).unwrap_or(0) % self.clients.len();
             request.clear();
@@ -44,9 +52,9 @@ impl Session for Ask {
             request.push_str(&self.clients[client]);
             request.push_str(middle);
             // Writing into a string does not fail.
-            let _ = write!(request, "{worker:x}.{turn:x}.{number:x}");
+            let _ = write!(request, "{run:x}.{worker:x}.{turn:x}.{number:x}");
             request.push_str(tail);
-            wire.ask(request.as_bytes(), "action=").await?;
+            wire.ask(request.as_bytes(), &self.expect).await?;
             wire.expect("\n").await?;
         }
         Ok(())

@@ -1,6 +1,9 @@
 //! SMTP sessions: mail that is accepted, and relaying that is refused.
 
+use std::fmt::Write as _;
+
 use crate::args::Args;
+use crate::clients::{self, Clients};
 use crate::load::Session;
 use crate::wire::{Bad, Wire};
 
@@ -12,6 +15,8 @@ pub struct Accept {
     envelopes: Vec<Envelope>,
     per_session: u64,
     message: Vec<u8>,
+    /// Whom a proxy tells of, instead of who connects.
+    clients: Option<Clients>,
 }
 
 struct Envelope {
@@ -26,7 +31,23 @@ impl Accept {
         let envelopes = args.list("to")?.into_iter().map(|to| Envelope::new(from, to)).collect();
         let octets = args.optional("octets")?.unwrap_or(4096);
         let per_session = args.optional("per-session")?.unwrap_or(1).max(1);
-        Ok(Self { envelopes, per_session, message: message(from, octets) })
+        Ok(Self { envelopes, per_session, message: message(from, octets), clients: Clients::new(args)? })
+    }
+
+    /// Up to the answer to EHLO. A client of a proxy greets with its own name.
+    async fn greet(&self, wire: &mut Wire, turn: u64) -> Result<(), Bad> {
+        let Some(clients) = &self.clients else {
+            wire.expect("220").await?;
+            return wire.ask(EHLO, "250").await;
+        };
+        let client = clients.of_turn(turn);
+        let mut line = String::with_capacity(80);
+        // Writing into a string does not fail.
+        let _ = write!(line, "PROXY TCP4 {client} 198.51.100.25 40404 25\r\n");
+        wire.ask(line.as_bytes(), "220").await?;
+        line.clear();
+        let _ = write!(line, "EHLO {}\r\n", clients::name(client));
+        wire.ask(line.as_bytes(), "250").await
     }
 
     async fn step_by_step(&self, wire: &mut Wire, envelope: &Envelope) -> Result<(), Bad> {
@@ -60,8 +81,7 @@ impl Session for Accept {
     }
 
     async fn run(&self, wire: &mut Wire, _worker: usize, turn: u64) -> Result<(), Bad> {
-        wire.expect("220").await?;
-        wire.ask(EHLO, "250").await?;
+        self.greet(wire, turn).await?;
         for message in 0..self.per_session {
             let index = usize::try_from(turn * self.per_session + message).unwrap_or(0) % self.envelopes.len();
             let envelope = &self.envelopes[index];
