@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::process::Command;
 
+use crate::dns::{NameServer, Otherwise, Record};
 use crate::support::{Account, Demo, Dialogue, base64, run, run_failing};
 
 const OUTSIDE: &str = "friend@outside.example";
@@ -400,4 +401,45 @@ fn t03_a_server_that_trusts_strangers_does_not_start() {
             assert!(said.contains(&format!("sekisho.toml:{line}:3")) && said.contains(network), "{network}: {said}");
         }
     }
+}
+
+/// T9: whoever lets the MX of his domain point here makes us no backup for it.
+#[test]
+fn t09_an_mx_that_points_here_gives_no_right() {
+    let zone =
+        [("backup.example.", Record::Mx("mail.example.test.")), ("mail.example.test.", Record::A(Ipv4Addr::LOCALHOST))];
+    let server = NameServer::start(&zone, Otherwise::Denies);
+    let demo = Demo::start_with(&[&server.setting(), "listener.smtp.xclient_from=['127.0.0.1']"]);
+    let mut stranger = demo.dial("smtp").greeted();
+    assert!(stranger.say("XCLIENT ADDR=192.0.2.44").starts_with("220"));
+    assert!(stranger.say("EHLO mx.backup.example").starts_with("250"));
+    for from in [STRANGER, "", "boss@backup.example"] {
+        let answer = stranger.rcpt(from, "anybody@backup.example");
+        assert!(relay_denied(&answer), "<{from}>: {answer}");
+    }
+}
+
+/// T36: a limit of what somebody sends to the outside holds up neither what comes in nor what stays here, from whomever.
+#[test]
+fn t36_a_limit_of_what_goes_out_defers_nothing_that_comes_in() {
+    let demo = Demo::start_with(&["listener.smtp.xclient_from=['127.0.0.1']", "relay.pop.messages_per_hour=1"]);
+    let (alice, bob) = (demo.account("alice").login, demo.account("bob").login);
+    demo.ruled(&["grant", "add", TRUSTED, &alice]);
+    let from_there = || {
+        let mut smtp = demo.dial("smtp").greeted();
+        assert!(smtp.say(&format!("XCLIENT ADDR={TRUSTED}")).starts_with("220"));
+        assert!(smtp.say("EHLO office.example").starts_with("250"));
+        smtp
+    };
+    let text = "Subject: x\r\n\r\nx\r\n";
+    let mut smtp = from_there();
+    assert!(smtp.mail(&alice, OUTSIDE, text).starts_with("250"));
+    let exhausted = smtp.mail(&alice, OUTSIDE, text);
+    assert!(exhausted.starts_with("450 4.7.1"), "{exhausted}");
+    // To our own, from the same address and login, bounces included; and from strangers.
+    for from in [alice.as_str(), STRANGER, ""] {
+        assert!(from_there().mail(from, &bob, text).starts_with("250"), "<{from}>");
+    }
+    demo.until_drained();
+    assert_eq!(demo.mailbox("bob").len(), 3);
 }
