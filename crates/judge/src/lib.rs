@@ -14,7 +14,7 @@
 //! | `harvest` | how many recipients that nobody is a client may try |
 //! | `identity`, `trust` | whether an address that is trusted by itself is still one site's |
 //! | `hosts` | who may connect by a listener's own lists |
-//! | `offence` | what brings a client a ban |
+//! | `offence`, `ban` | what brings a client a ban, and whether it is in force |
 //! | `files` | work on mailboxes, which may hang |
 //! | `forwards` | how much aliases send on for strangers |
 //! | `reserve`, `quota` | what it wants counted |
@@ -27,6 +27,7 @@
 
 pub mod ahead;
 pub mod auth;
+pub mod ban;
 pub mod bench;
 pub mod case;
 pub mod client_name;

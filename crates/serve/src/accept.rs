@@ -11,8 +11,9 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use super::away::Away;
 use super::border::{Border, Client, Opened};
-use super::door::{Away, Door as Threshold};
+use super::door::Door as Threshold;
 use super::interfaces::{self, Connection};
 use super::site::{ListenerSite, Site};
 use super::{pop3, smtp as smtp_service};

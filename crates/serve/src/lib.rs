@@ -18,6 +18,7 @@
 
 pub mod accept;
 pub mod aside;
+mod away;
 mod background;
 pub mod border;
 pub mod certificate;

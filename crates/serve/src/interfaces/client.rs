@@ -9,10 +9,10 @@ use smtp::{ReversePath, replies, reply::Reply};
 use tracing::info;
 
 use super::Connection;
-use crate::door::{self, Away};
+use crate::away::Away;
 use config::RelayMode;
 use judge::auth::Proved;
-use judge::{Case, Connected, Decision, Judge, Login, Places, Terms, offence};
+use judge::{Case, Connected, Decision, Judge, Login, Places, Terms, ban, offence};
 
 /// What the mail server tells of its client.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,6 +25,16 @@ pub struct Told<'a> {
     pub login: Option<&'a str>,
     /// [`Manners::Tls`] or [`Manners::PlainText`], as it speaks now; `None`: the mail server does not tell.
     pub security: Option<Manners>,
+}
+
+impl Told<'_> {
+    /// What may have changed since an earlier question. A login counts if our directory knows it, which is asked at each question.
+    fn tell(&self, case: &mut Case) {
+        case.set_login(self.login.map_or(Login::Nobody, |login| Login::Told(judge::Told::new(login))));
+        if let Some(security) = self.security {
+            case.noted(security);
+        }
+    }
 }
 
 /// What the mail server is told.
@@ -75,20 +85,14 @@ impl Asking<'_> {
         let read = |text: &str| Host::read_greeting(text.as_bytes());
         let shown = |text: &str| read(text).map_or_else(|| text.to_owned(), |host| host.to_string());
         case.greeted(told.helo.map(shown));
-        case.set_login(login(told));
-        if let Some(security) = told.security {
-            case.noted(security);
-        }
+        told.tell(&mut case);
         case
     }
 
     /// The same case at a later question: who logged in, and by what it is judged, may have changed since.
     pub fn again(&self, case: &mut Case, told: &Told<'_>) {
         case.set_manner(self.manner());
-        case.set_login(login(told));
-        if let Some(security) = told.security {
-            case.noted(security);
-        }
+        told.tell(case);
     }
 
     /// What the rules say of the client, and of its greeting if it was told.
@@ -127,7 +131,7 @@ impl Asking<'_> {
     /// A client that is banned and for which no login is told, as at our own server from MAIL on.
     async fn turned_away(&self, case: &Case) -> Option<Answer> {
         let client = case.client().filter(|_| !case.is_told())?;
-        let ban = door::ban_of(&self.connection.border.sources.state, &self.terms.mta_policy.relay, client).await?;
+        let ban = ban::ban_of(&self.connection.border.sources.state, &self.terms.mta_policy.relay, client).await?;
         let (away, connection) = (Away::Banned(ban), self.connection);
         let reply = away.reply();
         let who = offence::Client { session: connection.session, listener: &connection.listener, addr: client };
@@ -202,9 +206,4 @@ impl From<Decision> for Answer {
             (None, Outcome::Refuse(_) | Outcome::Defer(_)) => Self::Refuse(replies::internal_fault()),
         }
     }
-}
-
-/// A login counts if our directory knows it, which is asked at each question.
-fn login(told: &Told<'_>) -> Login {
-    told.login.map_or(Login::Nobody, |login| Login::Told(judge::Told::new(login)))
 }
