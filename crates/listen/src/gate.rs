@@ -12,18 +12,16 @@ use tokio::sync::Notify;
 /// Counts the connections of one listener.
 #[derive(Debug)]
 pub struct Gate {
-    held: Mutex<Held>,
-    /// The total once more: whoever asks how full it is need not wait for those who come and go.
+    by_client: Mutex<Clients>,
+    /// Changed with `by_client` locked only; whoever asks how full it is need not wait for those who come and go.
     total: AtomicUsize,
     emptied: Notify,
     load: AtomicU8,
 }
 
+/// How many connections each holds.
 #[derive(Debug, Default)]
-struct Held {
-    total: usize,
-    by_client: HashMap<IpAddr, usize>,
-}
+struct Clients(HashMap<IpAddr, usize>);
 
 /// How full a listener is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +52,7 @@ pub struct Pass {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { held: Mutex::default(), total: AtomicUsize::new(0), emptied: Notify::new(), load: AtomicU8::new(0) }
+        Self { by_client: Mutex::default(), total: AtomicUsize::new(0), emptied: Notify::new(), load: AtomicU8::new(0) }
     }
 }
 
@@ -62,14 +60,13 @@ impl Gate {
     /// Takes a place for `client`, of at most `total_max` in all and `client_max` for each client.
     pub fn enter(self: &Arc<Self>, client: IpAddr, total_max: usize, client_max: usize) -> Result<Pass, Refused> {
         let client = one_client(client);
-        let mut held = self.lock();
-        if held.total >= total_max {
+        let mut by_client = self.lock();
+        if self.held() >= total_max {
             return Err(Refused::Full);
         }
-        held.take(client, client_max)?;
-        held.total += 1;
-        self.total.store(held.total, Ordering::Release);
-        drop(held);
+        by_client.take(client, client_max)?;
+        self.total.fetch_add(1, Ordering::AcqRel);
+        drop(by_client);
         Ok(Pass { gate: Arc::clone(self), client })
     }
 
@@ -106,8 +103,8 @@ impl Gate {
     }
 
     // A panic while counting leaves at worst one place too many taken: the counts stay usable.
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Clients> {
+        self.by_client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,18 +112,18 @@ impl Pass {
     /// The place is another client's from now on: the one that a proxy named. Refused, it stays as it is.
     pub fn hand_to(&mut self, client: IpAddr, client_max: usize) -> Result<(), Refused> {
         let client = one_client(client);
-        let mut held = self.gate.lock();
-        held.take(client, client_max)?;
-        held.give_back(self.client);
-        drop(held);
+        let mut by_client = self.gate.lock();
+        by_client.take(client, client_max)?;
+        by_client.give_back(self.client);
+        drop(by_client);
         self.client = client;
         Ok(())
     }
 }
 
-impl Held {
+impl Clients {
     fn take(&mut self, client: IpAddr, client_max: usize) -> Result<(), Refused> {
-        let of_client = self.by_client.entry(client).or_insert(0);
+        let of_client = self.0.entry(client).or_insert(0);
         if *of_client >= client_max {
             return Err(Refused::ClientFull);
         }
@@ -135,7 +132,7 @@ impl Held {
     }
 
     fn give_back(&mut self, client: IpAddr) {
-        if let Entry::Occupied(mut of_client) = self.by_client.entry(client) {
+        if let Entry::Occupied(mut of_client) = self.0.entry(client) {
             *of_client.get_mut() -= 1;
             if *of_client.get() == 0 {
                 of_client.remove();
@@ -151,11 +148,9 @@ fn one_client(ip: IpAddr) -> IpAddr {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        let mut held = self.gate.lock();
-        held.total = held.total.saturating_sub(1);
-        self.gate.total.store(held.total, Ordering::Release);
-        held.give_back(self.client);
-        if held.total == 0 {
+        let mut by_client = self.gate.lock();
+        by_client.give_back(self.client);
+        if self.gate.total.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.gate.emptied.notify_waiters();
         }
     }
@@ -176,7 +171,7 @@ mod tests {
         assert_eq!(gate.enter(b, 3, 2).unwrap_err(), Refused::Full);
         drop((first, second, third));
         assert_eq!(gate.held(), 0);
-        assert!(gate.lock().by_client.is_empty(), "a client that left is forgotten");
+        assert!(gate.lock().0.is_empty(), "a client that left is forgotten");
     }
 
     #[test]
@@ -217,6 +212,6 @@ mod tests {
         drop(first);
         second.hand_to(client, 1).unwrap();
         drop(second);
-        assert!(gate.lock().by_client.is_empty());
+        assert!(gate.lock().0.is_empty());
     }
 }
