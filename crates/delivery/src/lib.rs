@@ -9,7 +9,8 @@
 //!
 //! * `dispatch`, `job`, `conclude`, `notify`: from the spool and back; `local`, `writers`: into Maildirs, in batches;
 //!   `sweep`: what was left there; `remote`, `destination`, `courier`: to other hosts, over kept connections. `shared` is
-//!   what all of these have.
+//!   what all of these have, `names` what
+//!   it remembers of hosts.
 //! * `retry`, `watched`: trying at once what the operator names, and saying what came of it; `way`: by which way.
 //! * `ask`: whether a next hop has a recipient, before mail for it is taken.
 //! * `mx`, `tls`, `link`: which host, how protected, as whom, the wire.
@@ -29,6 +30,7 @@ mod job;
 mod link;
 mod local;
 pub mod mx;
+mod names;
 mod notify;
 mod remote;
 mod retry;
@@ -39,7 +41,7 @@ mod watched;
 mod way;
 mod writers;
 
-pub use ask::{Asker, HopSays};
+pub use ask::Asker;
 pub use config::{
     Answer, Config, FindMailbox, FindMaildirRoot, FindTargets, Limits, Lookups, Mailbox, Mx, OverQuota, Own,
     RemoteRoute, Smarthost, Tls, Unavailable,

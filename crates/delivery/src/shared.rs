@@ -5,11 +5,9 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use keep::BoundedMap;
 use spool::Spool;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::Instant;
 
 use crate::clock::unix_micros;
 use crate::config::{Config, Lookups};
@@ -17,6 +15,7 @@ use crate::destination::Destinations;
 use crate::fate::OnFate;
 use crate::job::Told;
 use crate::link::{LinkError, LinkSettings};
+use crate::names::Names;
 use crate::tls;
 use crate::watched::Watched;
 
@@ -41,7 +40,7 @@ pub(crate) struct Shared {
     /// Workers of all destinations, each with a connection or about to have one.
     pub(crate) couriers: AtomicUsize,
     /// Hosts whose TLS broke, by the name of [`Endpoint::relay`](crate::link::Endpoint::relay): spoken to in clear until then.
-    clear: Mutex<BoundedMap<Arc<str>, Instant>>,
+    clear: Names,
     workers: Mutex<JoinSet<()>>,
     stop: watch::Sender<bool>,
 }
@@ -72,7 +71,7 @@ impl Shared {
             destinations: Destinations::default(),
             in_flight: Arc::new(Semaphore::new(config.limits.in_flight.max(1))),
             couriers: AtomicUsize::new(0),
-            clear: Mutex::new(BoundedMap::new(CLEAR_MAX)),
+            clear: Names::new(CLEAR_MAX),
             workers: Mutex::new(JoinSet::new()),
             stop: watch::Sender::new(false),
             config,
@@ -82,14 +81,12 @@ impl Shared {
     /// Opportunistic TLS broke at this host: it is spoken to in clear for a while.
     pub(crate) fn give_up_tls(&self, relay: &Arc<str>, error: &LinkError) {
         tracing::info!(relay = %relay, %error, span_secs = CLEAR_SPAN.as_secs(), "tls abandoned");
-        let mut clear = self.clear.lock().unwrap_or_else(PoisonError::into_inner);
-        clear.insert(Arc::clone(relay), Instant::now() + CLEAR_SPAN);
+        self.clear.remember(relay, CLEAR_SPAN);
     }
 
     /// Whether that is so now.
     pub(crate) fn is_tls_given_up(&self, relay: &str) -> bool {
-        let mut clear = self.clear.lock().unwrap_or_else(PoisonError::into_inner);
-        clear.get_mut(relay).is_some_and(|until| *until > Instant::now())
+        self.clear.has(relay)
     }
 
     /// Whether nothing new is begun.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use delivery::{
-    Asker, Bracketed, Config, Delivery, Fate, HopSays, Limits, Lookups, Mailbox, Mx, OverQuota, Own, RemoteRoute, Tls,
+    Asker, Bracketed, Config, Delivery, Fate, Limits, Lookups, Mailbox, Mx, OverQuota, Own, RemoteRoute, Tls,
     Unavailable,
 };
 use directory::{Directory, DirectoryError};
@@ -68,14 +68,10 @@ async fn ask_next_hops(asker: Asker, mut questions: mpsc::Receiver<Question>) {
     while let Some(Question { server, forward_path, answer }) = questions.recv().await {
         let asker = asker.clone();
         tokio::spawn(async move {
-            let told = match asker.ask(&server, &forward_path).await {
-                HopSays::Has => answer.send(true),
-                HopSays::HasNot => answer.send(false),
-                // Dropped, which is the answer.
-                HopSays::Nothing => return,
-            };
-            // Who asked may have gone.
-            let _ = told;
+            // Without a word of the hop it is dropped, which is the answer; and who asked may have gone.
+            if let Some(has) = asker.ask(&server, &forward_path).await {
+                let _ = answer.send(has);
+            }
         });
     }
 }
