@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use smtp::address::{Domain, Host, Mailbox};
 use std::{
     borrow::Cow,
+    fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
@@ -16,6 +17,13 @@ pub struct HostPort {
     pub host: String,
     /// Port.
     pub port: u16,
+}
+
+/// `HOST:PORT`, as delivery names a destination.
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
 }
 
 /// Why a value cannot be read, and how it would be right.

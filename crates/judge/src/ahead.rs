@@ -45,8 +45,7 @@ pub(super) async fn answer(judge: Judge<'_>, mailbox: Option<&Mailbox>) -> Fact<
 
 /// The relay domain whose next hop is to be asked, and that hop.
 fn asked<'j>(judge: Judge<'j>, mailbox: &Mailbox) -> Option<(&'j RelayDomain, String)> {
-    let domain = mailbox.host.domain()?;
-    let relay = judge.terms.settings.domains.relay.iter().find(|relay| relay.domain == *domain)?;
+    let relay = judge.terms.settings.domains.relay_of(mailbox.host.domain()?)?;
     let hop = relay.next_hop.as_ref().filter(|_| relay.verify != Verify::No)?;
-    Some((relay, format!("{}:{}", hop.host, hop.port)))
+    Some((relay, hop.to_string()))
 }

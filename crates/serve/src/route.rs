@@ -111,16 +111,16 @@ fn routed(site: &Site, mailbox: &Mailbox, found: &Resolution) -> Vec<Routed> {
 }
 
 fn is_relay_domain(site: &Site, mailbox: &Mailbox) -> bool {
-    let listed = |domain: &Domain| site.settings.domains.relay.iter().any(|relay| relay.domain == *domain);
+    let listed = |domain: &Domain| site.settings.domains.relay_of(domain).is_some();
     mailbox.host.domain().is_some_and(listed) || site.terms.policy.relay.is_relay_domain(mailbox)
 }
 
 /// Where mail for a relay domain goes, whichever way it came to that address.
 fn next_hop(site: &Site, mailbox: &Mailbox) -> Option<Target> {
     let domain = mailbox.host.domain()?;
-    if let Some(relay) = site.settings.domains.relay.iter().find(|relay| relay.domain == *domain) {
+    if let Some(relay) = site.settings.domains.relay_of(domain) {
         let hop = relay.next_hop.as_ref()?;
-        return Some(Target::NextHop { server: format!("{}:{}", hop.host, hop.port) });
+        return Some(Target::NextHop { server: hop.to_string() });
     }
     // One of a file, with a mailertable.
     let hop = site.terms.tables.next_hop(mailbox)?;
@@ -145,7 +145,7 @@ fn hop_target(hop: Hop, settings: &Settings) -> Target {
 fn local(local: &Local, login: &str) -> Target {
     match local {
         Local::Maildir => Target::Maildir { account: login.to_owned() },
-        Local::LmtpTcp(server) => Target::Lmtp { server: format!("{}:{}", server.host, server.port) },
+        Local::LmtpTcp(server) => Target::Lmtp { server: server.to_string() },
         Local::LmtpUnix(path) => Target::Lmtp { server: path.display().to_string() },
     }
 }

@@ -94,6 +94,13 @@ pub struct RelayDomain {
     pub place: Position,
 }
 
+impl Domains {
+    /// The entry of a relay domain; none for one that a file names.
+    pub fn relay_of(&self, domain: &Domain) -> Option<&RelayDomain> {
+        self.relay.iter().find(|relay| relay.domain == *domain)
+    }
+}
+
 /// What `domains.maps` may be.
 const KINDS: [Kind; 3] = [Kind::LocalHostNames, Kind::RelayDomains, Kind::Mailertable];
 
