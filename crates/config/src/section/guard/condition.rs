@@ -121,11 +121,6 @@ fn system(text: &str) -> Result<u32, Unreadable> {
     }
 }
 
-/// Whether a condition goes by where the client is.
-pub(super) fn is_of_origin(text: &str) -> bool {
-    matches!(read(text), Ok(Some(Condition::Country(_) | Condition::Asn(_))))
-}
-
 fn number(word: &str, arguments: &[&str], most: i32) -> Result<i32, Unreadable> {
     let read = match arguments {
         [text] => text.parse().ok().filter(|number| (1..=most).contains(number)),

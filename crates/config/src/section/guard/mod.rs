@@ -167,16 +167,7 @@ impl WrittenGuard {
             reading.wrong("guard.mmdb", format!("`guard.mmdb` has more than {MMDB_MAX} files"), "join them");
         }
         if self.mmdb.is_empty() {
-            for (index, rule) in self.rule.iter().enumerate() {
-                for (key, conditions) in [("when", &rule.when), ("not", &rule.not)] {
-                    for (at, text) in conditions.iter().enumerate().filter(|(_, text)| condition::is_of_origin(text)) {
-                        let message = format!("\"{text}\": no file says where clients are, so the rule never holds");
-                        let hint =
-                            "name a MaxMind DB file, as in guard.mmdb = [\"/var/lib/GeoIP/GeoLite2-Country.mmdb\"]";
-                        reading.wrong(&format!("guard.rule[{index}].{key}[{at}]"), message, hint);
-                    }
-                }
-            }
+            rule::check_origins(&self.rule, reading);
         }
         let files = reading.each("guard.mmdb", &self.mmdb, |text| match text {
             "" => unreadable("no file is named".to_owned(), "as in \"/var/lib/GeoIP/GeoLite2-ASN.mmdb\""),

@@ -66,21 +66,48 @@ pub(super) fn meant(written: &[WrittenRule], reading: &mut Reading<'_>) -> Vec<R
 
 /// A rule that goes by a list which nobody asks would never hold, and say nothing of it.
 pub(super) fn check_lists(written: &[WrittenRule], lists: &[Dnsbl], reading: &mut Reading<'_>) {
+    for Wanted { path, condition, .. } in wanted(written) {
+        let Condition::Listed(zones) = condition else { continue };
+        let is_asked = |zone: &str| lists.iter().any(|list| *list.name == *zone);
+        if let Some(zone) = zones.iter().find(|zone| !is_asked(zone)) {
+            let message = format!("no [[dnsbl]] is called \"{zone}\"");
+            reading.wrong(&path, message, "the name of one, or its zone where it has no name");
+        } else if lists.is_empty() {
+            reading.wrong(&path, "no [[dnsbl]] is configured, so the rule never holds", "configure one");
+        }
+    }
+}
+
+/// A rule that goes by where clients are, with no file that says it.
+pub(super) fn check_origins(written: &[WrittenRule], reading: &mut Reading<'_>) {
+    for Wanted { path, text, condition } in wanted(written) {
+        if matches!(condition, Condition::Country(_) | Condition::Asn(_)) {
+            let message = format!("\"{text}\": no file says where clients are, so the rule never holds");
+            let hint = "name a MaxMind DB file, as in guard.mmdb = [\"/var/lib/GeoIP/GeoLite2-Country.mmdb\"]";
+            reading.wrong(&path, message, hint);
+        }
+    }
+}
+
+/// A condition of a rule of one's own, and where it stands.
+struct Wanted<'a> {
+    path: String,
+    text: &'a str,
+    condition: Condition,
+}
+
+/// All that can be read.
+fn wanted(written: &[WrittenRule]) -> Vec<Wanted<'_>> {
+    let mut all = Vec::new();
     for (index, rule) in written.iter().enumerate() {
-        for (key, conditions) in [("when", &rule.when), ("not", &rule.not)] {
-            for (at, text) in conditions.iter().enumerate() {
-                let Ok(Some(Condition::Listed(zones))) = condition::read(text) else { continue };
+        for (key, texts) in [("when", &rule.when), ("not", &rule.not)] {
+            for (at, text) in texts.iter().enumerate() {
                 let path = format!("guard.rule[{index}].{key}[{at}]");
-                let is_asked = |zone: &str| lists.iter().any(|list| *list.name == *zone);
-                if let Some(zone) = zones.iter().find(|zone| !is_asked(zone)) {
-                    let message = format!("no [[dnsbl]] is called \"{zone}\"");
-                    reading.wrong(&path, message, "the name of one, or its zone where it has no name");
-                } else if lists.is_empty() {
-                    reading.wrong(&path, "no [[dnsbl]] is configured, so the rule never holds", "configure one");
-                }
+                all.extend(condition::read(text).ok().flatten().map(|condition| Wanted { path, text, condition }));
             }
         }
     }
+    all
 }
 
 impl WrittenRule {
@@ -100,12 +127,8 @@ impl WrittenRule {
         if let Some(why) = condition::contradiction(&when, &not) {
             reading.wrong(path, format!("the rule never holds: {why}"), "remove one of them");
         }
-        let effect = match self.effect(path, reading)? {
-            Effect::Act(Action::Deny(reason)) => {
-                Effect::Act(Action::Deny(when.first().map_or(reason, Condition::refused_as)))
-            }
-            other => other,
-        };
+        let reason = when.first().map_or(Reason::Suspicious, Condition::refused_as);
+        let effect = self.effect(path, reason, reading)?;
         let mode = match self.mode {
             access::Mode::Enforce => Mode::Enforce,
             access::Mode::Observe => Mode::Observe,
@@ -113,7 +136,8 @@ impl WrittenRule {
         Some(Rule { name: name?.into(), when, not, effect, mode, line })
     }
 
-    fn effect(&self, path: &str, reading: &mut Reading<'_>) -> Option<Effect> {
+    /// `reason`: by which word it refuses, if it does so without words of its own.
+    fn effect(&self, path: &str, reason: Reason, reading: &mut Reading<'_>) -> Option<Effect> {
         match (self.weight, &self.action) {
             (Some(weight), None) if weight != 0 && weight.abs() <= WEIGHT_MAX => Some(Effect::Weigh(weight)),
             (Some(_), None) => {
@@ -121,7 +145,7 @@ impl WrittenRule {
                 reading.wrong(&format!("{path}.weight"), message, "as in 5");
                 None
             }
-            (None, Some(text)) => reading.parsed(&format!("{path}.action"), action(text)).map(Effect::Act),
+            (None, Some(text)) => reading.parsed(&format!("{path}.action"), action(text, reason)).map(Effect::Act),
             _ => {
                 reading.wrong(path, "a rule has either `weight` or `action`", "give exactly one of the two");
                 None
@@ -140,7 +164,7 @@ fn name(text: &str) -> Result<&str, Unreadable> {
 
 const ACTIONS: &str = "ok, refuse, refuse TEXT, greylist, slow SECONDS, hold, discard, tag FIELD: VALUE or warn TEXT";
 
-fn action(text: &str) -> Result<Action, Unreadable> {
+fn action(text: &str, reason: Reason) -> Result<Action, Unreadable> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     let rest = rest.trim();
     Ok(match (word, rest) {
@@ -148,7 +172,7 @@ fn action(text: &str) -> Result<Action, Unreadable> {
         ("greylist", "") => Action::Greylist,
         ("hold", "") => Action::Hold,
         ("discard", "") => Action::Discard,
-        ("refuse", "") => Action::Deny(Reason::Suspicious),
+        ("refuse", "") => Action::Deny(reason),
         ("refuse", words) => {
             Action::Refuse(Said { code: 550, enhanced: None, text: one_line(words, TEXT_OCTETS_MAX)? })
         }
