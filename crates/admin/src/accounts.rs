@@ -130,46 +130,56 @@ struct PasswordChange<'a> {
 /// A user's own change. Wrong old passwords count and are throttled like those of any login, as if from loopback; without
 /// a running server only somebody who can write the accounts' file gets here.
 async fn change_password(backend: &Backend, login: &str, change: &PasswordChange<'_>) -> Result<(), ApiError> {
-    let tried = backend.directory.tried_login(login);
-    let attempt = match &backend.server {
-        Some(server) => Some(admitted(server, &tried, change.old).await?),
-        None => None,
-    };
-    let done = backend.directory.change_password(login, change.old, change.new).await;
-    if let Some(attempt) = attempt {
-        if matches!(done, Err(DirectoryError::WrongPassword)) {
-            attempt.failed();
-            info!(login = ?login, way = "passwd", why = "wrong password", "login failed");
-        } else {
-            attempt.give_back();
-        }
-    }
-    Ok(done?)
+    let PasswordChange { old, new } = *change;
+    throttled(
+        backend,
+        Guess { login, password: old, way: "passwd" },
+        backend.directory.change_password(login, old, new),
+    )
+    .await
 }
 
 /// A user's own change of something else: the account's password must be right, under the same throttle.
 pub(super) async fn prove(backend: &Backend, login: &str, password: &[u8]) -> Result<(), ApiError> {
+    let proved = async {
+        match backend.directory.authenticate(login, password, IpAddr::V4(Ipv4Addr::LOCALHOST)).await? {
+            // A device's secret does not do.
+            AuthOutcome::Account(identity) if identity.device.is_none() => Ok(()),
+            _ => Err(DirectoryError::WrongPassword),
+        }
+    };
+    throttled(backend, Guess { login, password, way: "choices" }, proved).await
+}
+
+/// A password that may be wrong, and for what it is given.
+struct Guess<'a> {
+    login: &'a str,
+    password: &'a [u8],
+    way: &'static str,
+}
+
+/// What a password opens, once there is a place for it to be looked at. Only a wrong one counts.
+async fn throttled(
+    backend: &Backend,
+    guess: Guess<'_>,
+    opened: impl Future<Output = Result<(), DirectoryError>>,
+) -> Result<(), ApiError> {
+    let Guess { login, password, way } = guess;
     let tried = backend.directory.tried_login(login);
     let attempt = match &backend.server {
         Some(server) => Some(admitted(server, &tried, password).await?),
         None => None,
     };
-    let done = backend.directory.authenticate(login, password, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
-    let wrong = match done {
-        // A device's secret does not do.
-        Ok(AuthOutcome::Account(identity)) if identity.device.is_none() => None,
-        Ok(_) => Some(DirectoryError::WrongPassword),
-        Err(error) => Some(error),
-    };
+    let done = opened.await;
     if let Some(attempt) = attempt {
-        if matches!(wrong, Some(DirectoryError::WrongPassword)) {
+        if matches!(done, Err(DirectoryError::WrongPassword)) {
             attempt.failed();
-            info!(login = ?login, way = "choices", why = "wrong password", "login failed");
+            info!(login = ?login, way, why = "wrong password", "login failed");
         } else {
             attempt.give_back();
         }
     }
-    wrong.map_or(Ok(()), |error| Err(error.into()))
+    Ok(done?)
 }
 
 /// A place for the old password to be looked at.
