@@ -3,6 +3,7 @@
 //! An answer is stamped with the generation that was current before the database was asked, so one that was overtaken by
 //! a change is never used. Unknown users are remembered apart: strangers choose those names, and must not push out ours.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -75,15 +76,6 @@ impl Directory {
         self.lookup(Asked::new(local_part, domain), routing, Memory::WithoutDatabase).await
     }
 
-    /// Whether a hosted domain is switched off now.
-    pub async fn is_off(&self, domain: &str) -> Result<bool> {
-        let domains = self.hosted(Memory::WithoutDatabase).await?;
-        if domain.bytes().any(|octet| octet.is_ascii_uppercase()) {
-            return Ok(domains.value.is_off(&domain.to_ascii_lowercase()));
-        }
-        Ok(domains.value.is_off(domain))
-    }
-
     /// The logins that may send by an address: the accounts it leads to, but for a catch-all. While the database cannot be
     /// watched nothing is answered from memory, since this is a right.
     pub async fn owners(&self, local_part: &str, domain: &str, routing: bool) -> Result<Vec<Arc<str>>> {
@@ -93,11 +85,12 @@ impl Directory {
 
     /// Whether mail for the domain is taken here.
     pub async fn is_hosted(&self, domain: &str) -> Result<bool> {
-        let domains = self.hosted(Memory::Used).await?;
-        if domain.bytes().any(|octet| octet.is_ascii_uppercase()) {
-            return Ok(domains.value.contains(&domain.to_ascii_lowercase()));
-        }
-        Ok(domains.value.contains(domain))
+        Ok(self.hosted(Memory::Used).await?.value.contains(&in_lower_case(domain)))
+    }
+
+    /// Whether a hosted domain is switched off now.
+    pub async fn is_off(&self, domain: &str) -> Result<bool> {
+        Ok(self.hosted(Memory::WithoutDatabase).await?.value.is_off(&in_lower_case(domain)))
     }
 
     async fn lookup(&self, asked: Asked, routing: bool, memory: Memory) -> Result<Resolution> {
@@ -167,6 +160,14 @@ impl Directory {
         self.routes.domains.store(Some(Arc::clone(&domains)));
         Ok(domains)
     }
+}
+
+/// Nearly always it is already.
+fn in_lower_case(domain: &str) -> Cow<'_, str> {
+    if domain.bytes().any(|octet| octet.is_ascii_uppercase()) {
+        return Cow::Owned(domain.to_ascii_lowercase());
+    }
+    Cow::Borrowed(domain)
 }
 
 /// Whether a remembered answer will do.

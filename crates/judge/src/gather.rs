@@ -30,8 +30,8 @@ pub(super) async fn all(judge: Judge<'_>, case: &mut Case, command: &mut Command
     let Wanted { needs, until } = wanted;
     let look_up = Gathering { judge, case, command, until, seen: OnceLock::new(), nobody_chose: OnceLock::new() };
     let gathered = match &needs[..] {
-        [need] => vec![look_up.one(need, until).await],
-        needs => join_all(needs.iter().map(|need| look_up.one(need, until))).await,
+        [need] => vec![look_up.one(need).await],
+        needs => join_all(needs.iter().map(|need| look_up.one(need))).await,
     };
     let nobody_chose = look_up.nobody_chose.into_inner().is_some();
     let seen = look_up.seen.into_inner();
@@ -68,9 +68,9 @@ struct Gathering<'g, 'c> {
 }
 
 impl Gathering<'_, '_> {
-    async fn one(&self, need: &Need, until: Instant) -> Gathered {
+    async fn one(&self, need: &Need) -> Gathered {
         let late = || Found::new(Fact::Unknown(Fault::TimedOut(need.fact.code())), SystemTime::now());
-        Gathered::Found(facts::by(until, self.look_up(need)).await.unwrap_or_else(late))
+        Gathered::Found(facts::by(self.until, self.look_up(need)).await.unwrap_or_else(late))
     }
 
     async fn look_up(&self, need: &Need) -> Found {

@@ -258,6 +258,11 @@ impl State {
         self.engine.remember(MemoryKey::HopRefusals(forward_path), span).await
     }
 
+    /// Whether it said so lately.
+    pub async fn is_hop_refused(&self, forward_path: &str) -> Result<bool, StateError> {
+        self.engine.is_remembered(MemoryKey::HopRefusals(forward_path)).await
+    }
+
     /// It says that it takes mail for the recipient; remembered for so long, in memory.
     pub async fn hop_takes(&self, forward_path: &str, span: Duration) -> Result<(), StateError> {
         self.engine.remember(MemoryKey::HopTakes(forward_path), span).await
@@ -266,11 +271,6 @@ impl State {
     /// Whether it said that lately.
     pub async fn is_hop_taking(&self, forward_path: &str) -> Result<bool, StateError> {
         self.engine.is_remembered(MemoryKey::HopTakes(forward_path)).await
-    }
-
-    /// Whether it said so lately.
-    pub async fn is_hop_refused(&self, forward_path: &str) -> Result<bool, StateError> {
-        self.engine.is_remembered(MemoryKey::HopRefusals(forward_path)).await
     }
 
     /// Whether somebody, whoever it was, logged in from this network (an IPv4 /24, an IPv6 /64) within the time for which

@@ -141,7 +141,7 @@ rows! {
     Greylist GREYLIST(Greylist) "greylist", Command, NoWeight, State, after [PtrNames, Spf];
     /// POP logins seen at the address of [`crate::RelayPolicy::pop_key`].
     PopEvidence POP_EVIDENCE(Vec<PopEvidence>) "pop-evidence", Command, NoRight, State, after [];
-    /// Whether the next hop of a relay domain said lately that it has no such recipient.
+    /// What the next hop of a relay domain says of the recipient.
     HopAnswer HOP_ANSWER(HopAnswer) "hop-answer", Command, NoWeight, State, after [];
     /// The lists that have the client's address; what is unknown is not among them.
     Listings LISTINGS(Vec<Listing>) "listings", Connection, NoWeight, Dns, after [];
