@@ -72,9 +72,7 @@ struct Everywhere {
 
 impl Everywhere {
     fn new(demo: &Demo, ip: &'static str) -> Self {
-        let mut smtp = demo.dial("smtp").greeted();
-        assert!(smtp.say(&format!("XCLIENT ADDR={ip}")).starts_with("220"));
-        assert!(smtp.say("EHLO client.example").starts_with("250"));
+        let smtp = demo.speaks_for(ip, "client.example");
         let (policy, maps) = (Policy::connect(demo), Maps::connect(demo));
         Self { ip, smtp, policy, maps, milter: Milter::connect(demo, ip) }
     }

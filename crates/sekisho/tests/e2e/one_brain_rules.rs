@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::asking::{Milter, Policy};
 use crate::dns::{NameServer, Otherwise, Record};
-use crate::support::{Demo, Dialogue};
+use crate::support::Demo;
 
 const BOB: &str = "bob@example.test";
 
@@ -78,10 +78,7 @@ fn settings(server: &NameServer) -> Vec<String> {
 }
 
 fn over_smtp(demo: &Demo, sign: &Sign) -> String {
-    let mut smtp: Dialogue = demo.dial("smtp").greeted();
-    assert!(smtp.say(&format!("XCLIENT ADDR={}", sign.client)).starts_with("220"));
-    assert!(smtp.say(&format!("EHLO {}", sign.helo)).starts_with("250"));
-    smtp.rcpt(sign.from, BOB)
+    demo.speaks_for(sign.client, sign.helo).rcpt(sign.from, BOB)
 }
 
 fn over_policy(policy: &mut Policy, sign: &Sign, under: &str) -> String {

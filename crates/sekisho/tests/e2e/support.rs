@@ -221,6 +221,14 @@ impl Demo {
         }
     }
 
+    /// A session that speaks for a client somewhere else, as a listed proxy does (`listener.smtp.xclient_from`).
+    pub(crate) fn speaks_for(&self, client: &str, helo: &str) -> Dialogue {
+        let mut smtp = self.dial("smtp").greeted();
+        assert!(smtp.say(&format!("XCLIENT ADDR={client}")).starts_with("220"));
+        assert!(smtp.say(&format!("EHLO {helo}")).starts_with("250"));
+        smtp
+    }
+
     /// A conversation in clear text with the service on `port`.
     pub(crate) fn dial(&self, port: &str) -> Dialogue {
         Dialogue::connect(Ipv4Addr::LOCALHOST, self.port(port))

@@ -410,9 +410,7 @@ fn t09_an_mx_that_points_here_gives_no_right() {
         [("backup.example.", Record::Mx("mail.example.test.")), ("mail.example.test.", Record::A(Ipv4Addr::LOCALHOST))];
     let server = NameServer::start(&zone, Otherwise::Denies);
     let demo = Demo::start_with(&[&server.setting(), "listener.smtp.xclient_from=['127.0.0.1']"]);
-    let mut stranger = demo.dial("smtp").greeted();
-    assert!(stranger.say("XCLIENT ADDR=192.0.2.44").starts_with("220"));
-    assert!(stranger.say("EHLO mx.backup.example").starts_with("250"));
+    let mut stranger = demo.speaks_for("192.0.2.44", "mx.backup.example");
     for from in [STRANGER, "", "boss@backup.example"] {
         let answer = stranger.rcpt(from, "anybody@backup.example");
         assert!(relay_denied(&answer), "<{from}>: {answer}");
@@ -425,12 +423,7 @@ fn t36_a_limit_of_what_goes_out_defers_nothing_that_comes_in() {
     let demo = Demo::start_with(&["listener.smtp.xclient_from=['127.0.0.1']", "relay.pop.messages_per_hour=1"]);
     let (alice, bob) = (demo.account("alice").login, demo.account("bob").login);
     demo.ruled(&["grant", "add", TRUSTED, &alice]);
-    let from_there = || {
-        let mut smtp = demo.dial("smtp").greeted();
-        assert!(smtp.say(&format!("XCLIENT ADDR={TRUSTED}")).starts_with("220"));
-        assert!(smtp.say("EHLO office.example").starts_with("250"));
-        smtp
-    };
+    let from_there = || demo.speaks_for(TRUSTED, "office.example");
     let text = "Subject: x\r\n\r\nx\r\n";
     let mut smtp = from_there();
     assert!(smtp.mail(&alice, OUTSIDE, text).starts_with("250"));
