@@ -56,8 +56,6 @@ pub(crate) struct Transaction {
 /// What can be seen of a client's manners, without any look-up. What nobody noted weighs nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manners {
-    /// It spoke before it was greeted (RFC 5321 §3.1).
-    EarlyTalker,
     /// It sent commands ahead before it was told that it may (RFC 2920 §3.1).
     Pipelined,
     /// It uses TLS.
@@ -74,7 +72,6 @@ pub enum Manners {
 /// What was noted of a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Conduct {
-    pub(crate) early_talker: bool,
     pub(crate) pipelined: bool,
     /// It is known that there is no TLS.
     pub(crate) plain_text: bool,
@@ -243,7 +240,6 @@ impl Case {
     /// Whoever drives the case saw something of its client, or of the load under which it is served.
     pub fn noted(&mut self, manners: Manners) {
         match manners {
-            Manners::EarlyTalker => self.conduct.early_talker = true,
             Manners::Pipelined => self.conduct.pipelined = true,
             Manners::Tls => self.conduct.plain_text = false,
             Manners::PlainText => self.conduct.plain_text = true,
@@ -259,11 +255,6 @@ impl Case {
     /// The client's address is its own, as far as is known.
     pub fn trust(&mut self) {
         self.is_distrusted = false;
-    }
-
-    /// Whether the client spoke before it was greeted.
-    pub fn is_early_talker(&self) -> bool {
-        self.conduct.early_talker
     }
 
     /// How much of the server was in use when it was last noted, in per cent.

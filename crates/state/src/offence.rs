@@ -11,14 +11,22 @@ pub enum Offence {
     UnknownCommand,
     /// Another protocol, such as HTTP.
     OtherProtocol,
+    /// Octets before the greeting was sent (RFC 5321 §3.1), where it is held back.
+    EarlyTalk,
     /// A connection above what its rate allows.
     Connection,
 }
 
 impl Offence {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::FailedLogin, Self::UnknownRecipient, Self::UnknownCommand, Self::OtherProtocol, Self::Connection];
+    pub const ALL: [Self; 6] = [
+        Self::FailedLogin,
+        Self::UnknownRecipient,
+        Self::UnknownCommand,
+        Self::OtherProtocol,
+        Self::EarlyTalk,
+        Self::Connection,
+    ];
 
     /// The word in log and list.
     pub fn code(self) -> &'static str {
@@ -36,6 +44,7 @@ impl Offence {
             Self::UnknownRecipient => Row { code: "unknown-recipients", per_hour: 200 },
             Self::UnknownCommand => Row { code: "unknown-commands", per_hour: 30 },
             Self::OtherProtocol => Row { code: "other-protocol", per_hour: 5 },
+            Self::EarlyTalk => Row { code: "early-talk", per_hour: 20 },
             Self::Connection => Row { code: "connections", per_hour: 300 },
         }
     }
@@ -54,7 +63,10 @@ mod tests {
     #[test]
     fn offences_have_words_of_their_own() {
         let codes: Vec<&str> = Offence::ALL.iter().map(|offence| offence.code()).collect();
-        assert_eq!(codes.join(" "), "failed-logins unknown-recipients unknown-commands other-protocol connections");
+        assert_eq!(
+            codes.join(" "),
+            "failed-logins unknown-recipients unknown-commands other-protocol early-talk connections"
+        );
         assert!(Offence::ALL.iter().all(|offence| offence.per_hour() > 0));
     }
 }

@@ -188,7 +188,6 @@ impl Asking<'_, '_> {
             Condition::HeloInvalid => greeting.map_or(Truth::Unknown, |it| helo::is_invalid(it).into()),
             Condition::HeloOurs => greeting.map_or(Truth::Unknown, |it| self.is_our_greeting(it).into()),
             Condition::HeloMismatch => greeting.map_or(Truth::Unknown, |it| self.differs(it)),
-            Condition::EarlyTalker => conduct.early_talker.into(),
             Condition::Pipelined => conduct.pipelined.into(),
             Condition::PlainText => conduct.plain_text.into(),
             Condition::Spf(results) => self.by_dns(FactName::Spf, &SPF, |result| is_one_of(*result, results)),

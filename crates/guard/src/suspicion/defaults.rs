@@ -105,14 +105,6 @@ pub const TABLE: &[DefaultRule] = &[
         effect: || Effect::Weigh(5),
     },
     DefaultRule {
-        name: "early-talker",
-        mode: Mode::Enforce,
-        why: "The client spoke before it was greeted, as programs do that do not listen (RFC 5321 §3.1).",
-        why_ja: "クライアントが挨拶の前に話した。応答を聞かないプログラムの振る舞い（RFC 5321 §3.1）。",
-        when: |_| Condition::EarlyTalker,
-        effect: || Effect::Weigh(6),
-    },
-    DefaultRule {
         name: "pipelining",
         mode: Mode::Enforce,
         why: "The client sent commands ahead before it was told that it may (RFC 2920 §3.1).",

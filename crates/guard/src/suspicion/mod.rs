@@ -49,8 +49,6 @@ pub enum Condition {
     HeloOurs,
     /// It greets with a name or address that is not its own.
     HeloMismatch,
-    /// It spoke before it was greeted.
-    EarlyTalker,
     /// It sent commands ahead before it was told that it may (RFC 2920 §3.1).
     Pipelined,
     /// The mail comes without TLS.
@@ -82,7 +80,6 @@ impl Condition {
             Self::HeloInvalid => "helo-invalid",
             Self::HeloOurs => "helo-ours",
             Self::HeloMismatch => "helo-mismatch",
-            Self::EarlyTalker => "early-talker",
             Self::Pipelined => "pipelining",
             Self::PlainText => "plain-text",
             Self::Spf(_) => "spf",

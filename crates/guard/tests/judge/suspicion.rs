@@ -137,7 +137,7 @@ fn one_heavy_sign_greylists() {
     let found = unnamed().judged(&policy);
     assert_eq!((found.reason(), found.score), (Some("greylisted"), (5, 0)));
     assert_eq!(found.hits, ["no-name", "greylist"]);
-    assert!(found.trace.contains("asked=suspicion found=5 line=defaults:16"), "{}", found.trace);
+    assert!(found.trace.contains("asked=suspicion found=5 line=defaults:15"), "{}", found.trace);
     let refusal = found.outcome.refusal().unwrap();
     assert_eq!((refusal.of, &refusal.detail), (Part::Recipient, &Some(guard::Detail::WaitSecs(300))));
     let passed = Stranger { greylist: Fact::Known(Greylist::Passed), ..unnamed() }.judged(&policy);
@@ -161,7 +161,6 @@ fn each_sign_is_seen() {
         (ptr(PtrName::None), "no-name greylist"),
         (ptr(PtrName::Name("mail.outside.example".into())), "name-unconfirmed greylist"),
         (ptr(PtrName::Confirmed("192-0-2-7.outside.example".into())), "dynamic-name greylist"),
-        (manners(Manners::EarlyTalker), "early-talker greylist"),
         (manners(Manners::Pipelined), "pipelining greylist"),
         (manners(Manners::PlainText), "plain-text"),
         (manners(Manners::Tls), ""),
@@ -186,21 +185,21 @@ fn each_sign_is_seen() {
 fn what_is_tried_is_told_and_does_nothing() {
     let bot = Stranger {
         helo: Some("mail.example.test"),
-        manners: vec![Manners::EarlyTalker, Manners::PlainText],
+        manners: vec![Manners::Pipelined, Manners::PlainText],
         greylist: Fact::Known(Greylist::Passed),
         ..unnamed()
     };
     let found = bot.judged(&suspicious(default_rules()));
     assert!(found.outcome.refusal().is_none(), "{}", found.trace);
-    assert_eq!((found.score, found.slow_secs), ((20, 0), 0));
-    assert_eq!(found.hits.join(" "), "helo-ours no-name early-talker plain-text refuse slow greylist");
+    assert_eq!((found.score, found.slow_secs), ((19, 0), 0));
+    assert_eq!(found.hits.join(" "), "helo-ours no-name pipelining plain-text refuse slow greylist");
     let mut rules = default_rules();
     for rule in &mut rules {
         rule.mode = Mode::Observe;
     }
     let found = bot.judged(&suspicious(rules));
     assert!(found.outcome.refusal().is_none());
-    assert_eq!(found.score, (0, 20));
+    assert_eq!(found.score, (0, 19));
     assert!(!found.needs.contains(&"greylist"), "to ask is to come: who only would be stopped is not asked");
     let mut rules = default_rules();
     for rule in &mut rules {
@@ -390,7 +389,7 @@ fn an_exempted_host_passes_and_its_imitator_does_not() {
     let by_name = with(Who::Name(Domain::parse("mail.outside.example").unwrap()));
     let imitator = Stranger { ptr: Fact::Known(PtrName::Name("mail.outside.example".into())), ..stranger_to_us() };
     assert_eq!(imitator.judged(&by_name).reason(), Some("greylisted"), "a name that does not lead back is a claim");
-    let mut true_one = Stranger { manners: vec![Manners::EarlyTalker], ..stranger_to_us() };
+    let mut true_one = Stranger { manners: vec![Manners::Pipelined], ..stranger_to_us() };
     let name = ConfirmedName::attest_forward_confirmed(Domain::parse("mail.outside.example").unwrap());
     true_one.world.name = Fact::Known(Some(name));
     assert_eq!(true_one.judged(&by_name).reason(), None);

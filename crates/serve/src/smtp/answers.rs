@@ -75,11 +75,6 @@ impl Answers {
         self.client.border.sources.state.is_patient(self.client.ip).await.unwrap_or(false)
     }
 
-    /// Octets came before the greeting.
-    pub(super) fn talked_early(&mut self) {
-        self.case.noted(Manners::EarlyTalker);
-    }
-
     /// Remembers a client that waited, introduced itself, and said nothing that no mail server says.
     pub(super) async fn remember_patience(&self) {
         if self.has_waited && self.helo.is_some() {

@@ -82,7 +82,7 @@ impl Driver {
             let take = |octets: &[u8]| session.handle(Input::Bytes(octets), Instant::now(), due);
             match self.wire.listen(Some(until), self.answers.cut(), take).await? {
                 Heard::Octets => {
-                    self.answers.talked_early();
+                    self.answers.offended(Offence::EarlyTalk, 1).await;
                     return Ok(());
                 }
                 Heard::Due => {

@@ -7,7 +7,7 @@ use guard::{Country, SpfResult};
 use std::sync::Arc;
 
 /// Every word, with how it is written.
-const WORDS: [(&str, &str); 18] = [
+const WORDS: [(&str, &str); 17] = [
     ("always", "always"),
     ("listed", "listed, or listed ZONE …"),
     ("no-name", "no-name"),
@@ -16,7 +16,6 @@ const WORDS: [(&str, &str); 18] = [
     ("helo-invalid", "helo-invalid"),
     ("helo-ours", "helo-ours"),
     ("helo-mismatch", "helo-mismatch"),
-    ("early-talker", "early-talker"),
     ("pipelining", "pipelining"),
     ("plain-text", "plain-text"),
     ("spf", "spf RESULT …, as in \"spf fail softfail\""),
@@ -51,7 +50,6 @@ fn alone(word: &str) -> Option<Condition> {
         "helo-invalid" => Condition::HeloInvalid,
         "helo-ours" => Condition::HeloOurs,
         "helo-mismatch" => Condition::HeloMismatch,
-        "early-talker" => Condition::EarlyTalker,
         "pipelining" => Condition::Pipelined,
         "plain-text" => Condition::PlainText,
         "null-sender" => Condition::NullSender,

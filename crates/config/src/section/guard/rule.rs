@@ -28,7 +28,7 @@ pub struct WrittenRule {
     /// Name in log and records: small letters, digits and hyphens, at most 40. Required.
     pub name: String,
     /// Conditions, all of which must hold: `always`, `listed ZONE …`, `no-name`, `name-unconfirmed`, `dynamic-name`, `helo-invalid`,
-    /// `helo-ours`, `helo-mismatch`, `early-talker`, `pipelining`, `plain-text`, `spf RESULT …`, `null-sender`, `sender-domain-dead`,
+    /// `helo-ours`, `helo-mismatch`, `pipelining`, `plain-text`, `spf RESULT …`, `null-sender`, `sender-domain-dead`,
     /// `country CODE …` and `asn NUMBER …` (by `guard.mmdb`), `load PERCENT`, `score POINTS`. What cannot be found out does not hold. Required.
     pub when: Vec<String>,
     /// Conditions of which none may hold or be unknown. Default `[]`.
