@@ -47,6 +47,9 @@ BUDGETS = {
     "guard": ("strangers' mail with the guard's default rules against without, 1,000 clients", 0.9, None),
     "guard-new": ("the same, each session of another client: nothing of it is in the cache", None, None),
     "dnsbl": ("10,000 sessions, each of another client and asked about at rbldnsd, against without a list", None, None),
+    "records": ("accept-10 with decision records against without", 0.9, None),
+    "records-refuse": ("refuse with decision records against without", 0.9, None),
+    "records-policy": ("policy with decision records against without", 0.9, None),
     "decision": ("a decision about a stranger with all default rules, much in state against little", 0.67, None),
 }
 PEERS = {"pop3": "Dovecot", "policy": "postgrey", "drac": "rpc.dracd"} | strangers.OTHERS

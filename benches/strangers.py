@@ -22,7 +22,7 @@ import time
 import peers
 from peers import Unfit
 
-ROWS = ("guard", "guard-new", "dnsbl", "decision")
+ROWS = ("guard", "guard-new", "dnsbl", "decision", "records", "records-refuse", "records-policy")
 COMING_AGAIN = 1_000  # clients that come again and again
 CLIENTS_MAX = 1 << 17
 DNSBL_SESSIONS = 10_000
@@ -104,6 +104,15 @@ class Rows:
             if counts["asked"] < sessions or counts["failed"] or not counts["listed"] or not after["counts"]:
                 raise Unfit(f"the list was not asked as it should be: {after}")
         return told["per_second"]
+
+    def records(self, peer):
+        return self.accept(peer, connections=10)
+
+    def records_refuse(self, peer):
+        return self.refuse(peer)
+
+    def records_policy(self, peer):
+        return self.policy(peer)
 
     def decision(self, peer):
         half = COMING_AGAIN // 2
@@ -190,6 +199,30 @@ class Strangers(peers.Sekisho):
                 return False
             time.sleep(0.1)
         return True
+
+
+class Recording(peers.Sekisho):
+    """One as it comes, that keeps its decisions or does not."""
+
+    def __init__(self, place, name, more):
+        super().__init__(place.program, place.folder / name.replace(" ", "-"), place.port_base, place.sink, name)
+        self.more, self.said = more, ""
+
+    def settings(self):
+        return [*super().settings(), *self.more]
+
+    def tell(self):
+        """How many decisions are kept, and how many were dropped: a row that drops them measures nothing."""
+        argv = [self.program, "-c", self.folder / "demo/sekisho.toml", "--json", "status"]
+        kept = json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)["records"]
+        if kept:
+            self.said = f"{kept['records']:,} records in {kept['octets'] / 1048576:,.0f} MiB, {kept['dropped']:,} dropped"
+            print(f"    {self.name}: {self.said}", file=sys.stderr)
+
+    def stop(self):
+        with contextlib.suppress(Exception):
+            self.tell()
+        super().stop()
 
 
 class Filled(Strangers):
@@ -317,6 +350,11 @@ def pair(row, options, places, bench, dns):
             for place, name, entries in ((theirs, other_name(row, options), few), (ours, "Sekisho", many))
         )
         return other, own
+    if row.startswith("records"):
+        # As they come, so that clients are the same; what is kept must not fill the disk.
+        on, off = ["records.enabled=true", "records.max_octets=268435456"], ["records.enabled=false"]
+        other = Recording(theirs, other_name(row, options), on if options.against else off)
+        return other, Recording(ours, "Sekisho", on)
     a_list = f'dnsbl=[{{zone="{LIST_ZONE}",weight=2,codes=["127.0.0.2"]}}]'
     on, off = ([a_list], []) if row == "dnsbl" else (every_rule, ["guard.defaults=false"])
     return Strangers(theirs, other_name(row, options), dns, on if options.against else off), Strangers(ours, "Sekisho", dns, on)
@@ -324,7 +362,7 @@ def pair(row, options, places, bench, dns):
 
 def told(own):
     """What was in state, for the row."""
-    said = [f"{peer.name}: {peer.said}" for peer in own or [] if isinstance(peer, Filled)]
+    said = [f"{peer.name}: {peer.said}" for peer in own or [] if isinstance(peer, (Filled, Recording)) and peer.said]
     return f" ({'; '.join(said)})" if said else ""
 
 
@@ -332,7 +370,9 @@ def other_name(row, options):
     return "before" if options.against else OTHERS[row]
 
 
-OTHERS = {"guard": "without", "guard-new": "without", "dnsbl": "without", "decision": "few"}
+OTHERS = {"guard": "without", "guard-new": "without", "dnsbl": "without", "decision": "few"} | dict.fromkeys(
+    ("records", "records-refuse", "records-policy"), "without"
+)
 
 
 def servers(row, options, folder, bench, stack):

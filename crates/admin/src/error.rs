@@ -65,6 +65,12 @@ impl IntoResponse for ApiError {
     }
 }
 
+impl From<ApiError> for Problem {
+    fn from(error: ApiError) -> Self {
+        Self { kind: error.kind, error: error.text }
+    }
+}
+
 impl From<DirectoryError> for ApiError {
     fn from(error: DirectoryError) -> Self {
         let kind = match &error {

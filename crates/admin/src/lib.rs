@@ -5,24 +5,31 @@
 //! one code for both. `docs/openapi.json` is made from here.
 
 mod accounts;
+mod alarms;
 pub mod audit;
 mod bans;
 mod choices;
 pub mod client;
 mod dnsbl;
 mod error;
+mod explain;
 mod grants;
 mod names;
 mod queue;
+mod records;
+mod relay;
+mod rights;
 mod sessions;
 mod socket;
 pub mod wire;
 
 pub use delivery::Retrier;
 pub use error::ApiError;
+pub use records::{Which as WhichRecords, find as find_records, of_id as records_of_id};
 pub use sessions::Which as WhichSessions;
 pub use socket::{BindError, bind, serve};
 
+use ::audit::{AskDns, Report};
 use axum::{
     Json, Router,
     extract::State,
@@ -33,6 +40,16 @@ use utoipa::OpenApi;
 
 /// Reads the configuration again; `Err` is what is wrong with it, and the old one stays in force.
 pub type Reload = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// Computes who may relay, and what is dangerous in it.
+pub type Audited = Box<dyn Fn(AskDns) -> Pin<Box<dyn Future<Output = Report> + Send>> + Send + Sync>;
+/// Says what would become of a session; `Err` is what is wrong with the question.
+pub type Explain = Box<
+    dyn Fn(replay::Imagined) -> Pin<Box<dyn Future<Output = Result<replay::Explained, String>> + Send>> + Send + Sync,
+>;
+
+/// Says what would have had a recorded decision be accepted, a line each.
+pub type AcceptedIf = Box<dyn Fn(::records::Kept) -> Pin<Box<dyn Future<Output = Vec<String>> + Send>> + Send + Sync>;
 
 /// What the routes work on.
 pub struct Backend {
@@ -66,8 +83,22 @@ pub struct Server {
     pub configuration: Box<dyn Fn() -> wire::Configuration + Send + Sync>,
     /// Who is connected.
     pub sessions: Box<dyn Fn() -> Vec<wire::Session> + Send + Sync>,
+    /// Whether relaying is locked down.
+    pub relay: Box<dyn Fn() -> wire::Relay + Send + Sync>,
+    /// Lets every right to relay count again; false: they did. Blocks.
+    pub unlock: Arc<dyn Fn() -> std::io::Result<bool> + Send + Sync>,
     /// The lists in DNS, and how they stand.
     pub lists: Box<dyn Fn() -> Vec<wire::DnsList> + Send + Sync>,
+    /// Alarms, and what senders and other servers did of late.
+    pub watch: Arc<telemetry::Watch>,
+    /// Who may relay.
+    pub rights: Audited,
+    /// What would become of a session that nobody had.
+    pub explain: Explain,
+    /// What would have had a recorded decision be accepted.
+    pub accepted_if: AcceptedIf,
+    /// Reads decisions that are kept, all that were made before among them; `None`: none are kept. Blocks.
+    pub records: Box<dyn Fn() -> Option<::records::Reader> + Send + Sync>,
     /// Ends sessions; says how many.
     pub cut: Box<dyn Fn(&WhichSessions) -> usize + Send + Sync>,
 }
@@ -105,12 +136,21 @@ pub fn router(backend: Backend) -> Router {
         .route("/v1/bans", get(bans::list).post(bans::add).delete(bans::lift))
         .route("/v1/sessions", get(sessions::list).delete(sessions::cut))
         .route("/v1/dnsbl", get(dnsbl::list))
+        .route("/v1/relay", get(relay::show))
+        .route("/v1/relay/lock", axum::routing::delete(relay::unlock))
+        .route("/v1/alarms", get(alarms::list))
+        .route("/v1/alarms/test", post(alarms::test))
+        .route("/v1/explain", get(explain::imagined))
         .route("/v1/queue", get(queue::list))
         .route("/v1/queue/stats", get(queue::stats))
         .route("/v1/queue/{id}", get(queue::show).delete(queue::delete))
         .route("/v1/queue/retry", post(queue::retry))
+        .route("/v1/queue/hold", post(queue::hold_of))
         .route("/v1/queue/{id}/{action}", post(queue::act))
+        .route("/v1/records", get(records::list))
+        .route("/v1/records/{id}", get(records::show))
         .route("/v1/audit", get(audit::list))
+        .route("/v1/rights", get(rights::show))
         .layer(recorded)
         .with_state(backend)
 }
@@ -135,7 +175,9 @@ async fn configuration(State(backend): Shared) -> Result<Json<wire::Configuratio
 #[utoipa::path(get, path = "/v1/status", tag = "server", responses((status = 200, body = wire::Status)))]
 async fn status(State(backend): Shared) -> Result<Json<wire::Status>, ApiError> {
     let server = backend.server()?;
-    Ok(Json((server.status)(queue::status(&server.spool))))
+    let mut status = (server.status)(queue::status(&server.spool));
+    status.alarms = alarms::in_force(&server.watch);
+    Ok(Json(status))
 }
 
 async fn openapi_json() -> Json<utoipa::openapi::OpenApi> {
@@ -184,12 +226,21 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         sessions::list,
         sessions::cut,
         dnsbl::list,
+        relay::show,
+        relay::unlock,
+        alarms::list,
+        alarms::test,
+        explain::imagined,
         queue::list,
         queue::stats,
         queue::show,
         queue::delete,
         queue::act,
         queue::retry,
+        queue::hold_of,
+        rights::show,
+        records::list,
+        records::show,
     )
 )]
 struct Description;

@@ -7,13 +7,18 @@ use axum::{
     http::StatusCode,
 };
 use delivery::Wanted;
+use keep::tally::COUNTED;
 use serde::Deserialize;
 use spool::{Filter, Listed, Origin, QueueId, RecipientState, UnixMicros};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Most messages in one answer; the next page begins behind the last id.
 const PAGE_MAX: usize = 10_000;
 const MICROS: u64 = 1_000_000;
+/// Other servers that refuse, in one answer.
+const FAR_SIDES: usize = 20;
 
 /// Which messages.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -50,7 +55,14 @@ pub(super) async fn list(
 /// The queue in numbers.
 #[utoipa::path(get, path = "/v1/queue/stats", tag = "queue", responses((status = 200, body = wire::QueueStats)))]
 pub(super) async fn stats(State(backend): Shared) -> Result<Json<wire::QueueStats>, ApiError> {
-    let stats = backend.server()?.spool.stats(now());
+    let server = backend.server()?;
+    let (spool, watch) = (Arc::clone(&server.spool), &server.watch);
+    // A long queue takes its time.
+    let stats = tokio::task::spawn_blocking(move || spool.stats(now())).await.unwrap_or_default();
+    let buckets =
+        |of: Vec<(String, u64)>| of.into_iter().map(|(name, messages)| wire::Bucket { name, messages }).collect();
+    let far_side =
+        |it: telemetry::FarSide| wire::FarSide { domain: it.domain, temporary: it.temporary, permanent: it.permanent };
     let age = |up_to: Option<&str>| up_to.map_or_else(|| "older".to_owned(), |up_to| format!("up to {up_to}"));
     Ok(Json(wire::QueueStats {
         messages: stats.messages,
@@ -62,7 +74,15 @@ pub(super) async fn stats(State(backend): Shared) -> Result<Json<wire::QueueStat
         disk_octets: stats.disk_octets,
         oldest_arrived_at: stats.oldest_arrived_at_unix_micros.map(|micros| wire::time(micros / MICROS)),
         ages: stats.ages.iter().map(|it| wire::Bucket { name: age(it.up_to), messages: it.messages }).collect(),
-        origins: stats.origins.into_iter().map(|(name, messages)| wire::Bucket { name, messages }).collect(),
+        origins: buckets(stats.origins),
+        messages_an_hour_ago: watch.messages_before(),
+        logins: buckets(stats.login_recipients),
+        reasons: buckets(stats.reasons),
+        far_sides: watch.far.top(FAR_SIDES, Instant::now()).into_iter().map(far_side).collect(),
+        taken: Some(wire::Taken {
+            messages: COUNTED.taken.read(0) + COUNTED.taken.read(1),
+            null_sender: COUNTED.taken_null.read(),
+        }),
     }))
 }
 
@@ -122,6 +142,44 @@ pub(super) async fn act(
         Action::Release => spool.release(id, now()).await?,
     };
     if found { Ok(StatusCode::NO_CONTENT) } else { Err(not_queued(&text)) }
+}
+
+/// Whose messages are held.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Whose {
+    /// Those of this login, by whichever right.
+    login: Option<String>,
+    /// Those of this client that came by a right without a login.
+    client: Option<String>,
+}
+
+/// Why a message is held that the operator holds.
+const OPERATOR: &str = "operator";
+/// Rights without a login.
+const WITHOUT_LOGIN: [&str; 3] = ["network", "client-map", "pop"];
+
+/// Holds all messages of a login, or of a client: those that are being accepted among them.
+#[utoipa::path(post, path = "/v1/queue/hold", tag = "queue", params(Whose), responses(
+    (status = 200, body = wire::Count), (status = 400, body = wire::Problem),
+))]
+pub(super) async fn hold_of(State(backend): Shared, Query(whose): Query<Whose>) -> Result<Json<wire::Count>, ApiError> {
+    let spool = &backend.server()?.spool;
+    let held = match (&whose.login, &whose.client) {
+        (Some(login), None) => spool.hold_of_login(backend.directory.known_login(login)?.as_str(), OPERATOR).await?,
+        (None, Some(client)) => {
+            let client: IpAddr = client.parse().map_err(|_| ApiError::invalid(format!("{client:?} is no address")))?;
+            let client = client.to_canonical();
+            let is_its = |envelope: &spool::Envelope| matches!(&envelope.origin, Origin::Account(sender) if sender.client == Some(client));
+            let mut held = 0;
+            for right in WITHOUT_LOGIN {
+                held += spool.hold_of_grant(right, OPERATOR, is_its).await?;
+            }
+            held
+        }
+        _ => return Err(ApiError::invalid("one of login and client".to_owned())),
+    };
+    Ok(Json(wire::Count { count: held as u64 }))
 }
 
 /// What is tried.

@@ -21,6 +21,10 @@ struct Api {
     dir: TempDir,
 }
 
+fn audit_key() -> keep::chain::Key {
+    keep::chain::Key::new([3; 32].into())
+}
+
 impl Api {
     async fn new() -> Self {
         Self::with_state(state::StateConfig::default()).await
@@ -45,14 +49,24 @@ impl Api {
                 configuration: json!({ "hostname": "mail.example.test" }),
             }),
             sessions: Box::new(Vec::new),
+            rights: Box::new(|_| unreachable!("no test here asks for it")),
             lists: Box::new(Vec::new),
+            relay: Box::new(wire::Relay::default),
+            unlock: Arc::new(|| Ok(true)),
+            watch: Arc::new(watch()),
+            explain: Box::new(|_| Box::pin(async { Err("nobody judges here".to_owned()) })),
+            accepted_if: Box::new(|_| Box::pin(async { Vec::new() })),
+            records: Box::new(|| None),
             cut: Box::new(|_| 0),
             never: Box::new(|address| never().why(address)),
             reload: Box::new(|| Box::pin(async { Err("t.toml:1:1: no".to_owned()) })),
         };
         let directory = Arc::new(directory);
-        let backend =
-            Backend { directory: Arc::clone(&directory), audit: audit::Audit::new(dir.path()), server: Some(server) };
+        let backend = Backend {
+            directory: Arc::clone(&directory),
+            audit: audit::Audit::new(dir.path(), audit_key()),
+            server: Some(server),
+        };
         Self { routes: TowerToHyperService::new(router(backend)), spool, directory, dir }
     }
 
@@ -102,6 +116,12 @@ impl Api {
         let incoming = self.spool.incoming();
         incoming.commit(envelope, b"x\r\n".to_vec()).await.expect("accepted").to_string()
     }
+}
+
+fn watch() -> telemetry::Watch {
+    let (text, base_dir) = ("hostname = \"mail.example.test\"\n", std::path::Path::new("/nowhere"));
+    let read = config::parse(&config::Text { name: "t.toml", text, base_dir }, &[]);
+    telemetry::Watch::new(&read.expect("a configuration").settings)
 }
 
 fn pop() -> config::Pop {
@@ -307,6 +327,8 @@ async fn every_change_is_recorded_with_who_and_what_and_without_secrets() {
     assert_eq!(api.ask(Method::POST, "/v1/accounts/alice/lock", json!(null)).await.0, StatusCode::NO_CONTENT);
     let (_, listed) = api.ask(Method::GET, "/v1/audit?count=2", json!(null)).await;
     assert_eq!((&listed["unreadable"], &listed["changes"][1]["change"]), (&json!(1), &json!("account lock")));
+    let verified = audit::Audit::new(api.dir.path(), audit_key()).chain().verify(None).expect("read");
+    assert!(verified.is_intact() && verified.torn == 1, "{verified:?}");
     let (_, none) = api.ask(Method::GET, "/v1/audit?hours=0&count=1", json!(null)).await;
     assert!(none["changes"].as_array().is_some_and(|it| it.len() <= 1));
 }
@@ -314,7 +336,7 @@ async fn every_change_is_recorded_with_who_and_what_and_without_secrets() {
 #[tokio::test]
 async fn a_change_over_the_socket_names_its_process() {
     let api = Api::new().await;
-    let (directory, audit) = (Arc::clone(&api.directory), audit::Audit::new(api.dir.path()));
+    let (directory, audit) = (Arc::clone(&api.directory), audit::Audit::new(api.dir.path(), audit_key()));
     let path = api.dir.path().join("admin.sock");
     let listener = bind(&path, 0o600).expect("bound");
     let (end, ended) = tokio::sync::oneshot::channel::<()>();

@@ -1,13 +1,23 @@
 //! What goes over the admin API. Times are RFC 3339 in UTC. Nothing here shows a stored secret; what carries a new one has
 //! no `Debug`.
 
+mod alarms;
 mod bans;
 mod choices;
 mod dnsbl;
+mod explain;
+mod queue_stats;
+mod records;
+mod relay;
 
+pub use alarms::{Alarm, FarSide, Taken};
 pub use bans::{Ban, NewBan};
 pub use choices::{ChoiceChange, Choices, OnOff};
 pub use dnsbl::DnsList;
+pub use explain::Explained;
+pub use queue_stats::{Bucket, QueueStats};
+pub use records::{Records, RecordsOfId, RecordsStatus};
+pub use relay::Relay;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -53,6 +63,14 @@ pub struct Configuration {
     pub configuration: serde_json::Value,
 }
 
+/// Who may relay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Rights {
+    /// The report, as `sekisho audit --json` prints it.
+    #[schema(value_type = Object)]
+    pub report: serde_json::Value,
+}
+
 /// The running server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
@@ -78,14 +96,25 @@ pub struct Status {
     pub sessions_logged_in: u64,
     /// Clients that are banned.
     pub bans: u64,
+    /// Relaying is locked down: our own probe passed.
+    #[serde(default)]
+    pub relay_locked: bool,
+    /// How often one has passed since the start.
+    #[serde(default)]
+    pub relay_alarms: u64,
     /// The queue.
     pub queue: QueueStatus,
+    /// Decisions that are kept; null: none are.
+    pub records: Option<RecordsStatus>,
     /// This machine's default gateways, which are never granted.
     pub gateways: Vec<String>,
     /// Its own addresses, which are neither.
     pub own_addresses: Vec<String>,
     /// The certificate that is shown; null is none.
     pub certificate: Option<CertificateStatus>,
+    /// Alarms in force, the worst first.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
 }
 
 /// A listener.
@@ -440,40 +469,6 @@ pub struct MessageRecipient {
     pub due_at: String,
     /// Why it waits or failed.
     pub reason: Option<String>,
-}
-
-/// The queue in numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct QueueStats {
-    /// Messages.
-    pub messages: u64,
-    /// Recipients that wait.
-    pub recipients: u64,
-    /// Messages that are held, or have a recipient that is.
-    pub held: u64,
-    /// Messages in an attempt now.
-    pub active: u64,
-    /// Messages that were deferred.
-    pub deferred: u64,
-    /// Octets of all messages.
-    pub message_octets: u64,
-    /// Octets of the segments on disk.
-    pub disk_octets: u64,
-    /// When the oldest arrived.
-    pub oldest_arrived_at: Option<String>,
-    /// Messages by age.
-    pub ages: Vec<Bucket>,
-    /// Messages by who brought them, most first.
-    pub origins: Vec<Bucket>,
-}
-
-/// Some of a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Bucket {
-    /// Which.
-    pub name: String,
-    /// How many messages.
-    pub messages: u64,
 }
 
 /// RFC 3339 of a number of seconds since 1970.

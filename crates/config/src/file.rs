@@ -8,6 +8,7 @@ use crate::reading::Reading;
 use crate::restart::Restart;
 use crate::section::access::{self, Access, WrittenAccess};
 use crate::section::admin::{Admin, WrittenAdmin};
+use crate::section::alarms::{Alarms, WrittenAlarms};
 use crate::section::auth::{Auth, WrittenAuth};
 use crate::section::delivery::{Delivery, WrittenDelivery};
 use crate::section::directory::{Directory, WrittenDirectory};
@@ -18,6 +19,8 @@ use crate::section::guard::{Guard, WrittenGuard};
 use crate::section::limits::{Limits, WrittenLimits};
 use crate::section::listener::{self, Certificate, Listener, WrittenListener};
 use crate::section::log::{Log, WrittenLog};
+use crate::section::metrics::{Metrics, WrittenMetrics};
+use crate::section::records::{Records, WrittenRecords};
 use crate::section::relay::{Relay, WrittenRelay};
 use crate::section::spool::{Spool, WrittenSpool};
 use crate::section::state::{State, WrittenState};
@@ -90,9 +93,18 @@ pub struct File {
     /// The log: one line per event.
     #[serde(default)]
     pub log: WrittenLog,
+    /// Decisions as they are kept: why each recipient was accepted or refused.
+    #[serde(default)]
+    pub records: WrittenRecords,
     /// The admin API, by which `sekisho user`, `grant`, `queue` and `reload` talk to the running server.
     #[serde(default)]
     pub admin: WrittenAdmin,
+    /// Numbers for Prometheus, and whether the server is well.
+    #[serde(default)]
+    pub metrics: WrittenMetrics,
+    /// What an operator is told of at once, and how; the log tells of it always.
+    #[serde(default)]
+    pub alarms: WrittenAlarms,
 }
 
 fn data_dir() -> String {
@@ -105,6 +117,8 @@ fn data_dir() -> String {
 pub struct Settings {
     /// Name of the configuration file, as it was given.
     pub file: Arc<str>,
+    /// Which configuration it is: the first 16 digits of the SHA-256 of what `sekisho config show` prints.
+    pub fingerprint: Arc<str>,
     pub hostname: String,
     pub data_dir: PathBuf,
     pub domains: Domains,
@@ -124,21 +138,40 @@ pub struct Settings {
     pub dns: Dns,
     pub dnsbl: Vec<Dnsbl>,
     pub log: Log,
+    pub records: Records,
     pub admin: Admin,
+    pub metrics: Metrics,
+    pub alarms: Alarms,
 }
 
 impl File {
+    fn fingerprint(&self) -> Arc<str> {
+        use sha2::Digest as _;
+        use std::fmt::Write as _;
+        let shown = toml::to_string_pretty(self).unwrap_or_default();
+        let sum = sha2::Sha256::digest(format!("{}\n", shown.trim_end()));
+        let mut digits = String::with_capacity(16);
+        for octet in &sum[..8] {
+            // Writing into a `String` does not fail.
+            let _ = write!(digits, "{octet:02x}");
+        }
+        digits.into()
+    }
+
     /// What the file means. With a mistake in `reading`, the result is only fit to be thrown away.
     pub(crate) fn meant(&self, reading: &mut Reading<'_>) -> Settings {
         let tls = self.tls.meant(reading);
         let certificate = if tls.is_some() { Certificate::Given } else { Certificate::Missing };
         let dnsbl = dnsbl::meant(&self.dnsbl, reading);
         self.guard.check_lists(&dnsbl, reading);
+        let domains = self.domains.meant(reading);
+        let postmaster = domains.postmaster.as_ref().map(ToString::to_string);
         Settings {
             file: reading.position("hostname").file,
+            fingerprint: self.fingerprint(),
             hostname: self.hostname(reading),
             data_dir: reading.data_dir.clone(),
-            domains: self.domains.meant(reading),
+            domains,
             listeners: listener::meant(&self.listener, certificate, reading),
             tls,
             relay: self.relay.meant(reading),
@@ -154,7 +187,10 @@ impl File {
             dns: self.dns.meant(reading),
             dnsbl,
             log: self.log.meant(reading),
+            records: self.records.meant(reading),
             admin: self.admin.meant(reading),
+            metrics: self.metrics.meant(reading),
+            alarms: self.alarms.meant(postmaster, reading),
         }
     }
 
@@ -172,7 +208,9 @@ impl Settings {
         restart.compare("data_dir", &self.data_dir, &new.data_dir);
         self.directory.needing_a_restart(&new.directory, &mut restart);
         self.state.needing_a_restart(&new.state, &mut restart);
+        self.records.needing_a_restart(&new.records, &mut restart);
         self.admin.needing_a_restart(&new.admin, &mut restart);
+        self.metrics.needing_a_restart(&new.metrics, &mut restart);
         self.dns.needing_a_restart(&new.dns, &mut restart);
         self.relay.needing_a_restart(&new.relay, &mut restart);
         self.auth.needing_a_restart(&new.auth, &mut restart);

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use keep::tally::COUNTED;
 use smtp::client::Response;
 use spool::{Envelope, Job, Origin, Outcome, Target};
 
 use crate::classify::{Kind, Verdict};
 use crate::clock::unix_micros;
 use crate::dsn::{self, Action};
-use crate::fate::{Bracketed, Fate, FateKind};
+use crate::fate::{Bracketed, Fate, FateKind, way_number};
 use crate::job::Ticket;
 use crate::notify::{self, News};
 use crate::shared::Shared;
@@ -110,6 +111,13 @@ fn tell(shared: &Shared, job: &Job, decision: &Decision) {
             note = "undeliverable, and nobody to be told", "mail dropped");
     }
     let response: &Response = &decision.verdict.response;
+    // A mailbox here has no words of its own.
+    let is_far = !matches!(recipient.target, Target::Maildir { .. });
+    let reply_class = is_far.then_some(response.code / 100);
+    COUNTED.fates.one(way_number(&recipient.target), decision.fate as usize);
+    if let Some(class) = reply_class {
+        COUNTED.replies.one(class.into());
+    }
     let reply = response.to_string();
     shared.watched.tell(|| Told {
         queue_id: job.id,
@@ -130,7 +138,9 @@ fn tell(shared: &Shared, job: &Job, decision: &Decision) {
         },
         given: recipient.via.as_ref().map_or(&recipient.forward_path, |via| &via.given),
         alias: recipient.via.as_ref().map(|via| &*via.alias),
+        origin: &job.envelope.origin,
         kind: decision.fate,
+        reply_class,
         refuser: match (decision.verdict.kind, &recipient.target) {
             (Kind::NoRecipient, Target::NextHop { server }) => Some(server),
             _ => None,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use spool::QueueId;
+use spool::{QueueId, Target};
 
 /// Called for every fate, from the task that learnt it: it must be quick and must not block.
 pub type OnFate = Arc<dyn Fn(&Fate<'_>) + Send + Sync>;
@@ -26,8 +26,12 @@ pub struct Fate<'a> {
     pub given: &'a str,
     /// The alias that led there; `None`: none did.
     pub alias: Option<&'a str>,
+    /// Who brought the message.
+    pub origin: &'a spool::Origin,
     /// What became of it.
     pub kind: FateKind,
+    /// The class of the reply: 2, 4 or 5; `None`: no other server said it.
+    pub reply_class: Option<u16>,
     /// The next hop of a relay domain that says it has no such recipient.
     pub refuser: Option<&'a str>,
     /// Where: `mail.example[192.0.2.1]:25`, `maildir`, a socket.
@@ -64,14 +68,37 @@ pub enum FateKind {
     Dropped,
 }
 
-impl fmt::Display for FateKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl FateKind {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Delivered, Self::Deferred, Self::Bounced, Self::Held, Self::Dropped];
+
+    /// Stable word.
+    pub fn code(self) -> &'static str {
+        match self {
             Self::Delivered => "delivered",
             Self::Deferred => "deferred",
             Self::Bounced => "bounced",
             Self::Held => "held",
             Self::Dropped => "dropped",
-        })
+        }
+    }
+}
+
+/// The ways by which recipients are counted, in the order of [`way_number`].
+pub const WAYS: [&str; 4] = ["maildir", "remote", "next-hop", "lmtp"];
+
+/// Its place among [`WAYS`].
+pub(crate) fn way_number(target: &Target) -> usize {
+    match target {
+        Target::Maildir { .. } => 0,
+        Target::Remote { .. } => 1,
+        Target::NextHop { .. } => 2,
+        Target::Lmtp { .. } => 3,
+    }
+}
+
+impl fmt::Display for FateKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
     }
 }

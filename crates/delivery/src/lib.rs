@@ -47,6 +47,6 @@ pub use config::{
     RemoteRoute, Smarthost, Tls, Unavailable,
 };
 pub use dispatch::{Delivery, StartError, Stats};
-pub use fate::{Bracketed, Fate, FateKind, OnFate};
+pub use fate::{Bracketed, Fate, FateKind, OnFate, WAYS};
 pub use retry::{Retried, Retrier, Wanted};
 pub use watched::Told;

@@ -1,6 +1,7 @@
 //! How much was asked, and how it went.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// Since the start, over all who ask.
 #[derive(Debug, Default)]
@@ -9,6 +10,7 @@ pub(crate) struct Counters {
     pub(crate) from_cache: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) timed_out: AtomicU64,
+    pub(crate) waited_micros: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -34,6 +36,11 @@ impl Counters {
             timed_out: read(&self.timed_out),
         }
     }
+}
+
+/// Adds the time since then.
+pub(crate) fn waited(counter: &AtomicU64, since: Instant) {
+    counter.fetch_add(u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
 pub(crate) fn count(counter: &AtomicU64) {

@@ -6,14 +6,16 @@
 //!
 //! * `answer`: what a look-up yields.
 //! * `resolver`: asking, by record type; `cache`: what is remembered, and how long; `counters`: how much was asked.
-//! * `confirm`: an address' forward-confirmed name.
+//! * `confirm`: an address' forward-confirmed name; `service`: a host's alias and certificates.
 
 mod answer;
 mod cache;
 mod confirm;
 mod counters;
 mod resolver;
+mod service;
 
 pub use answer::{Answer, Exchange, Failure};
 pub use counters::Counts;
 pub use resolver::{Resolver, Settings, SetupError};
+pub use service::Tlsa;

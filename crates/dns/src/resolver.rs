@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use hickory_resolver::TokioResolver;
@@ -14,7 +15,7 @@ use hickory_resolver::proto::rr::{IntoName, Name, RData, RecordType};
 
 use crate::answer::{Answer, Exchange, Failure};
 use crate::cache::{Answers, Known, Question};
-use crate::counters::{Counters, Counts, count};
+use crate::counters::{Counters, Counts, count, waited};
 
 /// Records of one answer that are looked at; the rest of a longer one is left out.
 const RECORDS_MAX: usize = 50;
@@ -102,6 +103,11 @@ impl Resolver {
         self.counters.read()
     }
 
+    /// How long name servers were waited for since the start, over all questions that went to them.
+    pub fn waited(&self) -> Duration {
+        Duration::from_micros(self.counters.waited_micros.load(Ordering::Relaxed))
+    }
+
     /// When a look-up that begins now is over.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.timeout
@@ -135,7 +141,10 @@ impl Resolver {
     /// Asks a name server, and remembers what it says.
     async fn ask(&self, question: Question, deadline: Instant) -> Result<Arc<[RData]>, Failure> {
         let asked = self.dns.lookup(question.name.clone(), question.kind);
-        let known = match tokio::time::timeout_at(deadline.into(), asked).await {
+        let began = Instant::now();
+        let answered = tokio::time::timeout_at(deadline.into(), asked).await;
+        waited(&self.counters.waited_micros, began);
+        let known = match answered {
             Err(_) => return Err(Failure::TimedOut),
             Ok(Ok(found)) => {
                 let data = found.answers().iter().map(|record| &record.data);
@@ -218,7 +227,7 @@ pub(crate) fn family(ip: IpAddr) -> RecordType {
     if ip.to_canonical().is_ipv4() { RecordType::A } else { RecordType::AAAA }
 }
 
-fn list<T>(records: &[RData], pick: impl Fn(&RData) -> Option<T>) -> Vec<T> {
+pub(crate) fn list<T>(records: &[RData], pick: impl Fn(&RData) -> Option<T>) -> Vec<T> {
     records.iter().filter_map(pick).collect()
 }
 
@@ -231,7 +240,7 @@ fn exchange(data: &RData) -> Option<Exchange> {
 
 /// A name as [`Absolute`] asks for it again: its labels as they stand. Where they would not be the same labels then, or a line of the
 /// log would be cut in two by them, escaped.
-fn host(name: &Name) -> String {
+pub(crate) fn host(name: &Name) -> String {
     let plain = |label: &[u8]| label.iter().all(|octet| octet.is_ascii_graphic() && !b".\"\\".contains(octet));
     let text = if name.iter().all(plain) {
         name.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(".")

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use dns::{Answer, Counts, Exchange, Failure, Resolver, Settings};
-use name_server::Record::{A, Mx, Ptr, Txt};
+use name_server::Record::{A, Cname, Mx, Ptr, Tlsa, Txt};
 use name_server::{NameServer, Record, reverse};
 
 const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
@@ -122,4 +122,19 @@ async fn spf_asks_for_one_family_and_the_first_names() {
 
 fn name_with_dot(name: &str) -> &'static str {
     format!("{name}.").leak()
+}
+
+#[tokio::test]
+async fn an_alias_and_certificates_are_told_as_they_stand() {
+    let zone = [
+        ("mx.d.example.", Cname("host.e.example")),
+        ("_25._tcp.host.e.example.", Tlsa([3, 1, 1], &[7; 32])),
+        ("host.e.example.", A(HERE)),
+    ];
+    let (_server, dns) = asking(&zone).await;
+    assert_eq!(dns.alias("mx.d.example").await, Answer::Found("host.e.example".to_owned()));
+    assert_eq!(dns.alias("host.e.example").await, Answer::None);
+    let expected = dns::Tlsa { usage: 3, selector: 1, matching: 1, data: vec![7; 32] };
+    assert_eq!(dns.certificates("host.e.example", 25).await, Answer::Found(vec![expected]));
+    assert_eq!(dns.certificates("mx.d.example", 25).await, Answer::None);
 }

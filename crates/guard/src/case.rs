@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
 use smtp::address::ReversePath;
 
 use crate::attested::ConfirmedName;
@@ -13,6 +14,7 @@ use crate::hearing::Counted;
 use crate::ip::canonical_ip;
 use crate::reason::Reason;
 use crate::reputation::{Listing, SpfResult};
+use crate::serial;
 use crate::standing::PtrName;
 
 /// A connection, as every interface drives it. Another client (XCLIENT) is another case.
@@ -24,6 +26,8 @@ pub struct Case {
     pub(crate) conduct: Conduct,
     /// Others seem to come by its address: what it may by that alone, it may not.
     pub(crate) is_distrusted: bool,
+    /// Relaying is locked down: no right but SMTP AUTH counts.
+    pub(crate) is_locked: bool,
     pub(crate) facts: Facts,
     pub(crate) greeting: Greeting,
 }
@@ -70,16 +74,22 @@ pub enum Manners {
 }
 
 /// What was noted of a connection.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Conduct {
-    pub(crate) pipelined: bool,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Conduct {
+    /// It sent commands ahead before it was told that it may.
+    #[serde(skip_serializing_if = "serial::is_false")]
+    pub pipelined: bool,
     /// It is known that there is no TLS.
-    pub(crate) plain_text: bool,
-    pub(crate) load_percent: u8,
+    #[serde(skip_serializing_if = "serial::is_false")]
+    pub plain_text: bool,
+    /// How much of what the server takes was in use, 0 to 100.
+    pub load_percent: u8,
 }
 
 /// In what the interfaces differ, as data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Manner {
     /// When rules are asked.
     pub rules: RulesFrom,
@@ -92,7 +102,8 @@ pub struct Manner {
 }
 
 /// When rules are asked for the first time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RulesFrom {
     /// As soon as there is something to ask about.
     Connect,
@@ -101,7 +112,8 @@ pub enum RulesFrom {
 }
 
 /// Whether MAIL was judged before RCPT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MailJudged {
     /// It was: no RCPT without it.
     Before,
@@ -110,7 +122,8 @@ pub enum MailJudged {
 }
 
 /// How far a recipient is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Depth {
     /// Only what rules say.
     Rules,
@@ -132,7 +145,8 @@ impl Depth {
         match self {
             Self::Rules | Self::Hosting => reason.is_of_relaying(),
             Self::Granting => {
-                let binds = matches!(reason, Reason::RecipientOutOfScope | Reason::AuthorityUnavailable);
+                let binds =
+                    matches!(reason, Reason::RecipientOutOfScope | Reason::AuthorityUnavailable | Reason::RelayLocked);
                 binds || reason.is_of_relaying()
             }
             Self::Offering => reason.is_of_relaying() && !reason.is_temporary(),
@@ -142,7 +156,8 @@ impl Depth {
 }
 
 /// Who delivers to our mailboxes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mailboxes {
     /// We do: they must have room.
     Ours,
@@ -170,6 +185,7 @@ impl Case {
             manner,
             conduct: Conduct::default(),
             is_distrusted: false,
+            is_locked: false,
             facts: Facts::default(),
             greeting: Greeting::default(),
         }
@@ -257,6 +273,11 @@ impl Case {
         self.is_distrusted = false;
     }
 
+    /// Relaying is locked down, or is not: asked anew for each command.
+    pub fn set_relaying(&mut self, relaying: Relaying) {
+        self.is_locked = relaying == Relaying::Locked;
+    }
+
     /// How much of the server was in use when it was last noted, in per cent.
     pub fn load_percent(&self) -> u8 {
         self.conduct.load_percent
@@ -303,6 +324,15 @@ fn known<'f, T: 'static>(facts: &'f Facts, key: &Key<T>) -> Option<&'f T> {
         Fact::Known(value) => Some(value),
         Fact::Unknown(_) => None,
     }
+}
+
+/// Whether rights to relay count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relaying {
+    /// Every one does.
+    Free,
+    /// Only SMTP AUTH does: a stranger could relay, and the operator has not looked yet.
+    Locked,
 }
 
 /// Whether somebody is said to have logged in.

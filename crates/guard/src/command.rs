@@ -8,6 +8,7 @@ use smtp::address::ForwardPath;
 use crate::attested::Login;
 use crate::authority::Pending;
 use crate::case::Case;
+use crate::circumstances::{Before, Place, PlaceFound};
 use crate::effects::Effects;
 use crate::fact::{Fact, Fault};
 use crate::facts::{Facts, Gathered, Known, LOGIN, Need, Of, Scope};
@@ -33,6 +34,9 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Every stage, in the order of a mail's way.
+    pub const ALL: [Self; 6] = [Self::Connect, Self::Helo, Self::Mail, Self::Rcpt, Self::Data, Self::Message];
+
     /// Stable word.
     pub fn code(self) -> &'static str {
         match self {
@@ -60,6 +64,11 @@ pub struct Command<'a> {
     pub(crate) score: Score,
     pub(crate) effects: Effects,
     pub(crate) progress: Progress,
+    /// What its transaction had come to before it.
+    pub(crate) before: Before,
+    pub(crate) had_source_route: bool,
+    /// What was to be reserved, and what came of it.
+    pub(crate) place: Option<Place>,
 }
 
 /// What a judgement is for.
@@ -149,6 +158,17 @@ impl Score {
     }
 }
 
+impl Place {
+    pub(crate) fn new(charge: &'static str, reserved: Reserved) -> Self {
+        let found = match reserved {
+            Reserved::All => PlaceFound::Within,
+            Reserved::Exceeded { .. } => PlaceFound::Exceeded,
+            Reserved::Unknown { .. } => PlaceFound::Unknown,
+        };
+        Self { charge: charge.into(), found }
+    }
+}
+
 impl<'a> Command<'a> {
     /// A command that is about nothing else than the case: the connection, a greeting, MAIL, DATA.
     pub fn new(stage: Stage, case: &Case, now: SystemTime) -> Self {
@@ -164,6 +184,9 @@ impl<'a> Command<'a> {
             score: Score::default(),
             effects: Effects::default(),
             progress: Progress::default(),
+            before: Before::of(case),
+            had_source_route: false,
+            place: None,
         }
     }
 
@@ -172,6 +195,7 @@ impl<'a> Command<'a> {
         let mut command = Self::new(Stage::Rcpt, case, now);
         command.forward_path = Some(asked.forward_path);
         if asked.had_source_route {
+            command.had_source_route = true;
             command.trace.note(Asked::SourceRoute, Found::Yes);
         }
         command
@@ -230,6 +254,11 @@ impl<'a> Command<'a> {
         }
     }
 
+    /// Whether it is asked once more about a recipient that was taken.
+    pub fn is_again(&self) -> bool {
+        self.aim == Aim::Confirm
+    }
+
     /// Takes the answer to [`crate::Judged::Reserve`].
     pub fn reserved(&mut self, reserved: Reserved) {
         self.progress.reserved = Some(reserved);
@@ -241,11 +270,5 @@ impl<'a> Command<'a> {
             Fact::Known(login) => login.as_ref(),
             Fact::Unknown(_) => None,
         }
-    }
-
-    /// What is known, for the record: of this command, then of the case.
-    pub(crate) fn known<'k>(&'k self, case: &'k Case) -> impl Iterator<Item = &'k Known> {
-        let of_transaction = case.greeting.transaction.iter().flat_map(|transaction| transaction.facts.iter());
-        self.facts.iter().chain(of_transaction).chain(case.facts.iter())
     }
 }

@@ -7,15 +7,15 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 /// Prefixes whose last 32 bits are an IPv4 address: NAT64 (RFC 6052 §2.1), IPv4-translated (RFC 2765 §2.1), and the
 /// IPv4-compatible form (RFC 4291 §2.5.5.1).
-const ENDS_IN_IPV4: [Ipv6Net; 3] = [
+pub const ENDS_IN_IPV4: [Ipv6Net; 3] = [
     Ipv6Net::new_assert(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96),
     Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, 0, 0), 96),
     Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 96),
 ];
 /// 6to4 (RFC 3056 §2): the IPv4 address of the site's router follows the prefix.
-const SIX_TO_FOUR: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16);
+pub const SIX_TO_FOUR: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16);
 /// Teredo (RFC 4380 §4): the client's IPv4 address stands at the end, its bits turned round.
-const TEREDO: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32);
+pub const TEREDO: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32);
 
 /// The address that all tables and comparisons use: `::ffff:192.0.2.1` becomes `192.0.2.1` (RFC 4291 §2.5.5.2).
 pub fn canonical_ip(ip: IpAddr) -> IpAddr {

@@ -27,12 +27,14 @@
 //! | `verdict`, `effects`, `reason` | what a judgement says |
 //! | `trace` | how it came about |
 //! | `record`, `serial` | all of it, to be kept |
+//! | `circumstances` | what else it depended on, so that it can be judged again |
 
 pub mod attested;
 pub mod authority;
 pub mod case;
 pub mod charge;
 pub mod choice;
+pub mod circumstances;
 pub mod command;
 pub mod effects;
 pub mod explain;
@@ -59,9 +61,10 @@ pub mod verdict;
 
 pub use attested::{ConfirmedName, Device, Login, PopEvidence, PopSource, RecipientScope, Subject};
 pub use authority::{AddressRight, RelayGrant, Right};
-pub use case::{Case, Claim, Depth, Manner, Manners};
+pub use case::{Case, Claim, Depth, Manner, Manners, Relaying};
 pub use charge::{Charge, Charged, DeviceCharge, PopCharge, QuotaCharge};
 pub use choice::{Choice, Proof};
+pub use circumstances::Circumstances;
 pub use command::{Arrived, AskedRcpt, Command, Reserved, Stage};
 pub use effects::Effects;
 pub use explain::ExplainId;

@@ -166,6 +166,13 @@ impl NeverGranted {
         &self.own
     }
 
+    /// Every single address that is never granted for itself: the gateways', this machine's own, those that the operator lists,
+    /// and proxies that are listed one by one. Ranges that are nobody's are not among them.
+    pub fn singles(&self) -> impl Iterator<Item = IpAddr> {
+        let proxies = self.proxies.iter().filter(|net| is_single(net)).map(IpNet::addr);
+        self.gateways.iter().chain(&self.own).chain(&self.listed).copied().chain(proxies)
+    }
+
     /// Whether the address is a gateway's: what it is in is no proof of whose mail comes from there, however narrow.
     pub fn is_gateway(&self, address: IpAddr) -> bool {
         forms(address).any(|form| self.gateways.binary_search(&form).is_ok())

@@ -51,11 +51,13 @@ pub enum Reason {
     RefusedByRecipient,
     /// The recipient's domain is switched off for a while: 450 4.2.1.
     DomainOff,
+    /// There is a right other than SMTP AUTH, but relaying is locked down, since a stranger could relay: 451 4.7.1.
+    RelayLocked,
 }
 
 impl Reason {
     /// Every reason, for documents and tests.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::RelayDenied,
         Self::UnknownUser,
         Self::SenderNotYours,
@@ -80,6 +82,7 @@ impl Reason {
         Self::Banned,
         Self::RefusedByRecipient,
         Self::DomainOff,
+        Self::RelayLocked,
     ];
 
     /// Stable code.
@@ -109,6 +112,7 @@ impl Reason {
             Self::Banned => "banned",
             Self::RefusedByRecipient => "refused-by-recipient",
             Self::DomainOff => "domain-off",
+            Self::RelayLocked => "relay-locked",
         }
     }
 
@@ -138,7 +142,8 @@ impl Reason {
             | Self::Busy
             | Self::Banned
             | Self::RefusedByRecipient
-            | Self::DomainOff => false,
+            | Self::DomainOff
+            | Self::RelayLocked => false,
         }
     }
 
@@ -154,6 +159,7 @@ impl Reason {
                 | Self::TooManyConnections
                 | Self::Busy
                 | Self::DomainOff
+                | Self::RelayLocked
         )
     }
 }
@@ -171,7 +177,7 @@ mod tests {
              authority-unavailable grant-exhausted routing-refused literal-refused recipient-out-of-scope \
              access-denied access-deferred mailbox-full too-many-unknown configuration-fault \
              suspicious listed greylisted helo-refused too-many-connections busy banned refused-by-recipient \
-             domain-off"
+             domain-off relay-locked"
         );
     }
 
@@ -187,6 +193,7 @@ mod tests {
             Reason::TooManyConnections,
             Reason::Busy,
             Reason::DomainOff,
+            Reason::RelayLocked,
         ];
         assert_eq!(temporary, expected);
     }

@@ -1,12 +1,12 @@
 //! How values that print themselves stand in records.
 
 use std::fmt::Display;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
 use crate::attested::{ConfirmedName, PopSource, Subject};
 use crate::choice::Choice;
-use crate::command::Stage;
 use crate::explain::ExplainId;
 use crate::fact::Fault;
 use crate::facts::FactName;
@@ -29,6 +29,23 @@ macro_rules! as_text {
     };
 }
 
+/// Microseconds since 1970; 0 for what is before.
+pub(crate) fn micros<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    serializer.serialize_u64(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// What is as it always is, is left out.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What is not so is left out.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde hands it")]
+pub(crate) fn is_false(value: &bool) -> bool {
+    !value
+}
+
 fn text<S: Serializer>(value: &dyn Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
@@ -45,7 +62,6 @@ as_text! {
     Part: |part| part.code();
     PopSource: |source| source.code();
     Reason: |reason| reason.code();
-    Stage: |stage| stage.code();
     Subject: |subject| subject;
     Trace: |trace| trace;
 }

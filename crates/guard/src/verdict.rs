@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smtp::address::ForwardPath;
 
-use crate::authority::RelayGrant;
+use crate::authority::{RelayGrant, Right};
 use crate::effects::Effects;
 use crate::hosting::HostedPath;
 use crate::reason::Reason;
@@ -30,6 +30,14 @@ pub enum Recipient {
 }
 
 impl Recipient {
+    /// The right by which it is relayed; what is hosted needs none.
+    pub fn right(&self) -> Option<&Right> {
+        match self {
+            Self::Hosted(_) => None,
+            Self::Relayed(_, grant) => Some(grant.right()),
+        }
+    }
+
     /// The forward-path as the client gave it.
     pub fn path(&self) -> &ForwardPath {
         match self {
@@ -107,14 +115,22 @@ impl Outcome {
         }
     }
 
+    /// Every stable word, in the order of [`Outcome::number`].
+    pub const CODES: [&str; 5] = ["proceed", "hosted", "relayed", "refuse", "defer"];
+
     /// Stable word.
     pub fn code(&self) -> &'static str {
+        Self::CODES[self.number()]
+    }
+
+    /// Its place among [`Outcome::CODES`].
+    pub fn number(&self) -> usize {
         match self {
-            Self::Proceed => "proceed",
-            Self::Accept(Recipient::Hosted(_)) => "hosted",
-            Self::Accept(Recipient::Relayed(..)) => "relayed",
-            Self::Refuse(_) => "refuse",
-            Self::Defer(_) => "defer",
+            Self::Proceed => 0,
+            Self::Accept(Recipient::Hosted(_)) => 1,
+            Self::Accept(Recipient::Relayed(..)) => 2,
+            Self::Refuse(_) => 3,
+            Self::Defer(_) => 4,
         }
     }
 }

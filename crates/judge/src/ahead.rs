@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use config::{RelayDomain, Verify};
-use guard::{Fact, HopAnswer};
+use guard::{Fact, Fault, HopAnswer};
 use smtp::Mailbox;
 use tracing::debug;
 
@@ -41,6 +41,21 @@ pub(super) async fn answer(judge: Judge<'_>, mailbox: Option<&Mailbox>) -> Fact<
         None if relay.verify == Verify::Strict => HopAnswer::Away,
         Some(true) | None => HopAnswer::Fine,
     })
+}
+
+/// The same as far as it is remembered: nobody is asked, and what is not remembered is not known.
+pub(super) async fn remembered(judge: Judge<'_>, mailbox: Option<&Mailbox>) -> Fact<HopAnswer> {
+    let Some(mailbox) = mailbox else { return Fact::Known(HopAnswer::Fine) };
+    let (state, forward_path) = (&judge.sources.state, mailbox.to_string());
+    match facts::kept(state.is_hop_refused(&forward_path)).await {
+        Fact::Known(true) => Fact::Known(HopAnswer::HasNot),
+        Fact::Known(false) if asked(judge, mailbox).is_none() => Fact::Known(HopAnswer::Fine),
+        Fact::Known(false) if facts::kept(state.is_hop_taking(&forward_path)).await == Fact::Known(true) => {
+            Fact::Known(HopAnswer::Fine)
+        }
+        Fact::Known(false) => Fact::Unknown(Fault::Unavailable("next-hop")),
+        Fact::Unknown(fault) => Fact::Unknown(fault),
+    }
 }
 
 /// The relay domain whose next hop is to be asked, and that hop.

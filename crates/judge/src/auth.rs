@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use directory::{AuthOutcome, Client, Device, Identity, KnownLogin, RecipientScope, SecretUse, SecretsOutcome};
-use guard::{Fact, Fault};
+use guard::{ExplainId, Fact, Fault};
 use sasl::{Context, Exchange, Mechanism, Step, guess_hash};
 use state::{Admission, AuthGate, Counted, Offence, StateError, TriedLogin, Whence};
 use tracing::{debug, info, warn};
 
 use super::denial::{Denial, is_no_guess, shown};
+use super::failed::{Failed, THROTTLED, Tried};
 use super::offence;
 use super::session::SessionId;
 use super::sources::Sources;
@@ -26,12 +27,12 @@ pub enum Outcome {
     Challenge(Vec<u8>),
     /// The client is who it says; these octets are to be sent with the success.
     Proved(Proved, Option<Vec<u8>>),
-    /// It is not.
-    Denied,
+    /// It is not. The id is that of log and record.
+    Denied(Option<ExplainId>),
     /// What it sent does not have the form of its mechanism.
     Malformed,
     /// Too many failures lately; nothing was looked at.
-    Throttled,
+    Throttled(Option<ExplainId>),
     /// The accounts cannot be asked now.
     Unavailable,
 }
@@ -125,15 +126,6 @@ pub struct Origin {
     pub ip: IpAddr,
 }
 
-/// A login that was tried.
-struct Tried<'a> {
-    login: &'a str,
-    /// What tells it from other guesses.
-    guess: &'a [u8],
-    /// How it was tried.
-    way: &'a str,
-}
-
 /// A login that may be looked at now. Dropped, it counts as a wrong guess.
 struct Attempt {
     /// `None`: guesses cannot be counted now.
@@ -183,8 +175,8 @@ impl Origin {
                 Ok(Attempt { places: Some(places) })
             }
             Ok(Admission::Locked(_)) => {
-                self.log("throttled", shown(tried.login), "too many failures");
-                Err(Outcome::Throttled)
+                let id = self.log(&Failed { way: THROTTLED, login: shown(tried.login), why: &"too many failures" });
+                Err(Outcome::Throttled(id))
             }
             // Guesses are a suspicion: while they cannot be asked for they weigh nothing, and who logs in is served (law 2).
             Err(error) => {
@@ -216,7 +208,16 @@ impl Origin {
     pub async fn admitted_elsewhere(&self, login: &str, guess: &[u8]) -> Result<AuthGate, StateError> {
         let login = self.known(login);
         let guess = self.guess(&login, guess);
-        self.sources.state.expect_auth(&TriedLogin { addr: self.ip, login: &login, guess }).await
+        let gate = self.sources.state.expect_auth(&TriedLogin { addr: self.ip, login: &login, guess }).await;
+        if matches!(gate, Ok(AuthGate::Locked(_))) {
+            self.log(&Failed { way: THROTTLED, login: shown(&login), why: &"too many failures" });
+        }
+        gate
+    }
+
+    /// It may not log in at another server, whatever its password.
+    pub fn barred_elsewhere(&self, login: &str, why: directory::Why) {
+        self.log(&Failed { way: "barred", login, why: &why });
     }
 
     /// It was the right password there.
@@ -233,27 +234,29 @@ impl Origin {
     }
 
     /// It failed without an [`Attempt`].
-    async fn failed(&self, tried: &Tried<'_>, why: &Denial) {
+    async fn failed(&self, tried: &Tried<'_>, why: &Denial) -> Option<ExplainId> {
         let login = self.known(tried.login);
         let guess = self.guess(&login, tried.guess);
         let failed = self.sources.state.auth_failed(&TriedLogin { addr: self.ip, login: &login, guess }).await;
         self.guessed(u32::from(self.counted(failed) == Some(Counted::New))).await;
-        self.log_failed(tried, why);
+        self.log_failed(tried, why)
     }
 
     /// So many wrong guesses, which may bring a ban.
     async fn guessed(&self, guesses: u32) {
-        let client = offence::Client { session: self.session, listener: &self.listener, addr: self.ip };
-        offence::count(&self.sources, client, Offence::FailedLogin, guesses).await;
+        offence::count(&self.sources, self.client(), Offence::FailedLogin, guesses).await;
     }
 
-    fn log_failed(&self, tried: &Tried<'_>, why: &Denial) {
-        let Tried { login, way, .. } = *tried;
-        self.log(way, if why.is_of_known_login() { login } else { shown(login) }, why);
+    fn log_failed(&self, tried: &Tried<'_>, why: &Denial) -> Option<ExplainId> {
+        self.log(&Failed::of(tried, why))
     }
 
-    fn log(&self, way: &str, login: &str, why: impl std::fmt::Display) {
-        info!(session = %self.session, listener = &*self.listener, client = %self.ip, login = ?login, way, %why, "login failed");
+    fn log(&self, failed: &Failed<'_>) -> Option<ExplainId> {
+        failed.tell(&self.sources.records, &self.client())
+    }
+
+    fn client(&self) -> offence::Client<'_> {
+        offence::Client { session: self.session, listener: &self.listener, addr: self.ip }
     }
 
     /// A login by password, with throttle and log.
@@ -270,8 +273,7 @@ impl Origin {
             }
             Ok(AuthOutcome::Denied(why)) => {
                 self.guessed(attempt.failed()).await;
-                self.log_failed(&tried, &Denial::Directory(why));
-                Outcome::Denied
+                Outcome::Denied(self.log_failed(&tried, &Denial::Directory(why)))
             }
             Err(error) => {
                 attempt.give_back();
@@ -306,8 +308,7 @@ impl Origin {
         } else {
             self.guessed(attempt.failed()).await;
         }
-        self.log_failed(&tried, &Denial::Directory(why.unwrap_or(directory::Why::WrongPassword)));
-        Outcome::Denied
+        Outcome::Denied(self.log_failed(&tried, &Denial::Directory(why.unwrap_or(directory::Why::WrongPassword))))
     }
 
     /// The proof is right; it counts if it is still one, since checking it took its time, and a change may have come in between.
@@ -317,10 +318,7 @@ impl Origin {
                 self.succeeded(login, now.device.as_deref(), way).await;
                 Outcome::Proved(Proved::new(now), None)
             }
-            Ok(Err(why)) => {
-                self.log(way, login, why);
-                Outcome::Denied
-            }
+            Ok(Err(why)) => Outcome::Denied(self.log(&Failed { way, login, why: &why })),
             Err(error) => self.unavailable(&error),
         }
     }
@@ -428,7 +426,7 @@ impl Auth {
 
     async fn done(&mut self, last: Option<Vec<u8>>) -> Outcome {
         // Without an identity there was no secret, and an exchange without one never gets here.
-        let Some(identity) = self.identity.take() else { return Outcome::Denied };
+        let Some(identity) = self.identity.take() else { return Outcome::Denied(None) };
         self.give_back();
         match self.origin.proved(identity, &self.login, self.exchange.mechanism().name()).await {
             Outcome::Proved(proved, _) => Outcome::Proved(proved, last),
@@ -439,7 +437,8 @@ impl Auth {
     async fn failed(&mut self, failure: sasl::Failure) -> Outcome {
         let attempt = self.attempt.take();
         if failure.is_syntax() {
-            self.origin.log(self.exchange.mechanism().name(), shown(&self.login), failure);
+            let way = self.exchange.mechanism().name();
+            self.origin.log(&Failed { way, login: shown(&self.login), why: &failure });
             match attempt {
                 // What was asked for has been shown: it counts at the account, too.
                 Some(attempt) => self.origin.guessed(attempt.failed()).await,
@@ -451,15 +450,16 @@ impl Auth {
             return Outcome::Malformed;
         }
         let why = self.denied.map_or(Denial::Exchange(failure), Denial::Directory);
-        match attempt {
-            Some(attempt) => {
-                self.origin.guessed(attempt.failed()).await;
-                self.origin.log_failed(&self.tried(), &why);
+        let id = match attempt {
+            None if !self.was_no_guess() => self.origin.failed(&self.tried(), &why).await,
+            attempt => {
+                if let Some(attempt) = attempt {
+                    self.origin.guessed(attempt.failed()).await;
+                }
+                self.origin.log_failed(&self.tried(), &why)
             }
-            None if self.was_no_guess() => self.origin.log_failed(&self.tried(), &why),
-            None => self.origin.failed(&self.tried(), &why).await,
-        }
-        Outcome::Denied
+        };
+        Outcome::Denied(id)
     }
 
     /// Its place was given back at the look-up.

@@ -114,6 +114,15 @@ impl Case {
         }
     }
 
+    /// Who is said to have logged in.
+    pub(super) fn login(&self) -> Option<&str> {
+        match &self.login {
+            Login::Nobody => None,
+            Login::Proved(proved) => Some(&proved.login),
+            Login::Told(login) => Some(&login.login),
+        }
+    }
+
     /// Whether the login is one that a mail server told of.
     pub fn is_told(&self) -> bool {
         matches!(self.login, Login::Told(_))

@@ -28,7 +28,8 @@ pub(super) const STAGE_WAIT: Duration = Duration::from_secs(5);
 /// Gathers all of it, and gives it to the command.
 pub(super) async fn all(judge: Judge<'_>, case: &mut Case, command: &mut Command<'_>, wanted: Wanted) {
     let Wanted { needs, until } = wanted;
-    let look_up = Gathering { judge, case, command, until, seen: OnceLock::new(), nobody_chose: OnceLock::new() };
+    let (seen, nobody_chose) = (OnceLock::new(), OnceLock::new());
+    let look_up = Gathering { judge, case, command, until, touch: Touch::All, seen, nobody_chose };
     let gathered = match &needs[..] {
         [need] => vec![look_up.one(need).await],
         needs => join_all(needs.iter().map(|need| look_up.one(need))).await,
@@ -50,6 +51,23 @@ pub(super) async fn all(judge: Judge<'_>, case: &mut Case, command: &mut Command
     }
 }
 
+/// What is known of all that a command needs that nobody gave: nothing of it is noted anywhere.
+pub(super) async fn looked_up(judge: Judge<'_>, case: &Case, command: &Command<'_>, needs: &[Need]) -> Vec<Gathered> {
+    let until = Instant::now() + STAGE_WAIT;
+    let (seen, nobody_chose) = (OnceLock::new(), OnceLock::new());
+    let look_up = Gathering { judge, case, command, until, touch: Touch::Nothing, seen, nobody_chose };
+    join_all(needs.iter().map(|need| look_up.one(need))).await
+}
+
+/// Whether to ask is to come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Touch {
+    /// It is: who asks is noted where that counts.
+    All,
+    /// It is only looked.
+    Nothing,
+}
+
 /// What is wanted, and until when.
 pub(super) struct Wanted {
     pub(super) needs: Vec<Need>,
@@ -61,6 +79,7 @@ struct Gathering<'g, 'c> {
     case: &'g Case,
     command: &'g Command<'c>,
     until: Instant,
+    touch: Touch,
     /// What was seen of the login, for the commands to come.
     seen: OnceLock<Seen>,
     /// The recipient is ours, and nobody behind it chose whose mail he takes: so that it is not asked again.
@@ -141,14 +160,22 @@ impl Gathering<'_, '_> {
                 sender_domain(sources.dns.as_deref(), self.case.sender_domain()).await.map(Value::SenderDomain)
             }
             FactName::Greylist => self.greylist().await.map(Value::Greylist),
-            FactName::Listings => Fact::Known(Value::Listings(reputation::of_client(self.judge, self.case).await)),
-            FactName::DomainListings => {
-                Fact::Known(Value::DomainListings(reputation::of_domain(self.judge, self.case).await))
-            }
+            FactName::Listings => Fact::Known(Value::Listings(match self.touch {
+                Touch::All => reputation::of_client(self.judge, self.case).await,
+                Touch::Nothing => reputation::look_at_client(self.judge, self.case).await,
+            })),
+            FactName::DomainListings => Fact::Known(Value::DomainListings(match self.touch {
+                Touch::All => reputation::of_domain(self.judge, self.case).await,
+                Touch::Nothing => reputation::look_at_domain(self.judge, self.case).await,
+            })),
             FactName::Spf => reputation::spf(self.judge, self.case).await.map(Value::Spf),
             FactName::HopAnswer => {
                 let mailbox = self.command.forward_path().and_then(|path| path.mailbox());
-                ahead::answer(self.judge, mailbox).await.map(Value::HopAnswer)
+                match self.touch {
+                    Touch::All => ahead::answer(self.judge, mailbox).await,
+                    Touch::Nothing => ahead::remembered(self.judge, mailbox).await,
+                }
+                .map(Value::HopAnswer)
             }
             FactName::Origin => Fact::Known(Value::Origin(self.origin())),
             // It is asked by address only.
@@ -173,7 +200,10 @@ impl Gathering<'_, '_> {
             forward_path,
         };
         let delay = self.judge.terms.settings.guard.greylist_delay;
-        greylist::of(&self.judge.sources.state, &stranger, delay).await
+        match self.touch {
+            Touch::All => greylist::of(&self.judge.sources.state, &stranger, delay).await,
+            Touch::Nothing => greylist::look(&self.judge.sources.state, &stranger, delay).await,
+        }
     }
 
     /// Who logged in, if he still may. Of a login that another mail server checked and that is not ours nothing is said.
@@ -240,16 +270,7 @@ impl Gathering<'_, '_> {
         tables.entries_with(&subjects, &tables.answers(&subjects, self.until).await)
     }
 
-    /// Who proved himself is not looked up by his address and greeting: a user on a listed dial-up network is still that user.
     fn subjects(&self) -> Subjects<'_> {
-        let by_client = self.command.login().is_none();
-        let guard = &self.case.guard;
-        Subjects {
-            client: guard.client().filter(|_| by_client),
-            name: guard.client_name().filter(|_| by_client).map(|name| name.domain().as_str()),
-            helo: guard.helo().filter(|_| by_client),
-            reverse_path: guard.reverse_path(),
-            forward_path: self.command.forward_path(),
-        }
+        Subjects::of(&self.case.guard, self.command)
     }
 }

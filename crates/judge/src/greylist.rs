@@ -32,17 +32,47 @@ pub(super) struct Stranger<'a> {
 
 /// Whether it has waited. To ask is to come.
 pub(super) async fn of(state: &State, stranger: &Stranger<'_>, delay: Duration) -> Fact<Greylist> {
-    let key = GreylistKey {
-        pool: &pool(stranger),
-        sender_domain: stranger.sender_domain.unwrap_or_default(),
-        recipient: &stranger.forward_path.to_string().to_ascii_lowercase(),
-    };
-    let terms = GreylistTerms { delay, window: WINDOW, memory: MEMORY };
-    facts::kept(state.greylisted(&key, terms)).await.map(|greylisted| match greylisted {
+    let (pool, recipient) = (pool(stranger), recipient(stranger));
+    let key = key(stranger, &pool, &recipient);
+    facts::kept(state.greylisted(&key, terms(delay))).await.map(|greylisted| counted(meant(greylisted, delay)))
+}
+
+/// The same for who only wants to know.
+pub(super) async fn look(state: &State, stranger: &Stranger<'_>, delay: Duration) -> Fact<Greylist> {
+    let (pool, recipient) = (pool(stranger), recipient(stranger));
+    let key = key(stranger, &pool, &recipient);
+    facts::kept(state.look_at_greylist(&key, terms(delay))).await.map(|greylisted| meant(greylisted, delay))
+}
+
+fn recipient(stranger: &Stranger<'_>) -> String {
+    stranger.forward_path.to_string().to_ascii_lowercase()
+}
+
+fn key<'a>(stranger: &Stranger<'a>, pool: &'a str, recipient: &'a str) -> GreylistKey<'a> {
+    GreylistKey { pool, sender_domain: stranger.sender_domain.unwrap_or_default(), recipient }
+}
+
+fn terms(delay: Duration) -> GreylistTerms {
+    GreylistTerms { delay, window: WINDOW, memory: MEMORY }
+}
+
+fn meant(greylisted: Greylisted, delay: Duration) -> Greylist {
+    match greylisted {
         Greylisted::New => Greylist::New { secs_left: secs(delay) },
         Greylisted::Waiting(left) => Greylist::Waiting { secs_left: secs(left) },
         Greylisted::Passed => Greylist::Passed,
-    })
+    }
+}
+
+/// Counts who came; who only looks counts for nothing.
+fn counted(greylist: Greylist) -> Greylist {
+    let at = match greylist {
+        Greylist::New { .. } => 0,
+        Greylist::Waiting { .. } => 1,
+        Greylist::Passed => 2,
+    };
+    keep::tally::COUNTED.greylist.one(at);
+    greylist
 }
 
 /// In whole seconds, and at least one.

@@ -77,7 +77,7 @@ async fn count_beside(judge: Judge<'_>, case: &Case) {
 
 /// Each try counts for a ban, also those that are told "later": who goes on is no mail server that has an old list.
 async fn offended(judge: Judge<'_>, case: &Case) {
-    if let (None, Some(addr)) = (login(case), case.client()) {
+    if let (None, Some(addr)) = (case.login(), case.client()) {
         let client = offence::Client { session: case.session, listener: &case.listener, addr };
         offence::count(judge.sources, client, Offence::UnknownRecipient, 1).await;
     }
@@ -92,7 +92,7 @@ pub(super) async fn tell(judge: Judge<'_>, case: &Case) {
             session = %case.session,
             listener = &*case.listener,
             client = case.client().map(tracing::field::display),
-            login = login(case).map(tracing::field::debug),
+            login = case.login().map(tracing::field::debug),
             reverse_path = case.reverse_path().map(|path| tracing::field::debug(path.to_string())),
             "recipients guessed"
         );
@@ -111,19 +111,11 @@ async fn has_counted(judge: Judge<'_>, charge: &RateCharge<'_>) -> bool {
 /// A login has a limit of its own, wherever it comes from: its owner's programs write to old addresses.
 fn of_who<'c>(judge: Judge<'_>, case: &'c Case) -> RateCharge<'c> {
     let limits = &judge.terms.settings.limits;
-    let (key, count) = match login(case) {
+    let (key, count) = match case.login() {
         Some(login) => (RateKey::UnknownByLogin(login), limits.unknown_recipients_per_login),
         None => (RateKey::UnknownFrom(client(case)), limits.unknown_recipients_per_client),
     };
     RateCharge { key, rate: Rate::per(HOUR, count), cost: 1 }
-}
-
-fn login(case: &Case) -> Option<&str> {
-    match &case.login {
-        Login::Nobody => None,
-        Login::Proved(proved) => Some(&proved.login),
-        Login::Told(login) => Some(&login.login),
-    }
 }
 
 /// An IPv4 address, or the first address of an IPv6 /64.

@@ -71,6 +71,12 @@ impl Identities {
         self.lock().clear();
     }
 
+    /// Trusted addresses behind which many seem to be now.
+    pub fn collapsed(&self, now: Instant) -> Vec<IpAddr> {
+        let is_collapsed = |shown: &Shown| shown.collapsed_until.is_some_and(|until| now < until);
+        self.lock().iter().filter(|(_, shown)| is_collapsed(shown)).map(|(address, _)| *address).collect()
+    }
+
     // Hashes of a few names: whole after a panic, too.
     fn lock(&self) -> MutexGuard<'_, BoundedMap<IpAddr, Shown>> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,10 +1,12 @@
 //! Drives a case: gathers what the guard must know, reserves what it wants reserved, and tells what it decided. Decides nothing.
+#![expect(clippy::similar_names, reason = "a case has a cause")]
 
+use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
 use guard::{
-    AddressJudgement, AddressRight, Arrived, AskedRcpt, Command, Effects, Judged, Outcome, Part, Reason, Refusal,
-    Stage, Verdict,
+    AddressJudgement, AddressRight, Arrived, AskedRcpt, Command, Effects, ExplainId, Judged, Outcome, Part, Reason,
+    Refusal, Stage, Verdict,
 };
 use smtp::replies;
 use smtp::reply::Reply;
@@ -13,6 +15,7 @@ use tokio::time::Instant;
 use super::bench::Judge;
 use super::case::Case;
 use super::gather::Wanted;
+use super::report::Beside;
 use super::reserve::Places;
 use super::{gather, harvest, report, reserve, trust};
 
@@ -31,6 +34,8 @@ pub struct Decision {
     pub refused: Option<Reply>,
     /// What is counted once the mail is taken.
     pub places: Places,
+    /// The id by which the decision was told of, if it was.
+    pub explain: Option<ExplainId>,
 }
 
 impl Judge<'_> {
@@ -65,11 +70,24 @@ impl Judge<'_> {
     /// The client has tried too many names that nobody has.
     async fn later(&self, case: &Case, asked: AskedRcpt<'_>) -> Decision {
         harvest::tell(*self, case).await;
+        let path = asked.forward_path.to_string();
+        // Who goes on guessing is told the same, and has fewer records.
+        let reply = match self.sources.records.id_for(case.client()) {
+            None => replies::recipients_guessed(&path),
+            Some(id) => {
+                let reply: fn(&dyn Display, &dyn Display) -> Reply =
+                    |path, id| replies::recipients_guessed(path).explained(id);
+                let (reason, cause) =
+                    (Reason::TooManyUnknown.code(), "too many recipients that nobody has in the last hour");
+                self.refused_as(case, id, Beside { stage: Stage::Rcpt, reason, cause, forward_path: &path, reply })
+            }
+        };
         Decision {
             outcome: Refusal::new(Reason::TooManyUnknown, Part::Recipient).into(),
             effects: Effects::default(),
-            refused: Some(replies::recipients_guessed(asked.forward_path)),
+            refused: Some(reply),
             places: Places::default(),
+            explain: None,
         }
     }
 
@@ -87,13 +105,14 @@ impl Judge<'_> {
 
     async fn decide(&self, case: &mut Case, mut command: Command<'_>) -> Decision {
         trust::look(*self, case);
+        case.guard.set_relaying(self.sources.relay_lock.relaying());
         let mut places = Places::default();
         let verdict = self.drive(case, &mut command, &mut places).await;
-        let refused = report::tell(*self, case, &command, &verdict);
+        let report::Telling { id: explain, reply: refused } = report::tell(*self, case, command, &verdict);
         if refused.is_some() {
             places = Places::default();
         }
-        Decision { outcome: verdict.outcome, effects: verdict.effects, refused, places }
+        Decision { outcome: verdict.outcome, effects: verdict.effects, refused, places, explain }
     }
 
     async fn drive(&self, case: &mut Case, command: &mut Command<'_>, places: &mut Places) -> Verdict {
@@ -124,6 +143,7 @@ impl Judge<'_> {
         if let Some(refusal) = self.connect(case).await.outcome.refusal() {
             return Err(refusal.reason);
         }
+        case.guard.set_relaying(self.sources.relay_lock.relaying());
         let mut command = Command::new(Stage::Connect, &case.guard, SystemTime::now());
         let until = Instant::now() + gather::STAGE_WAIT;
         for _ in 0..ROUNDS_MAX {

@@ -9,8 +9,11 @@
 //! | `bench` | by what a case is judged |
 //! | `judging` | drives a case through the guard |
 //! | `gather`, `facts`, `client_name`, `reputation` | what the guard must know, looked up at once with one deadline |
+//! | `looking` | the same without touching anything |
 //! | `greylist` | whether a stranger came back |
 //! | `ahead`, `next_hops` | whether the next hop of a relay domain has a recipient, and the way to whoever asks it |
+//! | `lock` | whether relaying is locked down, kept over restarts |
+//! | `would` | what would become of a recipient, without touching anything |
 //! | `harvest` | how many recipients that nobody is a client may try |
 //! | `identity`, `trust` | whether an address that is trusted by itself is still one site's |
 //! | `hosts` | who may connect by a listener's own lists |
@@ -19,10 +22,12 @@
 //! | `forwards` | how much aliases send on for strangers |
 //! | `reserve`, `quota` | what it wants counted |
 //! | `report`, `reply`, `records` | what is told of a decision, and to whom |
+//! | `relayed` | the line that each message leaves that is relayed |
 //! | `tables` | access maps |
-//! | `auth` | logins |
+//! | `auth`, `failed`, `login_end` | logins, what is told of those that fail, and how many came to what |
 //! | `evidence`, `outside` | logins that count for relaying, and who may tell of them |
 //! | `gateways` | addresses behind which anybody may be |
+//! | `uses` | when each right to relay was last used |
 //! | `session` | the id in the log |
 
 pub mod ahead;
@@ -34,6 +39,7 @@ pub mod client_name;
 mod denial;
 pub mod evidence;
 pub mod facts;
+mod failed;
 pub mod files;
 mod forwards;
 pub mod gateways;
@@ -43,11 +49,15 @@ mod harvest;
 pub mod hosts;
 pub mod identity;
 pub mod judging;
+pub mod lock;
+mod login_end;
+mod looking;
 pub mod next_hops;
 pub mod offence;
 pub mod outside;
 pub mod quota;
 pub mod records;
+pub mod relayed;
 mod reply;
 mod report;
 mod reputation;
@@ -57,11 +67,14 @@ pub mod sources;
 pub mod tables;
 pub mod terms;
 mod trust;
+pub mod uses;
+pub mod would;
 
 pub use bench::Judge;
 pub use case::{Case, Connected, Login, Told};
 pub use files::Files;
 pub use judging::Decision;
+pub use report::{Beside, SentAway};
 pub use reserve::Places;
 pub use session::{SessionId, SessionIds};
 pub use sources::Sources;

@@ -14,6 +14,7 @@ pub(super) fn to(refusal: &Refusal, subject: &dyn Display, id: ExplainId) -> Rep
             replies::relay_denied(subject, &id)
         }
         Reason::UnknownUser => replies::unknown_user(subject, &id),
+        Reason::RelayLocked => replies::relay_locked(subject, &id),
         Reason::DomainOff => replies::domain_off(subject, &id),
         Reason::ConfigurationFault => replies::misconfigured(subject, &id),
         Reason::SenderNotYours => replies::sender_not_yours(subject, &id),

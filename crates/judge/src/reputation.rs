@@ -23,6 +23,22 @@ pub(super) async fn of_domain(judge: Judge<'_>, case: &Case) -> Vec<Listing> {
     }
 }
 
+/// The lists that have the client's address, for who only wants to know.
+pub(super) async fn look_at_client(judge: Judge<'_>, case: &Case) -> Vec<Listing> {
+    match case.client() {
+        Some(client) => judge.sources.reputation.lists.look_at_client(client).await,
+        None => Vec::new(),
+    }
+}
+
+/// The same of the domain that answers for the mail.
+pub(super) async fn look_at_domain(judge: Judge<'_>, case: &Case) -> Vec<Listing> {
+    match domain(case) {
+        Some(domain) => judge.sources.reputation.lists.look_at_domain(domain).await,
+        None => Vec::new(),
+    }
+}
+
 /// What SPF says of the open transaction.
 pub(super) async fn spf(judge: Judge<'_>, case: &Case) -> Fact<SpfResult> {
     let Some(spf) = &judge.sources.reputation.spf else { return Fact::Unknown(Fault::Unavailable("dns")) };

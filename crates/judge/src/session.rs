@@ -28,6 +28,9 @@ impl SessionIds {
 }
 
 impl SessionId {
+    /// Of what is no session.
+    pub(super) const NOBODYS: Self = Self(0);
+
     /// The number behind it.
     pub fn number(self) -> u64 {
         self.0

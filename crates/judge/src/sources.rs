@@ -7,9 +7,11 @@ use state::State;
 
 use super::files::Files;
 use super::identity::Identities;
+use super::lock::RelayLock;
 use super::next_hops::NextHops;
 use super::records::Records;
 use super::session::SessionIds;
+use super::uses::Uses;
 
 /// Accounts, evidence, names, and the keys that are the process's own.
 pub struct Sources {
@@ -27,6 +29,10 @@ pub struct Sources {
     pub records: Records,
     /// What trusted addresses show of who is behind them.
     pub identities: Identities,
+    /// Whether relaying is locked down.
+    pub relay_lock: RelayLock,
+    /// When each right to relay was last used.
+    pub uses: Uses,
     /// Work on mailboxes.
     pub files: Files,
     /// Counts the sessions.

@@ -75,7 +75,8 @@ fn suspicion(settings: &Settings, exempted: Vec<(Who, ConfigLine)>) -> Suspicion
         exempt.add(&who, line);
     }
     let own_names = Domain::parse(&settings.hostname).into_iter().collect();
-    Suspicion { rules: settings.guard.rules.clone(), exempt, own_names }
+    let lists = settings.dnsbl.iter().map(|list| Arc::clone(&list.name)).collect();
+    Suspicion { rules: settings.guard.rules.clone(), exempt, lists, own_names }
 }
 
 /// Clients against whom nothing is held, as the file has them that a command writes. Most servers have none.

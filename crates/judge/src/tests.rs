@@ -51,6 +51,8 @@ impl Bench {
             next_hops: crate::next_hops::NextHops::default(),
             records: Records::default(),
             identities: crate::identity::Identities::default(),
+            relay_lock: crate::lock::RelayLock::default(),
+            uses: crate::uses::Uses::unkept(),
             files: crate::Files::default(),
             sessions: SessionIds::default(),
             decoy_key: [1; 32],
@@ -179,12 +181,48 @@ async fn records_are_handed_on_and_the_lost_are_counted() {
     }
     let first = records.recv().await.unwrap();
     assert_eq!(first.forward_path.as_deref(), Some("<b@elsewhere.example>"));
-    assert_eq!(first.refused.map(|refused| refused.reason.code()), Some("relay-denied"));
+    assert_eq!(first.refused.map(|refused| refused.reason), Some("relay-denied"));
     assert_eq!(records.recv().await.unwrap().forward_path.as_deref(), Some("<c@elsewhere.example>"));
     assert_eq!(bench.sources.records.dropped(), 1);
     drop(records);
     let _ = bench.rcpt(&mut case, "<e@elsewhere.example>").await;
     assert_eq!(bench.sources.records.dropped(), 1, "nobody follows any more");
+}
+
+/// One for each recipient, whatever becomes of it, and for each refusal elsewhere; reply and record have one id.
+#[tokio::test]
+async fn each_recipient_and_each_refusal_has_one_record() {
+    let bench = Bench::new("[[guard.rule]]\nname = 'tried'\nwhen = ['helo-invalid']\nweight = 1\n").await;
+    bench.sources.directory.set_catch_all("example.test", Some("x@outside.example")).await.unwrap();
+    let mut records = bench.sources.records.follow(8);
+    let mut case = bench.case("<a@outside.example>");
+    assert!(bench.judge().mail(&mut case).await.refused.is_none());
+    assert!(records.try_recv().is_err(), "that MAIL may go on is no news");
+    let _ = bench.rcpt(&mut case, "<b@example.test>").await;
+    let taken = records.try_recv().unwrap();
+    assert_eq!((taken.stage, taken.outcome, taken.reply), ("rcpt", "hosted", None));
+    assert!(!taken.facts.is_empty() && !taken.trace.steps().is_empty());
+    let refused = bench.rcpt(&mut case, "<b@elsewhere.example>").await.refused.unwrap().to_string();
+    let record = records.try_recv().unwrap();
+    assert_eq!(record.reply.as_deref(), Some(&*refused));
+    assert!(refused.ends_with(&format!("[{}]", record.id)), "{refused}");
+    let parsed = ForwardPath::parse("<b@example.test>").unwrap();
+    let asked = AskedRcpt { forward_path: &parsed.path, had_source_route: false };
+    assert!(bench.judge().confirm(&mut case, asked).await.refused.is_none());
+    assert!(records.try_recv().is_err(), "it was recorded when it was taken");
+    let full = bench.judge().message_refused(&case, smtp::replies::disk_full()).to_string();
+    let record = records.try_recv().unwrap();
+    assert!(full.ends_with(&format!("[{}]", record.id)), "{full}");
+    assert_eq!((record.stage, record.outcome), ("message", "defer"));
+    assert_eq!(
+        bench
+            .judge()
+            .message_refused(&case, smtp::replies::policy_refused(&"x", &"id"))
+            .to_string()
+            .matches('[')
+            .count(),
+        1
+    );
 }
 
 /// T1, T2, T19: one list for whoever tells of a login.
@@ -260,4 +298,23 @@ async fn an_address_behind_which_strangers_seem_to_be_loses_its_right() {
         let decision = bench.rcpt(&mut case, "<b@elsewhere.example>").await;
         assert!(matches!(decision.outcome, Outcome::Accept(Recipient::Relayed(..))), "{number}");
     }
+}
+
+/// Every right but SMTP AUTH; and what would be without the lock is known without touching anything.
+#[tokio::test]
+async fn while_relaying_is_locked_a_listed_client_is_put_off() {
+    let bench = Bench::new("relay.networks = ['192.0.2.0/28']").await;
+    let outside = ForwardPath::parse("<b@elsewhere.example>").unwrap().path;
+    let asked = AskedRcpt { forward_path: &outside, had_source_route: false };
+    let mut case = bench.case("<a@outside.example>");
+    let passed = vec!["mx 192.0.2.1 plain-foreign network".to_owned()];
+    bench.sources.relay_lock.probed(super::lock::Probed { passed, ..super::lock::Probed::default() });
+    let put_off = bench.rcpt(&mut case, "<b@elsewhere.example>").await.refused.unwrap().to_string();
+    assert!(put_off.starts_with("451 4.7.1 <b@elsewhere.example>: relaying is suspended"), "{put_off}");
+    assert!(bench.judge().address_right(&mut bench.case("<>")).await.is_err(), "nor may it be told elsewhere");
+    assert!(bench.rcpt(&mut case, "<nobody@example.test>").await.refused.unwrap().to_string().starts_with("550 5.1.1"));
+    assert_eq!(bench.judge().would(&mut case, asked).await, super::would::Would::Relay("network"));
+    assert!(bench.sources.relay_lock.unlock().unwrap());
+    let relayed = bench.rcpt(&mut case, "<b@elsewhere.example>").await.outcome;
+    assert!(matches!(relayed, Outcome::Accept(Recipient::Relayed(..))), "{relayed:?}");
 }

@@ -20,6 +20,8 @@ pub(super) fn look(judge: Judge<'_>, case: &mut Case) {
     let identity = judge.sources.identities.show(showing, Instant::now());
     if identity == Identity::CollapsedNow {
         let enforced = mode == IdentityCollapse::Enforce;
+        keep::tally::COUNTED.collapses.one();
+        keep::tally::notice("trust-collapsed", client.to_string());
         warn!(session = %case.session, %client, enforced, note = "strangers may come through this address: list the real clients", "trust collapsed");
     }
     if identity != Identity::Whole && mode == IdentityCollapse::Enforce {

@@ -1,7 +1,7 @@
 //! A file of lines that only grows: each line whole and on disk when [`Ledger::append`] returns, whichever process wrote it.
 //!
 //! Processes take turns by a lock beside the file. A line that was torn by a crash stays, and the next begins on a line of its
-//! own. A full file is put aside under a number; of those the oldest goes once there are more than eight.
+//! own. A full file is put aside under a number; of those the oldest goes once there are more than there shall be.
 #![expect(clippy::disallowed_methods, reason = "a line must be durable before its change is answered")]
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -10,29 +10,59 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::file::{rename, sync_dir};
+use crate::file::sync_dir;
 use crate::read::{Accepts, read};
 
-/// Octets of a file after which a new one is begun.
-const FILE_OCTETS_MAX: u64 = 8 << 20;
-/// Full files that are kept besides the one in use.
-const ASIDE_MAX: u32 = 8;
 /// Octets of one line, its end not counted.
-const LINE_OCTETS_MAX: usize = 64 << 10;
+pub(crate) const LINE_OCTETS_MAX: usize = 64 << 10;
+/// A file may be longer than it should by what is written at once.
+const FILE_OCTETS_MORE: u64 = 64 << 20;
 /// How long another process's turn is waited for.
 const TURN_MAX: Duration = Duration::from_secs(3);
 const TURN_POLL: Duration = Duration::from_millis(5);
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Octets of a file after which a new one is begun.
+    pub file_octets: u64,
+    /// Full files that are kept besides the one in use.
+    pub aside: u32,
+}
+
+impl Default for Room {
+    /// 8 MiB, eight times.
+    fn default() -> Self {
+        Self { file_octets: 8 << 20, aside: 8 }
+    }
+}
 
 /// The file.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     path: PathBuf,
+    room: Room,
 }
 
 impl Ledger {
     /// Nothing is opened or made yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), room: Room::default() }
+    }
+
+    /// The same, where more or less is kept.
+    #[must_use]
+    pub fn with_room(self, room: Room) -> Self {
+        Self { room, ..self }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn room(&self) -> Room {
+        self.room
     }
 
     /// Adds a line, without its end. Blocks; durable when it returns. A line with an end inside, or one that is too long, is
@@ -44,7 +74,7 @@ impl Ledger {
         let _turn = self.turn()?;
         let mut file = self.open()?;
         let mut octets = file.seek(SeekFrom::End(0))?;
-        if octets > 0 && octets + line.len() as u64 + 1 > FILE_OCTETS_MAX {
+        if octets > 0 && octets + line.len() as u64 + 1 > self.room.file_octets {
             self.put_aside()?;
             file = self.open()?;
             octets = 0;
@@ -63,12 +93,12 @@ impl Ledger {
     /// What is there, newest file first, each with its lines in their order and without ends. `wanted` is asked before each
     /// older file. A file that is not there has none.
     pub fn read(&self, mut wanted: impl FnMut() -> bool, mut take: impl FnMut(&str)) -> io::Result<()> {
-        for number in 0..=ASIDE_MAX {
+        for number in 0..=self.room.aside {
             if number > 0 && !wanted() {
                 break;
             }
             let octets =
-                match read(&self.numbered(number), FILE_OCTETS_MAX + LINE_OCTETS_MAX as u64, Accepts::RegularFile) {
+                match read(&self.numbered(number), self.room.file_octets + FILE_OCTETS_MORE, Accepts::RegularFile) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     octets => octets?,
                 };
@@ -84,7 +114,7 @@ impl Ledger {
     }
 
     /// Held while the lock's file is open.
-    fn turn(&self) -> io::Result<File> {
+    pub(crate) fn turn(&self) -> io::Result<File> {
         let mut path = self.path.as_os_str().to_owned();
         path.push(".lock");
         let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
@@ -101,18 +131,18 @@ impl Ledger {
         }
     }
 
-    /// The oldest is overwritten by the one after it.
-    fn put_aside(&self) -> io::Result<()> {
-        for number in (0..ASIDE_MAX).rev() {
+    /// The oldest is overwritten by the one after it. A crash on the way leaves a number out, and no file.
+    pub(crate) fn put_aside(&self) -> io::Result<()> {
+        for number in (0..self.room.aside).rev() {
             let from = self.numbered(number);
             if fs::exists(&from)? {
-                rename(&from, &self.numbered(number + 1)).map_err(|error| error.source)?;
+                fs::rename(&from, self.numbered(number + 1))?;
             }
         }
-        Ok(())
+        sync_dir(self.folder()).map_err(|error| error.source)
     }
 
-    fn numbered(&self, number: u32) -> PathBuf {
+    pub(crate) fn numbered(&self, number: u32) -> PathBuf {
         if number == 0 {
             return self.path.clone();
         }
@@ -121,7 +151,7 @@ impl Ledger {
         path.into()
     }
 
-    fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 }
@@ -162,14 +192,18 @@ mod tests {
     fn what_is_full_is_put_aside_and_the_oldest_goes() {
         let dir = tempfile::tempdir().unwrap();
         let ledger = Ledger::new(dir.path().join("l"));
-        for number in 0..=ASIDE_MAX + 1 {
+        for number in 0..=Room::default().aside + 1 {
             ledger.append(&format!("first of {number}")).unwrap();
-            ledger.open().unwrap().set_len(FILE_OCTETS_MAX).unwrap();
+            ledger.open().unwrap().set_len(Room::default().file_octets).unwrap();
         }
         ledger.append("newest").unwrap();
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), ASIDE_MAX as usize + 2, "the lock's file too");
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            Room::default().aside as usize + 2,
+            "the lock's file too"
+        );
         assert!(fs::read_to_string(dir.path().join("l")).unwrap().starts_with("newest"));
-        assert!(fs::read_to_string(ledger.numbered(ASIDE_MAX)).unwrap().starts_with("first of 2"));
+        assert!(fs::read_to_string(ledger.numbered(Room::default().aside)).unwrap().starts_with("first of 2"));
     }
 
     #[test]

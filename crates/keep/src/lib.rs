@@ -3,21 +3,28 @@
 //!
 //! | file | answers for |
 //! |---|---|
+//! | [`chain`] | lines of a ledger, each bound to the one before, so that a change is found |
 //! | `file` | [`NewFile`], [`rename`], [`sync_dir`]: each durable when it returns |
 //! | [`gcra`] | [`gcra::Rate`]: so many at once, and so many more in a time |
+//! | [`language`] | the languages in which people are spoken to |
 //! | `ledger` | [`Ledger`]: lines that are added, each whole and durable |
 //! | `map` | [`BoundedMap`]: never more than so many entries |
 //! | `read` | [`read()`]: a whole file, bounded, and not waited for longer than a few seconds |
 //! | [`secret`] | files that nobody else may read |
+//! | [`tally`] | what the process counts of itself |
 
+pub mod chain;
 mod file;
 pub mod gcra;
+pub mod language;
 mod ledger;
 mod map;
 pub mod read;
 pub mod secret;
+pub mod tally;
 
 pub use file::{KeepError, NewFile, Owner, rename, sync_dir};
-pub use ledger::Ledger;
+pub use language::Language;
+pub use ledger::{Ledger, Room};
 pub use map::BoundedMap;
 pub use read::{Accepts, in_time, is_stalled, read};

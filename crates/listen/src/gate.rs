@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use guard::Load;
+use keep::tally::Row;
 use tokio::sync::Notify;
 
 /// Counts the connections of one listener.
@@ -17,6 +18,33 @@ pub struct Gate {
     total: AtomicUsize,
     emptied: Notify,
     load: AtomicU8,
+    /// What became of connections.
+    ends: Row<3>,
+}
+
+/// What became of a connection at the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Met {
+    /// It is served.
+    Served,
+    /// It was turned away: no room, a ban, a list.
+    TurnedAway,
+    /// It ended before its first word: no handshake, no PROXY header, nothing in time.
+    Failed,
+}
+
+impl Met {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Served, Self::TurnedAway, Self::Failed];
+
+    /// Stable word.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::TurnedAway => "turned-away",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// How many connections each holds.
@@ -52,7 +80,13 @@ pub struct Pass {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { by_client: Mutex::default(), total: AtomicUsize::new(0), emptied: Notify::new(), load: AtomicU8::new(0) }
+        Self {
+            by_client: Mutex::default(),
+            total: AtomicUsize::new(0),
+            emptied: Notify::new(),
+            load: AtomicU8::new(0),
+            ends: Row::new(),
+        }
     }
 }
 
@@ -68,6 +102,16 @@ impl Gate {
         self.total.fetch_add(1, Ordering::AcqRel);
         drop(by_client);
         Ok(Pass { gate: Arc::clone(self), client })
+    }
+
+    /// Counts what became of a connection.
+    pub fn met(&self, met: Met) {
+        self.ends.one(met as usize);
+    }
+
+    /// How many connections ended up so, since the start.
+    pub fn count(&self, met: Met) -> u64 {
+        self.ends.read(met as usize)
     }
 
     /// How many connections are held now.

@@ -86,7 +86,8 @@ impl Stream {
     /// Makes the TLS handshake. A connection already under TLS is an error.
     pub async fn start_tls(self, config: Arc<ServerConfig>) -> io::Result<(Self, TlsFacts)> {
         let Self::Plain(tcp) = self else { return Err(io::Error::other("TLS is up already")) };
-        let tls = TlsAcceptor::from(config).accept(tcp).await.map_err(told)?;
+        let handshake = TlsAcceptor::from(config).accept(tcp).await;
+        let tls = handshake.inspect_err(|_| keep::tally::COUNTED.tls_failed.one()).map_err(told)?;
         let facts = tls_facts(&tls);
         Ok((Self::Tls(Box::new(tls)), facts))
     }

@@ -24,8 +24,9 @@ mod standing;
 
 pub use list::ListStatus;
 pub use lists::Lists;
+pub use question::{by_address, by_domain};
 pub use spf::{Identity, Spf, SpfQuestion};
-pub use standing::{Fault, Standing};
+pub use standing::{Family, Fault, Points, Standing, judged, odd};
 
 use std::sync::Arc;
 

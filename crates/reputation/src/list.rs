@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::amends::Amends;
 use crate::breaker::{Breaker, Change, Listed};
 use crate::question::{by_address, by_domain};
-use crate::standing::{Family, Points, Standing, Tested};
+use crate::standing::{Family, Points, Standing, Tested, odd};
 
 /// Failures in a row after which a list is not asked for a while.
 const FAILURES_MAX: u32 = 5;
@@ -135,7 +135,7 @@ impl List {
         };
         state.failures_in_a_row = 0;
         state.rests_until = None;
-        if codes.iter().any(|code| !is_listing(*code)) {
+        if odd(codes).is_some() {
             // It may have been sold, or have had enough of us: its test points tell.
             state.counts.errors += 1;
             state.hurry(now);
@@ -155,6 +155,15 @@ impl List {
             state.amends.listed(&subject, now);
         }
         Some(listing)
+    }
+
+    /// What the answer comes to for who only wants to know: nothing is counted.
+    pub(crate) fn looked_at(&self, about: About<'_>, answer: &Answer<Vec<Ipv4Addr>>, now: Instant) -> Option<Listing> {
+        let Answer::Found(codes) = answer else { return None };
+        let listing = self.heaviest(codes).filter(|_| codes.iter().all(|code| is_listing(*code)))?;
+        let mut state = self.lock();
+        let passes = state.breaker.is_tripped() || state.amends.passes(&about.subject(), now);
+        (!passes).then_some(listing)
     }
 
     fn heaviest(&self, codes: &[Ipv4Addr]) -> Option<Listing> {

@@ -55,12 +55,37 @@ impl Lists {
         self.ask(ListKind::Domain, About::Domain(domain)).await
     }
 
+    /// The same for who only wants to know: it counts neither for the lists nor against the client.
+    pub async fn look_at_client(&self, address: IpAddr) -> Vec<Listing> {
+        let address = address.to_canonical();
+        if is_public(address) { self.look(ListKind::Ip, About::Address(address)).await } else { Vec::new() }
+    }
+
+    /// The same of a domain.
+    pub async fn look_at_domain(&self, domain: &str) -> Vec<Listing> {
+        self.look(ListKind::Domain, About::Domain(domain)).await
+    }
+
     async fn ask(&self, kind: ListKind, about: About<'_>) -> Vec<Listing> {
+        self.each(kind, about, |list, answer, now| list.answered(about, answer, now)).await
+    }
+
+    async fn look(&self, kind: ListKind, about: About<'_>) -> Vec<Listing> {
+        self.each(kind, about, |list, answer, now| list.looked_at(about, answer, now)).await
+    }
+
+    async fn each(
+        &self,
+        kind: ListKind,
+        about: About<'_>,
+        meant: impl Fn(&List, &Answer<Vec<Ipv4Addr>>, Instant) -> Option<Listing>,
+    ) -> Vec<Listing> {
+        let meant = &meant;
         let Some(dns) = &self.dns else { return Vec::new() };
         let (lists, now) = (self.all.load_full(), Instant::now());
         let asked = lists.iter().filter(|list| list.settings.kind == kind).filter_map(|list| {
             let name = list.question(about, now)?;
-            Some(async move { list.answered(about, &in_time(dns, &name).await, Instant::now()) })
+            Some(async move { meant(list, &in_time(dns, &name).await, Instant::now()) })
         });
         let found = join_all(asked).await;
         unless_allowed(found.into_iter().flatten().collect())

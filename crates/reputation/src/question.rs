@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The client's address in front of the list's domain: the octets of IPv4, the nibbles of IPv6, the last one first.
-pub(crate) fn by_address(address: IpAddr, zone: &str) -> String {
+pub fn by_address(address: IpAddr, zone: &str) -> String {
     match address {
         IpAddr::V4(v4) => by_ipv4(v4, zone),
         IpAddr::V6(v6) => by_ipv6(v6, zone),
@@ -27,7 +27,7 @@ pub(crate) fn by_ipv6(address: Ipv6Addr, zone: &str) -> String {
 }
 
 /// A domain in front of the list's; `None`: the two are no name together.
-pub(crate) fn by_domain(domain: &str, zone: &str) -> Option<String> {
+pub fn by_domain(domain: &str, zone: &str) -> Option<String> {
     let name = format!("{}.{zone}", domain.trim_end_matches('.'));
     (name.len() <= smtp::address::DOMAIN_OCTETS_MAX).then_some(name)
 }

@@ -82,22 +82,29 @@ pub(crate) struct Tested {
 
 /// What is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Family {
+pub enum Family {
+    /// Addresses of IPv4.
     Ipv4,
+    /// Addresses of IPv6.
     Ipv6,
+    /// Domains.
     Domain,
 }
 
 /// Names to be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Points {
-    pub(crate) family: Family,
-    pub(crate) listed: String,
-    pub(crate) unlisted: String,
+pub struct Points {
+    /// What is listed there.
+    pub family: Family,
+    /// The entry that each list has.
+    pub listed: String,
+    /// The entry that none has.
+    pub unlisted: String,
 }
 
 impl Family {
-    pub(crate) fn points(self, zone: &str) -> Points {
+    /// Where the test points of a list stand.
+    pub fn points(self, zone: &str) -> Points {
         let mapped = |last| Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0x7f00, last);
         let (listed, unlisted) = match self {
             Self::Ipv4 => (by_ipv4(Ipv4Addr::new(127, 0, 0, 2), zone), by_ipv4(Ipv4Addr::LOCALHOST, zone)),
@@ -139,13 +146,17 @@ impl Tested {
     }
 }
 
+/// What an answer says that is no listing, whatever the list declares; `None`: there is nothing of that kind in it.
+pub fn odd(answer: &[Ipv4Addr]) -> Option<Fault> {
+    let odd = *answer.iter().find(|answer| !is_listing(**answer))?;
+    Some(if odd.octets()[0] == 127 { Fault::Refuses(odd) } else { Fault::Elsewhere(odd) })
+}
+
 /// What the answers to both points say; `None`: one is missing.
-pub(crate) fn judged(listed: &Answer<Vec<Ipv4Addr>>, unlisted: &Answer<Vec<Ipv4Addr>>) -> Option<Standing> {
+pub fn judged(listed: &Answer<Vec<Ipv4Addr>>, unlisted: &Answer<Vec<Ipv4Addr>>) -> Option<Standing> {
     let (listed, unlisted) = (codes(listed)?, codes(unlisted)?);
-    let odd = listed.iter().chain(unlisted).find(|answer| !is_listing(**answer));
-    let fault = match odd {
-        Some(code) if code.octets()[0] == 127 => Fault::Refuses(*code),
-        Some(address) => Fault::Elsewhere(*address),
+    let fault = match odd(listed).or_else(|| odd(unlisted)) {
+        Some(odd) => odd,
         None if !unlisted.is_empty() => Fault::ListsEverything,
         None if listed.is_empty() => Fault::Empty,
         None => return Some(Standing::Sound),

@@ -37,9 +37,6 @@ const SERVICES: [(&str, u16); 12] = [
     ("auth_policy", 10035),
     ("console", 8025),
 ];
-/// So many of them exist.
-const SERVICES_THERE: usize = 11;
-
 /// File of what Dovecot shows at `auth_policy`.
 const AUTH_POLICY_SECRET: &str = "auth-policy-secret";
 
@@ -140,6 +137,9 @@ impl Demo {
                 ports.insert(listener.name.to_string(), address.port().into());
             }
         }
+        if let Some(address) = settings.metrics.bind.first() {
+            ports.insert("console".to_owned(), address.port().into());
+        }
         let sink = match &settings.delivery.remote {
             config::Remote::Sink(path) => path.clone(),
             _ => self.dir.join("sink"),
@@ -218,13 +218,13 @@ impl Demo {
             ),
             ("The queue", format!("{sekisho} -c {config} queue list")),
             ("The accounts", format!("{sekisho} -c {config} user list")),
+            ("Numbers for Prometheus", format!("curl -sS http://127.0.0.1:{}/metrics", port("console"))),
             ("The configuration in force", format!("{sekisho} -c {config} config show")),
         ];
         for (what, command) in steps {
             let _ = write!(text, "\n{what}:\n  $ {command}\n");
         }
-        text.push('\n');
-        text
+        text + "\n"
     }
 
     /// Removes what only this run needed.
@@ -274,9 +274,13 @@ fn configuration(port_base: Option<u16>) -> String {
         first = ACCOUNTS[0],
         off = BY_DNS.map(|rule| format!("\"{rule}\"")).join(", ")
     );
-    for (index, (name, port)) in SERVICES.iter().take(SERVICES_THERE).enumerate() {
+    for (index, (name, port)) in SERVICES.iter().enumerate() {
         let offset = u16::try_from(index).unwrap_or(u16::MAX);
         let port = port_base.map_or(*port, |base| base.saturating_add(offset));
+        if *name == "console" {
+            let _ = write!(text, "\n[metrics]\nbind = [\"127.0.0.1:{port}\"]\n");
+            continue;
+        }
         let protocol = name.replace('_', "-");
         let _ = write!(
             text,
@@ -422,6 +426,7 @@ mod tests {
         let loaded = config::parse(&text, &["limits.errors=7".to_owned()]).unwrap_or_else(|report| panic!("{report}"));
         let ports: Vec<u16> = loaded.settings.listeners.iter().map(|l| l.bind[0].port()).collect();
         assert_eq!(ports, (40_000..40_011).collect::<Vec<u16>>());
+        assert_eq!(loaded.settings.metrics.bind[0].port(), 40_011);
         assert!(loaded.settings.relay.networks.is_empty(), "loopback is a stranger");
         assert_eq!(loaded.settings.limits.errors, 7);
     }

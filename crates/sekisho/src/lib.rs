@@ -1,6 +1,6 @@
 //! Sekisho, a mail border server that is never abused: the program around the crates.
 //!
-//! `command` is the command line, `run` the server's life as a process, `status` what is told of it, `log` the one line per event, `demo` the server to
+//! `command` is the command line, `run` the server's life as a process, `status` what is told of it, `watching` what is watched of it, `log` the one line per event, `demo` the server to
 //! try. What it does is done by the crates below.
 
 pub mod command;
@@ -8,3 +8,4 @@ pub mod demo;
 pub mod log;
 pub mod run;
 pub mod status;
+mod watching;

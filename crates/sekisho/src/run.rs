@@ -12,13 +12,16 @@ use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 use crate::log::Logger;
-use crate::status::{Process, lists, status};
+use crate::status::{Process, lists, relay, status};
+use crate::watching::{self, Watching};
 use admin::{self, Backend, Retrier, WhichSessions, wire};
 use config::{self, Loaded, Settings};
+use judge::Judge;
 use serve::Server;
 use serve::aside::aside;
 use serve::border::Border;
 use serve::sessions::Open;
+use telemetry::{Alarm, Kind};
 
 /// A configuration and where it came from, so that it can be read again.
 #[derive(Debug, Clone)]
@@ -79,6 +82,7 @@ impl Life {
         self.apply_log(&loaded.settings.log).await?;
         let Err(error) = server.reload(loaded.settings).await else {
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = InForce::now(loaded.file);
+            server.border().watch.follow(&server.border().site.load().settings);
             return Ok(());
         };
         let restored = self.apply_log(&before.settings.log).await;
@@ -117,7 +121,7 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
     let socket = settings.admin.socket.clone();
     let mut signals = Signals::new()?;
     let started = tokio::select! {
-        started = tokio::spawn(start(settings)) => started.context("start")??,
+        started = tokio::spawn(start(settings, started_at)) => started.context("start")??,
         // What was begun is left as by a kill, which harms nothing.
         () = signals.end() => {
             info!("stopping");
@@ -128,6 +132,7 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
     let border = Arc::clone(started.server.border());
     let retrier = started.server.retrier();
     let (stopping, _) = watch::channel(false);
+    let watching = started.watching;
     let (server, in_force) = (Mutex::new(started.server), RwLock::new(InForce::now(file)));
     let life = Arc::new(Life { server, in_force, logger: Arc::clone(&logger), source, started: started_at, stopping });
     let (end_admin, admin) = admin_api(started.admin, &border, Some(retrier), &life);
@@ -139,6 +144,7 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
     if tokio::time::timeout(END_MAX, end(life, admin, socket)).await.is_err() {
         error!(secs = END_MAX.as_secs(), note = "it is not waited for", "stop overdue");
     }
+    drop(watching);
     logger.flush();
     Ok(())
 }
@@ -147,13 +153,15 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
 struct Started {
     server: Server,
     admin: UnixListener,
+    watching: Watching,
 }
 
-async fn start(settings: Settings) -> Result<Started> {
+async fn start(settings: Settings, at: SystemTime) -> Result<Started> {
     let (socket, mode) = (settings.admin.socket.clone(), settings.admin.mode);
     let server = Server::start(settings).await?;
     let admin = aside("admin socket", move || admin::bind(&socket, mode)).await??;
-    Ok(Started { server, admin })
+    let watching = watching::start(server.border(), at).await?;
+    Ok(Started { server, admin, watching })
 }
 
 /// The end in its order.
@@ -172,11 +180,16 @@ type AdminTask = (oneshot::Sender<()>, JoinHandle<()>);
 
 fn admin_api(listener: UnixListener, border: &Arc<Border>, retrier: Option<Retrier>, life: &Arc<Life>) -> AdminTask {
     let (for_pop, for_never, for_reload) = (Arc::clone(border), Arc::clone(border), Arc::clone(life));
+    let (for_explain, for_accepted) = (Arc::clone(border), Arc::clone(border));
     let (for_list, for_cut, for_lists) = (Arc::clone(border), Arc::clone(border), Arc::clone(border));
+    let (for_relay, for_unlock) = (Arc::clone(border), Arc::clone(border));
+    let (for_alarms, for_admin) = (Arc::clone(&border.watch), Arc::clone(&border.watch));
+    let for_rights = Arc::clone(border);
+    let for_records = Arc::clone(border);
     let (for_configuration, for_process, for_status) = (Arc::clone(life), Arc::clone(life), Arc::clone(border));
     let backend = Backend {
         directory: Arc::clone(&border.sources.directory),
-        audit: admin::audit::Audit::new(&border.site.load().settings.data_dir),
+        audit: admin::audit::Audit::new(&border.site.load().settings.data_dir, border.changes_key.clone()),
         server: Some(admin::Server {
             state: Arc::clone(&border.sources.state),
             guess_key: border.sources.guess_key,
@@ -187,7 +200,27 @@ fn admin_api(listener: UnixListener, border: &Arc<Border>, retrier: Option<Retri
             configuration: Box::new(move || for_configuration.configuration()),
             sessions: Box::new(move || for_list.sessions.all().iter().map(|open| session(open)).collect()),
             lists: Box::new(move || lists(&for_lists)),
+            relay: Box::new(move || relay(&for_relay)),
+            unlock: Arc::new(move || for_unlock.sources.relay_lock.unlock()),
+            watch: for_alarms,
             cut: Box::new(move |which| cut(&for_cut, which)),
+            rights: Box::new(move |ask| {
+                let (sources, terms) = (Arc::clone(&for_rights.sources), Arc::clone(&for_rights.site.load().terms));
+                Box::pin(async move { audit::running(&sources, &terms, ask).await })
+            }),
+            explain: Box::new(move |imagined| {
+                let border = Arc::clone(&for_explain);
+                Box::pin(async move { explain(&border, &imagined).await })
+            }),
+            accepted_if: Box::new(move |kept| {
+                let border = Arc::clone(&for_accepted);
+                Box::pin(async move { accepted_if(&border, &kept).await })
+            }),
+            records: Box::new(move || {
+                let store = for_records.records.as_ref()?;
+                store.flush();
+                Some(store.reader())
+            }),
             never: Box::new(move |address| for_never.site.load().terms.policy.relay.never().why(address)),
             reload: Box::new(move || {
                 let life = Arc::clone(&for_reload);
@@ -203,9 +236,24 @@ fn admin_api(listener: UnixListener, border: &Arc<Border>, retrier: Option<Retri
         };
         if let Err(error) = admin::serve(listener, backend, ended).await {
             error!(%error, "admin failed");
+            for_admin.raise(Alarm::new(Kind::Admin, "", error.to_string()));
         }
     });
     (end, task)
+}
+
+/// By the configuration in force.
+async fn explain(border: &Border, imagined: &replay::Imagined) -> Result<replay::Explained, String> {
+    let terms = Arc::clone(&border.site.load().terms);
+    let judge = Judge { sources: &border.sources, terms: &terms, policy: &terms.policy };
+    replay::imagined(imagined, judge).await
+}
+
+/// What would have had it accepted; nothing of what cannot be judged.
+async fn accepted_if(border: &Border, kept: &records::Kept) -> Vec<String> {
+    let terms = Arc::clone(&border.site.load().terms);
+    let judge = Judge { sources: &border.sources, terms: &terms, policy: &terms.policy };
+    replay::accepted_by(kept, judge).await
 }
 
 fn session(open: &Open) -> wire::Session {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use admin::wire::{self, CertificateStatus, DnsList, ListenerStatus, QueueStatus, Status};
+use admin::wire::{self, CertificateStatus, DnsList, ListenerStatus, QueueStatus, RecordsStatus, Relay, Status};
 use listen::open_files;
 use serve::border::Border;
 use serve::certificate;
@@ -39,10 +39,24 @@ pub fn status(border: &Border, process: &Process, queue: QueueStatus) -> Status 
         sessions: sessions.len() as u64,
         sessions_logged_in: logged_in as u64,
         bans: border.sources.state.bans_count() as u64,
+        relay_locked: border.sources.relay_lock.relaying() == guard::Relaying::Locked,
+        relay_alarms: border.sources.relay_lock.status().alarms,
         queue,
+        records: border.records.as_ref().map(|store| records(border, &store.status())),
         gateways: texts(never.gateways()),
         own_addresses: texts(never.own()),
         certificate: certificate_of(&site),
+        alarms: Vec::new(),
+    }
+}
+
+fn records(border: &Border, status: &records::Status) -> RecordsStatus {
+    RecordsStatus {
+        records: status.records,
+        octets: status.octets,
+        first_at: status.first.map(wire::system_time),
+        dropped: status.dropped,
+        counted_only: border.sources.records.flooded(),
     }
 }
 
@@ -67,6 +81,21 @@ fn certificate_of(site: &Site) -> Option<CertificateStatus> {
         not_after: certificate::at(shown.not_after),
         warnings: faults.iter().map(|fault| fault.told(&site.settings)).collect(),
     })
+}
+
+/// Whether relaying is locked down, for `sekisho relay status`.
+pub(super) fn relay(border: &Border) -> Relay {
+    let status = border.sources.relay_lock.status();
+    let (locked, last) = (status.locked, status.last.unwrap_or_default());
+    Relay {
+        locked: locked.is_some(),
+        alarms: status.alarms,
+        since: locked.as_ref().map(|locked| locked.since.clone()),
+        causes: locked.map(|locked| locked.causes).unwrap_or_default(),
+        probed_at: Some(last.at).filter(|at| !at.is_empty()),
+        tried: last.tried,
+        passed: last.passed,
+    }
 }
 
 /// The lists in DNS, for `sekisho dnsbl list`.

@@ -25,8 +25,14 @@ const EXEMPT: &[(&str, &str)] = &[
 ];
 
 /// The demo's ports as documents have them.
-const PORTS: &[(&str, &str)] =
-    &[(":2525", "smtp"), (":2587", "submission"), (":2465", "submissions"), (":2110", "pop3"), (":2995", "pop3s")];
+const PORTS: &[(&str, &str)] = &[
+    (":2525", "smtp"),
+    (":2587", "submission"),
+    (":2465", "submissions"),
+    (":2110", "pop3"),
+    (":2995", "pop3s"),
+    (":8025", "console"),
+];
 
 /// Documents in two languages.
 const TRANSLATED: &[&str] = &[
@@ -38,15 +44,21 @@ const TRANSLATED: &[&str] = &[
     "docs/dovecot-auth",
     "docs/drac",
     "docs/exim",
+    "docs/explain",
     "docs/guard",
     "docs/import",
     "docs/milter",
+    "docs/monitoring",
     "docs/policy",
+    "docs/report",
     "docs/pop-before-smtp",
     "docs/postfix",
+    "docs/probe",
     "docs/qmail",
+    "docs/records",
     "docs/refusals",
     "docs/sendmail",
+    "docs/who-may-relay",
 ];
 
 fn root() -> PathBuf {

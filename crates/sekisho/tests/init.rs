@@ -59,7 +59,7 @@ impl Made {
         for (name, port) in LISTENERS.iter().zip(self.ports) {
             command.args(["--set", &format!("listener.{name}.bind=['127.0.0.1:{port}']")]);
         }
-        Server(command.args(["--set", "spool.free_octets_min=1048576"]).spawn().unwrap())
+        Server(command.args(["--set", "metrics.bind=[]", "--set", "spool.free_octets_min=1048576"]).spawn().unwrap())
     }
 
     /// A connection under TLS from the first octet that trusts the certificate `init` made.

@@ -5,13 +5,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use guard::{Load, Reason};
-use smtp::replies;
+use guard::{Load, Stage};
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use super::away::Away;
+use super::away::{Answered, Away};
 use super::border::{Border, Client, Opened};
 use super::door::Door as Threshold;
 use super::interfaces::{self, Connection};
@@ -19,7 +18,7 @@ use super::site::{ListenerSite, Site};
 use super::{pop3, smtp as smtp_service};
 use config::Protocol;
 use judge::{SessionId, offence};
-use listen::{Address, Link, Pass, Place, Refused, Stream, proxy};
+use listen::{Address, Link, Met, Pass, Place, Refused, Stream, proxy};
 
 /// How long a proxy may take for its header, and a client for the first TLS handshake.
 const PREAMBLE_WAIT: Duration = Duration::from_secs(30);
@@ -87,10 +86,14 @@ impl Entrance {
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
         match listener.gate.enter(here, listener.settings.connections_max, listener.settings.connections_max) {
             Ok(pass) => {
+                listener.gate.met(Met::Served);
                 let connection = Connection::new(Arc::clone(&self.border), &listener, here, pass);
                 tokio::spawn(interfaces::serve(connection, Link::Unix(unix), self.stop.clone()));
             }
-            Err(refused) => debug!(listener = &*listener.settings.name, ?refused, "turned away"),
+            Err(refused) => {
+                listener.gate.met(Met::TurnedAway);
+                debug!(listener = &*listener.settings.name, ?refused, "turned away");
+            }
         }
     }
 
@@ -117,6 +120,7 @@ impl Entrance {
         let peer = guard::canonical_ip(peer);
         let limits = &listener.settings;
         if !limits.peers.is_empty() && !limits.peers.iter().any(|net| net.contains(&peer)) {
+            listener.gate.met(Met::TurnedAway);
             return info!(listener = &*limits.name, client = %peer, cause = "not one of its peers", "connection failed");
         }
         // A proxy brings many clients: each is counted once its header names it. A mail server that asks us speaks for many.
@@ -129,6 +133,7 @@ impl Entrance {
                 let _ = tcp.set_nodelay(true);
                 let border = Arc::clone(&self.border);
                 if limits.protocol.is_interface() {
+                    listener.gate.met(Met::Served);
                     let connection = Connection::new(border, &listener, peer, pass);
                     tokio::spawn(interfaces::serve(connection, Link::Tcp(tcp), self.stop.clone()));
                     return;
@@ -138,7 +143,7 @@ impl Entrance {
                 // Boxed: a task is moved several times until it runs.
                 tokio::spawn(Box::pin(arrival.serve(tcp)));
             }
-            Err(refused) => turn_away(&tcp, &listener, peer, refused),
+            Err(refused) => Turned { border: &self.border, listener: &listener, peer, refused }.tell(&tcp),
         }
     }
 }
@@ -178,6 +183,7 @@ impl Arrival {
             Err(_) => return self.failed(&io::Error::from(io::ErrorKind::TimedOut)),
         };
         let Self { border, site, listener, peer, session, pass, .. } = self;
+        listener.gate.met(Met::Served);
         let (at, here, inside) = (Arc::clone(&border), Arc::clone(&site), Arc::clone(&listener));
         let listed = border.sessions.begin(session, &listener.settings, ip);
         let client = Client { border, site, listener, ip, peer, session, pass, place, listed };
@@ -200,7 +206,7 @@ impl Arrival {
         if self.proxied
             && let Err(refused) = self.pass.hand_to(ip, limits.connections_per_client_max)
         {
-            turn_away(&tcp, &self.listener, ip, refused);
+            Turned { border: &self.border, listener: &self.listener, peer: ip, refused }.tell(&tcp);
             return Ok(None);
         }
         let Some(Begun { place, opened, .. }) = self.come_in(tcp, ip).await else { return Ok(None) };
@@ -226,15 +232,17 @@ impl Arrival {
 
     /// Says why, in clear only, and closes.
     fn send_away(&self, tcp: &TcpStream, ip: IpAddr, away: &Away) {
-        let settings = &self.listener.settings;
-        let mut line = Vec::new();
+        let (settings, records) = (&self.listener.settings, &self.border.sources.records);
+        let (mut line, id) = (Vec::new(), records.id_for(Some(ip)));
+        self.listener.gate.met(Met::TurnedAway);
         if settings.protocol.is_smtp() {
-            away.reply().write_to(&mut line);
+            away.reply(id).write_to(&mut line);
         } else {
             line.extend_from_slice(away.pop3());
         }
         let client = offence::Client { session: self.session, listener: &settings.name, addr: ip };
-        away.log(client, String::from_utf8_lossy(&line).trim_end());
+        let reply = String::from_utf8_lossy(&line).trim_end().to_owned();
+        away.told(client, Stage::Connect, Answered { id, reply }).tell(records);
         if !settings.protocol.implicit_tls() {
             // A socket just accepted takes one line without waiting; if not, the client learns it by the close.
             let _ = tcp.try_write(&line);
@@ -243,36 +251,43 @@ impl Arrival {
 
     fn failed(&self, error: &io::Error) {
         let listener = &*self.listener.settings.name;
+        self.listener.gate.met(Met::Failed);
         info!(listener, client = %self.peer, cause = ?error.to_string(), "connection failed");
     }
 }
 
-/// Says why and closes; nobody waits for a client that is turned away.
-fn turn_away(tcp: &TcpStream, listener: &ListenerSite, peer: IpAddr, refused: Refused) {
-    let mut line = Vec::new();
-    let protocol = listener.settings.protocol;
-    if protocol.implicit_tls() {
-        // In clear it would mean nothing to the client.
-    } else if protocol.is_interface() {
-        // Each of them tries again by itself.
-    } else if protocol.is_smtp() {
-        match refused {
-            Refused::Full => replies::overloaded().write_to(&mut line),
-            Refused::ClientFull => replies::too_many_connections().write_to(&mut line),
+/// A client for which a listener has no room.
+struct Turned<'a> {
+    border: &'a Border,
+    listener: &'a ListenerSite,
+    peer: IpAddr,
+    refused: Refused,
+}
+
+impl Turned<'_> {
+    /// Says why and closes; nobody waits for a client that is turned away.
+    fn tell(self, tcp: &TcpStream) {
+        let Self { border, listener, peer, refused } = self;
+        let (protocol, name) = (listener.settings.protocol, &*listener.settings.name);
+        if protocol.is_interface() {
+            // Each of them tries again by itself.
+            return debug!(listener = name, client = %peer, ?refused, "turned away");
         }
-    } else {
-        line.extend_from_slice(b"-ERR [SYS/TEMP] Too many connections; try again later\r\n");
+        let (records, away) = (&border.sources.records, Away::NoRoom(refused));
+        let (mut line, id) = (Vec::new(), records.id_for(Some(peer)));
+        if protocol.is_smtp() {
+            away.reply(id).write_to(&mut line);
+        } else {
+            line.extend_from_slice(away.pop3());
+        }
+        if !protocol.implicit_tls() {
+            // A socket just accepted takes one line without waiting; if not, the client learns it by the close.
+            let _ = tcp.try_write(&line);
+        }
+        let client = offence::Client { session: border.sources.sessions.next(), listener: name, addr: peer };
+        let reply = String::from_utf8_lossy(&line).trim_end().to_owned();
+        away.told(client, Stage::Connect, Answered { id, reply }).tell(records);
     }
-    // A socket just accepted takes one line without waiting; if not, the client learns it by the close.
-    let _ = tcp.try_write(&line);
-    if protocol.is_interface() {
-        return debug!(listener = &*listener.settings.name, client = %peer, ?refused, "turned away");
-    }
-    let reason = match refused {
-        Refused::Full => Reason::Busy,
-        Refused::ClientFull => Reason::TooManyConnections,
-    };
-    info!(listener = &*listener.settings.name, client = %peer, reason = reason.code(), cause = ?refused, "turned away");
 }
 
 async fn pause_after(error: &io::Error, address: &Address) {

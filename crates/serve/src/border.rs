@@ -8,12 +8,12 @@ use spool::Spool;
 
 use super::interfaces::dracd::rates::Rates;
 use super::interfaces::policy::Messages;
-use super::memory::Memory;
 use super::sessions::{Listed, Sessions};
 use super::site::{ListenerSite, Site};
 use super::smtp::header::DateClock;
 use judge::auth::Origin;
 use judge::{SessionId, Sources};
+use listen::memory::Memory;
 use listen::{Crowd, Pass, Place, Stream, TlsFacts};
 
 /// The running server, as its sessions see it.
@@ -28,12 +28,18 @@ pub struct Border {
     pub crowd: Arc<Crowd>,
     /// The queue.
     pub spool: Arc<Spool>,
+    /// What binds the lines of the administrators' changes.
+    pub changes_key: keep::chain::Key,
     /// For messages on their way into it.
     pub memory: Memory,
     /// What mail servers ask about more than once.
     pub messages: Messages,
     /// Dates for header fields.
     pub dates: DateClock,
+    /// What an operator must be told.
+    pub watch: Arc<telemetry::Watch>,
+    /// Decisions as they are kept; `None`: they are not.
+    pub records: Option<records::Store>,
     /// How much other servers have told over DRAC lately.
     pub drac_rates: Rates,
 }

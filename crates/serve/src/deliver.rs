@@ -189,7 +189,7 @@ pub fn ensure_maildir(path: &Path) -> io::Result<()> {
 }
 
 /// Where mail for an address goes that we wrote ourselves (a notification).
-async fn targets(border: &Border, address: &str) -> Result<Vec<spool::Target>, Unavailable> {
+pub async fn targets(border: &Border, address: &str) -> Result<Vec<spool::Target>, Unavailable> {
     let Ok(mailbox) = smtp::Mailbox::parse(address) else { return Ok(Vec::new()) };
     let site = border.site.load_full();
     let found = route::mailbox_targets(&border.sources.directory, &site, &mailbox).await;
@@ -215,6 +215,7 @@ fn on_fate(border: &Arc<Border>) -> delivery::OnFate {
     let border = Arc::clone(border);
     Arc::new(move |fate| {
         tell(fate);
+        border.watch.fate(fate);
         if fate.refuser.is_some() {
             let (border, forward_path) = (Arc::clone(&border), fate.forward_path.to_owned());
             // In memory: over at once, and bounded by the deliveries there are.

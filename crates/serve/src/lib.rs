@@ -13,8 +13,8 @@
 //! | `sessions`, `rights` | who is connected; what becomes of those whose right has ended |
 //! | `background` | what runs beside the listeners |
 //! | `certificate` | the certificate's end and its names |
+//! | `relayed` | notes elsewhere where the chain of relayed messages stands |
 //! | `secrets` | secrets that lie in files, and who may read those |
-//! | `memory` | octets of messages on their way into the queue |
 
 pub mod accept;
 pub mod aside;
@@ -25,18 +25,19 @@ pub mod certificate;
 pub mod deliver;
 pub mod door;
 pub mod interfaces;
-pub mod memory;
 mod open;
 pub mod pop3;
+mod relayed;
 pub mod rights;
 pub mod route;
 pub mod secrets;
+mod selfprobe;
 pub mod server;
 pub mod sessions;
 pub mod site;
 pub mod smtp;
 mod start_error;
 
-pub use open::{directory_settings, look, server_key};
+pub use open::{CHANGES_PURPOSE, directory_settings, look, records_settings, server_key};
 pub use server::Server;
 pub use start_error::StartError;

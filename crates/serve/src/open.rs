@@ -1,4 +1,6 @@
 //! Opens what a server needs, as the settings want it: accounts, evidence, the queue, a resolver.
+#![expect(clippy::similar_names, reason = "a case has a cause")]
+#![expect(clippy::too_many_lines, reason = "a table in order")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -11,6 +13,7 @@ use config::Settings;
 use directory::{Directory, PasswordTerms, Percent, ServerKey};
 use guard::never_granted::Named;
 use guard::{PopEvidence, RelayPolicy};
+use judge::lock::RelayLock;
 use judge::records::Records;
 use judge::{SessionIds, Sources};
 use sasl::scheme::Argon2Cost;
@@ -23,12 +26,15 @@ use crate::border::Border;
 use crate::door;
 use crate::interfaces;
 use crate::interfaces::dracd::rates::Rates;
-use crate::memory::Memory;
 use crate::secrets;
 use crate::sessions::Sessions;
 use crate::site::Site;
 use crate::smtp::header::DateClock;
 use crate::start_error::StartError;
+use listen::memory::Memory;
+
+/// The purpose of the key that binds the lines of administrators' changes.
+pub const CHANGES_PURPOSE: &str = "sekisho chain of changes";
 
 /// Opens accounts, evidence and queue.
 pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
@@ -37,6 +43,7 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
         let site = Site::new(settings, None)?;
         look(&site.settings)?;
         make_dir(&site.settings.data_dir)?;
+        make_dir(&judge::relayed::folder(&site.settings))?;
         let key = server_key(&site.settings)?;
         Ok((site, key))
     })
@@ -51,18 +58,25 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
     state.never_ban(door::never_banned(&site));
     forget_the_locked(&directory, &state).await;
     forget_nobodys(&site.terms.policy.relay, &state).await;
-    let config = spool_config(settings);
+    let config = spool_config(settings, &key);
     let (spool, recovery) = aside("spool", move || Spool::open(config)).await.map_err(StartError::at("spool"))??;
     for damage in &recovery.damaged {
         error!(path = %damage.path.display(), offset = damage.offset, octets = damage.octets, note = "the unreadable stretch is kept aside", "spool damaged");
     }
+    if recovery.relayed > 0 {
+        info!(messages = recovery.relayed, "record recovered");
+    }
     info!(messages = recovery.messages, segments = recovery.segments, grants = state.opened().grants, "opened");
+    let used = judge::uses::path(&settings.data_dir);
+    let uses = aside("uses", move || judge::uses::Uses::open(&used)).await.map_err(StartError::at("uses"))?;
     let mut guess_key = [0; 32];
     getrandom::fill(&mut guess_key)
         .map_err(|error| StartError::Io { what: "random octets".to_owned(), error: io::Error::other(error) })?;
     let dns = resolver(&settings.dns);
     let reputation = reputation::Reputation::new(dns.as_ref());
     reputation.lists.follow(&settings.dnsbl);
+    let lock = RelayLock::path(&settings.data_dir);
+    let relay_lock = aside("relay lock", move || RelayLock::open(lock)).await.map_err(StartError::at("relay lock"))?;
     let sources = Sources {
         next_hops: judge::next_hops::NextHops::default(),
         records: Records::default(),
@@ -71,22 +85,53 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
         directory: Arc::new(directory),
         state: Arc::new(state),
         identities: judge::identity::Identities::default(),
+        relay_lock,
+        uses,
         files: judge::Files::default(),
         sessions: SessionIds::default(),
         decoy_key: *key.derive("sasl-decoy"),
         guess_key,
     };
+    let records = keep_records(settings, &sources.records)?;
     Ok(Border {
         sources: Arc::new(sources),
+        records,
         sessions: Arc::new(Sessions::default()),
         crowd: Arc::default(),
         spool,
+        changes_key: keep::chain::Key::new(key.derive(CHANGES_PURPOSE)),
         messages: interfaces::policy::Messages::default(),
         memory: Memory::new(settings.limits.memory_octets),
         dates: DateClock::default(),
         drac_rates: Rates::default(),
+        watch: Arc::new(telemetry::Watch::new(settings)),
         site: ArcSwap::from_pointee(site),
     })
+}
+
+/// Records that wait to be written: what a second of the densest traffic makes, and a tenth of a megabyte for each hundred.
+const RECORDS_WAITING_MAX: usize = 8_192;
+
+/// Begins to keep decisions, if the configuration wants them kept.
+fn keep_records(settings: &Settings, from: &Records) -> Result<Option<records::Store>, StartError> {
+    if !settings.records.enabled {
+        return Ok(None);
+    }
+    let source = records::Source { records: from.follow(RECORDS_WAITING_MAX), dropped: from.dropped_count() };
+    let started = records::Store::start(records_settings(settings), source);
+    started.map(Some).map_err(|error| StartError::Io { what: "records".to_owned(), error })
+}
+
+/// What the configuration says of records: the same for the server and for the commands that read them themselves.
+pub fn records_settings(settings: &Settings) -> records::Settings {
+    let of = &settings.records;
+    records::Settings {
+        dir: of.path.clone(),
+        keep: of.keep,
+        octets_max: of.max_octets,
+        free_octets_min: settings.spool.free_octets_min,
+        redact: records::Redact::parse(of.redact),
+    }
 }
 
 /// An account that was locked, deleted or given another password while no server ran must not relay by an earlier POP login;
@@ -180,7 +225,7 @@ fn state_config(settings: &Settings) -> state::StateConfig {
     state::StateConfig { auth: limits, ..state::StateConfig::default() }
 }
 
-fn spool_config(settings: &Settings) -> SpoolConfig {
+fn spool_config(settings: &Settings, key: &ServerKey) -> SpoolConfig {
     let spool = &settings.spool;
     SpoolConfig {
         segment_octets: spool.segment_octets,
@@ -192,6 +237,7 @@ fn spool_config(settings: &Settings) -> SpoolConfig {
             messages_max: usize::try_from(spool.held_messages).unwrap_or(usize::MAX),
             percent: u8::try_from(spool.held_percent).unwrap_or(u8::MAX),
         },
+        relayed: Some(judge::relayed::chain(settings, key)),
         ..SpoolConfig::new(&spool.path)
     }
 }

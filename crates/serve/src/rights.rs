@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use directory::{DirectoryError, RightsMark};
 use guard::{AddressRight, Manner, Reason};
@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::aside::aside;
 use super::border::Border;
 use super::sessions::Open;
 
@@ -40,6 +41,7 @@ pub(crate) async fn follow(border: Arc<Border>, mut stop: watch::Receiver<bool>)
         if let Err(error) = border.sources.directory.keep_uses().await {
             warn!(%error, note = "when devices were used; tried again in a minute", "uses unwritten");
         }
+        keep_uses(&border);
         tokio::select! {
             heard = changes.changed() => {
                 if heard.is_err() {
@@ -50,6 +52,22 @@ pub(crate) async fn follow(border: Arc<Border>, mut stop: watch::Receiver<bool>)
             () = sleep(LOOK) => {}
             _ = stop.changed() => return,
         }
+    }
+}
+
+/// Writes when rights were used last, once a minute. Nobody waits for the disk.
+fn keep_uses(border: &Arc<Border>) {
+    if border.sources.uses.is_due(Instant::now()) {
+        let border = Arc::clone(border);
+        tokio::spawn(async move { write_uses(&border).await });
+    }
+}
+
+pub(crate) async fn write_uses(border: &Arc<Border>) {
+    let sources = Arc::clone(&border.sources);
+    let written = aside("uses", move || sources.uses.write().map_err(|error| error.to_string())).await;
+    if let Err(error) = written.map_err(|error| error.to_string()).flatten() {
+        warn!(%error, note = "when rights were used; tried again in a minute", "uses unwritten");
     }
 }
 

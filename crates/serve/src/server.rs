@@ -19,8 +19,10 @@ use crate::border::Border;
 use crate::certificate;
 use crate::deliver;
 use crate::door;
-use crate::open::{directory_settings, forget_nobodys, open};
+use crate::open::{directory_settings, forget_nobodys, open, records_settings};
+use crate::relayed;
 use crate::rights;
+use crate::selfprobe;
 use crate::site::Site;
 use crate::start_error::StartError;
 
@@ -98,6 +100,8 @@ impl Server {
         self.background.start(&self.border, &site).await?;
         tokio::spawn(rights::follow(Arc::clone(&self.border), self.stop.subscribe()));
         tokio::spawn(certificate::follow(Arc::clone(&self.border), self.stop.subscribe()));
+        tokio::spawn(selfprobe::follow(Arc::clone(&self.border), self.stop.subscribe()));
+        tokio::spawn(relayed::follow(Arc::clone(&self.border), self.stop.subscribe()));
         tokio::spawn(tend_lists(Arc::clone(&self.border), self.stop.subscribe()));
         self.open_doors(&site, opened);
         self.watches.follow(&site.terms).await;
@@ -127,6 +131,9 @@ impl Server {
         self.border.sources.identities.forget();
         self.border.sources.state.never_ban(door::never_banned(&site));
         self.border.sources.reputation.lists.follow(&site.settings.dnsbl);
+        if let Some(records) = &self.border.records {
+            records.set(records_settings(&site.settings));
+        }
         self.border.memory.resize(site.settings.limits.memory_octets);
         self.open_doors(&site, opened);
         self.close_doors(&site).await;
@@ -203,8 +210,15 @@ impl Server {
         }
         self.background.stop().await;
         self.delivery.shutdown(DELIVERIES_GRACE).await;
+        relayed::note(&self.border, None).await;
+        rights::write_uses(&self.border).await;
         self.border.spool.close().await;
         self.border.sources.directory.close().await;
+        let border = Arc::clone(&self.border);
+        let closed = tokio::task::spawn_blocking(move || border.records.as_ref().map(records::Store::close)).await;
+        if closed.is_err() {
+            error!("records unclosed");
+        }
         let state = Arc::clone(&self.border.sources.state);
         if tokio::task::spawn_blocking(move || state.close()).await.is_err() {
             error!("state unclosed");

@@ -73,6 +73,11 @@ impl Sessions {
         Listed { sessions: Arc::clone(self), open }
     }
 
+    /// Whether the server is to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
     /// The server is to stop: each ends when what it does is done.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);

@@ -325,6 +325,15 @@ pub fn domain_off(path: &dyn Display, id: &dyn Display) -> Reply {
     )
 }
 
+/// Relaying is locked down, since a stranger could relay; only who logs in over SMTP may.
+pub fn relay_locked(path: &dyn Display, id: &dyn Display) -> Reply {
+    Reply::new(
+        451,
+        Enhanced(4, 7, 1),
+        format!("{path}: relaying is suspended, log in (SMTP AUTH) or try again later [{id}]"),
+    )
+}
+
 /// The recipient's owner does not take mail of this sender.
 pub fn refused_by_recipient(path: &dyn Display, id: &dyn Display) -> Reply {
     Reply::new(550, Enhanced(5, 7, 1), format!("{path}: the recipient does not take your mail [{id}]"))
@@ -369,6 +378,7 @@ mod tests {
             ("listed", listed(&path, "zen.example", &"7kq2m4xd")),
             ("greylisted", greylisted(&path, Some(300), &"7kq2m4xd")),
             ("domain_off", domain_off(&path, &"7kq2m4xd")),
+            ("relay_locked", relay_locked(&path, &"7kq2m4xd")),
             ("refused_by_recipient", refused_by_recipient(&path, &"7kq2m4xd")),
             ("policy_refused", policy_refused(&path, &"7kq2m4xd")),
         ]);

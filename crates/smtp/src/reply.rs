@@ -49,6 +49,19 @@ impl Reply {
         Self { code, enhanced, text: Text::Lines(lines) }
     }
 
+    /// With the short id under which what led to it is told, as every refusal of the judge has it.
+    #[must_use]
+    pub fn explained(mut self, id: &dyn fmt::Display) -> Self {
+        let last = match &mut self.text {
+            Text::Line(line) => Some(line),
+            Text::Lines(lines) => lines.last_mut(),
+        };
+        if let Some(last) = last {
+            *last = format!("{last} [{id}]").into();
+        }
+        self
+    }
+
     /// The reply code, 200 to 599.
     pub fn code(&self) -> u16 {
         self.code

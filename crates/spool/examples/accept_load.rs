@@ -1,4 +1,5 @@
-//! How many mails a second are accepted, and how many are settled: `accept_load [FOLDER [CONNECTIONS [MAILS [OCTETS]]]]`.
+//! How many mails a second are accepted, and how many are settled: `accept_load [FOLDER [CONNECTIONS [MAILS
+//! [OCTETS [LINE_OCTETS]]]]]`; with the last each mail is relayed, and leaves a line of so many octets.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -54,7 +55,12 @@ async fn report<T>(name: &str, count: usize, work: impl Future<Output = T>) -> T
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = std::env::args().nth(1).unwrap_or_else(|| "/tmp/spool-load".into());
     let (connections, mails, octets) = (argument(2, 10), argument(3, 100_000), argument(4, 4096));
-    let (spool, recovery) = Spool::open(SpoolConfig { free_octets_min: 0, ..SpoolConfig::new(&dir) })?;
+    let line = argument(5, 0);
+    std::fs::create_dir_all(&dir)?;
+    let ledger = keep::Ledger::new(format!("{dir}/relay")).with_room(keep::Room { file_octets: 16 << 20, aside: 64 });
+    let chain = keep::chain::Chain::new(ledger, "relay", keep::chain::Key::new([7; 32].into()));
+    let relayed = (line > 0).then_some(chain);
+    let (spool, recovery) = Spool::open(SpoolConfig { free_octets_min: 0, relayed, ..SpoolConfig::new(&dir) })?;
     println!("{recovery:?}");
     let accept = |spool: Arc<Spool>| async move {
         let tasks: Vec<_> = (0..connections)
@@ -62,7 +68,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let spool = Arc::clone(&spool);
                 tokio::spawn(async move {
                     for _ in 0..mails / connections {
-                        let incoming = spool.incoming();
+                        let mut incoming = spool.incoming();
+                        if line > 0 {
+                            incoming.relayed(format!("{{\"line\":\"{}\"}}", "x".repeat(line)));
+                        }
                         let committed = incoming.commit(envelope(1), vec![b'x'; octets]).await;
                         if let Err(error) = committed {
                             eprintln!("{error}");

@@ -11,7 +11,7 @@ use crate::{Envelope, Origin, Ownership, Recipient, Ret, Sender, Target, Via};
 /// Most recipients of one message.
 pub(crate) const RECIPIENTS_MAX: usize = 65_536;
 /// Longest string in an envelope.
-const TEXT_OCTETS_MAX: usize = 65_536;
+pub(crate) const TEXT_OCTETS_MAX: usize = 65_536;
 /// Longest envelope.
 pub(crate) const META_OCTETS_MAX: usize = 16 << 20;
 /// Longest reason that is kept.
@@ -48,7 +48,7 @@ pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     out.push((number & 0x7F) as u8);
 }
 
-fn put_text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
     put_number(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }
@@ -107,7 +107,7 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(*word))
     }
 
-    fn text(&mut self) -> Result<&'a str, Malformed> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, Malformed> {
         let octets = self.count(TEXT_OCTETS_MAX)?;
         let (text, rest) = self.rest.split_at_checked(octets).ok_or(Malformed("ends early"))?;
         self.rest = rest;

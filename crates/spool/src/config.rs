@@ -22,6 +22,8 @@ pub struct SpoolConfig {
     pub backoff: Backoff,
     /// How much is held of what cannot be delivered and nobody may be told of.
     pub held: HeldLimits,
+    /// Where each message that is relayed leaves its line ([`Incoming::relayed`](crate::Incoming::relayed)). Default none.
+    pub relayed: Option<keep::chain::Chain>,
 }
 
 /// Bounds to recipients that are held by themselves ([`Outcome::Held`](crate::Outcome::Held)); beyond them the oldest are
@@ -54,6 +56,7 @@ impl SpoolConfig {
             fresh_octets_max: 64 << 20,
             backoff: Backoff::default(),
             held: HeldLimits::default(),
+            relayed: None,
         }
     }
 }

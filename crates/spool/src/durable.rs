@@ -11,6 +11,7 @@
 //! | settled, status not written or not synced | tried again: at most delivered twice |
 //! | status of a large mail synced, file not removed | no record names it: removed at start |
 //! | new segment made, header not synced | the file has no record: removed at start |
+//! | record of a relayed mail synced, its line not in the chain | the start adds it: see `relayed` |
 //! | segment freed and renamed to be a spare | removed at start |
 //! | spare given its new header, not renamed yet | removed at start |
 //! | mail copied forward, not synced | the old copy counts, its segment is still there |

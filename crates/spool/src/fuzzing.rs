@@ -18,7 +18,9 @@ pub fn walk_segment(octets: &[u8], number: u64) -> usize {
 pub fn meta_to_octets_and_back(octets: &[u8]) -> bool {
     let Ok(meta) = crate::record::read_meta(octets) else { return true };
     let mut out = Vec::new();
-    crate::record::put_meta(&mut out, meta.body, meta.state.as_ref(), &meta.envelope);
+    let (state, line) = (meta.state.as_ref(), meta.line.as_deref());
+    let parts = crate::record::MetaParts { body: meta.body, state, envelope: &meta.envelope, line };
+    crate::record::put_meta(&mut out, parts);
     let again = crate::record::read_meta(&out);
     // A reason is cut when it is written, so only a second round must be the same to the octet.
     again.is_ok_and(|again| again.envelope == meta.envelope && again.body == meta.body)

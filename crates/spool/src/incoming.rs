@@ -9,16 +9,19 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::checksum::Checksum;
-use crate::codec::{META_OCTETS_MAX, check_envelope};
+use crate::codec::{META_OCTETS_MAX, TEXT_OCTETS_MAX, check_envelope};
 use crate::durable;
 use crate::error::SpoolError;
-use crate::record::{BodyIn, Content, put_meta};
+use crate::record::{BodyIn, Content, MetaParts, put_meta};
 use crate::shared::{Accept, Shared};
 use crate::state::{MessageState, Recipients};
 use crate::{AcceptError, Envelope, QueueId};
 
 /// Longest head of a mail, in octets; far above what any server takes as a header.
 const HEAD_OCTETS_MAX: usize = 1 << 20;
+
+/// A chain's line is at most as long as a text here, with what the chain adds.
+const LINE_MORE_OCTETS: usize = 1 << 10;
 
 /// One mail on its way into the spool. Dropped before [`Incoming::commit`] is called, it leaves nothing.
 ///
@@ -35,6 +38,8 @@ pub struct Incoming {
     write_through: bool,
     /// Why it waits to be released once it is queued.
     hold: Option<Arc<str>>,
+    /// What stands in the chain of those that are relayed.
+    line: Option<String>,
     large: Option<Large>,
 }
 
@@ -85,6 +90,7 @@ impl Incoming {
             pieces: Vec::new(),
             write_through: false,
             hold: None,
+            line: None,
             large: None,
         }
     }
@@ -114,6 +120,12 @@ impl Incoming {
     /// `reason`: a stable word that the operator is shown.
     pub fn hold(&mut self, reason: &str) {
         self.hold = Some(reason.into());
+    }
+
+    /// It is relayed: this line, an object in JSON, is in the chain ([`SpoolConfig::relayed`](crate::SpoolConfig::relayed)) once
+    /// [`Incoming::commit`] returns, and is never lost after that. A spool without a chain keeps none.
+    pub fn relayed(&mut self, line: String) {
+        self.line = Some(line).filter(|_| self.shared.config.relayed.is_some());
     }
 
     /// Takes the next piece of the body. Touches the disk only when the mail grows beyond `inline_octets`, or must not be in memory.
@@ -180,7 +192,8 @@ impl Incoming {
         // Of a large mail the pieces are in its file.
         self.pieces.insert(0, std::mem::take(&mut self.head));
         let octets = joined(std::mem::take(&mut self.pieces));
-        let (accept, reply) = accept(self.id, envelope, NewMail { octets, body: body_in, hold: self.hold.take() })?;
+        let mail = NewMail { octets, body: body_in, hold: self.hold.take(), line: self.line.take() };
+        let (accept, reply) = accept(self.id, envelope, mail)?;
         // From here on a record may name the file, whatever becomes of this future.
         if let Some(large) = &mut large {
             large.keep = true;
@@ -204,24 +217,29 @@ pub(crate) struct NewMail {
     pub(crate) octets: Bytes,
     pub(crate) body: BodyIn,
     pub(crate) hold: Option<Arc<str>>,
+    pub(crate) line: Option<String>,
 }
 
 /// Makes a mail ready for the writer.
 pub(crate) fn accept(id: QueueId, envelope: Envelope, mail: NewMail) -> Result<(Accept, Reply), AcceptError> {
-    let NewMail { octets: body, body: body_in, hold } = mail;
+    let NewMail { octets: body, body: body_in, hold, line } = mail;
+    if line.as_ref().is_some_and(|line| line.len() > TEXT_OCTETS_MAX - LINE_MORE_OCTETS || line.contains('\n')) {
+        return Err(AcceptError::Envelope("the line of the relay record is too long, or none"));
+    }
     let mut meta = Vec::with_capacity(256);
     let arrived =
         hold.as_ref().map(|_| Recipients::arrived(envelope.recipients.len(), envelope.arrived_at_unix_micros));
     let state =
         arrived.as_ref().map(|recipients| MessageState { hold: hold.clone(), recipients: recipients.all().into() });
-    put_meta(&mut meta, body_in, state.as_ref(), &envelope);
+    let (state, line) = (state.as_ref(), line);
+    put_meta(&mut meta, MetaParts { body: body_in, state, envelope: &envelope, line: line.as_deref() });
     if meta.len() > META_OCTETS_MAX {
         return Err(AcceptError::Envelope("envelope is too long"));
     }
     let content_sum = Content { meta: &meta, body: &body }.sum();
     let (sender, reply) = oneshot::channel();
     let envelope = Arc::new(envelope);
-    Ok((Accept { id, envelope, meta, body, body_in, hold, content_sum, reply: sender }, reply))
+    Ok((Accept { id, envelope, meta, body, body_in, hold, line, content_sum, reply: sender }, reply))
 }
 
 /// One piece as it is, several copied into one.

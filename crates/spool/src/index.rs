@@ -304,9 +304,13 @@ impl Index {
     }
 
     /// Takes the oldest segments off that nothing needs. The newest stays: it tells the highest id.
+    pub(crate) fn has_dead_segments(&self) -> bool {
+        self.segments.len() > 1 && self.segments.front().is_some_and(|segment| segment.live() == 0)
+    }
+
     pub(crate) fn take_dead_segments(&mut self) -> Vec<Arc<Segment>> {
         let mut dead = Vec::new();
-        while self.segments.len() > 1 && self.segments.front().is_some_and(|segment| segment.live() == 0) {
+        while self.has_dead_segments() {
             dead.extend(self.segments.pop_front());
         }
         dead

@@ -11,6 +11,7 @@
 //! * `index`, `entry`, `state`, `schedule`: what is queued, in memory; `job`, `body`: what delivery is handed.
 //! * `record`, `codec`, `checksum`, `scan`: the form on disk, pure; `segment`, `durable`, `recovery`: files.
 //! * `held`: what nobody may be told of, by destination; `tend`: how that is kept within bounds.
+//! * `relayed`: the chain in which each message that is relayed leaves its line.
 //! * `manage`: the operator's view; `hold`: what is kept until a person decides; `space`: room on disk.
 
 mod alarm;
@@ -32,6 +33,7 @@ mod manage;
 mod mutex;
 mod record;
 mod recovery;
+mod relayed;
 mod scan;
 mod schedule;
 mod segment;

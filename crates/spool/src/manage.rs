@@ -1,5 +1,6 @@
 //! The operator's view of the queue, and what the operator may do.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -114,11 +115,22 @@ pub struct Stats {
     pub disk_octets: u64,
     /// When the oldest arrived.
     pub oldest_arrived_at_unix_micros: Option<UnixMicros>,
+    /// When the oldest arrived of those that wait for delivery, and are not held.
+    pub oldest_waiting_arrived_at_unix_micros: Option<UnixMicros>,
     /// Messages by age, each bucket without those of the one before; the last one is all that is older.
     pub ages: Vec<AgeBucket>,
     /// Messages by who brought them, most first: `outside`, `bounce`, or login (grant where there is none).
     pub origins: Vec<(String, u64)>,
+    /// Recipients that wait by the login that brought them, most first, 20 at most.
+    pub login_recipients: Vec<(String, u64)>,
+    /// Why recipients wait, in the words of the attempt, with how many; most first, 20 at most.
+    pub reasons: Vec<(String, u64)>,
 }
+
+/// Entries of the lists by login and by reason.
+const TOP: usize = 20;
+/// Different reasons that are counted in one look; what is beyond is in no list.
+const REASONS_MAX: usize = 10_000;
 
 /// Messages of an age.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -211,12 +223,14 @@ impl Spool {
     pub fn stats(&self, now: UnixMicros) -> Stats {
         let mut stats = Stats::default();
         let mut ages = [0u64; AGES.len() + 1];
+        let mut tops = Tops::default();
         let mut from = QueueId(0);
         loop {
             let index = self.shared.index();
             let mut looked_at = 0;
             for (id, entry) in index.entries.range(from..).take(PAGE) {
                 stats.count(entry);
+                tops.count(entry);
                 let age = now.saturating_sub(entry.arrived);
                 ages[AGES.iter().position(|(_, up_to)| age <= *up_to).unwrap_or(AGES.len())] += 1;
                 from = QueueId(id.0.saturating_add(1));
@@ -229,6 +243,7 @@ impl Spool {
             }
         }
         stats.origins.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        (stats.login_recipients, stats.reasons) = (top(tops.logins), top(tops.reasons));
         let names = AGES.iter().map(|(name, _)| Some(*name)).chain([None]);
         stats.ages = names.zip(ages).map(|(up_to, messages)| AgeBucket { up_to, messages }).collect();
         stats
@@ -244,9 +259,43 @@ impl Stats {
         self.active += u64::from(entry.lease.is_some());
         self.deferred += u64::from(waiting.clone().any(|recipient| recipient.attempts > 0));
         self.message_octets += entry.message_octets;
-        let oldest = self.oldest_arrived_at_unix_micros.unwrap_or(u64::MAX);
-        self.oldest_arrived_at_unix_micros = Some(oldest.min(entry.arrived));
+        let earlier = |oldest: &mut Option<UnixMicros>| *oldest = Some(oldest.unwrap_or(u64::MAX).min(entry.arrived));
+        earlier(&mut self.oldest_arrived_at_unix_micros);
+        if entry.hold.is_none() && waiting.clone().next().is_some() {
+            earlier(&mut self.oldest_waiting_arrived_at_unix_micros);
+        }
     }
+}
+
+/// Recipients that wait, by who brought them and by why.
+#[derive(Default)]
+struct Tops {
+    logins: HashMap<Arc<str>, u64>,
+    reasons: HashMap<Arc<str>, u64>,
+}
+
+impl Tops {
+    fn count(&mut self, entry: &Entry) {
+        let waiting = entry.recipients.all().iter().filter(|recipient| recipient.is_waiting());
+        if let OriginKey::Account(login) = &entry.origin {
+            *self.logins.entry(Arc::clone(login)).or_default() += waiting.clone().count() as u64;
+        }
+        for reason in waiting.filter_map(|recipient| recipient.reason.as_ref()) {
+            if let Some(count) = self.reasons.get_mut(reason) {
+                *count += 1;
+            } else if self.reasons.len() < REASONS_MAX {
+                self.reasons.insert(Arc::clone(reason), 1);
+            }
+        }
+    }
+}
+
+/// The greatest, most first.
+fn top(counts: HashMap<Arc<str>, u64>) -> Vec<(String, u64)> {
+    let mut counts: Vec<(Arc<str>, u64)> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
+    counts.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    counts.truncate(TOP);
+    counts.into_iter().map(|(name, count)| (name.to_string(), count)).collect()
 }
 
 impl Filter {

@@ -26,7 +26,12 @@ use crate::{Envelope, QueueId};
 /// | 1 | a message whose body has a file has all its octets there |
 /// | 2 | its head is the body of its record, the rest is in the file |
 /// | 3 | a recipient can be held by itself, a held message tells why, and an origin what is known of the sender |
-pub(crate) const VERSION: u8 = 3;
+/// | 4 | a message that is relayed has its line of the relay record with it |
+pub(crate) const VERSION: u8 = 4;
+
+/// What the octet before the state says is there.
+const STATE: u8 = 1;
+const LINE: u8 = 1 << 1;
 pub(crate) const HEADER_OCTETS: usize = 48;
 pub(crate) const HEAD_OCTETS: usize = 48;
 const SEGMENT_MAGIC: [u8; 8] = *b"sekisho\x1a";
@@ -186,9 +191,21 @@ pub(crate) struct Meta {
     /// The state when the record was written, where that was not the arrival.
     pub(crate) state: Option<MessageState<'static>>,
     pub(crate) envelope: Envelope,
+    /// What is to stand in the chain of those that are relayed; only in the record by which it was accepted.
+    pub(crate) line: Option<String>,
 }
 
-pub(crate) fn put_meta(out: &mut Vec<u8>, body: BodyIn, state: Option<&MessageState<'_>>, envelope: &Envelope) {
+/// What a record of a message begins with.
+#[derive(Clone, Copy)]
+pub(crate) struct MetaParts<'a> {
+    pub(crate) body: BodyIn,
+    pub(crate) state: Option<&'a MessageState<'a>>,
+    pub(crate) envelope: &'a Envelope,
+    pub(crate) line: Option<&'a str>,
+}
+
+pub(crate) fn put_meta(out: &mut Vec<u8>, parts: MetaParts<'_>) {
+    let MetaParts { body, state, envelope, line } = parts;
     match body {
         BodyIn::Record => out.push(0),
         BodyIn::File { octets, sum } => {
@@ -197,9 +214,12 @@ pub(crate) fn put_meta(out: &mut Vec<u8>, body: BodyIn, state: Option<&MessageSt
             out.extend_from_slice(&sum.to_le_bytes());
         }
     }
-    out.push(u8::from(state.is_some()));
+    out.push(if state.is_some() { STATE } else { 0 } | if line.is_some() { LINE } else { 0 });
     if let Some(state) = state {
         put_state(out, state);
+    }
+    if let Some(line) = line {
+        codec::put_text(out, line);
     }
     put_envelope(out, envelope);
 }
@@ -211,16 +231,17 @@ pub(crate) fn read_meta(meta: &[u8]) -> Result<Meta, Malformed> {
         1 => BodyIn::File { octets: reader.number()?, sum: reader.word()? },
         _ => return Err(Malformed("unknown body")),
     };
-    let state = match reader.octet()? {
-        0 => None,
-        1 => Some(codec::read_state(&mut reader)?),
-        _ => return Err(Malformed("unknown option")),
-    };
+    let there = reader.octet()?;
+    if there > STATE | LINE {
+        return Err(Malformed("unknown option"));
+    }
+    let state = if there & STATE != 0 { Some(codec::read_state(&mut reader)?) } else { None };
+    let line = if there & LINE != 0 { Some(reader.text()?.to_owned()) } else { None };
     let envelope = codec::read_envelope(&mut reader)?;
     if state.as_ref().is_some_and(|state| state.recipients.len() != envelope.recipients.len()) {
         return Err(Malformed("state is of another envelope"));
     }
-    Ok(Meta { body, state, envelope })
+    Ok(Meta { body, state, envelope, line })
 }
 
 /// One message's part of a [`Kind::Status`] record.
@@ -294,7 +315,8 @@ mod tests {
         #[test]
         fn a_message_written_then_read_is_the_same(envelope in any_envelope(), body in any::<Vec<u8>>(), segment in any::<u64>()) {
             let mut meta = Vec::new();
-            put_meta(&mut meta, BodyIn::Record, None, &envelope);
+            let line = (segment % 2 == 0).then_some("{\"a\":1}");
+            put_meta(&mut meta, MetaParts { body: BodyIn::Record, state: None, envelope: &envelope, line });
             let body = Bytes::from(body);
             let head = Head {
                 kind: Kind::Message,
@@ -310,7 +332,8 @@ mod tests {
             let record = Record::decode(&octets, segment).unwrap();
             prop_assert_eq!(record.head, head);
             prop_assert_eq!(record.body, &body[..]);
-            prop_assert_eq!(read_meta(record.meta).unwrap().envelope, envelope);
+            let read = read_meta(record.meta).unwrap();
+            prop_assert_eq!((read.envelope, read.line.as_deref()), (envelope, line));
             prop_assert!(Record::decode(&octets, segment.wrapping_add(1)).is_none(), "a record of another segment");
             let last = octets.len() - 1;
             octets[last] ^= 1;

@@ -17,6 +17,7 @@ use crate::id::unix_micros_now;
 use crate::index::Index;
 use crate::job::{UNREADABLE, load_blocking};
 use crate::record::{BodyIn, Header, HeaderError, Kind, Record, StatusLine, VERSION, read_meta, read_status, word};
+use crate::relayed::{Place, Relayed};
 use crate::scan::{Gap, scan};
 use crate::schedule::micros;
 use crate::segment::{Position, Segment, number_of};
@@ -46,6 +47,8 @@ pub struct Recovery {
     pub missing_bodies: Vec<QueueId>,
     /// Files of large mails that no record names: removed, or moved to `damaged/` where anything is damaged.
     pub orphans: usize,
+    /// Messages that were relayed, and whose line was added to the chain by this start.
+    pub relayed: usize,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -67,6 +70,9 @@ struct Recovering {
     index: Index,
     report: Recovery,
     highest_id: u64,
+    relayed: Relayed,
+    /// Of the last record whose line is in the chain.
+    chained: Option<Place>,
     /// The segment read last, what it tells of itself, and its unreadable end.
     last: Option<(Arc<Segment>, u64, Vec<Gap>)>,
 }
@@ -80,7 +86,9 @@ pub(crate) fn recover(config: SpoolConfig) -> Result<(File, Shared, Recovery), O
     }
     let lock = lock(&config.dir)?;
     let index = Index::new(config.backoff.clone(), config.fresh_octets_max);
-    let mut recovering = Recovering { index, report: Recovery::default(), highest_id: 0, last: None };
+    let (relayed, chained) = Relayed::open(config.relayed.as_ref())?;
+    let highest_id = chained.map_or(0, |place| place.segment);
+    let mut recovering = Recovering { index, report: Recovery::default(), highest_id, relayed, chained, last: None };
     let segments_dir = config.dir.join("segments");
     let paths = segment_paths(&segments_dir)?;
     refuse_newer(&paths)?;
@@ -88,9 +96,15 @@ pub(crate) fn recover(config: SpoolConfig) -> Result<(File, Shared, Recovery), O
         recovering.read_segment(number, &path)?;
     }
     recovering.end_segment(None);
-    let Recovering { index, mut report, highest_id, .. } = recovering;
+    let Recovering { index, mut report, highest_id, mut relayed, .. } = recovering;
+    match relayed.catch_up() {
+        Ok(lines) => report.relayed = lines,
+        Err(error) => {
+            tracing::error!(%error, note = "what is relayed is deferred until it works", "record behind");
+        }
+    }
     report.messages = index.entries.len();
-    let shared = Shared::new(config, index, highest_id);
+    let shared = Shared::new(config, index, highest_id, relayed);
     shared.check_bodies(&mut report)?;
     shared.judge_ages();
     shared.shelve_held();
@@ -290,6 +304,12 @@ impl Recovering {
             offset: u32::try_from(offset).ok()?,
             octets: u32::try_from(record.head.record_octets()).ok()?,
         };
+        if meta.line.is_some() && self.relayed.is_kept() {
+            let place = Place { segment: segment.number, offset: offset as u64 };
+            if self.chained.is_none_or(|chained| chained < place) {
+                self.relayed.misses(position.clone());
+            }
+        }
         let mut recipients = Recipients::arrived(envelope.recipients.len(), envelope.arrived_at_unix_micros);
         let mut hold = None;
         if let Some(state) = meta.state {
@@ -339,6 +359,7 @@ impl Recovering {
         for id in cut {
             self.index.remove(id);
         }
+        self.relayed.cut(Place { segment, offset: from });
         Some(())
     }
 }

@@ -12,6 +12,7 @@ use crate::id::IdSource;
 use crate::index::Index;
 use crate::mutex::locked;
 use crate::record::BodyIn;
+use crate::relayed::Relayed;
 use crate::schedule::micros;
 use crate::space::Space;
 use crate::{AcceptError, Envelope, QueueId, SpoolConfig};
@@ -29,6 +30,8 @@ pub(crate) struct Accept {
     pub(crate) body: Bytes,
     pub(crate) body_in: BodyIn,
     pub(crate) hold: Option<Arc<str>>,
+    /// To stand in the chain before the reply.
+    pub(crate) line: Option<String>,
     pub(crate) content_sum: u64,
     pub(crate) reply: oneshot::Sender<Result<QueueId, AcceptError>>,
 }
@@ -44,6 +47,9 @@ pub(crate) struct Done {
 /// Told when everything posted before it is durable.
 pub(crate) type Barrier = oneshot::Sender<Result<(), AcceptError>>;
 
+/// Told where the chain stands, once that is durable; `None`: there is no chain, or the disk refused.
+pub(crate) type HeadReply = oneshot::Sender<Option<keep::chain::Head>>;
+
 /// What the writer is to write next.
 #[derive(Default)]
 pub(crate) struct Inbox {
@@ -51,6 +57,8 @@ pub(crate) struct Inbox {
     pub(crate) dirty: Vec<QueueId>,
     pub(crate) done: Vec<Done>,
     pub(crate) barriers: Vec<Barrier>,
+    /// Who wants to know where the chain stands, on disk.
+    pub(crate) heads: Vec<HeadReply>,
     pub(crate) closing: bool,
     writer: WriterNow,
 }
@@ -81,7 +89,7 @@ impl Inbox {
     }
 
     fn is_urgent(&self) -> bool {
-        !self.accepts.is_empty() || !self.barriers.is_empty() || self.closing
+        !self.accepts.is_empty() || !self.barriers.is_empty() || !self.heads.is_empty() || self.closing
     }
 
     fn has_status(&self) -> bool {
@@ -113,6 +121,8 @@ pub(crate) struct Shared {
     pub(crate) space: Space,
     pub(crate) ids: IdSource,
     inbox: Mutex<Inbox>,
+    /// The writer's, until it takes it.
+    relayed: Mutex<Relayed>,
     inbox_bell: Condvar,
     began: Instant,
     /// When mail was made durable last, in microseconds since `began`.
@@ -120,7 +130,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: SpoolConfig, index: Index, highest_id: u64) -> Self {
+    pub(crate) fn new(config: SpoolConfig, index: Index, highest_id: u64, relayed: Relayed) -> Self {
         let space = Space::new(config.dir.clone(), config.free_octets_min);
         Self {
             space,
@@ -129,10 +139,16 @@ impl Shared {
             due_bell: Notify::new(),
             ids: IdSource::new(highest_id),
             inbox: Mutex::default(),
+            relayed: Mutex::new(relayed),
             inbox_bell: Condvar::new(),
             began: Instant::now(),
             accepted_at: AtomicU64::new(0),
         }
+    }
+
+    /// For the writer alone.
+    pub(crate) fn take_relayed(&self) -> Relayed {
+        std::mem::take(&mut locked(&self.relayed))
     }
 
     /// Notes that mail has just been made durable.

@@ -169,6 +169,18 @@ impl Spool {
         self.shared.settle(id, outcomes, envelope.as_deref())
     }
 
+    /// Where the chain of those that are relayed stands ([`SpoolConfig::relayed`]), durable; `None`: there is no chain, the disk
+    /// refuses, or the spool is closing.
+    pub async fn relayed_head(&self) -> Option<keep::chain::Head> {
+        let (sender, head) = tokio::sync::oneshot::channel();
+        self.shared.post(|inbox| {
+            if !inbox.closing {
+                inbox.heads.push(sender);
+            }
+        });
+        head.await.ok().flatten()
+    }
+
     /// Ends the spool: no more mail is taken, [`Spool::next`] returns `None`, all that was accepted or settled is made
     /// durable. Let delivery give its jobs back first.
     pub async fn close(&self) {

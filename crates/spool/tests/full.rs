@@ -50,6 +50,32 @@ async fn fill(spool: &Spool, octets_each: usize) -> (u64, AcceptError) {
     unreachable!("the disk has no end");
 }
 
+/// The disk of the relay record alone is full: what would be relayed is deferred, what is ours is taken.
+#[tokio::test]
+async fn a_full_disk_of_the_relay_record_defers_what_is_relayed() {
+    let Some(disk) = Tmpfs::mount("64k") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = keep::Ledger::new(disk.path().join("relay"));
+    let chain = keep::chain::Chain::new(ledger, "relay", keep::chain::Key::new([5; 32].into()));
+    let (spool, _) = Spool::open(SpoolConfig { relayed: Some(chain.clone()), ..small_config(dir.path()) }).unwrap();
+    let relay = async |n: u64| {
+        let mut incoming = spool.incoming();
+        incoming.relayed(format!("{{\"n\":{n},\"text\":\"{}\"}}", "x".repeat(500)));
+        incoming.commit(envelope(&n.to_string(), &["x@y"]), b"mail".to_vec()).await
+    };
+    let mut taken = 0;
+    let refused = loop {
+        match relay(taken).await {
+            Ok(_) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(taken > 10 && matches!(refused, AcceptError::Full { .. }), "{taken}: {refused}");
+    accept(&spool, "ours", b"mail").await;
+    let verified = chain.verify(None).unwrap();
+    assert!(verified.is_intact() && verified.lines == taken + 1, "{taken}: {verified:?}");
+}
+
 async fn full_disk(config: SpoolConfig, octets_each: usize) {
     let (spool, _) = Spool::open(config.clone()).unwrap();
     let (accepted, refused) = fill(&spool, octets_each).await;

@@ -130,8 +130,8 @@ async fn t37_a_newer_form_is_refused_and_left_alone() {
     octets[8] += 1;
     fs::write(&path, &octets).unwrap();
     let refused = Spool::open(small_config(dir.path())).map(drop).unwrap_err();
-    assert!(matches!(refused, OpenError::NewerVersion { version: 4, newest_known: 3, .. }), "{refused}");
-    assert!(refused.to_string().contains("newer than 3"), "{refused}");
+    assert!(matches!(refused, OpenError::NewerVersion { version: 5, newest_known: 4, .. }), "{refused}");
+    assert!(refused.to_string().contains("newer than 4"), "{refused}");
     assert_eq!(fs::read(&path).unwrap(), octets);
 }
 

@@ -148,6 +148,17 @@ impl Engine {
         }
     }
 
+    /// The same for who only wants to know.
+    pub(crate) async fn look_at_greylist(
+        &self,
+        key: &GreylistKey<'_>,
+        terms: GreylistTerms,
+    ) -> Result<Greylisted, StateError> {
+        match self {
+            Self::Embedded(engine) => engine.look_at_greylist(key, terms),
+        }
+    }
+
     /// Bans: begins one, unless there is one that has not ended.
     pub(crate) async fn ban(&self, new: &NewBan<'_>) -> Result<Begun, StateError> {
         match self {

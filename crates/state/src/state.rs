@@ -187,6 +187,15 @@ impl State {
         self.engine.greylisted(key, terms).await
     }
 
+    /// The same for who only wants to know: nothing is noted.
+    pub async fn look_at_greylist(
+        &self,
+        key: &GreylistKey<'_>,
+        terms: GreylistTerms,
+    ) -> Result<Greylisted, StateError> {
+        self.engine.look_at_greylist(key, terms).await
+    }
+
     /// To be asked before a password is looked at: takes a place for it at its address and at its account, so that no more
     /// are looked at than may be, however many try at once. Waits, for 2.5 seconds at most, while all places are held by
     /// others. Cancel-safe: who is dropped while waiting holds nothing.

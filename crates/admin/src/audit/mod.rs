@@ -20,7 +20,10 @@ use axum::{
     serve::IncomingStream,
 };
 use entry::{Change, Changes, Who};
-use keep::Ledger;
+use keep::{
+    Ledger,
+    chain::{Chain, Key, is_beginning},
+};
 use serde::Deserialize;
 use std::{
     io,
@@ -42,10 +45,15 @@ const COUNT: usize = 100;
 /// Changes that are listed at once.
 const COUNT_MAX: usize = 10_000;
 
-/// The file of changes.
+/// The file of changes, each bound to the one before.
 #[derive(Debug, Clone)]
 pub struct Audit {
-    ledger: Ledger,
+    chain: Chain,
+}
+
+/// Where changes lie in a data directory.
+fn ledger(data_dir: &Path) -> Ledger {
+    Ledger::new(data_dir.join(FILE))
 }
 
 /// Who is at the other end of a connection.
@@ -71,47 +79,64 @@ pub struct Which {
 
 impl Audit {
     /// In the data directory. Nothing is made until there is a change.
-    pub fn new(data_dir: &Path) -> Self {
-        Self { ledger: Ledger::new(data_dir.join(FILE)) }
+    pub fn new(data_dir: &Path, key: Key) -> Self {
+        Self { chain: Chain::new(ledger(data_dir), "changes", key) }
+    }
+
+    /// The chain of lines.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
     }
 
     /// What is there. Blocks.
     pub fn read(&self, which: Which) -> io::Result<Changes> {
-        let count = which.count.unwrap_or(COUNT).min(COUNT_MAX);
-        let since = which.hours.map(|hours| oldest(Duration::from_secs(u64::from(hours) * 3_600)));
-        let (mut found, mut older) = (Changes::default(), false);
-        let room = std::cell::Cell::new(true);
-        self.ledger.read(
-            || room.get(),
-            |line| {
-                if found.changes.len() >= count || older {
-                    room.set(false);
-                    return;
-                }
-                match serde_json::from_str::<Change>(line) {
-                    Ok(change) if since.as_ref().is_some_and(|since| change.at < *since) => older = true,
-                    Ok(change) => found.changes.push(change),
-                    Err(_) => found.unreadable += 1,
-                }
-            },
-        )?;
-        found.changes.reverse();
-        Ok(found)
+        read(self.chain.ledger(), which)
+    }
+
+    /// What is in a data directory, without a key. Blocks.
+    pub fn read_in(data_dir: &Path, which: Which) -> io::Result<Changes> {
+        read(&ledger(data_dir), which)
     }
 
     /// Keeps a change. What cannot be kept is told: it was done all the same, and an operator who locks an account while the
     /// disk is full must not be turned away.
     async fn keep(&self, change: Change) {
         tell(&change);
-        let ledger = self.ledger.clone();
+        let chain = self.chain.clone();
         let kept = tokio::task::spawn_blocking(move || {
             let line = serde_json::to_string(&change).map_err(io::Error::other)?;
-            ledger.append(&line)
+            chain.append(&line).map(drop)
         });
         if let Err(error) = kept.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
             error!(%error, note = "the change stands in the log only", "audit unwritten");
         }
     }
+}
+
+fn read(ledger: &Ledger, which: Which) -> io::Result<Changes> {
+    let count = which.count.unwrap_or(COUNT).min(COUNT_MAX);
+    let since = which.hours.map(|hours| oldest(Duration::from_secs(u64::from(hours) * 3_600)));
+    let (mut found, mut older) = (Changes::default(), false);
+    let room = std::cell::Cell::new(true);
+    ledger.read(
+        || room.get(),
+        |line| {
+            if found.changes.len() >= count || older {
+                room.set(false);
+                return;
+            }
+            if is_beginning(line) {
+                return;
+            }
+            match serde_json::from_str::<Change>(line) {
+                Ok(change) if since.as_ref().is_some_and(|since| change.at < *since) => older = true,
+                Ok(change) => found.changes.push(change),
+                Err(_) => found.unreadable += 1,
+            }
+        },
+    )?;
+    found.changes.reverse();
+    Ok(found)
 }
 
 /// RFC 3339 in UTC to the second sorts as text.

@@ -102,6 +102,18 @@ pub enum Codes {
 }
 
 impl Codes {
+    /// Reads them as `dnsbl.codes` has them, without a weight; `None`: they are no answers, or such as say that nothing is listed.
+    pub fn parse(text: &str) -> Option<Self> {
+        codes(text).filter(|codes| codes.can_be_listings())
+    }
+
+    fn can_be_listings(self) -> bool {
+        match self {
+            Self::Range(first, last) => is_listing(first) && is_listing(last),
+            Self::Bits(_) => true,
+        }
+    }
+
     /// Whether an answer is one of them.
     pub fn has(self, answer: Ipv4Addr) -> bool {
         match self {
@@ -193,9 +205,7 @@ fn code(text: &str, weight: i32) -> Result<Code, Unreadable> {
         }
     };
     let Some(which) = codes(answers) else { return unreadable(format!("\"{answers}\" is no answer"), FORM) };
-    if let Codes::Range(first, last) = which
-        && !(is_listing(first) && is_listing(last))
-    {
+    if !which.can_be_listings() {
         let message = format!(
             "\"{answers}\" is no listing: those are within 127.0.0.0/8, without 127.0.0.1 and 127.255.255.0/24"
         );
@@ -273,6 +283,7 @@ mod tests {
         ];
         for text in table {
             assert!(code(text, 5).is_err(), "{text}");
+            assert!(text.contains('=') || Codes::parse(text).is_none(), "{text}");
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod alarms;
 pub mod auth;
 pub mod delivery;
 pub mod directory;
@@ -13,7 +14,9 @@ pub mod guard;
 pub mod limits;
 pub mod listener;
 pub mod log;
+pub mod metrics;
 pub mod permissions;
+pub mod records;
 pub mod relay;
 pub mod spool;
 pub mod state;

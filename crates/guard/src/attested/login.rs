@@ -13,18 +13,19 @@ use smtp::address::{Domain, ForwardPath, Host, Mailbox};
 pub struct Login {
     #[serde(serialize_with = "name_of_login")]
     login: Arc<str>,
-    #[serde(serialize_with = "name_of_device")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<Arc<Device>>,
 }
 
 /// The device whose secret was used, with what it may do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Device {
     /// Its name within the account.
     pub name: String,
     /// What it logs in with; its messages are counted under it.
     pub login: String,
     /// The only reverse-path it may use; `None`: any of the account's.
+    #[serde(serialize_with = "text_of_path", skip_serializing_if = "Option::is_none")]
     pub reverse_path: Option<Mailbox>,
     /// To whom it may send.
     pub scope: RecipientScope,
@@ -33,14 +34,15 @@ pub struct Device {
 }
 
 /// To whom a device may send. Recipients hosted here are always within it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RecipientScope {
     /// Anybody.
     Anyone,
     /// Only recipients hosted here.
     HostedOnly,
     /// Also these domains, not their subdomains.
-    Domains(Vec<Domain>),
+    Domains(#[serde(serialize_with = "texts_of_domains")] Vec<Domain>),
 }
 
 fn name_of_login<S: Serializer>(login: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -48,8 +50,12 @@ fn name_of_login<S: Serializer>(login: &Arc<str>, serializer: S) -> Result<S::Ok
 }
 
 #[expect(clippy::ref_option, reason = "as serde hands it")]
-fn name_of_device<S: Serializer>(device: &Option<Arc<Device>>, serializer: S) -> Result<S::Ok, S::Error> {
-    device.as_ref().map(|device| &device.name).serialize(serializer)
+fn text_of_path<S: Serializer>(path: &Option<Mailbox>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(ToString::to_string).serialize(serializer)
+}
+
+fn texts_of_domains<S: Serializer>(domains: &[Domain], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(domains.iter().map(Domain::as_str))
 }
 
 impl Login {

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use crate::ip::canonical_ip;
+use crate::serial;
 
 /// Evidence from further ahead than this is none: the clock was set back, and the grant would last too long.
 const CLOCK_SLACK: Duration = Duration::from_mins(5);
@@ -80,7 +81,9 @@ impl fmt::Display for Subject {
 pub struct PopEvidence {
     subject: Subject,
     addr: IpAddr,
+    #[serde(serialize_with = "serial::micros")]
     granted_at: SystemTime,
+    #[serde(serialize_with = "serial::micros")]
     expires_at: SystemTime,
     shared: bool,
     source: PopSource,

@@ -82,6 +82,8 @@ pub enum Right {
         device: Option<String>,
         /// The address or prefix it logged in from.
         addr: IpAddr,
+        /// Since when.
+        granted_at: SystemTime,
         /// Until when.
         expires_at: SystemTime,
         /// The line that lets POP logins count.
@@ -113,6 +115,14 @@ impl Right {
         match self {
             Self::Auth { device, .. } | Self::Pop { device, .. } => device.as_deref(),
             Self::Network(_) | Self::ClientMap(_) => None,
+        }
+    }
+
+    /// Whether it holds while relaying is locked down: who proves himself now is no stranger.
+    pub(crate) fn outlasts_a_lock(&self) -> bool {
+        match self {
+            Self::Auth { .. } => true,
+            Self::Network(_) | Self::ClientMap(_) | Self::Pop { .. } => false,
         }
     }
 
@@ -163,6 +173,16 @@ impl Pending {
     /// What is to be reserved.
     pub(crate) fn charge(&self) -> &Charge {
         &self.charge
+    }
+
+    /// By which right.
+    pub(crate) fn right(&self) -> &Right {
+        &self.right
+    }
+
+    /// The line of the configuration that gives the right.
+    pub(crate) fn line(&self) -> Option<&ConfigLine> {
+        self.right.line()
     }
 
     /// The grant, if there was a place.

@@ -2,6 +2,7 @@
 //!
 //! An account's evidence is for the reverse-paths that belong to it; a server's, which came over DRAC and names no account,
 //! for those that the policy lists.
+#![expect(clippy::result_large_err, reason = "moved once, to the caller that tells it")]
 
 use std::time::SystemTime;
 
@@ -183,6 +184,7 @@ fn pending(evidence: &PopEvidence, line: &ConfigLine, recipients_before: u32) ->
         subject: evidence.subject().clone(),
         device: evidence.device().map(str::to_owned),
         addr: evidence.addr(),
+        granted_at: evidence.granted_at(),
         expires_at: evidence.expires_at(),
         line: line.clone(),
     };

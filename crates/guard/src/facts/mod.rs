@@ -16,6 +16,7 @@ pub(crate) use row::{
 };
 
 use crate::fact::{Fact, Fault};
+use crate::serial;
 
 /// A fact without which the judgement cannot go on, or one that it will want as soon as it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,8 @@ pub struct Need {
 }
 
 /// What a fact is asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Of {
     /// The case: its client, its reverse-path, the recipient of the command.
     Case,
@@ -67,11 +69,12 @@ pub struct Found {
 pub struct Known {
     /// Which fact.
     pub fact: FactName,
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Of::is_case")]
     of: Of,
     /// What is known.
     pub value: Fact<Value>,
-    /// When it was looked up.
+    /// When it was looked up; kept in microseconds since 1970.
+    #[serde(serialize_with = "serial::micros")]
     pub at: SystemTime,
     #[serde(skip)]
     stamp: Option<Stamp>,
@@ -88,6 +91,12 @@ pub(crate) struct Read<'f, T> {
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     known: Vec<Known>,
+}
+
+impl Of {
+    fn is_case(&self) -> bool {
+        *self == Self::Case
+    }
 }
 
 impl Found {
@@ -123,6 +132,11 @@ impl Facts {
     pub(crate) fn read<T>(&self, key: &Key<T>, of: Of) -> Option<Read<'_, T>> {
         let known = self.find(key.fact, of)?;
         Some(Read { fact: key.read(&known.value), at: known.at })
+    }
+
+    /// All of them, to be kept.
+    pub(crate) fn into_vec(self) -> Vec<Known> {
+        self.known
     }
 
     /// All of them.

@@ -30,6 +30,9 @@ pub fn judge_address(policy: &Policy, case: &Case, command: &mut Command<'_>) ->
     command.trace = trace;
     match answer {
         AddressAnswer::Need(need) => AddressJudgement::Need(need),
+        AddressAnswer::Is(right) if case.is_locked && right != AddressRight::Nothing => {
+            AddressJudgement::Fault(Fault::Unavailable("relaying"))
+        }
         AddressAnswer::Is(right) => AddressJudgement::Is(right),
         AddressAnswer::Fault(fault) => AddressJudgement::Fault(fault),
     }

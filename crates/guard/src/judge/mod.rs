@@ -15,6 +15,7 @@ mod suspicion;
 use crate::authority::{Pending, RelayGrant};
 use crate::case::Case;
 use crate::charge::{Charge, Charged};
+use crate::circumstances::Place;
 use crate::command::{Aim, Command, End, Reserved};
 use crate::effects::Effects;
 use crate::fact::Fact;
@@ -107,9 +108,23 @@ impl Judging<'_, '_> {
         needs
     }
 
+    /// While relaying is locked down, a right other than SMTP AUTH is none.
+    fn unless_locked(&self, seen: Seen) -> Seen {
+        let right = match &seen {
+            Seen::Granted(grant) => grant.right(),
+            Seen::Pending(pending) => pending.right(),
+            _ => return seen,
+        };
+        if !self.case.is_locked || right.outlasts_a_lock() {
+            return seen;
+        }
+        let refusal = Refusal::new(Reason::RelayLocked, Part::Recipient);
+        if self.case.manner.depth.leaves(refusal.reason) { Seen::Left(refusal) } else { Seen::Refuse(refusal) }
+    }
+
     /// Does what a step found.
     fn act(&mut self, seen: Seen) -> Then {
-        match seen {
+        match self.unless_locked(seen) {
             Seen::Nothing | Seen::Need(_) => Then::NextStep,
             Seen::Fault(fault) => {
                 self.command.progress.fault.get_or_insert(fault);
@@ -153,6 +168,7 @@ impl Judging<'_, '_> {
             None => return Judged::Reserve(charges),
             Some(reserved) => reserved,
         };
+        self.command.place = charges.first().map(|charge| Place::new(charge.code(), reserved));
         let (answer, short) = match reserved {
             Reserved::All => (Fact::Known(Charged::Within), None),
             Reserved::Exceeded { charge } => (Fact::Known(Charged::Exceeded), charges.get(charge)),
@@ -163,7 +179,11 @@ impl Judging<'_, '_> {
                 Fact::Known(answer) => trace::Found::Charge(answer),
                 Fact::Unknown(fault) => trace::Found::Unknown(fault),
             };
-            self.command.trace.note(Asked::Charge, found);
+            let line = match &self.command.progress.end {
+                End::Pending(pending) => pending.line().cloned(),
+                End::Hosted(_) | End::Open => None,
+            };
+            self.command.trace.note_with(Asked::Charge, found, line);
         }
         if matches!(short, Some(Charge::Quota(_))) {
             return self.refuse(Reason::MailboxFull);

@@ -65,7 +65,8 @@ pub enum SenderPattern {
 }
 
 impl SenderPattern {
-    pub(crate) fn matches(&self, mailbox: &Mailbox) -> bool {
+    /// Whether a reverse-path is one of them.
+    pub fn matches(&self, mailbox: &Mailbox) -> bool {
         match self {
             Self::Domain(domain) => matches!(&mailbox.host, Host::Domain(host) if host == domain),
             Self::Mailbox(one) => {
@@ -95,7 +96,7 @@ pub struct RelayPolicySpec {
 }
 
 /// Who may relay, as meant. Only [`RelayPolicy::new`] makes one, so a dangerous one does not exist.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RelayPolicy {
     pub(crate) networks: NetworkTable,
     pub(crate) client_networks: NetworkTable,
@@ -121,6 +122,34 @@ impl RelayPolicy {
         }
         let RelayPolicySpec { default_domain, never, .. } = spec;
         Ok(Self { networks, client_networks, client_names, relay_domains, pop, own_literals, default_domain, never })
+    }
+
+    /// The same with one more relay network, as far as that could be written: what is a danger is one here, too.
+    pub fn with_network(&self, entry: Entry) -> Result<Self, Vec<Danger>> {
+        let mut builder = Builder { never: &self.never, dangers: Vec::new() };
+        let more = builder.networks("relay.networks", vec![entry]);
+        if !builder.dangers.is_empty() {
+            return Err(builder.dangers);
+        }
+        let mut policy = self.clone();
+        more.iter().for_each(|(network, line)| policy.networks.insert(network, line.clone()));
+        Ok(policy)
+    }
+
+    /// The same with one more relay domain.
+    pub fn with_relay_domain(&self, entry: Entry) -> Result<Self, Vec<Danger>> {
+        let mut builder = Builder { never: &self.never, dangers: Vec::new() };
+        match parse_names(&entry.text).and_then(Names::narrow_domain) {
+            Ok(pattern) => {
+                let mut policy = self.clone();
+                policy.relay_domains.insert(&pattern, entry.line);
+                Ok(policy)
+            }
+            Err(why) => {
+                builder.note("domains.relay", &entry, why);
+                Err(builder.dangers)
+            }
+        }
     }
 
     /// The mailbox that the directory must be asked about for `Hosting`: the forward-path's own, or the one meant by
@@ -182,6 +211,41 @@ impl RelayPolicy {
     /// Every network that may relay, with its line, for the audit: the relay networks, then the client map.
     pub fn relaying_networks(&self) -> impl Iterator<Item = (IpNet, &ConfigLine)> {
         self.networks.iter().chain(self.client_networks.iter())
+    }
+
+    /// The relay networks, each with its line.
+    pub fn networks(&self) -> impl Iterator<Item = (IpNet, &ConfigLine)> {
+        self.networks.iter()
+    }
+
+    /// The client map's networks, each with its line.
+    pub fn client_networks(&self) -> impl Iterator<Item = (IpNet, &ConfigLine)> {
+        self.client_networks.iter()
+    }
+
+    /// The client map's names, each with its line: `mail.example.com`, or all below it as `.example.com`.
+    pub fn client_names(&self) -> impl Iterator<Item = (String, &ConfigLine)> {
+        self.client_names.iter()
+    }
+
+    /// The narrowest relay network around an address.
+    pub fn network_of(&self, address: IpAddr) -> Option<IpNet> {
+        self.networks.network_of(address)
+    }
+
+    /// The narrowest of the client map's networks around an address.
+    pub fn client_network_of(&self, address: IpAddr) -> Option<IpNet> {
+        self.client_networks.network_of(address)
+    }
+
+    /// The client map's entry for a name, as it is written.
+    pub fn client_name_of(&self, name: &Domain) -> Option<String> {
+        self.client_names.written(name)
+    }
+
+    /// POP before SMTP, if it is switched on.
+    pub fn pop(&self) -> Option<&PopSpec> {
+        self.pop.as_ref()
     }
 
     /// Every relay domain, for the audit.

@@ -8,10 +8,17 @@ use super::pattern::Names;
 use crate::line::ConfigLine;
 
 /// Names with the line of each.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct NameTable {
     exact: HashMap<Box<str>, ConfigLine>,
     below: HashMap<Box<str>, ConfigLine>,
+}
+
+/// An entry that a name has.
+struct NameEntry<'t, 'n> {
+    name: &'n str,
+    is_below: bool,
+    line: &'t ConfigLine,
 }
 
 impl NameTable {
@@ -21,18 +28,28 @@ impl NameTable {
         table.entry(names.domain.as_str().into()).or_insert(line);
     }
 
-    /// Label by label, so that `notexample.com` is not below `example.com`.
     pub(crate) fn find(&self, name: &Domain) -> Option<&ConfigLine> {
-        if let Some(line) = self.exact.get(name.as_str()) {
-            return Some(line);
+        self.entry(name).map(|entry| entry.line)
+    }
+
+    /// The entry for a name, as it is written.
+    pub(crate) fn written(&self, name: &Domain) -> Option<String> {
+        let entry = self.entry(name)?;
+        Some(if entry.is_below { format!(".{}", entry.name) } else { entry.name.to_owned() })
+    }
+
+    /// Label by label, so that `notexample.com` is not below `example.com`.
+    fn entry<'t, 'n>(&'t self, name: &'n Domain) -> Option<NameEntry<'t, 'n>> {
+        let mut rest = name.as_str();
+        if let Some(line) = self.exact.get(rest) {
+            return Some(NameEntry { name: rest, is_below: false, line });
         }
         if self.below.is_empty() {
             return None;
         }
-        let mut rest = name.as_str();
         while let Some((_, parent)) = rest.split_once('.') {
             if let Some(line) = self.below.get(parent) {
-                return Some(line);
+                return Some(NameEntry { name: parent, is_below: true, line });
             }
             rest = parent;
         }

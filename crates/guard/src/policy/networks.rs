@@ -9,7 +9,7 @@ use crate::ip::canonical_ip;
 use crate::line::ConfigLine;
 
 /// Networks with the line of each; the longest match names the line.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct NetworkTable {
     v4: PrefixMap<Ipv4Net, ConfigLine>,
     v6: PrefixMap<Ipv6Net, ConfigLine>,
@@ -32,6 +32,14 @@ impl NetworkTable {
         match canonical_ip(ip) {
             IpAddr::V4(ip) => self.v4.get_lpm(&Ipv4Net::from(ip)).map(|(_, line)| line),
             IpAddr::V6(ip) => self.v6.get_lpm(&Ipv6Net::from(ip)).map(|(_, line)| line),
+        }
+    }
+
+    /// The network of that line.
+    pub(crate) fn network_of(&self, ip: IpAddr) -> Option<IpNet> {
+        match canonical_ip(ip) {
+            IpAddr::V4(ip) => self.v4.get_lpm(&Ipv4Net::from(ip)).map(|(net, _)| IpNet::V4(net)),
+            IpAddr::V6(ip) => self.v6.get_lpm(&Ipv6Net::from(ip)).map(|(net, _)| IpNet::V6(net)),
         }
     }
 

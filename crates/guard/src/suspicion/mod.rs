@@ -146,6 +146,8 @@ pub struct Suspicion {
     pub rules: Vec<Rule>,
     /// Clients against whom nothing is held.
     pub exempt: Exempt,
+    /// What the DNS lists that are asked are called: records name them.
+    pub lists: Vec<Arc<str>>,
     /// Names of this server, which no stranger greets with. Its addresses are told by the machine.
     pub own_names: Vec<Domain>,
 }

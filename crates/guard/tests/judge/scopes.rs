@@ -170,7 +170,7 @@ fn t59_a_mail_server_s_own_recipients_are_not_refused() {
 #[test]
 fn a_record_tells_it_all() {
     use guard::explain::ExplainId;
-    use guard::record::{Decided, Origin, Record};
+    use guard::record::{Ended, Origin, Record};
     let (policy, world) = (policy(), pop_user());
     let mut case = world.case(MANNER);
     let parsed = ForwardPath::parse(&world.to).unwrap();
@@ -187,11 +187,11 @@ fn a_record_tells_it_all() {
             Judged::Verdict(verdict) => break verdict,
         }
     };
-    let of = Origin { session: "s1".to_owned(), listener: "smtp".to_owned() };
-    let decided = Decided { policy: &policy, case: &case, command: &command, verdict: &verdict };
-    let record = Record::new(ExplainId::from_random(5), of, &decided);
+    let of = Origin { session: "s1".to_owned(), listener: "smtp".into() };
+    let ended = Ended { policy: &policy, case: &case, verdict: &verdict };
+    let record = Record::new(ExplainId::from_random(5), of, ended, command);
     let written = serde_json::to_value(&record).unwrap();
-    assert_eq!(written["form"], 1);
+    assert_eq!(written["form"], 2);
     assert_eq!(written["stage"], "rcpt");
     assert_eq!(written["outcome"], "relayed");
     assert_eq!(written["right"]["code"], "pop");
@@ -200,5 +200,8 @@ fn a_record_tells_it_all() {
     assert_eq!(written["facts"][0]["fact"], "hosting");
     assert_eq!(written["facts"][0]["value"]["known"], "not-hosted");
     assert_eq!(written["facts"].as_array().unwrap().len(), 4);
+    let micros = written["at"].as_u64().unwrap();
+    assert_eq!(world.now, std::time::UNIX_EPOCH + std::time::Duration::from_micros(micros));
+    assert_eq!(written["seen"]["manner"]["depth"], "relaying");
     assert!(written["trace"].as_str().unwrap().starts_with("asked=client found=192.0.2.7; "));
 }

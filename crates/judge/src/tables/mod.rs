@@ -117,6 +117,20 @@ impl Tables {
     }
 }
 
+impl<'a> Subjects<'a> {
+    /// Who proved himself is not looked up by his address and greeting: a user on a listed dial-up network is still that user.
+    pub fn of(case: &'a guard::Case, command: &'a guard::Command<'_>) -> Self {
+        let by_client = command.login().is_none();
+        Self {
+            client: case.client().filter(|_| by_client),
+            name: case.client_name().filter(|_| by_client).map(|name| name.domain().as_str()),
+            helo: case.helo().filter(|_| by_client),
+            reverse_path: case.reverse_path(),
+            forward_path: command.forward_path(),
+        }
+    }
+}
+
 impl Subjects<'_> {
     /// Each that is known, by its part.
     fn each(&self, mut tell: impl FnMut(Part, Subject<'_>)) {

@@ -90,6 +90,8 @@ impl World {
             next_hops: judge::next_hops::NextHops::default(),
             records: Records::default(),
             identities: judge::identity::Identities::default(),
+            relay_lock: judge::lock::RelayLock::default(),
+            uses: judge::uses::Uses::unkept(),
             files: judge::Files::default(),
             sessions: SessionIds::default(),
             decoy_key: [1; 32],

@@ -3,9 +3,9 @@
 use super::macros::Malformed;
 
 /// Terms that ask DNS: `include`, `a`, `mx`, `ptr`, `exists` and `redirect`, over all records.
-const TERMS_MAX: u32 = 10;
+pub(super) const TERMS_MAX: u32 = 10;
 /// Terms that asked DNS for what is not there.
-const VOID_TERMS_MAX: u32 = 2;
+pub(super) const VOID_TERMS_MAX: u32 = 2;
 /// Hosts of an `mx`, and names of a client.
 pub(super) const HOSTS_MAX: usize = 10;
 

@@ -96,6 +96,22 @@ impl DomainSpec {
         self.0.iter().any(|part| matches!(part, Part::Macro(of) if of.value == Value::ClientName))
     }
 
+    /// The domain, where it is the same for every client; `None`: it is made of what a client or a sender is.
+    pub(super) fn fixed(&self, domain: &str) -> Option<String> {
+        let fixed = |part: &Part| !matches!(part, Part::Macro(of) if of.value != Value::Domain);
+        let values = Values {
+            sender: "",
+            local_part: "",
+            sender_domain: "",
+            domain,
+            client: "",
+            family: "",
+            helo: "",
+            client_name: "",
+        };
+        self.0.iter().all(fixed).then(|| self.expand(&values))
+    }
+
     /// The domain, without the dot at its end, and cut from the left where it is too long (RFC 7208 §7.3). It need not be a name.
     pub(super) fn expand(&self, values: &Values<'_>) -> String {
         let (mut pieces, mut octets) = (Vec::new(), 0);

@@ -15,8 +15,10 @@
 //! | `record` | a record: read whole or not at all |
 //! | `limits` | what one check may cost |
 //! | `evaluate` | `check_host`: which record holds, and what its terms come to |
+//! | `examine` | a domain's record without a client: what is wrong with it, and what it costs whoever checks it |
 
 mod evaluate;
+mod examine;
 mod limits;
 mod macros;
 mod name;
@@ -29,6 +31,8 @@ use std::time::Duration;
 use dns::Resolver;
 use guard::SpfResult;
 use smtp::{Host, ReversePath};
+
+pub use examine::{Examined, SpfFault, examine};
 
 use evaluate::Check;
 use name::is_name;

@@ -8,7 +8,7 @@ use guard::SpfResult;
 use super::macros::{DomainSpec, Malformed, check};
 
 /// What every record begins with.
-const VERSION: &[u8] = b"v=spf1";
+pub(super) const VERSION: &[u8] = b"v=spf1";
 /// Longest record that is read, in octets. It bounds its terms, too. DNS carries longer ones; the standard wants them to fit into
 /// a datagram (§3.4), and lists of networks made by programs have a few thousand.
 const RECORD_OCTETS_MAX: usize = 8_192;
@@ -86,6 +86,12 @@ impl Record {
             record.add(term)?;
         }
         Ok(record)
+    }
+
+    /// The first term that alone makes a mistake of the record.
+    pub(super) fn mistake(text: &str) -> Option<&str> {
+        let mut terms = text.get(VERSION.len()..)?.split(' ').filter(|term| !term.is_empty());
+        terms.find(|term| Self::default().add(term).is_err())
     }
 
     fn add(&mut self, term: &str) -> Result<(), Malformed> {

@@ -19,6 +19,7 @@ const PTR: u16 = 12;
 const MX: u16 = 15;
 const TXT: u16 = 16;
 const AAAA: u16 = 28;
+const TLSA: u16 = 52;
 
 /// What stands under a name.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub enum Entry {
     Mx(u16, String),
     Ptr(String),
     Txt(Vec<String>),
+    /// As it is on the wire (RFC 6698 §2.1).
+    Tlsa(Vec<u8>),
     /// Nothing is answered but what stands here.
     Silence,
     /// SERVFAIL.
@@ -108,6 +111,7 @@ fn data(entry: &Entry, kind: u16) -> Option<Vec<u8>> {
         (Entry::Aaaa(address), AAAA) => Some(address.octets().to_vec()),
         (Entry::Ptr(host), PTR) | (Entry::Cname(host), CNAME) => Some(encoded(host)),
         (Entry::Mx(preference, host), MX) => Some([preference.to_be_bytes().to_vec(), encoded(host)].concat()),
+        (Entry::Tlsa(data), TLSA) => Some(data.clone()),
         (Entry::Txt(texts), TXT) => {
             let strings: Vec<_> = texts.iter().flat_map(|text| strings(text.as_bytes())).flatten().collect();
             Some(if strings.is_empty() { vec![0] } else { strings })

@@ -1,16 +1,28 @@
 //! The whole command line as data; help, man pages and completions are made from it.
 
 use super::map::Map;
-use super::{doctor::Doctor, global::Global, import::Import};
+use super::{audit::Audit, doctor::Doctor, global::Global, import::Import};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::{net::IpAddr, path::PathBuf};
 
 mod choice;
+mod log;
+mod probe;
 mod programs;
+mod queue;
+mod records;
+mod replay;
+mod report;
 mod strangers;
 
 pub use self::choice::{Choice, ChoiceCommand, Senders, Switch};
+pub use self::log::{Log, RelayLog, Verify};
+pub use self::probe::{Probe, ProbeBlocklists, ProbeDns, ProbeRelay, ProbeTls, Relay, StartTls};
 pub use self::programs::{Checkpassword, Drac, Dracd, Ucspi};
+pub use self::queue::{Ids, Queue};
+pub use self::records::{RecordId, Records, RecordsList};
+pub use self::replay::{Explain, Replay};
+pub use self::report::{About, Report};
 pub use self::strangers::{Ban, Dnsbl, Guard};
 
 /// A mail border server that is never abused.
@@ -40,11 +52,16 @@ pub enum Command {
     /// Let the running server read its configuration again; no session is dropped
     ///
     /// The certificate is read again too. A configuration with a mistake, or one that changes what is only read at the
-    /// start (hostname, data_dir, admin, directory, state, relay.export, spool, dns, the routes and bounds of delivery, the counting of
+    /// start (hostname, data_dir, admin, metrics, directory, state, relay.export, spool, dns, the routes and bounds of delivery, the counting of
     /// failed logins), is refused with its keys named, and nothing changes. --set is refused: the server keeps its own.
     Reload,
-    /// Show the running server: since when, listeners, sessions, queue, open files, certificate
+    /// Show the running server: alarms in force, since when, listeners, sessions, queue, open files, certificate
+    ///
+    /// Ends with 1 if an alarm is in force, with 75 if no server answers.
     Status,
+    /// What the operator must know at once
+    #[command(subcommand)]
+    Alarm(Alarm),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(Config),
@@ -75,9 +92,30 @@ pub enum Command {
     /// The mail queue
     #[command(subcommand)]
     Queue(Queue),
+    /// Say why a recipient, connection or login was accepted or refused: the id is in the reply and in the log
+    ///
+    /// Tells who asked for what, when and where; the facts with their source and age; the rules in their order with file and line,
+    /// those that are only tried too; what was asked step by step; the reply. With the id of a session: all of it, briefly.
+    /// Works without a running server too. Ends with 1 if nothing is kept under the id.
+    ///
+    /// With --client: what would become of a session that nobody had. The running server judges it and notes nothing of it. Ends
+    /// with 0 if it would be accepted, 1 if not.
+    Explain(Explain),
+    /// Decisions that were kept ([records]): find them, print them
+    #[command(subcommand)]
+    Records(Records),
     /// What was recorded: the changes that administrators made
     #[command(subcommand)]
     Log(Log),
+    /// A digest for people: accepted, refused by reason, greylisted, turned away by our own fault, refused logins
+    ///
+    /// Made of the kept decision records, whether a server runs or not.
+    Report(Report),
+    /// Judge what was recorded by another configuration, and list every verdict that changes
+    ///
+    /// Nothing is sent, counted or changed, and no server is needed. What was not recorded is unknown there, and counted; access
+    /// maps of that configuration are asked. Ends with 0 if nothing changes, 1 if something does, 2 for wrong use.
+    Replay(Replay),
     /// Access maps and other files of mail servers: check, compile, look up
     #[command(subcommand)]
     Map(Map),
@@ -104,11 +142,22 @@ pub enum Command {
     /// The report goes to standard error, a line for each setting with its place. What would let strangers relay is not
     /// taken, only named. With --json configuration and report are one object.
     Import(Import),
+    /// Who may relay, by what right, when each right was last used, and what is dangerous in it
+    ///
+    /// Asks the running server; without one the configuration and its files are read. Ends with 1 if something was found that is as bad as
+    /// --fail-on, 2 if the configuration cannot be read.
+    Audit(Audit),
     /// Look at a Postfix or sendmail beside Sekisho (which mail never reaches it, where an earlier permit goes around it), or at
     /// sekisho.toml (who relays without a login, what goes in the clear, who else may ask)
     ///
     /// Ends with 1 if it finds a danger, 2 if it cannot read the file.
     Doctor(Doctor),
+    /// Whether relaying is locked down, since a stranger could relay, and unlocking it
+    #[command(subcommand)]
+    Relay(Relay),
+    /// Test a server or a domain from outside
+    #[command(subcommand)]
+    Probe(Probe),
     /// Write man pages or shell completions
     #[command(subcommand, hide = true)]
     Docs(Docs),
@@ -391,65 +440,13 @@ pub enum Session {
     },
 }
 
-/// `sekisho log`
+/// `sekisho alarm`
 #[derive(Debug, Clone, Subcommand)]
-pub enum Log {
-    /// List who changed what, and who tried to: the newest last
-    Admin {
-        /// At most so many
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-        limit: u32,
-        /// Not older than so many hours
-        #[arg(long, value_name = "N")]
-        hours: Option<u32>,
-    },
-}
-
-/// `sekisho queue`
-#[derive(Debug, Clone, Subcommand)]
-pub enum Queue {
-    /// List messages
-    List {
-        /// Only those of this login
-        #[arg(long)]
-        login: Option<String>,
-        /// Only those that are held
-        #[arg(long)]
-        held: bool,
-        /// At most so many
-        #[arg(long, default_value_t = 1_000)]
-        limit: usize,
-    },
-    /// Show a message
-    Show(Ids),
-    /// Keep messages until they are released
-    Hold(Ids),
-    /// Let held messages go
-    Release(Ids),
-    /// Try messages now, whatever they wait for, and say what came of it
-    Retry {
-        /// Queue ids
-        #[arg(value_name = "ID", required_unless_present_any = ["all", "destination"])]
-        ids: Vec<String>,
-        /// Whatever goes there: a domain, or a destination as `queue show` tells it
-        #[arg(long, value_name = "NAME", conflicts_with = "ids")]
-        destination: Option<String>,
-        /// Whatever waits
-        #[arg(long, conflicts_with_all = ["ids", "destination"])]
-        all: bool,
-    },
-    /// Take messages out for good, without a word to anybody
-    Delete(Ids),
-    /// The queue in numbers
-    Stats,
-}
-
-/// Messages.
-#[derive(Debug, Clone, Args)]
-pub struct Ids {
-    /// Queue ids
-    #[arg(required = true, value_name = "ID")]
-    pub ids: Vec<String>,
+pub enum Alarm {
+    /// List alarms in force; ends with 1 if there are any
+    List,
+    /// Send an alarm that says that it is a test to whoever [alarms] names
+    Test,
 }
 
 /// `sekisho docs`

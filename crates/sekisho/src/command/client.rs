@@ -50,6 +50,7 @@ pub(super) async fn here(settings: &Settings) -> Result<Client, Fault> {
     let key = serve::server_key(settings).map_err(temporary)?;
     let open = directory::Directory::open(&settings.directory.path, &key, serve::directory_settings(settings));
     let directory = Arc::new(open.await.map_err(temporary)?);
-    let audit = admin::audit::Audit::new(&settings.data_dir);
+    let changes = keep::chain::Key::new(key.derive(serve::CHANGES_PURPOSE));
+    let audit = admin::audit::Audit::new(&settings.data_dir, changes);
     Ok(Client::here(admin::router(admin::Backend { directory, audit, server: None })))
 }

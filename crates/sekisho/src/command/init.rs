@@ -12,6 +12,7 @@ use admin::wire;
 use anyhow::{Context as _, anyhow};
 use config::{Settings, Text};
 use listen::tls;
+use probe::publish::{self, Record};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use std::{
@@ -27,13 +28,6 @@ struct Made {
     config: PathBuf,
     account: String,
     dns: Vec<Record>,
-}
-
-#[derive(Debug, Serialize)]
-struct Record {
-    name: String,
-    kind: &'static str,
-    value: String,
 }
 
 pub(super) fn run(args: &Init, global: &Global) -> Result<(), Fault> {
@@ -66,7 +60,8 @@ pub(super) fn run(args: &Init, global: &Global) -> Result<(), Fault> {
         let account = first_account(args, &settings, &password).await?;
         // Last: as long as there is no configuration, `init` can be done again.
         write_new(&config_file, &text)?;
-        let made = Made { config: config_file.clone(), account, dns: records(args) };
+        let made =
+            Made { config: config_file.clone(), account, dns: publish::for_new_server(&args.hostname, &args.domain) };
         table::show(global.form(), &made, told)
     })
 }
@@ -98,6 +93,14 @@ networks = []
 # Each rule with its reason: sekisho config defaults
 [guard]
 defaults = true
+
+# Numbers for Prometheus, and whether the server is well: http://127.0.0.1:8025/metrics, /readyz
+[metrics]
+bind = ["127.0.0.1:8025"]
+
+# What you are told of at once (a full disk, a login that sends unusually much): by mail, and by what else you set here.
+[alarms]
+mail = true
 
 # Mail from other servers.
 [[listener]]
@@ -161,25 +164,6 @@ fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
         return Err(error).with_context(told);
     }
     Ok(())
-}
-
-fn records(args: &Init) -> Vec<Record> {
-    let Init { hostname, domain, .. } = args;
-    let record = |name: &str, kind, value: String| Record { name: name.to_owned(), kind, value };
-    let mut records = vec![
-        record(&format!("{hostname}."), "A", "the IPv4 address of this host".to_owned()),
-        record(&format!("{hostname}."), "AAAA", "its IPv6 address, if it has one".to_owned()),
-        record("(of each address)", "PTR", format!("{hostname}. (set by whoever gave you the address)")),
-        record(&format!("{domain}."), "MX", format!("10 {hostname}.")),
-        record(&format!("{domain}."), "TXT", "\"v=spf1 mx -all\"".to_owned()),
-        record(&format!("{hostname}."), "TXT", "\"v=spf1 a -all\"".to_owned()),
-        record(&format!("_dmarc.{domain}."), "TXT", format!("\"v=DMARC1; p=none; rua=mailto:postmaster@{domain}\"")),
-    ];
-    // Where mail programs find us (RFC 6186, RFC 8314).
-    for (service, port) in [("submissions", 465), ("submission", 587), ("pop3s", 995), ("pop3", 110)] {
-        records.push(record(&format!("_{service}._tcp.{domain}."), "SRV", format!("0 1 {port} {hostname}.")));
-    }
-    records
 }
 
 fn told(made: &Made) -> String {

@@ -1,7 +1,9 @@
 //! `sekisho log`.
 
+mod relay;
+
 use super::{
-    args::Log,
+    args::{Log, Verify},
     client,
     fault::{Exit, Fault},
     global::Global,
@@ -10,10 +12,22 @@ use super::{
 use admin::audit::{Audit, Which, entry};
 use admin::client::{Client, ClientError};
 use anyhow::Context as _;
+use keep::chain::Key;
 use serde_json::Value;
 
 pub(super) async fn run(command: Log, global: &Global) -> Result<(), Fault> {
-    let Log::Admin { limit, hours } = command;
+    match command {
+        Log::Admin { limit, hours, verify } => admin(limit, hours, &verify, global).await,
+        Log::Relay(args) => relay::run(&args, global),
+    }
+}
+
+async fn admin(limit: u32, hours: Option<u32>, verify: &Verify, global: &Global) -> Result<(), Fault> {
+    if verify.verify {
+        let settings = client::settings(global)?;
+        let key = relay::key(&settings)?.derive(serve::CHANGES_PURPOSE);
+        return relay::verify(Audit::new(&settings.data_dir, Key::new(key)).chain(), verify, global);
+    }
     let which = Which { count: usize::try_from(limit).ok(), hours };
     let settings = client::settings(global)?;
     // The file says the same whether a server runs or not; who may only ask the server asks it.
@@ -23,7 +37,7 @@ pub(super) async fn run(command: Log, global: &Global) -> Result<(), Fault> {
             client.get(&format!("/v1/audit?count={limit}{hours}")).await?
         }
         Err(ClientError::NoServer { .. }) => {
-            let read = Audit::new(&settings.data_dir).read(which).context("audit.jsonl");
+            let read = Audit::read_in(&settings.data_dir, which).context("audit.jsonl");
             read.map_err(|error| Fault::new(Exit::Temporary, error))?
         }
         Err(error) => return Err(error.into()),

@@ -1,6 +1,8 @@
 //! The commands: what is typed is taken apart in `args`, done by the file of its name, and ends in an exit code.
 
+mod alarm;
 pub mod args;
+mod audit;
 mod ban;
 mod checkpassword;
 mod choice;
@@ -12,6 +14,7 @@ mod docs;
 mod doctor;
 mod drac;
 mod dracd;
+mod explain;
 mod fault;
 mod global;
 mod grant;
@@ -21,7 +24,12 @@ mod init;
 mod log;
 mod map;
 mod names;
+mod probe;
 mod queue;
+mod records;
+mod relay;
+mod replay;
+mod report;
 mod secret;
 mod server;
 mod session;
@@ -55,6 +63,7 @@ fn run(line: Sekisho) -> Result<(), Fault> {
         Command::Dracd(args) => dracd::run(&args),
         Command::Docs(command) => docs::run(&command),
         Command::Status => client::block_on(status::run(global)),
+        Command::Alarm(command) => client::block_on(alarm::run(command, global)),
         Command::Reload => client::block_on(server::reload(global)),
         Command::User(command) => client::block_on(user::run(command, global)),
         Command::Domain(command) => client::block_on(names::domain(command, global)),
@@ -65,8 +74,15 @@ fn run(line: Sekisho) -> Result<(), Fault> {
         Command::Grant(command) => client::block_on(grant::run(command, global)),
         Command::Guard(command) => client::block_on(guard::run(command, global)),
         Command::Queue(command) => client::block_on(queue::run(command, global)),
+        Command::Explain(args) => client::block_on(explain::run(args, global)),
+        Command::Records(command) => client::block_on(records::run(command, global)),
         Command::Log(command) => client::block_on(log::run(command, global)),
+        Command::Report(args) => client::block_on(report::run(args, global)),
+        Command::Replay(args) => client::block_on(replay::run(args, global)),
+        Command::Probe(command) => client::block_on(probe::run(command, global)),
+        Command::Relay(command) => client::block_on(relay::run(command, global)),
         Command::Map(command) => map::run(&command, global),
+        Command::Audit(args) => client::block_on(audit::run(args, global)),
         Command::Doctor(args) => doctor::run(&args, global),
         Command::Import(args) => import::run(&args, global),
         Command::Ucspi(args) => ucspi::run(&args),

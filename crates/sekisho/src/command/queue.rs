@@ -29,7 +29,12 @@ pub(super) async fn run(command: Queue, global: &Global) -> Result<(), Fault> {
             let text = |it: &Vec<wire::Message>| it.iter().map(message_text).collect::<Vec<_>>().join("\n\n");
             show(global.form(), &messages, text)
         }
-        Queue::Hold(ids) => each(&mut client, ids, global, Some("hold")).await,
+        Queue::Hold { ids, login, client: of } => {
+            let whose = login.map(|it| format!("login={}", percent(&it))).or(of.map(|it| format!("client={it}")));
+            let Some(whose) = whose else { return each(&mut client, Ids { ids }, global, Some("hold")).await };
+            let held: wire::Count = client.ask(Method::POST, &format!("/v1/queue/hold?{whose}"), None::<&()>).await?;
+            show(global.form(), &held, |held| format!("hold: {}", held.count))
+        }
         Queue::Release(ids) => each(&mut client, ids, global, Some("release")).await,
         Queue::Retry { ids, destination, all } => {
             let each = ids.iter().map(|id| format!("id={}", percent(id)));
@@ -170,8 +175,25 @@ fn stats_text(stats: &wire::QueueStats) -> String {
     ];
     let mut lines: Vec<String> = numbers.iter().map(|(name, number)| format!("{name:<15} {number}")).collect();
     lines.extend(stats.oldest_arrived_at.iter().map(|oldest| format!("{:<15} {oldest}", "oldest")));
+    if let Some(before) = stats.messages_an_hour_ago {
+        let grown = i128::from(stats.messages) - i128::from(before);
+        lines.push(format!("{:<15} {grown:+} messages", "in an hour"));
+    }
+    if let Some(taken) = &stats.taken {
+        lines.push(format!("{:<15} {} of {} taken since the start", "null senders", taken.null_sender, taken.messages));
+    }
     let bucket = |it: &wire::Bucket| [it.name.clone(), it.messages.to_string()];
     lines.push(format!("\n{}", table(["AGE", "MESSAGES"], stats.ages.iter().map(bucket))));
     lines.push(format!("\n{}", table(["BROUGHT BY", "MESSAGES"], stats.origins.iter().map(bucket))));
+    for (header, buckets) in [("LOGIN", &stats.logins), ("WHY IT WAITS", &stats.reasons)] {
+        if !buckets.is_empty() {
+            let row = |it: &wire::Bucket| [printable(&it.name), it.messages.to_string()];
+            lines.push(format!("\n{}", table([header, "RECIPIENTS"], buckets.iter().map(row))));
+        }
+    }
+    if !stats.far_sides.is_empty() {
+        let row = |it: &wire::FarSide| [printable(&it.domain), it.temporary.to_string(), it.permanent.to_string()];
+        lines.push(format!("\n{}", table(["REFUSED BY", "4XX", "5XX"], stats.far_sides.iter().map(row))));
+    }
     lines.join("\n")
 }

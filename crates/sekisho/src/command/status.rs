@@ -1,17 +1,18 @@
 //! `sekisho status`.
 
 use super::{
-    client,
+    alarm, client,
     fault::Fault,
     global::Global,
     table::{or_blank, printable, show, table, warnings},
 };
-use admin::wire::{ListenerStatus, Status};
+use admin::wire::{ListenerStatus, RecordsStatus, Status};
 
 pub(super) async fn run(global: &Global) -> Result<(), Fault> {
     let mut client = client::server(global).await?;
     let status: Status = client.get("/v1/status").await?;
-    show(global.form(), &status, text)
+    show(global.form(), &status, text)?;
+    alarm::in_force(&status.alarms)
 }
 
 fn text(status: &Status) -> String {
@@ -25,6 +26,10 @@ fn text(status: &Status) -> String {
         ("sessions", format!("{}, {} logged in", status.sessions, status.sessions_logged_in)),
         ("bans", status.bans.to_string()),
         (
+            "relaying",
+            if status.relay_locked { "LOCKED: see sekisho relay status" } else { "by every right" }.to_owned(),
+        ),
+        (
             "queue",
             format!(
                 "{} messages, {} active, {} deferred, {} held, oldest {}",
@@ -35,6 +40,7 @@ fn text(status: &Status) -> String {
                 queue.oldest_arrived_at.as_deref().unwrap_or("none")
             ),
         ),
+        ("records", status.records.as_ref().map_or_else(|| "none are kept".to_owned(), records)),
         ("never granted", [status.gateways.as_slice(), &status.own_addresses].concat().join(" ")),
     ];
     let certificate = status.certificate.as_ref();
@@ -47,7 +53,14 @@ fn text(status: &Status) -> String {
     };
     let listeners = table(["LISTENER", "PROTOCOL", "CONNECTIONS", "LOAD", "AT"], status.listeners.iter().map(row));
     let faults = certificate.map(|it| warnings(&it.warnings)).unwrap_or_default();
-    format!("{faults}{lines}\n{listeners}")
+    let alarms = if status.alarms.is_empty() { String::new() } else { alarm::text(&status.alarms) + "\n\n" };
+    format!("{alarms}{faults}{lines}\n{listeners}")
+}
+
+fn records(status: &RecordsStatus) -> String {
+    let RecordsStatus { records, octets, first_at, dropped, counted_only } = status;
+    let first = first_at.as_deref().unwrap_or("none");
+    format!("{records} in {octets} octets, oldest {first}, {dropped} dropped, {counted_only} only counted")
 }
 
 /// Seconds in the two largest units that they have.

@@ -39,6 +39,13 @@ pub(super) fn line(text: &str) -> Result<(), Fault> {
     }
 }
 
+/// A time in seconds since 1970 as it is here, to the minute.
+pub(super) fn local_minute(secs: u64) -> String {
+    let time = i64::try_from(secs).ok().and_then(|secs| jiff::Timestamp::from_second(secs).ok());
+    let local = time.map(|time| time.to_zoned(jiff::tz::TimeZone::system()));
+    local.map_or_else(|| secs.to_string(), |local| local.strftime("%Y-%m-%d %H:%M").to_string())
+}
+
 /// A line for each warning.
 pub(super) fn warnings(warnings: &[String]) -> String {
     warnings.iter().fold(String::new(), |text, warning| text + "warning: " + &printable(warning) + "\n")

@@ -28,6 +28,23 @@ fn docs_configuration() {
     same_as_committed("sekisho.schema.json", &json(&::config::reference::schema()));
 }
 
+/// The table of numbers, and the alarms, in both languages.
+#[test]
+fn docs_monitoring() {
+    for name in ["monitoring.md", "monitoring.ja.md"] {
+        let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../../docs", name].iter().collect();
+        let text = std::fs::read_to_string(path).expect("read");
+        let (before, rest) = text.split_once("<!-- numbers -->\n").expect("a place for the table");
+        let (_, after) = rest.split_once("<!-- /numbers -->").expect("its end");
+        let table = telemetry::numbers::markdown();
+        same_as_committed(name, &format!("{before}<!-- numbers -->\n{table}<!-- /numbers -->{after}"));
+        for kind in telemetry::Kind::ALL {
+            let about = kind.about();
+            assert!(text.contains(&format!("| `{}` | {} |", about.code, about.level.code())), "{name}: {}", about.code);
+        }
+    }
+}
+
 #[test]
 fn the_command_line_is_sound() {
     Sekisho::command().debug_assert();

@@ -1,8 +1,8 @@
 //! A name server of a few names on loopback, and one that fails as name servers do.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 #[path = "../../../dns/tests/name_server/wire.rs"]
 mod wire;
@@ -10,6 +10,8 @@ mod wire;
 use wire::{Lifetimes, encoded, question};
 
 const LIFETIMES: Lifetimes = Lifetimes { record_secs: 60, denial_secs: 0 };
+/// Of what lists have: it is taken from them and back.
+const LISTED: Lifetimes = Lifetimes { record_secs: 0, denial_secs: 0 };
 
 /// How it answers what it does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,7 @@ pub(crate) enum Record {
 pub(crate) struct NameServer {
     address: SocketAddr,
     asked: Arc<AtomicU64>,
+    zone: Arc<Mutex<Vec<(&'static str, Record)>>>,
 }
 
 impl NameServer {
@@ -43,22 +46,33 @@ impl NameServer {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = socket.local_addr().unwrap();
         let asked = Arc::new(AtomicU64::new(0));
-        let (zone, count) = (zone.to_vec(), Arc::clone(&asked));
+        let zone = Arc::new(Mutex::new(zone.to_vec()));
+        let (served, count) = (Arc::clone(&zone), Arc::clone(&asked));
         std::thread::spawn(move || {
             let mut query = [0; 1500];
             while let Ok((length, from)) = socket.recv_from(&mut query) {
                 count.fetch_add(1, Ordering::Relaxed);
-                if let Some(answer) = answer(&query[..length], &zone, otherwise) {
+                if let Some(answer) = answer(&query[..length], &served.lock().unwrap(), otherwise) {
                     let _ = socket.send_to(&answer, from);
                 }
             }
         });
-        Self { address, asked }
+        Self { address, asked, zone }
     }
 
     /// The `--set` by which a demo asks it.
     pub(crate) fn setting(&self) -> String {
         format!("dns.servers=[\"{}\"]", self.address)
+    }
+
+    /// Takes a record out.
+    pub(crate) fn forget(&self, owner: &str) {
+        self.zone.lock().unwrap().retain(|(name, _)| *name != owner);
+    }
+
+    /// Puts a record in.
+    pub(crate) fn learn(&self, owner: &'static str, record: Record) {
+        self.zone.lock().unwrap().push((owner, record));
     }
 
     /// Whether anybody asked it anything.
@@ -72,7 +86,8 @@ fn answer(query: &[u8], zone: &[(&str, Record)], otherwise: Otherwise) -> Option
     let owner = format!("{}.", question.name);
     let here: Vec<&Record> = zone.iter().filter(|(name, _)| *name == owner).map(|(_, record)| record).collect();
     let data = here.iter().filter_map(|record| data(question.kind, record));
-    let records: Vec<_> = data.map(|data| wire::record(&owner, question.kind, &data, LIFETIMES)).collect();
+    let lifetimes = |data: &[u8]| if data == [127, 0, 0, 2] { LISTED } else { LIFETIMES };
+    let records: Vec<_> = data.map(|data| wire::record(&owner, question.kind, &data, lifetimes(&data))).collect();
     let code = match otherwise {
         Otherwise::IsSilent => return None,
         Otherwise::Fails => 2,

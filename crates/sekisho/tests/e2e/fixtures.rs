@@ -1,4 +1,4 @@
-//! The relay probes that need an environment of their own (kind `fixture` in `tests/data/relay-probes.json`).
+//! The relay probes that need an environment of their own (kind `fixture` in `crates/probe/data/relay-probes.json`).
 //!
 //! `drac-one-address` is a test of `drac`.
 

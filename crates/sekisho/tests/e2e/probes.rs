@@ -1,6 +1,6 @@
 //! A stranger tries every relay probe; the outside sink must stay empty.
 //!
-//! `tests/data/relay-probes.json` says what each field means.
+//! `crates/probe/data/relay-probes.json` says what each field means.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -215,7 +215,7 @@ impl Prober<'_> {
 #[test]
 fn strangers_probes_relay_nothing() {
     let demo = Demo::start_with(&["limits.errors=100"]);
-    let probes: Value = serde_json::from_str(include_str!("../data/relay-probes.json")).unwrap();
+    let probes: Value = serde_json::from_str(include_str!("../../../probe/data/relay-probes.json")).unwrap();
     let mut attempts = Prober { demo: &demo, findings: Vec::new(), sent: BTreeSet::new() };
     let mut run = 0;
     for probe in probes["probes"].as_array().unwrap() {

@@ -44,7 +44,9 @@ fn every_example_is_in_the_documents() {
             let name = entry.file_name().into_string().unwrap();
             let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
             if entry.file_type().unwrap().is_file() {
-                is_linked("guard", &path);
+                // What Prometheus and Grafana read is on the page about watching.
+                let watches = path.starts_with("prometheus-") || path.starts_with("grafana-");
+                is_linked(if watches { "monitoring" } else { "guard" }, &path);
             }
         }
     }

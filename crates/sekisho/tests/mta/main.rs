@@ -10,6 +10,8 @@ mod exim;
 mod guides;
 mod log_readers;
 mod postfix;
+mod probe;
+mod prometheus;
 mod qmail;
 mod rpcbind;
 mod sendmail;

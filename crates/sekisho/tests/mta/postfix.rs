@@ -87,6 +87,14 @@ impl Postfix {
         Self { process, folder, outside, port, submission }
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn outside(&self) -> &Outside {
+        &self.outside
+    }
+
     pub(crate) fn log(&self) -> String {
         self.process.said() + &file_text(&self.folder.join("log"))
     }

@@ -294,10 +294,11 @@ pub(crate) fn unpacked(name: &str, packages: &[&str]) -> PathBuf {
     root().join("target/peers").join(name)
 }
 
-/// The outside: an SMTP server that takes every mail and keeps it in memory.
+/// The outside: an SMTP server that takes every mail and keeps it in memory, and in a Maildir.
 pub(crate) struct Outside {
     port: u16,
     mails: Arc<Mutex<Vec<String>>>,
+    maildir: Arc<Folder>,
 }
 
 impl Outside {
@@ -305,14 +306,23 @@ impl Outside {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let mails = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&mails);
+        let maildir = Arc::new(Folder::new());
+        for name in ["new", "cur", "tmp"] {
+            fs::create_dir(maildir.join(name)).unwrap();
+        }
+        let (kept, written) = (Arc::clone(&mails), Arc::clone(&maildir));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let kept = Arc::clone(&kept);
-                std::thread::spawn(move || take_mails(&stream, &kept));
+                let (kept, written) = (Arc::clone(&kept), Arc::clone(&written));
+                std::thread::spawn(move || take_mails(&stream, &kept, &written));
             }
         });
-        Self { port, mails }
+        Self { port, mails, maildir }
+    }
+
+    /// Where every mail lies that came.
+    pub(crate) fn maildir(&self) -> &Path {
+        self.maildir.path()
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -326,7 +336,7 @@ impl Outside {
 }
 
 /// One session of the outside.
-fn take_mails(stream: &TcpStream, kept: &Mutex<Vec<String>>) -> Option<()> {
+fn take_mails(stream: &TcpStream, kept: &Mutex<Vec<String>>, maildir: &Folder) -> Option<()> {
     let mut writer = stream;
     let mut reader = BufReader::new(stream);
     let mut say = |line: &str| writer.write_all(format!("{line}\r\n").as_bytes()).ok();
@@ -351,7 +361,14 @@ fn take_mails(stream: &TcpStream, kept: &Mutex<Vec<String>>) -> Option<()> {
                 say("354 go on")?;
                 let mut text = String::new();
                 while !text.ends_with("\r\n.\r\n") && reader.read_line(&mut text).ok()? > 0 {}
-                kept.lock().unwrap().push(mail.clone() + &text);
+                let number = {
+                    let mut kept = kept.lock().unwrap();
+                    kept.push(mail.clone() + &text);
+                    kept.len()
+                };
+                let written = maildir.join(&format!("tmp/{number}"));
+                fs::write(&written, &text).unwrap();
+                fs::rename(written, maildir.join(&format!("new/{number}"))).unwrap();
                 say("250 taken")?;
             }
             "QUIT" => return say("221 bye"),

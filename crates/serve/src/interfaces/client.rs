@@ -3,13 +3,13 @@
 
 use std::net::IpAddr;
 
-use guard::{AddressRight, AskedRcpt, Depth, Fact, Manner, Manners, Outcome, Reason, Recipient};
+use guard::{AddressRight, AskedRcpt, Depth, Fact, Manner, Manners, Outcome, Reason, Recipient, Stage};
 use smtp::address::{AddressError, Host};
 use smtp::{ReversePath, replies, reply::Reply};
 use tracing::info;
 
 use super::Connection;
-use crate::away::Away;
+use crate::away::{Answered, Away};
 use config::RelayMode;
 use judge::auth::Proved;
 use judge::{Case, Connected, Decision, Judge, Login, Places, Terms, ban, offence};
@@ -133,9 +133,11 @@ impl Asking<'_> {
         let client = case.client().filter(|_| !case.is_told())?;
         let ban = ban::ban_of(&self.connection.border.sources.state, &self.terms.mta_policy.relay, client).await?;
         let (away, connection) = (Away::Banned(ban), self.connection);
-        let reply = away.reply();
+        let records = &connection.border.sources.records;
+        let id = records.id_for(Some(client));
+        let reply = away.reply(id);
         let who = offence::Client { session: connection.session, listener: &connection.listener, addr: client };
-        away.log(who, &reply.to_string());
+        away.told(who, Stage::Mail, Answered { id, reply: reply.to_string() }).tell(records);
         Some(Answer::Refuse(reply))
     }
 

@@ -256,7 +256,7 @@ impl Exchange {
                 }
                 Outcome::Proved(proved, last) => break self.proved(&proved, last).await,
                 Outcome::Unavailable => return self.say(Word::Unavailable).await,
-                Outcome::Denied | Outcome::Malformed | Outcome::Throttled => break Some(failed(self.asked.id)),
+                Outcome::Denied(_) | Outcome::Malformed | Outcome::Throttled(_) => break Some(failed(self.asked.id)),
             }
         };
         if let Some(line) = last {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use guard::never_granted::Named;
 use guard::{Fact, PopSource, Subject};
+use keep::tally::{COUNTED, LoginAt};
 use pop3::{Answer, Question, Reply, Secret, replies};
 use sasl::Mechanism;
 use tracing::info;
@@ -61,14 +62,17 @@ impl Answers {
 
     /// Finds the answer to one question; messages are the driver's.
     pub(super) async fn answer(&mut self, question: Question) -> Answer {
+        let asked = Instant::now();
         match question {
             Question::Connect => Answer::Proceed,
             Question::UserPass { user, pass } => {
                 let outcome = self.origin().by_password(&user, &pass, "USER").await;
+                COUNTED.pop3_login.took(asked.elapsed());
                 self.conclude(outcome)
             }
             Question::Apop { user, digest, banner } => {
                 let outcome = self.origin().by_apop(&user, &banner, &digest).await;
+                COUNTED.pop3_login.took(asked.elapsed());
                 self.conclude(outcome)
             }
             Question::AuthStart { mechanism, initial } => self.auth_start(mechanism, initial).await,
@@ -111,6 +115,7 @@ impl Answers {
             return Answer::AuthChallenge(octets);
         }
         self.auth = None;
+        outcome.count(LoginAt::Pop3);
         match outcome {
             Outcome::Proved(proved, last) => {
                 let login = proved.login.clone();
@@ -119,9 +124,9 @@ impl Answers {
                 Answer::Authenticated { login, last }
             }
             Outcome::Malformed => Answer::AuthFailed(replies::not_base64()),
-            Outcome::Throttled => Answer::AuthFailed(replies::login_delayed()),
+            Outcome::Throttled(_) => Answer::AuthFailed(replies::login_delayed()),
             Outcome::Unavailable => Answer::Refuse(replies::auth_unavailable()),
-            Outcome::Challenge(_) | Outcome::Denied => Answer::AuthFailed(replies::auth_failed()),
+            Outcome::Challenge(_) | Outcome::Denied(_) => Answer::AuthFailed(replies::auth_failed()),
         }
     }
 

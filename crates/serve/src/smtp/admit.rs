@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use guard::{HostedPath, Recipient};
-use judge::Places;
+use guard::{HostedPath, Reason, Recipient, Stage};
 use judge::quota::Filling;
+use judge::{Beside, Places};
 use maildir::quota::Usage;
 use smtp::ReversePath;
 use smtp::replies;
@@ -43,7 +43,12 @@ impl Answers {
         }
         let terms = self.terms();
         let places = judge(&self.client, &terms).forwards(&self.case, &mailbox.to_ascii_lowercase()).await;
-        places.ok_or_else(|| replies::forwards_limited(&in_brackets(&mailbox), &self.client.session))
+        places.ok_or_else(|| {
+            let (cause, forward_path) =
+                ("limits.forwards_per_alias, limits.forwards_per_client", &*in_brackets(&mailbox));
+            let (stage, reason, reply) = (Stage::Rcpt, "forward-limited", replies::forwards_limited);
+            judge(&self.client, &terms).refused_beside(&self.case, Beside { stage, reason, cause, forward_path, reply })
+        })
     }
 
     fn share(&self, hosted: &HostedPath, targets: &[Routed]) -> Result<(), Reply> {
@@ -52,7 +57,11 @@ impl Answers {
         let Some(destination) = crowded else { return Ok(()) };
         let path = hosted.mailbox().map(ToString::to_string).unwrap_or_default();
         info!(session = %self.client.session, forward_path = ?path, destination, "recipient deferred");
-        Err(replies::destination_crowded(&in_brackets(&path), &self.client.session))
+        let (cause, forward_path) = (&*destination, &*in_brackets(&path));
+        let (stage, reason, reply) = (Stage::Rcpt, "destination-crowded", replies::destination_crowded);
+        let terms = self.terms();
+        Err(judge(&self.client, &terms)
+            .refused_beside(&self.case, Beside { stage, reason, cause, forward_path, reply }))
     }
 
     /// With the size that was declared, each further copy of the mail must find room in a mailbox beside those before; the first
@@ -75,7 +84,7 @@ impl Answers {
             && copies.values().any(|count| *count > 1)
             && self.is_full(&local, &copies, octets).await
         {
-            return Err(replies::mailbox_full(&in_brackets(&local.path), &self.client.session));
+            return Err(self.full(&local.path, Stage::Rcpt));
         }
         if let Some(transaction) = &mut self.transaction {
             transaction.copies.append(&mut copies);
@@ -94,10 +103,23 @@ impl Answers {
             if self.is_full(recipient, &transaction.copies, envelope.message_octets).await {
                 let (path, octets) = (&recipient.path, envelope.message_octets);
                 info!(session = %self.client.session, forward_path = ?path, octets, "mailbox full");
-                return Err(replies::mailbox_full(&in_brackets(path), &self.client.session));
+                return Err(self.full(path, Stage::Message));
             }
         }
         Ok(())
+    }
+
+    /// The reply to a message that was not taken, with the id of its record.
+    pub(super) fn recorded(&self, reply: Reply) -> Reply {
+        let terms = self.terms();
+        judge(&self.client, &terms).message_refused(&self.case, reply)
+    }
+
+    fn full(&self, path: &str, stage: Stage) -> Reply {
+        let (reason, cause) = (Reason::MailboxFull.code(), "all copies of the message together");
+        let beside = Beside { stage, reason, cause, forward_path: &in_brackets(path), reply: replies::mailbox_full };
+        let terms = self.terms();
+        judge(&self.client, &terms).refused_beside(&self.case, beside)
     }
 
     /// Whether none of its mailboxes can take all copies. What is not known has room: delivery asks again.

@@ -13,6 +13,7 @@ use state::Offence;
 use tracing::{debug, info, warn};
 
 use super::transaction::{Proof, Transaction};
+use crate::away::explained;
 use crate::border::Client;
 use judge::auth::{Auth, Outcome};
 use judge::{Case, Connected, Login, offence};
@@ -222,6 +223,7 @@ impl Answers {
             return Answer::AuthChallenge(octets);
         }
         self.auth = None;
+        outcome.count(keep::tally::LoginAt::Smtp);
         match outcome {
             Outcome::Proved(proved, last) => {
                 let login = proved.login.clone();
@@ -230,9 +232,10 @@ impl Answers {
                 Answer::Authenticated { login, last }
             }
             Outcome::Malformed => Answer::AuthFailed(replies::bad_base64()),
-            Outcome::Throttled => Answer::AuthFailed(replies::auth_throttled()),
+            Outcome::Throttled(id) => Answer::AuthFailed(explained(replies::auth_throttled(), id)),
             Outcome::Unavailable => Answer::Refuse(replies::auth_unavailable()),
-            Outcome::Challenge(_) | Outcome::Denied => Answer::AuthFailed(replies::auth_failed()),
+            Outcome::Denied(id) => Answer::AuthFailed(explained(replies::auth_failed(), id)),
+            Outcome::Challenge(_) => Answer::AuthFailed(replies::auth_failed()),
         }
     }
 

@@ -14,8 +14,8 @@ use listen::TlsFacts;
 pub struct Hop<'a> {
     /// What the client called itself.
     pub helo: &'a str,
-    /// The client's address.
-    pub client: IpAddr,
+    /// The client's address; `None`: recipients are not to learn it.
+    pub client: Option<IpAddr>,
     /// TLS with the client.
     pub tls: Option<&'a TlsFacts>,
     /// Our name.
@@ -37,8 +37,9 @@ impl Hop<'_> {
         let helo = Greeting(helo);
         // Writing to a String cannot fail.
         let _ = match client {
-            IpAddr::V4(v4) => write!(out, "Received: from {helo} ([{v4}])"),
-            IpAddr::V6(v6) => write!(out, "Received: from {helo} ([IPv6:{v6}])"),
+            None => write!(out, "Received: from {helo}"),
+            Some(IpAddr::V4(v4)) => write!(out, "Received: from {helo} ([{v4}])"),
+            Some(IpAddr::V6(v6)) => write!(out, "Received: from {helo} ([IPv6:{v6}])"),
         };
         if let Some(tls) = tls {
             let _ = write!(out, "\r\n\t(using {} with cipher {})", tls.version, tls.cipher);
@@ -97,7 +98,7 @@ mod tests {
     fn received_as_rfc_5321_wants_it() {
         let hop = Hop {
             helo: "client.example",
-            client: IpAddr::from([192, 0, 2, 7]),
+            client: Some(IpAddr::from([192, 0, 2, 7])),
             tls: None,
             hostname: "mail.example.test",
             protocol: "ESMTP",
@@ -111,6 +112,12 @@ mod tests {
             out,
             "Received: from client.example ([192.0.2.7])\r\n\tby mail.example.test (Sekisho) with ESMTP id Q1\r\n\
              \tfor <alice@example.test>; Sat, 21 Nov 2026 09:00:00 +0900\r\n"
+        );
+        out.clear();
+        Hop { helo: "", client: None, ..hop }.write_to(&mut out);
+        assert!(
+            out.starts_with("Received: from unknown\r\n\tby mail.example.test (Sekisho) with ESMTP id Q1\r\n"),
+            "{out}"
         );
     }
 

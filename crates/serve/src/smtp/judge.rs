@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use guard::{Arrived, AskedRcpt, Fact, Manners, Outcome, Reason, Recipient, Right};
+use guard::{Arrived, AskedRcpt, Fact, Manners, Outcome, Reason, Recipient, Right, Stage};
 use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Accepted, Answer, Envelope, Mail, Rcpt};
@@ -13,6 +13,7 @@ use tracing::info;
 use super::answers::Answers;
 use super::message::ABOVE_OCTETS;
 use super::transaction::{Proof, Transaction};
+use crate::away::Answered;
 use crate::door::Door;
 use judge::{Judge, Terms, offence};
 
@@ -59,10 +60,12 @@ impl Answers {
         match door.may_send(ip, shed).await {
             Ok(()) => None,
             Err(away) => {
-                let reply = away.reply();
+                let records = &self.client.border.sources.records;
+                let id = records.id_for(Some(ip));
+                let reply = away.reply(id);
                 let listener = &*self.client.listener.settings.name;
                 let client = offence::Client { session: self.client.session, listener, addr: ip };
-                away.log(client, &reply.to_string());
+                away.told(client, Stage::Mail, Answered { id, reply: reply.to_string() }).tell(records);
                 Some(reply)
             }
         }
@@ -93,7 +96,7 @@ impl Answers {
                 {
                     self.client.listed.relays_by_configuration();
                 }
-                Answer::Recipient(Proof { recipient, places })
+                Answer::Recipient(Proof { recipient, places, explain: decision.explain })
             }
             (outcome, Some(reply)) => {
                 if outcome.refusal().is_some_and(|refusal| refusal.reason == Reason::TooManyUnknown) {

@@ -2,22 +2,25 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use guard::{HostedPath, Recipient};
+use guard::{HostedPath, Recipient, Right};
+use judge::relayed::{self, Relayed};
+use keep::tally::{COUNTED, TakenAs};
 use smtp::ReversePath;
 use smtp::replies;
 use smtp::reply::Reply;
 use smtp::server::{Accepted, Answer, Envelope, HeloVerb, With};
-use spool::{AcceptError, Target, Via};
+use spool::{AcceptError, Incoming, Target, Via};
+use telemetry::{ByGrant, Pad};
 use tracing::{error, info, warn};
 
 use super::answers::Answers;
 use super::header::Hop;
 use super::origin;
 use super::transaction::{Arriving, Proof, Transaction};
-use crate::memory::{Held, HeldComing};
 use crate::route::{self, Routed};
+use listen::memory::{Held, HeldComing};
 use smtp::head::{Bcc, Beginning, Header, HeaderReader};
 
 /// What our header fields above a message take, in octets; nearly always enough.
@@ -154,10 +157,14 @@ impl Answers {
     /// The last piece: 250 only once the message is durable.
     pub(super) async fn take_message(&mut self, envelope: Box<Envelope<Proof>>, last: Vec<u8>) -> Answer<Proof> {
         let Some(transaction) = self.transaction.take() else { return Answer::Refuse(replies::internal_fault()) };
+        let ended = Instant::now();
         let stored = self.store(&envelope, transaction, last).await;
+        let stored = stored.map_err(|reply| self.recorded(reply));
         self.case.end_transaction();
         match stored {
             Ok(taken) => {
+                COUNTED.commit.took(ended.elapsed());
+                self.count_taken(&envelope, taken.octets);
                 self.log_taken(&envelope, &taken);
                 for accepted in envelope.recipients {
                     accepted.proof.places.commit().await;
@@ -204,8 +211,32 @@ impl Answers {
         if fate == Fate::Held {
             arriving.incoming.hold(HELD_BY_RULE);
         }
+        if transaction.relays
+            && let Some(line) = self.relay_line(envelope, &arriving.incoming, &queued)
+        {
+            arriving.incoming.relayed(line);
+        }
         let id = arriving.incoming.commit(queued, last).await.map_err(|error| self.not_stored(&error))?;
         Ok(Taken { id, octets, fate, message_id })
+    }
+
+    /// What the relay record keeps of it.
+    fn relay_line(&self, envelope: &Envelope<Proof>, incoming: &Incoming, queued: &spool::Envelope) -> Option<String> {
+        let relayed = envelope.recipients.iter().filter_map(|Accepted { proof, .. }| match &proof.recipient {
+            Recipient::Relayed(path, grant) => Some(Relayed { path, right: grant.right(), explain: proof.explain }),
+            Recipient::Hosted(_) => None,
+        });
+        relayed::line(&relayed::Message {
+            case: &self.case,
+            terms: &self.terms(),
+            client: self.ip(),
+            queue_id: &incoming.id(),
+            at: UNIX_EPOCH + Duration::from_micros(queued.arrived_at_unix_micros),
+            reverse_path: &envelope.reverse_path,
+            recipients: envelope.recipients.len(),
+            relayed: &relayed.collect::<Vec<_>>(),
+            octets: queued.message_octets,
+        })
     }
 
     /// What we write above the message, whose header was read to its end.
@@ -217,10 +248,12 @@ impl Answers {
         for field in self.case.effects().iter().flat_map(|effects| &effects.prepend) {
             let _ = write!(above, "{field}\r\n");
         }
-        let helo = self.helo.as_ref().map_or_else(|| "unknown".to_owned(), |helo| helo.host.to_string());
+        let is_hidden = self.client.listener.settings.hide_client && self.case.proved().is_some();
+        let helo = self.helo.as_ref().filter(|_| !is_hidden);
+        let helo = helo.map_or_else(|| "unknown".to_owned(), |helo| helo.host.to_string());
         Hop {
             helo: &helo,
-            client: self.ip(),
+            client: (!is_hidden).then(|| self.ip()),
             tls: self.tls.as_deref(),
             hostname: &self.client.site.settings.hostname,
             protocol: self.with(transaction).protocol(),
@@ -341,6 +374,24 @@ impl Answers {
         refusal(error)
     }
 
+    /// For the numbers, and for whoever looks after a sender that sends much more than it used to.
+    fn count_taken(&self, envelope: &Envelope<Proof>, octets: u64) {
+        COUNTED.taken_octets.add(octets);
+        COUNTED.taken_null.add(u64::from(envelope.reverse_path.mailbox().is_none()));
+        let mut rights = envelope.recipients.iter().filter_map(|accepted| accepted.proof.recipient.right());
+        COUNTED.relayed.add(rights.clone().count() as u64);
+        let right = rights.next();
+        let trusted = right.is_some() || self.case.proved().is_some();
+        COUNTED.taken.one(if trusted { TakenAs::Trusted } else { TakenAs::Outside } as usize);
+        if trusted {
+            let login = self.login().or(right.and_then(Right::login));
+            let device = self.case.proved().and_then(|proved| proved.identity.device.as_deref());
+            let by_grant = if matches!(right, Some(Right::Pop { .. })) { ByGrant::Yes } else { ByGrant::No };
+            let by = Pad::of(self.ip(), login, device.map(|device| &*device.login), by_grant);
+            self.client.border.watch.pads.sent(by, envelope.recipients.len());
+        }
+    }
+
     fn log_taken(&self, envelope: &Envelope<Proof>, taken: &Taken) {
         let session = self.client.session;
         let (queue_id, octets) = (taken.id, taken.octets);
@@ -350,11 +401,7 @@ impl Answers {
             info!(session = %session, client = %self.ip(), login, device = self.device(), queue_id = %queue_id, reverse_path = ?reverse_path, recipients = envelope.recipients.len(), octets, "discarded");
             return;
         }
-        let rights = envelope.recipients.iter().filter_map(|accepted| match &accepted.proof.recipient {
-            Recipient::Relayed(_, grant) => Some(grant.right()),
-            Recipient::Hosted(_) => None,
-        });
-        let right = rights.into_iter().next();
+        let right = envelope.recipients.iter().find_map(|accepted| accepted.proof.recipient.right());
         info!(
             session = %session,
             client = %self.ip(),

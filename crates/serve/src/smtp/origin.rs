@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use directory::{Directory, Hosting, Resolution};
-use guard::{Recipient, Right};
+use guard::Right;
 use judge::Case;
 use smtp::server::Envelope;
 use smtp::{Host, ReversePath};
@@ -16,10 +16,7 @@ use crate::border::Client;
 
 /// Of a message whose recipients were all taken.
 pub(super) async fn of(client: &Client, case: &Case, envelope: &Envelope<Proof>) -> Origin {
-    let right = envelope.recipients.iter().find_map(|accepted| match &accepted.proof.recipient {
-        Recipient::Relayed(_, grant) => Some(grant.right()),
-        Recipient::Hosted(_) => None,
-    });
+    let right = envelope.recipients.iter().find_map(|accepted| accepted.proof.recipient.right());
     let directory = &client.border.sources.directory;
     let (login, grant, reverse_path) = match (right, case.proved()) {
         (Some(right), _) => {

@@ -7,7 +7,7 @@ use judge::Places;
 use smtp::reply::Reply;
 use spool::Incoming;
 
-use crate::memory::HeldComing;
+use listen::memory::HeldComing;
 use smtp::head::HeaderReader;
 
 /// What enters the envelope with a recipient, and goes with it.
@@ -17,6 +17,8 @@ pub(super) struct Proof {
     pub(super) recipient: Recipient,
     /// What is counted once the message is taken.
     pub(super) places: Places,
+    /// By which id it was told of.
+    pub(super) explain: Option<guard::ExplainId>,
 }
 
 /// A recipient of ours, and the accounts that it leads to.

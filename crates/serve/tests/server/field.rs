@@ -78,7 +78,9 @@ async fn a_try_that_can_hit_nothing_is_no_guess() {
         for _ in 0..2 {
             let mut smtp = site.greeted("submission").await;
             smtp.says("AUTH CRAM-MD5", "334").await;
-            told.push(smtp.says(&answer, "535").await);
+            let reply = smtp.says(&answer, "535").await;
+            // The id of the record differs each time, and says nothing.
+            told.push(reply.split(" [").next().map(str::to_owned));
         }
         let mut pop = site.connect("pop3").await;
         pop.hears("+OK").await;

@@ -3,6 +3,7 @@
 
 mod relocate;
 mod staging;
+mod taken;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,15 +12,15 @@ use bytes::Bytes;
 
 use self::relocate::Relocated;
 use self::staging::Staging;
+use self::taken::{answer, entry_of, lines_of};
 use crate::codec::put_number;
 use crate::durable;
-use crate::entry::{Entry, Fresh, OriginKey};
 use crate::error::SpoolError;
 use crate::id::unix_micros_now;
 use crate::record::{BodyIn, Content, HEADER_OCTETS, Head, Header, Kind, put_status, small_head};
+use crate::relayed::Relayed;
 use crate::segment::{Position, Segment, file_name};
 use crate::shared::{Accept, Barrier, Done, Inbox, Patience, Shared};
-use crate::state::Recipients;
 use crate::{AcceptError, QueueId};
 
 /// Status lines are gathered into records of about this length.
@@ -39,6 +40,7 @@ pub(crate) struct Writer {
     /// Ends of segments that were written, failed to sync and could not be cut off.
     cuts: Vec<(u64, u64)>,
     spares: Vec<PathBuf>,
+    relayed: Relayed,
 }
 
 struct Active {
@@ -71,6 +73,7 @@ struct Waiting {
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self {
+            relayed: shared.take_relayed(),
             shared,
             active: None,
             previous: (0, 0),
@@ -111,7 +114,7 @@ impl Writer {
 
     /// Writes one inbox; whether there is house-keeping left.
     fn round(&mut self, inbox: Inbox) -> Result<bool, SpoolError> {
-        let mut accepts = inbox.accepts.into_iter();
+        let (mut accepts, heads) = (inbox.accepts.into_iter(), inbox.heads);
         self.waiting = Waiting { dirty: inbox.dirty, done: inbox.done, barriers: inbox.barriers };
         while let Some(accept) = accepts.next() {
             if let Err(error) = self.stage_accept(accept) {
@@ -128,6 +131,9 @@ impl Writer {
         self.run.barriers.append(&mut self.waiting.barriers);
         self.flush()?;
         self.free_segments();
+        for head in heads {
+            let _ = head.send(self.relayed.head());
+        }
         self.clear_oldest()
     }
 
@@ -312,6 +318,7 @@ impl Writer {
             let end = active.written + self.staging.octets() as u64;
             if self.run.needs_sync {
                 durable::sync(&active.segment.file, path)?;
+                self.relayed.add(&lines_of(active.segment.number, &self.run.accepts))?;
                 active.synced = end;
                 self.cuts.clear();
             }
@@ -365,6 +372,7 @@ impl Writer {
 
     /// Nobody of the failed run is acknowledged; its statuses are kept for the next.
     fn fail(&mut self, error: &SpoolError) {
+        keep::tally::COUNTED.spool_stalls.one();
         tracing::error!(%error, note = "mail is refused for now", "spool stalled");
         if error.is_full() {
             self.shared.drop_for_room(self.shared.config.segment_octets);
@@ -408,6 +416,10 @@ impl Writer {
     }
 
     fn free_segments(&mut self) {
+        // Until then its records are what the chain's lines are made of again.
+        if !self.relayed.is_synced() && self.shared.index().has_dead_segments() && self.relayed.head().is_none() {
+            return;
+        }
         let dead = self.shared.index().take_dead_segments();
         for segment in dead {
             if let Err(error) = self.free(segment) {
@@ -439,6 +451,7 @@ impl Writer {
     fn finish(&mut self) -> Result<(), SpoolError> {
         self.run.needs_sync = true;
         self.flush()?;
+        self.relayed.sync()?;
         if self.active.is_some() {
             self.stage_small(Kind::Seal, &[])?;
             self.run.needs_sync = true;
@@ -449,34 +462,6 @@ impl Writer {
         }
         self.spares.drain(..).try_for_each(|spare| durable::remove(&spare))
     }
-}
-
-fn answer(barriers: Vec<Barrier>, result: &Result<(), AcceptError>) {
-    for barrier in barriers {
-        let _ = barrier.send(result.clone());
-    }
-}
-
-type Answer = (QueueId, tokio::sync::oneshot::Sender<Result<QueueId, AcceptError>>);
-
-fn entry_of(accept: Accept, position: Position, born: i64) -> (Entry, Answer) {
-    let Accept { id, envelope, body, body_in, hold, reply, .. } = accept;
-    let entry = Entry {
-        position,
-        body: body_in,
-        arrived: envelope.arrived_at_unix_micros,
-        message_octets: envelope.message_octets,
-        born,
-        origin: OriginKey::of(&envelope.origin),
-        recipients: Recipients::arrived(envelope.recipients.len(), envelope.arrived_at_unix_micros),
-        lease: None,
-        fresh: matches!(body_in, BodyIn::Record).then(|| Box::new(Fresh { envelope, body })),
-        scheduled: None,
-        hold,
-        dirty: false,
-        returned: 0,
-    };
-    (entry, (id, reply))
 }
 
 /// Should the writer panic, nobody may wait for it for ever.
@@ -516,9 +501,12 @@ mod tests {
             message_octets: 4,
         };
         let id = QueueId(shared.ids.next());
-        let (accept, reply) =
-            accept(id, envelope, NewMail { octets: Bytes::from_static(b"mail"), body: BodyIn::Record, hold: None })
-                .unwrap();
+        let (accept, reply) = accept(
+            id,
+            envelope,
+            NewMail { octets: Bytes::from_static(b"mail"), body: BodyIn::Record, hold: None, line: None },
+        )
+        .unwrap();
         let mut inbox = Inbox::default();
         inbox.accept(accept);
         (inbox, reply, id)

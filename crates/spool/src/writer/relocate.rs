@@ -8,7 +8,7 @@ use super::Writer;
 use crate::QueueId;
 use crate::error::SpoolError;
 use crate::index::Index;
-use crate::record::{Content, Head, Kind, Record, put_meta, read_meta};
+use crate::record::{Content, Head, Kind, MetaParts, Record, put_meta, read_meta};
 use crate::segment::{Position, Segment};
 
 /// Most messages copied in one round, so that new mail does not wait long.
@@ -86,7 +86,9 @@ impl Writer {
         {
             let index = self.shared.index();
             let Some(entry) = index.entries.get(&id) else { return Copy::Gone };
-            put_meta(&mut meta, old.body, Some(&entry.state()), &old.envelope);
+            // The old record's line is in the chain before its segment goes.
+            let parts = MetaParts { body: old.body, state: Some(&entry.state()), envelope: &old.envelope, line: None };
+            put_meta(&mut meta, parts);
         }
         let body = Bytes::copy_from_slice(record.body);
         let lengths = (u32::try_from(meta.len()), u32::try_from(body.len()));

@@ -101,6 +101,20 @@ impl Greylist {
         Greylisted::New
     }
 
+    /// What is known of a key; nothing is noted.
+    pub(crate) fn look(&self, key: &GreylistKey<'_>, terms: GreylistTerms, now: u64) -> Greylisted {
+        let kept = &mut *self.kept();
+        if kept.passed.get_mut(&key.passed()).is_some_and(|passed| now < passed.ends) {
+            return Greylisted::Passed;
+        }
+        let waited = kept.sights.get_mut(&key.sight()).map(|first| now.saturating_sub(*first));
+        match waited.filter(|waited| *waited <= duration_micros(terms.window)) {
+            Some(waited) if waited >= duration_micros(terms.delay) => Greylisted::Passed,
+            Some(waited) => Greylisted::Waiting(terms.delay.saturating_sub(std::time::Duration::from_micros(waited))),
+            None => Greylisted::New,
+        }
+    }
+
     /// Takes what was read from the journal.
     pub(crate) fn restore(&self, record: &PassedRecord) {
         let PassedRecord { digest, seen, ends } = *record;
@@ -214,6 +228,18 @@ mod tests {
         ask(&greylist, key("pool", "alice"), START);
         assert_eq!(ask(&greylist, key("pool", "alice"), START + 3 * DAY), Greylisted::New, "it begins anew");
         assert_eq!(ask(&greylist, key("pool", "alice"), START + 3 * DAY + 120 * SECOND), Greylisted::Passed);
+    }
+
+    /// To look is not to come.
+    #[test]
+    fn a_look_notes_nothing() {
+        let greylist = Greylist::new();
+        let look = |now| greylist.look(&key("pool", "alice"), TERMS, now);
+        assert_eq!((look(START), look(START + 200 * SECOND)), (Greylisted::New, Greylisted::New));
+        ask(&greylist, key("pool", "alice"), START);
+        assert_eq!(look(START + SECOND), Greylisted::Waiting(Duration::from_secs(119)));
+        assert_eq!(look(START + 120 * SECOND), Greylisted::Passed);
+        assert_eq!(look(START + 3 * DAY), Greylisted::New, "nobody came back");
     }
 
     #[test]

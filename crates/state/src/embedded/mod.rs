@@ -310,6 +310,16 @@ impl Embedded {
         Ok(self.shared.table.greylist.ask(key, terms, self.now()))
     }
 
+    /// See `State::look_at_greylist`.
+    pub(crate) fn look_at_greylist(
+        &self,
+        key: &GreylistKey<'_>,
+        terms: GreylistTerms,
+    ) -> Result<Greylisted, StateError> {
+        self.shared.check_open()?;
+        Ok(self.shared.table.greylist.look(key, terms, self.now()))
+    }
+
     /// See `Engine::ban`. It is written within a second.
     pub(crate) fn ban(&self, new: &NewBan<'_>) -> Result<Begun, StateError> {
         self.shared.check_open()?;

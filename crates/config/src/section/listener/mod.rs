@@ -101,6 +101,10 @@ pub struct WrittenListener {
     /// Whom a mail is for is as unambiguous either way. Default `false`.
     #[serde(default)]
     pub strict: bool,
+    /// For SMTP: leave the address and the name of a client that logged in out of the `Received:` of the mail that it sends, so
+    /// that recipients do not learn where a user is. The log and the records have them. Default `false`.
+    #[serde(default)]
+    pub hide_client: bool,
 }
 
 fn socket_mode() -> String {
@@ -143,6 +147,7 @@ pub struct Listener {
     pub connections_per_client_max: usize,
     pub greet_pause: Duration,
     pub strict: bool,
+    pub hide_client: bool,
 }
 
 /// Whether `[tls]` names a certificate.
@@ -195,6 +200,7 @@ impl WrittenListener {
             connections_per_client_max: count(self.connections_per_client_max),
             greet_pause: Duration::from_millis(self.greet_pause_ms.into()),
             strict: self.strict,
+            hide_client: self.hide_client,
         }
     }
 }

@@ -4,11 +4,13 @@ mod client;
 mod drac;
 mod export;
 mod pop;
+mod record;
 
 pub use client::{Client, ClientWho, WrittenClient};
 pub use drac::{Drac, Rpcbind, SendersWord, WrittenDrac, WrittenSenders};
 pub use export::Export;
 pub use pop::{Pop, WrittenPop};
+pub use record::{Record, WrittenRecord};
 
 use crate::map_file::{self, MapFile};
 use crate::reading::Reading;
@@ -20,9 +22,10 @@ use maps::Kind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smtp::Domain;
+use std::time::Duration;
 
 /// `[relay]`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Relay", deny_unknown_fields, default)]
 pub struct WrittenRelay {
     /// Networks whose hosts may relay, as narrow as possible: `ADDRESS` or `ADDRESS/PREFIX`. What would let strangers relay
@@ -42,16 +45,39 @@ pub struct WrittenRelay {
     /// hour, so that strangers seem to come through it: `"off"`, `"observe"` tells the log (`trust_collapsed`), `"enforce"` also takes
     /// its right away until it was quiet for an hour or the configuration is read again. Default `"observe"`.
     pub identity_collapse: IdentityCollapse,
+    /// How long after the start, in seconds, the server tries all relay probes on itself; then after each reload and daily. If one
+    /// passes, relaying is locked down: no right but SMTP AUTH counts until `sekisho relay unlock`. 0 to 3,600. Default 10.
+    #[schemars(range(min = 0, max = 3_600))]
+    pub self_probe_after_secs: u32,
     /// POP before SMTP: a POP login lets its address relay for a while, as that account.
     pub pop: WrittenPop,
     /// DRAC: other POP servers tell of logins at theirs.
     pub drac: WrittenDrac,
+    /// What each message leaves that is relayed.
+    pub record: WrittenRecord,
     /// Berkeley DB file of the addresses that have a grant now, for mail servers that can do nothing but read one: `"btree:FILE"`
     /// or `"hash:FILE"`. As in `[[access]]` and in Postfix, the database of `FILE` is `FILE.db`; a name that ends in `.db` is the
     /// database itself. The weakest way: a file cannot fail closed. It is written anew at the start, within a minute when
     /// somebody removed or damaged it, and emptied at the end. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub export: Option<String>,
+}
+
+impl Default for WrittenRelay {
+    fn default() -> Self {
+        Self {
+            networks: Vec::new(),
+            sender_domains: Vec::new(),
+            clients: Vec::new(),
+            maps: Vec::new(),
+            identity_collapse: IdentityCollapse::default(),
+            self_probe_after_secs: 10,
+            pop: WrittenPop::default(),
+            drac: WrittenDrac::default(),
+            record: WrittenRecord::default(),
+            export: None,
+        }
+    }
 }
 
 /// `[relay]`, as meant.
@@ -63,8 +89,10 @@ pub struct Relay {
     pub clients: Vec<Client>,
     pub maps: Vec<MapFile>,
     pub identity_collapse: IdentityCollapse,
+    pub self_probe_after: Duration,
     pub pop: Pop,
     pub drac: Drac,
+    pub record: Record,
     pub export: Option<Export>,
 }
 
@@ -131,10 +159,23 @@ impl WrittenRelay {
         let pop = self.pop.meant(reading);
         let maps = map_file::all("relay.maps", &self.maps, &KINDS, reading);
         let drac = self.drac.meant(reading);
+        let record = self.record.meant(reading);
         let export = self.export.as_ref();
         let export = export.and_then(|text| export::meant(text, reading));
         let identity_collapse = self.identity_collapse;
-        Relay { networks, sender_domains, clients, maps, identity_collapse, pop, drac, export }
+        let self_probe_after = Duration::from_secs(self.self_probe_after_secs.into());
+        Relay {
+            networks,
+            sender_domains,
+            clients,
+            maps,
+            identity_collapse,
+            self_probe_after,
+            pop,
+            drac,
+            record,
+            export,
+        }
     }
 }
 
@@ -142,5 +183,6 @@ impl Relay {
     pub(crate) fn needing_a_restart(&self, new: &Self, restart: &mut Restart) {
         restart.compare("relay.export", &self.export, &new.export);
         self.drac.needing_a_restart(&new.drac, restart);
+        self.record.needing_a_restart(&new.record, restart);
     }
 }

@@ -24,6 +24,7 @@ use tracing::{info, warn};
 use self::proof::Door;
 use super::{Connection, InForce, Served};
 use judge::Terms;
+use judge::auth::Origin;
 use judge::evidence::{Recorder, ToldLogin};
 use listen::Link;
 
@@ -91,7 +92,7 @@ async fn decide(connection: &Connection, asked: &Asked, terms: &Terms) -> Answer
     let (origin, hash) = (connection.origin(remote), asked.pwhash.as_str().as_bytes());
     let asked_at = Instant::now();
     match &asked.command {
-        Command::Allow if is_barred(connection, &login, remote).await => Answer::Refuse("".into()),
+        Command::Allow if is_barred(connection, &origin, &login).await => Answer::Refuse("".into()),
         Command::Allow => match origin.admitted_elsewhere(&login, hash).await {
             Ok(AuthGate::Go) => Answer::Continue,
             Ok(AuthGate::Wait(delay)) => Answer::Delay(delay_secs(delay, asked_at.elapsed())),
@@ -119,9 +120,14 @@ async fn decide(connection: &Connection, asked: &Asked, terms: &Terms) -> Answer
 }
 
 /// An account of ours that may not log in here may not there either. Where that cannot be found out, Dovecot decides.
-async fn is_barred(connection: &Connection, login: &str, remote: IpAddr) -> bool {
-    let known = connection.border.sources.directory.identity(login, remote).await;
-    matches!(known, Ok(Err(why)) if why != directory::Why::UnknownLogin)
+async fn is_barred(connection: &Connection, origin: &Origin, login: &str) -> bool {
+    match connection.border.sources.directory.identity(login, origin.ip).await {
+        Ok(Err(why)) if why != directory::Why::UnknownLogin => {
+            origin.barred_elsewhere(login, why);
+            true
+        }
+        _ => false,
+    }
 }
 
 /// Only who reads a mailbox is on the way to send.
