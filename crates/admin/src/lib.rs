@@ -5,6 +5,7 @@
 //! one code for both. `docs/openapi.json` is made from here.
 
 mod accounts;
+mod activity;
 mod alarms;
 pub mod audit;
 mod bans;
@@ -23,6 +24,7 @@ mod sessions;
 mod socket;
 pub mod wire;
 
+pub use activity::NumbersNow;
 pub use delivery::Retrier;
 pub use error::ApiError;
 pub use records::{Which as WhichRecords, find as find_records, of_id as records_of_id};
@@ -89,6 +91,8 @@ pub struct Server {
     pub unlock: Arc<dyn Fn() -> std::io::Result<bool> + Send + Sync>,
     /// The lists in DNS, and how they stand.
     pub lists: Box<dyn Fn() -> Vec<wire::DnsList> + Send + Sync>,
+    /// The server in numbers, for `sekisho top`.
+    pub numbers: NumbersNow,
     /// Alarms, and what senders and other servers did of late.
     pub watch: Arc<telemetry::Watch>,
     /// Who may relay.
@@ -120,6 +124,7 @@ pub fn router(backend: Backend) -> Router {
         .route("/v1/reload", post(reload))
         .route("/v1/configuration", get(configuration))
         .route("/v1/status", get(status))
+        .route("/v1/activity", get(activity::show))
         .route("/v1/accounts", get(accounts::list).post(accounts::add))
         .route("/v1/accounts/{login}", get(accounts::show).delete(accounts::delete))
         .route("/v1/accounts/{login}/password", put(accounts::password))
@@ -196,6 +201,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         reload,
         configuration,
         status,
+        activity::show,
         audit::list,
         accounts::list,
         accounts::add,

@@ -1,6 +1,7 @@
 //! What goes over the admin API. Times are RFC 3339 in UTC. Nothing here shows a stored secret; what carries a new one has
 //! no `Debug`.
 
+mod activity;
 mod alarms;
 mod bans;
 mod choices;
@@ -10,6 +11,7 @@ mod queue_stats;
 mod records;
 mod relay;
 
+pub use activity::{Activity, Counter, Listening, Sending, Waiting};
 pub use alarms::{Alarm, FarSide, Taken};
 pub use bans::{Ban, NewBan};
 pub use choices::{ChoiceChange, Choices, OnOff};

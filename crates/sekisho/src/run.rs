@@ -14,7 +14,7 @@ use tracing::{error, info};
 use crate::log::Logger;
 use crate::status::{Process, lists, relay, status};
 use crate::watching::{self, Watching};
-use admin::{self, Backend, Retrier, WhichSessions, wire};
+use admin::{self, Backend, NumbersNow, Retrier, WhichSessions, wire};
 use config::{self, Loaded, Settings};
 use judge::Judge;
 use serve::Server;
@@ -135,7 +135,7 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
     let watching = started.watching;
     let (server, in_force) = (Mutex::new(started.server), RwLock::new(InForce::now(file)));
     let life = Arc::new(Life { server, in_force, logger: Arc::clone(&logger), source, started: started_at, stopping });
-    let (end_admin, admin) = admin_api(started.admin, &border, Some(retrier), &life);
+    let (end_admin, admin) = admin_api(started.admin, &border, (Some(retrier), watching.numbers()), &life);
     ready()?;
     signals.attend(&life).await;
     info!("stopping");
@@ -178,7 +178,12 @@ async fn end(life: Arc<Life>, admin: JoinHandle<()>, socket: PathBuf) {
 
 type AdminTask = (oneshot::Sender<()>, JoinHandle<()>);
 
-fn admin_api(listener: UnixListener, border: &Arc<Border>, retrier: Option<Retrier>, life: &Arc<Life>) -> AdminTask {
+fn admin_api(
+    listener: UnixListener,
+    border: &Arc<Border>,
+    (retrier, numbers): (Option<Retrier>, NumbersNow),
+    life: &Arc<Life>,
+) -> AdminTask {
     let (for_pop, for_never, for_reload) = (Arc::clone(border), Arc::clone(border), Arc::clone(life));
     let (for_explain, for_accepted) = (Arc::clone(border), Arc::clone(border));
     let (for_list, for_cut, for_lists) = (Arc::clone(border), Arc::clone(border), Arc::clone(border));
@@ -202,6 +207,7 @@ fn admin_api(listener: UnixListener, border: &Arc<Border>, retrier: Option<Retri
             lists: Box::new(move || lists(&for_lists)),
             relay: Box::new(move || relay(&for_relay)),
             unlock: Arc::new(move || for_unlock.sources.relay_lock.unlock()),
+            numbers,
             watch: for_alarms,
             cut: Box::new(move |which| cut(&for_cut, which)),
             rights: Box::new(move |ask| {

@@ -24,6 +24,21 @@ const ANSWER: Duration = Duration::from_secs(3);
 /// What runs for it; dropped, it ends.
 pub(crate) struct Watching {
     _tasks: JoinSet<()>,
+    seen: Arc<Seen>,
+}
+
+impl Watching {
+    /// The server in numbers, whenever they are asked for.
+    pub(crate) fn numbers(&self) -> admin::NumbersNow {
+        let (seen, began) = (Arc::clone(&self.seen), Instant::now());
+        Box::new(move || {
+            let seen = Arc::clone(&seen);
+            Box::pin(async move {
+                let stats = seen.stats().await;
+                (seen.numbers(&stats), u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX))
+            })
+        })
+    }
 }
 
 /// What is looked at.
@@ -66,8 +81,8 @@ pub(crate) async fn start(border: &Arc<Border>, started: SystemTime) -> Result<W
         tracing::info!(listener = "metrics", %address, "listening");
         tasks.spawn(telemetry::http::serve(listener, Arc::clone(&pages)));
     }
-    tasks.spawn(seen.follow());
-    Ok(Watching { _tasks: tasks })
+    tasks.spawn(Arc::clone(&seen).follow());
+    Ok(Watching { _tasks: tasks, seen })
 }
 
 impl Seen {

@@ -14,6 +14,7 @@ mod records;
 mod replay;
 mod report;
 mod strangers;
+mod top;
 
 pub use self::choice::{Choice, ChoiceCommand, Senders, Switch};
 pub use self::log::{Log, RelayLog, Verify};
@@ -24,6 +25,7 @@ pub use self::records::{RecordId, Records, RecordsList};
 pub use self::replay::{Explain, Replay};
 pub use self::report::{About, Report};
 pub use self::strangers::{Ban, Dnsbl, Guard};
+pub use self::top::Top;
 
 /// A mail border server that is never abused.
 #[derive(Debug, Parser)]
@@ -59,6 +61,11 @@ pub enum Command {
     ///
     /// Ends with 1 if an alarm is in force, with 75 if no server answers.
     Status,
+    /// Watch the running server in a terminal: rates, sessions, queue, senders, reasons of refusals, latest decisions
+    ///
+    /// Keys: q ends it, p lets the picture stand still, + and - change how often the server is asked. With --json: one answer of the
+    /// server as it is. Ends with 75 if no server answers.
+    Top(Top),
     /// What the operator must know at once
     #[command(subcommand)]
     Alarm(Alarm),

@@ -35,6 +35,7 @@ mod server;
 mod session;
 mod status;
 mod table;
+mod top;
 mod ucspi;
 mod user;
 
@@ -63,6 +64,7 @@ fn run(line: Sekisho) -> Result<(), Fault> {
         Command::Dracd(args) => dracd::run(&args),
         Command::Docs(command) => docs::run(&command),
         Command::Status => client::block_on(status::run(global)),
+        Command::Top(args) => client::block_on(top::run(args, global)),
         Command::Alarm(command) => client::block_on(alarm::run(command, global)),
         Command::Reload => client::block_on(server::reload(global)),
         Command::User(command) => client::block_on(user::run(command, global)),

@@ -37,6 +37,7 @@ const CRATES: &[&str] = &[
     "serve",
     "migrate",
     "admin",
+    "top",
     "sekisho",
 ];
 

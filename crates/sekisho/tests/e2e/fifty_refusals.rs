@@ -1,6 +1,10 @@
 //! Fifty refusals of different kinds, made by real clients: `sekisho explain` of the id in the reply names the rule or line that
 //! decided, and each of its "would be accepted if" is done for real, holds while it is done, and no longer when it is undone.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::dns::{NameServer, Otherwise};
 use crate::refusals::{BOB, CAROL, Door, ELSEWHERE, Mail, World, zone};
 use crate::support::Demo;
@@ -137,8 +141,9 @@ fn of_mail() -> Vec<Case> {
 #[test]
 fn fifty_refusals_name_their_line_and_what_would_have_them_accepted_does() {
     let server = NameServer::start(&zone(), Otherwise::Denies);
-    let demo = Demo::start_with(&[
-        &server.setting(),
+    let name_server = server.setting();
+    let settings = [
+        name_server.as_str(),
         "listener.smtp.xclient_from=['127.0.0.1']",
         "listener.smtp.deny=['127.0.9.9']",
         "limits.errors=1000",
@@ -149,7 +154,8 @@ fn fifty_refusals_name_their_line_and_what_would_have_them_accepted_does() {
         "auth.failure_delay_ms=0",
         "auth.failures_per_client=1000",
         "auth.argon2_memory_kib=8192",
-    ]);
+    ];
+    let demo = Demo::start_with(&settings);
     let world = World::new(demo, server);
     let mut wrong = Vec::new();
     let (mut kinds, mut telling, mut told) = (0, 0, Vec::new());
@@ -169,10 +175,41 @@ fn fifty_refusals_name_their_line_and_what_would_have_them_accepted_does() {
             }
         }
     }
+    replayed(&world, &settings);
     wrong.extend(world.untrue(&told));
     wrong.extend(world.failed.take());
     let tried = told.len();
     println!("{kinds} refusals, {telling} of them with suppositions, {tried} suppositions tried");
     assert!(wrong.is_empty(), "{} of {kinds}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(kinds >= 50 && telling >= 40 && tried >= 100, "{kinds} {telling} {tried}");
+}
+
+/// What was recorded until now: by the same configuration nothing changes, by another exactly what it is about.
+fn replayed(world: &World, settings: &[&str]) {
+    let replay = |more: &[&str]| {
+        let sets = settings.iter().chain(more).flat_map(|set| ["--set", set]);
+        let arguments: Vec<&str> = ["--json", "replay", "--since", "1h"].into_iter().chain(sets).collect();
+        let output = world.demo.sekisho(&arguments);
+        let told = String::from_utf8(output.stdout).unwrap();
+        let lines = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let (changed, rest): (Vec<_>, Vec<_>) = lines.partition(|line| line.get("changed").is_some());
+        let changed = changed.iter().map(|it| it["changed"]["id"].as_str().unwrap().to_owned());
+        (output.status.code(), changed.collect::<BTreeSet<String>>(), rest[0]["summary"].clone())
+    };
+    let (code, changed, summary) = replay(&[]);
+    assert_eq!((code, &changed), (Some(0), &BTreeSet::new()), "{summary}");
+    assert!(summary["judged"].as_u64() > Some(60), "{summary}");
+
+    let recorded = |more: &[&str]| {
+        let found =
+            world.demo.ruled(&[&["--json", "records", "list", "--since", "1h", "--limit", "1000"], more].concat());
+        let found: Value = serde_json::from_str(&found).unwrap();
+        let ids = found["records"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap().to_owned());
+        ids.collect::<BTreeSet<String>>()
+    };
+    // Who may relay by its network is no stranger: neither has it to show a right, nor do rules about strangers hold for it.
+    let of_strangers = ["relay-denied", "helo-refused", "suspicious", "greylisted", "listed"];
+    let expected = of_strangers.iter().flat_map(|reason| recorded(&["--reason", reason, "--client", "192.0.2.10"]));
+    let (code, changed, summary) = replay(&["relay.networks=['192.0.2.10/32']"]);
+    assert_eq!((code, changed), (Some(1), expected.collect()), "{summary}");
 }

@@ -44,6 +44,7 @@ mod strangers;
 mod support;
 mod suppositions;
 mod telling;
+mod top;
 mod traps_auth;
 mod traps_mail;
 mod traps_relay;

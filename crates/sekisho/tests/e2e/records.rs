@@ -10,7 +10,7 @@ const OUTSIDE: &str = "x@outside.example";
 const GUESS: &str = "no such password 4711";
 
 /// The id at the end of a reply.
-fn id(reply: &str) -> &str {
+pub(crate) fn id(reply: &str) -> &str {
     let (_, id) = reply.trim_end().rsplit_once('[').unwrap_or_else(|| panic!("no id: {reply}"));
     id.trim_end_matches(']')
 }

@@ -114,6 +114,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    ("top", &["keep", "records", "admin"]),
     (
         "sekisho",
         &[
@@ -142,6 +143,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "report",
             "audit",
             "telemetry",
+            "top",
         ],
     ),
 ];
