@@ -85,7 +85,7 @@ pub async fn of_file(
         Ok(noted) => found.noted = Some(noted),
         Err(error) => found
             .unseen
-            .push(Text::new(format!("when rights were used: {error}"), format!("各権利の最後の使用（{error}）"))),
+            .push(Text::new(format!("when grants were used: {error}"), format!("各許可の最後の使用（{error}）"))),
     }
     found.unseen.push(Text::new(
         "no server runs: grants of POP logins, bans, and addresses behind which strangers seem to be",

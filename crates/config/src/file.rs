@@ -40,33 +40,32 @@ pub struct File {
     /// Name of this server in its greeting, in `Received:` and in reports: a fully qualified domain name that resolves to
     /// this host. Required.
     pub hostname: String,
-    /// Folder of everything the server keeps; a relative one is meant from the folder of the configuration file.
+    /// Folder for everything that the server stores; a relative path starts at the folder of the configuration file.
     /// Default `"/var/lib/sekisho"`.
     #[serde(default = "data_dir")]
     pub data_dir: String,
-    /// Domains for which mail is taken. Those with accounts live in the directory
-    /// (`sekisho domain add`).
+    /// Domains for which the server accepts mail. Domains with accounts are in the directory (`sekisho domain add`).
     #[serde(default)]
     pub domains: WrittenDomains,
-    /// Where the server listens. A service without a `[[listener]]` is not listening at all.
+    /// Where the server listens. A service without a `[[listener]]` does not listen.
     #[serde(default)]
     pub listener: Vec<WrittenListener>,
     /// Certificate for STARTTLS, submissions and POP3S. Without it no listener offers TLS.
     #[serde(default)]
     pub tls: WrittenTls,
-    /// Who may relay, that is: have mail taken for domains that are not ours. Nobody, unless it is said here.
+    /// Who may relay, that is: send mail to domains of other servers. Nobody, unless you write it here.
     #[serde(default)]
     pub relay: WrittenRelay,
-    /// Maps whose entries refuse, in the order in which they are asked. Asked at RCPT, when everything is known.
+    /// Maps with entries that refuse, in the order in which they are asked. They are asked at RCPT, when everything is known.
     #[serde(default)]
     pub access: Vec<WrittenAccess>,
-    /// What is held against strangers that write to recipients of this server: rules that weigh, and what is done from which score on.
+    /// What counts against strangers that write to recipients of this server: rules with weights, and what happens from which score on.
     #[serde(default)]
     pub guard: WrittenGuard,
-    /// Logs of other POP and IMAP servers that tell of logins, for those who can change nothing at all there.
+    /// Logs of other POP and IMAP servers with their logins, if you cannot change anything at those servers.
     #[serde(default)]
     pub watch: Vec<WrittenWatch>,
-    /// Bounds on what a peer may cost. Each has its own reply.
+    /// Limits on what a peer may cost. Each has its own reply.
     #[serde(default)]
     pub limits: WrittenLimits,
     /// Logins: mechanisms, password hashing, the throttle of failed attempts.
@@ -75,10 +74,10 @@ pub struct File {
     /// The accounts.
     #[serde(default)]
     pub directory: WrittenDirectory,
-    /// Evidence of logins, rates: what relay decisions are founded on.
+    /// Login records and rates: the basis of relay decisions.
     #[serde(default)]
     pub state: WrittenState,
-    /// The durable queue: a mail is answered with 250 when it lies here.
+    /// The durable queue: the server answers 250 when a mail is here.
     #[serde(default)]
     pub spool: WrittenSpool,
     /// Where mail goes from the queue.
@@ -87,22 +86,22 @@ pub struct File {
     /// Name servers.
     #[serde(default)]
     pub dns: WrittenDns,
-    /// Lists in DNS that are asked about strangers who send to recipients of ours. None, unless it is said here.
+    /// DNS lists that are asked about strangers who send to recipients of this server. None by default.
     #[serde(default)]
     pub dnsbl: Vec<WrittenDnsbl>,
     /// The log: one line per event.
     #[serde(default)]
     pub log: WrittenLog,
-    /// Decisions as they are kept: why each recipient was accepted or refused.
+    /// Decision records: why each recipient was accepted or refused.
     #[serde(default)]
     pub records: WrittenRecords,
-    /// The admin API, by which `sekisho user`, `grant`, `queue` and `reload` talk to the running server.
+    /// The admin API: `sekisho user`, `grant`, `queue` and `reload` use it to talk to the running server.
     #[serde(default)]
     pub admin: WrittenAdmin,
-    /// Numbers for Prometheus, and whether the server is well.
+    /// Numbers for Prometheus, and health checks.
     #[serde(default)]
     pub metrics: WrittenMetrics,
-    /// What an operator is told of at once, and how; the log tells of it always.
+    /// Who gets alarms, and when; the log has every alarm.
     #[serde(default)]
     pub alarms: WrittenAlarms,
 }

@@ -49,7 +49,7 @@ impl Abuse {
             ),
         ));
         let kinds = [
-            (language.pick("right", "権限"), self.rights.iter().map(|(of, count)| (of.clone(), *count)).collect()),
+            (language.pick("grant", "中継許可"), self.rights.iter().map(|(of, count)| (of.clone(), *count)).collect()),
             (language.pick("login", "ログイン"), self.logins.clone()),
             (language.pick("client", "クライアント"), self.clients.clone()),
             (language.pick("envelope sender", "送信者（エンベロープ）"), self.reverse_paths.clone()),

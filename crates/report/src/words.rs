@@ -46,7 +46,7 @@ impl Digest {
                 format!("判定 {} 件は、ディスクが遅いか満杯のため保存されず、この報告に含まれません。", self.dropped),
             ));
         }
-        let by_right = |count: &Count| language.pick(format!("by {}", count.of), format!("権限 {}", count.of));
+        let by_right = |count: &Count| language.pick(format!("by {}", count.of), format!("中継許可 {}", count.of));
         let rows = self.relayed.iter().map(|count| [by_right(count), count.count.to_string()]);
         let senders = self.senders.iter().map(|count| [count.of.clone(), count.count.to_string()]);
         section.table(
@@ -105,15 +105,15 @@ impl Digest {
     }
 
     fn own_faults(&self, language: Language, when: &impl Fn(u64) -> String) -> Section {
-        let title = language.pick("Turned away by our own fault", "こちらの障害で断ったメール");
+        let title = language.pick("Turned away by our own fault", "こちらの障害で拒否したメール");
         let section = Section::new(title);
         if self.turned_away.is_empty() {
             return section.say(language.pick("Nobody.", "ありません。"));
         }
         let total = self.turned_away.len() as u64 + self.turned_away_more;
         let section = section.say(language.pick(
-            format!("{total} mails were put off because the accounts, the state or DNS did not answer, or the server was full."),
-            format!("アカウント、状態ストア、DNS が応答しないか、サーバーが満杯のため、{total} 通を断りました。"),
+            format!("{total} mails were deferred because the accounts, the state or DNS did not answer, or the server was full."),
+            format!("アカウント、状態ストア、DNS が応答しないか、サーバーが満杯のため、{total} 通を一時拒否しました。"),
         ));
         let blank = |text: &Option<String>| text.clone().unwrap_or_default();
         let row = |it: &TurnedAway| {
@@ -161,7 +161,7 @@ impl Digest {
     }
 
     fn legacy(&self, language: Language) -> Section {
-        let section = Section::new(language.pick("Still relays by a POP login", "POP ログインで中継している利用者"));
+        let section = Section::new(language.pick("Still relays by a POP login", "POP ログインで中継しているユーザー"));
         if self.legacy.is_empty() {
             return section.say(language.pick("Nobody.", "いません。"));
         }

@@ -1,4 +1,4 @@
-//! Sekisho, a mail border server that is never abused: the program around the crates.
+//! Sekisho, a mail server that never relays for strangers: the program around the crates.
 //!
 //! `command` is the command line, `run` the server's life as a process, `status` what is told of it, `watching` what is watched of it, `log` the one line per event, `demo` the server to
 //! try. What it does is done by the crates below.

@@ -276,7 +276,7 @@ fn our_own_configuration_is_looked_at() {
         (format!("{mx}[relay.drac]\nloopback = true\n"), Warning, 9, "127.0.0.1 may get a grant"),
         (format!("{mx}[relay.drac]\nudp_from_others = true\n"), Warning, 9, "forges a source address"),
         (format!("{mx}[delivery]\nremote = \"sink\"\n"), Warning, 9, "mail to others is not sent"),
-        (format!("{mx}[admin]\nmode = \"0660\"\n"), Note, 9, "a group may rule the server"),
+        (format!("{mx}[admin]\nmode = \"0660\"\n"), Note, 9, "a group may control the server"),
     ] {
         let findings = found(&[("sekisho.toml", &format!("{head}\n{text}"))]);
         let is = |it: &&Finding| it.severity == severity && it.at.line == line && it.what.contains(part);

@@ -3,9 +3,13 @@
 
 #[path = "documents/guard_page.rs"]
 mod guard_page;
+#[path = "documents/pages.rs"]
+mod pages;
 #[path = "e2e/support.rs"]
 #[expect(dead_code, reason = "the end-to-end tests use the rest")]
 mod support;
+#[path = "documents/words.rs"]
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -32,33 +36,6 @@ const PORTS: &[(&str, &str)] = &[
     (":2110", "pop3"),
     (":2995", "pop3s"),
     (":8025", "console"),
-];
-
-/// Documents in two languages.
-const TRANSLATED: &[&str] = &[
-    "README",
-    "docs/access-maps",
-    "docs/dnsbl",
-    "docs/choices",
-    "docs/dovecot",
-    "docs/dovecot-auth",
-    "docs/drac",
-    "docs/exim",
-    "docs/explain",
-    "docs/guard",
-    "docs/import",
-    "docs/milter",
-    "docs/monitoring",
-    "docs/policy",
-    "docs/report",
-    "docs/pop-before-smtp",
-    "docs/postfix",
-    "docs/probe",
-    "docs/qmail",
-    "docs/records",
-    "docs/refusals",
-    "docs/sendmail",
-    "docs/who-may-relay",
 ];
 
 fn root() -> PathBuf {
@@ -154,14 +131,6 @@ fn exemptions_are_needed() {
 }
 
 #[test]
-fn translations_have_the_same_commands() {
-    for name in TRANSLATED {
-        let (english, japanese) = (format!("{name}.md"), format!("{name}.ja.md"));
-        assert_eq!(commands(&english), commands(&japanese), "{english}, {japanese}");
-    }
-}
-
-#[test]
 fn every_reason_is_explained_in_both_languages() {
     for document in ["docs/refusals.md", "docs/refusals.ja.md"] {
         let text = read(document);
@@ -228,6 +197,32 @@ fn requirements_name_tests_that_exist() {
     }
 }
 
+/// Each kind of fault names the tests that keep it out: whole, or their beginning as `t06_` and `what_…`.
+#[test]
+fn the_threat_model_names_tests_that_exist() {
+    let text = read("docs/threat-model.md");
+    let (_, table) = text.split_once("\n## Kinds of faults\n").unwrap();
+    let mut files = Vec::new();
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let dir = entry.unwrap().path();
+        sources(&dir.join("src"), &mut files);
+        sources(&dir.join("tests"), &mut files);
+    }
+    let code: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let rows: Vec<&str> =
+        table.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")).skip(1).collect();
+    assert!(rows.len() > 80, "the table was found");
+    for row in rows {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        assert!(cells.len() == 3 && (cells[2] == "–" || cells[2].starts_with('`')), "{row}");
+        for name in cells[2].split('`').skip(1).step_by(2) {
+            let beginning = name.trim_end_matches('…');
+            let end = if beginning.len() < name.len() || name.ends_with('_') { "" } else { "(" };
+            assert!(code.contains(&format!("fn {beginning}{end}")), "no test {name}: {row}");
+        }
+    }
+}
+
 /// An event's levels and fields.
 type Event = (BTreeSet<String>, BTreeSet<String>);
 
@@ -287,13 +282,15 @@ fn events_in_document() -> BTreeMap<String, Event> {
     let words = |cell: &str| cell.split([' ', ',', '`']).filter(|w| !w.is_empty()).map(str::to_owned).collect();
     let text = read("docs/logs.md");
     let tables = text.split_once("\n## ").unwrap().1;
-    let rows = tables.lines().filter_map(|line| line.strip_prefix("| `"));
-    rows.map(|row| {
+    let mut listed = BTreeMap::new();
+    for row in tables.lines().filter_map(|line| line.strip_prefix("| `")) {
         let cells: Vec<&str> = row.split(" | ").collect();
         assert_eq!(cells.len(), 5, "{row}");
-        (cells[0].trim_end_matches('`').to_owned(), (words(cells[1]), words(cells[2])))
-    })
-    .collect()
+        let name = cells[0].trim_end_matches('`');
+        let before = listed.insert(name.to_owned(), (words(cells[1]), words(cells[2])));
+        assert!(before.is_none(), "docs/logs.md lists {name} twice");
+    }
+    listed
 }
 
 fn events_in_code() -> BTreeMap<String, Event> {

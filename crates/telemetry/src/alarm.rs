@@ -198,7 +198,7 @@ static ABOUT: [About; 14] = [
         [
             [
                 "strangers seem to come through an address that may relay",
-                "中継を許したアドレスを第三者が使っているようです",
+                "中継できるアドレスを第三者が使っているようです",
             ],
             [
                 "list the real clients instead of this address in relay.networks",

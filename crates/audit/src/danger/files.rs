@@ -1,4 +1,4 @@
-//! Who may read secrets or rule the server, and where mail to others goes.
+//! Who may read secrets or control the server, and where mail to others goes.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ fn readable(settings: &Settings, lines: &Lines) -> Vec<Finding> {
         found.push(
             Finding::new(Level::Note, "admin-group", lines.with(&["mode"]))
                 .en(
-                    format!("a group may rule the server by {socket}"),
+                    format!("a group may control the server by {socket}"),
                     "admin.mode = \"0600\" if nobody of it administers",
                 )
                 .ja(

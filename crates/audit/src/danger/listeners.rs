@@ -71,7 +71,7 @@ fn in_the_clear(listener: &Listener, at: Option<&Place>) -> Vec<Finding> {
                 )
                 .ja(
                     format!("リスナー {name} は他のメールサーバーの来る所でログインを受け付け、推測の試みも来ます"),
-                    "利用者には protocol = \"submission\" のリスナーを用意します",
+                    "ユーザーには protocol = \"submission\" のリスナーを用意します",
                 ),
         );
     }
@@ -92,7 +92,7 @@ fn interface(listener: &Listener, settings: &Settings, at: Option<&Place>) -> Ve
                     "bind = [\"unix:PATH\"], which lets in only those that socket_mode admits",
                 )
                 .ja(
-                    format!("リスナー {name}（{place}）には、このマシンのどの利用者とプログラムも問い合わせできます"),
+                    format!("リスナー {name}（{place}）には、このマシンのどのユーザーとプログラムも問い合わせできます"),
                     "bind = [\"unix:PATH\"] にすると、socket_mode が許す者だけになります",
                 ),
         );
@@ -195,7 +195,7 @@ pub(super) fn ways_in(seen: &Seen<'_>) -> Vec<Finding> {
                 "a listener with protocol = \"submissions\" at port 465, and one with \"submission\" at 587",
             )
             .ja(
-                "外にいる利用者の入口がありません。開いているのは 25 番だけで、多くのプロバイダーが遮断しています（OP25B）",
+                "外にいるユーザーの入口がありません。開いているのは 25 番だけで、多くのプロバイダーが遮断しています（OP25B）",
                 "465 番に protocol = \"submissions\"、587 番に \"submission\" のリスナーを用意します",
             ),
     ]

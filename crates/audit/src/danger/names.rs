@@ -130,7 +130,7 @@ fn published(own: &OwnDomain) -> Vec<Finding> {
         found.push(
             Finding::new(Level::Danger, "spf-all", None)
                 .en(format!("the SPF record of {domain} lets everybody send for it (+all)"), "end it with -all or ~all")
-                .ja(format!("{domain} の SPF は誰にでも送信を許しています（+all）"), "-all か ~all で終えます"),
+                .ja(format!("{domain} の SPF は誰にでも送信を認めています（+all）"), "-all か ~all で終えます"),
         );
     }
     found

@@ -69,7 +69,7 @@ pub(super) fn of(settings: &Settings, lines: &Lines) -> Vec<Finding> {
                     "policy, socketmap or milter, where the mail server has one of them",
                 )
                 .ja(
-                    "中継許可のファイルは、更新する者がいなくなっても中身のとおりに中継を許し続けます",
+                    "中継許可のファイルは、更新する者がいなくなっても中身のとおりに中継を認め続けます",
                     "メールサーバーにあるなら policy、socketmap、milter のどれかを使います",
                 ),
         );
@@ -279,7 +279,7 @@ fn grants(seen: &Seen<'_>) -> Vec<Finding> {
             )
             .ja(
                 "POP のログインで、そのアドレスがしばらく中継できます。同じアドレスの他人も、その送信者と上限の範囲で使えます",
-                "できるクライアントには SMTP でログインさせます。まだ頼る利用者は sekisho grant list で分かります",
+                "できるクライアントには SMTP でログインさせます。まだ頼るユーザーは sekisho grant list で分かります",
             ),
     ];
     if matches!(pop.senders, guard::DracSenders::Any) {
@@ -301,7 +301,7 @@ fn grants(seen: &Seen<'_>) -> Vec<Finding> {
                 )
                 .ja(
                     format!("{} では複数のアカウントに中継許可があります（共有アドレス）", grant.addr),
-                    "その利用者には SMTP でログインさせます",
+                    "そのユーザーには SMTP でログインさせます",
                 ),
         );
     }

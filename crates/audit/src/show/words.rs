@@ -23,8 +23,8 @@ words! {
     Title "Who may relay" "中継できる者";
     InForce "in force in the running server" "動作中のサーバーの設定";
     OfFile "no server runs: what one that starts now would go by" "サーバーは停止中：今起動した場合の設定";
-    WatchedSince "Uses of rights are known since" "権利の使用を記録した期間の始まり：";
-    Unwatched "Uses of rights are not known" "権利の使用の記録なし";
+    WatchedSince "Uses of grants are known since" "許可の使用を記録した期間の始まり：";
+    Unwatched "Uses of grants are not known" "許可の使用の記録なし";
     Listeners "LISTENERS, AND FOR WHOM THEY RELAY" "リスナーと、中継を許す相手";
     OnlyFrom "only from" "接続元の限定：";
     ByAddress "BY ADDRESS, WITHOUT A LOGIN" "アドレスによる中継（ログインなし）";

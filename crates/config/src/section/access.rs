@@ -10,14 +10,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Access", deny_unknown_fields)]
 pub struct WrittenAccess {
-    /// The map as `TYPE:FILE`: `access`, `cidr`, `pcre`, `regexp`, `hash`, `btree`, `sqlite`, `pgsql` as Postfix reads
-    /// them, `sendmail-access`, `deny`.
-    /// Where `FILE` is not there, its database `FILE.db` is read; a name that ends in `.db` is the database itself. Required.
+    /// The map as `TYPE:FILE`: `access`, `cidr`, `pcre`, `regexp`, `hash`, `btree`, `sqlite`, `pgsql` as Postfix reads them,
+    /// `sendmail-access`, `deny`. If `FILE` does not exist, its database `FILE.db` is read; a name that ends in `.db` is the
+    /// database itself. Required.
     pub map: String,
-    /// What is looked up. Default none, which is for `sendmail-access` and `deny`, whose entries say it themselves; all others need it.
+    /// What is looked up. Default none, for `sendmail-access` and `deny`: their entries say it themselves. All other types need
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Stage>,
-    /// Whether it is enforced, or only told in the log what it would have done. Default `"enforce"`.
+    /// Whether it is enforced, or only writes to the log what it would have done. Default `"enforce"`.
     #[serde(default)]
     pub mode: Mode,
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Admin", deny_unknown_fields, default)]
 pub struct WrittenAdmin {
-    /// Unix socket of the admin API. Who may write to it rules the server. Default `"admin.sock"`.
+    /// Unix socket of the admin API. Everybody who can write to it controls the server. Default `"admin.sock"`.
     pub socket: String,
     /// Permissions of the socket, octal. Default `"0600"`.
     pub mode: String,

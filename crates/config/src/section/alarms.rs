@@ -11,7 +11,7 @@ use std::time::Duration;
 #[serde(rename = "Alarms", deny_unknown_fields, default)]
 pub struct WrittenAlarms {
     /// URL to which each alarm is posted as JSON: `https://…`, or `http://` with an address of this machine. While it does not
-    /// take them, they wait (256 at most) and are tried again for a day. Default none.
+    /// accept them, they wait (at most 256) and are sent again for a day. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
     /// Program with its arguments, run for each alarm without a shell, as the server's user, for 30 seconds at most. The alarm is
@@ -20,20 +20,21 @@ pub struct WrittenAlarms {
     pub command: Vec<String>,
     /// Each alarm is also sent as mail to `domains.postmaster`, through this server's own queue. Default `false`.
     pub mail: bool,
-    /// Language of titles and of what to do. Default `"en"`.
+    /// Language of titles and remedies. Default `"en"`.
     pub language: AlarmLanguage,
-    /// How long an alarm about the same thing is not told again, in minutes. 1 to 10,080. Default 60.
+    /// How long an alarm about the same subject is not repeated, in minutes. 1 to 10,080. Default 60.
     #[schemars(range(min = 1, max = 10_080))]
     pub quiet_minutes: u32,
-    /// From so many hours on that the oldest mail has waited for delivery there is an alarm. 1 to 720. Default 24.
+    /// How many hours the oldest mail may wait for delivery without an alarm. 1 to 720. Default 24.
     #[schemars(range(min = 1, max = 720))]
     pub queue_age_hours: u32,
-    /// By so many messages within an hour, and to twice its size, the queue may grow without an alarm. 10 to 10,000,000.
-    /// Default 1,000.
+    /// How many messages the queue may grow within an hour without an alarm; it must also have doubled. 10 to 10,000,000. Default
+    /// 1,000.
     #[schemars(range(min = 10, max = 10_000_000))]
     pub queue_growth: u32,
-    /// A login, device, POP grant or client that sends to so many recipients within an hour, and to three times as many as in its
-    /// greatest hour of late, raises an alarm; in the first hour of the process only five times as many. 10 to 10,000,000. Default 200.
+    /// How many recipients a login, device, POP grant or client may have within an hour without an alarm; it must also be three
+    /// times as many as in its greatest hour of the last week. In the first hour of the process five times as many are allowed.
+    /// 10 to 10,000,000. Default 200.
     #[schemars(range(min = 10, max = 10_000_000))]
     pub sender_recipients: u32,
 }

@@ -11,13 +11,13 @@ use std::{net::IpAddr, time::Duration};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Auth", deny_unknown_fields, default)]
 pub struct WrittenAuth {
-    /// Mechanisms that are offered, of `SCRAM-SHA-256-PLUS`, `SCRAM-SHA-256`, `CRAM-MD5`, `PLAIN`, `LOGIN`. `CRAM-MD5` is
-    /// offered without TLS only: only devices have a secret for it, and under TLS a client might choose it before `PLAIN`.
-    /// Default `["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"]`.
+    /// Mechanisms to offer, from `SCRAM-SHA-256-PLUS`, `SCRAM-SHA-256`, `CRAM-MD5`, `PLAIN`, `LOGIN`. `CRAM-MD5` is offered
+    /// without TLS only: only devices have a password for it, and under TLS a client might choose it before `PLAIN`. Default
+    /// `["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"]`.
     pub mechanisms: Vec<String>,
-    /// Whether POP3 offers APOP (for device secrets). Default `true`.
+    /// Whether POP3 offers APOP (for devices). Default `true`.
     pub apop: bool,
-    /// Memory of one argon2id, in KiB. A hash that was cheaper is made anew at its next login. 8,192 to 1,048,576. Default 19,456.
+    /// Memory of one argon2id, in KiB. A cheaper hash is replaced at the next login. 8,192 to 1,048,576. Default 19,456.
     #[schemars(range(min = 8_192, max = 1_048_576))]
     pub argon2_memory_kib: u32,
     /// Passes of one argon2id. 1 to 32. Default 2.
@@ -39,13 +39,13 @@ pub struct WrittenAuth {
     #[schemars(range(min = 1, max = 1_440))]
     pub failure_minutes: u32,
     /// Wait before a login from an address where one failed, in milliseconds; doubled with each further failure, up to 16 times
-    /// and 2,500. A login from a network where it succeeded lately does not wait. 0 to 10,000. Default 500.
+    /// and 2,500. A login from a network where it succeeded a short time ago does not wait. 0 to 10,000. Default 500.
     #[schemars(range(min = 0, max = 10_000))]
     pub failure_delay_ms: u32,
-    /// Addresses behind which many users log in, such as a webmail's, a proxy's or a health probe's: what fails there counts
-    /// against the accounts alone, so that one user locks out nobody else. Default `[]`.
+    /// Addresses from which many users log in, for example of a webmail, a proxy or a health check: failures there count against
+    /// the accounts alone, so that one user does not lock out the others. Default `[]`.
     pub shared_addresses: Vec<String>,
-    /// Whether a login may be written `user%domain`, for clients that send no at sign in it. Default `false`.
+    /// Whether a login may be written `user%domain`, for clients that cannot send an at sign. Default `false`.
     pub percent_logins: bool,
     /// Whether EHLO lists the mechanisms a second time as `AUTH=LOGIN PLAIN`, for clients from before the standard. Default
     /// `false`.

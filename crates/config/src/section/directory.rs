@@ -13,10 +13,10 @@ use std::path::PathBuf;
 pub struct WrittenDirectory {
     /// SQLite file of the accounts. Default `"directory.sqlite"`.
     pub path: String,
-    /// File of the key that encrypts device secrets at rest; made at the first start, 32 octets, mode 0600.
-    /// Default `"server.key"`.
+    /// File of the key that encrypts device passwords on disk; made at the first start, 32 octets, mode 0600. Default
+    /// `"server.key"`.
     pub key: String,
-    /// Who else may read `key`: nobody, or `"any"` where a container mounts it so. Default `"owner"`.
+    /// Who else may read `key`: nobody, or `"any"` if a container mounts it so. Default `"owner"`.
     pub permissions: Permissions,
 }
 

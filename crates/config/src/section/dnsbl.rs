@@ -25,24 +25,24 @@ const ZONE_OCTETS_MAX: usize = 180;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Dnsbl", deny_unknown_fields)]
 pub struct WrittenDnsbl {
-    /// The domain of the list, as `zen.dnsbl.example`. Required.
+    /// The domain of the list, for example `zen.dnsbl.example`. Required.
     pub zone: String,
-    /// What replies, log and `sekisho dnsbl list` call it; give one where `zone` holds a key of yours. Default none: the zone.
+    /// Name in replies, in the log and in `sekisho dnsbl list`; set it if `zone` contains your key. Default none: the zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What the list is about: `"ip"`, the client's address; `"domain"`, the domain of the reverse-path (the greeting name where that is
-    /// null). Default `"ip"`.
+    /// What the list is about: `"ip"`, the client's address; `"domain"`, the domain of the envelope sender (the greeting name if
+    /// the sender is null). Default `"ip"`.
     #[serde(default)]
     pub kind: ListKind,
-    /// What a listing adds to the mail's score, -100 to 100, not 0. Below 0 the list speaks for those that it has: while it does,
-    /// no other list of its kind counts against them. Required.
+    /// What a listing adds to the mail's score, -100 to 100, not 0. Below 0 the list is an allow list: no other list of its kind
+    /// counts against the clients in it. Required.
     #[schemars(range(min = -100, max = 100))]
     pub weight: i32,
-    /// The answers that count, each `ADDRESS`, `ADDRESS-ADDRESS`, `ADDRESS/PREFIX` or `&MASK` (all bits of the mask are set in the
-    /// last three octets), with `=WEIGHT` behind it where it has a weight of its own; the first that fits is taken. All within
-    /// 127.0.0.0/8, without 127.0.0.1 and 127.255.255.0/24, by which lists report errors. Required.
+    /// The answers that count, each `ADDRESS`, `ADDRESS-ADDRESS`, `ADDRESS/PREFIX` or `&MASK` (all bits of the mask are set in
+    /// the last three octets), followed by `=WEIGHT` if it has its own weight; the first match counts. All within 127.0.0.0/8,
+    /// without 127.0.0.1 and 127.255.255.0/24, by which lists report errors. Required.
     pub codes: Vec<String>,
-    /// Whether listings count, or are only told in the log and the record. Default `"enforce"`.
+    /// Whether listings count, or only appear in the log and the record. Default `"enforce"`.
     #[serde(default)]
     pub mode: access::Mode,
 }

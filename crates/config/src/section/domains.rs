@@ -13,17 +13,18 @@ use smtp::address::{Domain, Mailbox};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Domains", deny_unknown_fields, default)]
 pub struct WrittenDomains {
-    /// Domain of a login that is given without one (`alice` for `alice@example.net`). Default none: logins are full addresses.
+    /// Domain of a login that is typed without a domain (`alice` for `alice@example.net`). Default none: logins are full
+    /// addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
-    /// Address that takes the mail of `postmaster` in every domain of ours that has no account or alias of that name
-    /// (RFC 5321 §4.5.1 wants somebody to read it). Default none: it is refused there.
+    /// Address that gets the mail of `postmaster` in every domain of this server without an account or alias of that name (RFC
+    /// 5321 §4.5.1 requires that somebody reads it). Default none: the mail is refused there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postmaster: Option<String>,
-    /// Sign that begins the detail in `user+detail@example.net`, which is delivered to `user`; one of ASCII's signs, or
-    /// `""` for no details. Default `"+"`.
+    /// Sign that begins the detail in `user+detail@example.net`, which is delivered to `user`; one ASCII sign, or `""` for no
+    /// details. Default `"+"`.
     pub detail_delimiter: String,
-    /// Domains whose mail is taken and handed to a next hop. Default `[]`.
+    /// Domains whose mail the server accepts and passes to a next hop. Default `[]`.
     pub relay: Vec<WrittenRelayDomain>,
     /// Files of other mail servers that name domains, as `TYPE:FILE`: `local-host-names` and `relay-domains` (like `domains.relay`
     /// without a next hop), `mailertable` (next hops for them). Default `[]`.
@@ -40,15 +41,15 @@ impl Default for WrittenDomains {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "RelayDomain", deny_unknown_fields)]
 pub struct WrittenRelayDomain {
-    /// The domain. Its subdomains are not meant; give each. Required.
+    /// The domain, without its subdomains: list each one. Required.
     pub domain: String,
-    /// Host that takes its mail, `HOST` or `HOST:PORT` (port 25 if not given); `[ADDRESS]:PORT` for IPv6. Default none: the mail
-    /// server that asks us by `policy`, `milter` or `socketmap` delivers it, and our own SMTP listeners do not take it.
+    /// Host that gets its mail, `HOST` or `HOST:PORT` (port 25 if not given); `[ADDRESS]:PORT` for IPv6. Default none: the mail
+    /// server that asks by `policy`, `milter` or `socketmap` delivers it, and Sekisho's own SMTP listeners do not accept it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_hop: Option<String>,
-    /// Whether the next hop is asked for a recipient (RCPT, from nobody) before mail for it is taken: `"no"`; `"yes"`, and who cannot be
-    /// asked about is taken; `"strict"`, and who cannot be asked about is put off (451). Its answers are remembered, a yes for an hour, a no for
-    /// 15 minutes. Default `"no"`.
+    /// Whether the server asks the next hop for a recipient (RCPT, with the null sender) before it accepts mail: `"no"`; `"yes"`,
+    /// and without an answer the recipient is accepted; `"strict"`, and without an answer the recipient is deferred (451). The
+    /// server remembers a yes for an hour, a no for 15 minutes. Default `"no"`.
     #[serde(default)]
     pub verify: Verify,
 }

@@ -61,28 +61,29 @@ pub struct WrittenLimits {
     /// The same for a network, as above. 1 to 1,000,000. Default 2,400.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections_per_minute_per_network: u32,
-    /// Recipients that nobody is which one client may try in an hour, an IPv4 address or an IPv6 /64; with more, all its
-    /// recipients are answered with 450. 1 to 1,000,000. Default 100.
+    /// Recipients that do not exist that one client, an IPv4 address or an IPv6 /64, may try in an hour; beyond that all its
+    /// recipients get 450. 1 to 1,000,000. Default 100.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub unknown_recipients_per_client: u32,
-    /// The same for a network, an IPv4 /24 or an IPv6 /48: with more, whoever tries one there is limited. 1 to 1,000,000.
-    /// Default 400.
+    /// The same for a network, an IPv4 /24 or an IPv6 /48: beyond that every client there that tries one is limited. 1 to
+    /// 1,000,000. Default 400.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub unknown_recipients_per_network: u32,
     /// The same for all clients that send for one domain. 1 to 1,000,000. Default 400.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub unknown_recipients_per_sender_domain: u32,
-    /// The same for a login, wherever it comes from. 1 to 1,000,000. Default 400.
+    /// The same for a login, from all its addresses together. 1 to 1,000,000. Default 400.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub unknown_recipients_per_login: u32,
-    /// Messages of strangers that one alias may send on to other hosts in an hour; with more, it is answered with 450. 1 to 1,000,000.
+    /// Messages of strangers that one alias may send on to other hosts in an hour; beyond that it gets 450. 1 to 1,000,000.
     /// Default 1,000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub forwards_per_alias: u32,
     /// The same for all that aliases send on for one client, an IPv4 address or an IPv6 /64. 1 to 1,000,000. Default 200.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub forwards_per_client: u32,
-    /// `Received:` headers that a message may have; with more it goes in a circle. 20 to 500. Default 100 (RFC 5321 §6.3).
+    /// `Received:` headers that a message may have; with more it probably goes in circles. 20 to 500. Default 100 (RFC 5321
+    /// §6.3).
     #[schemars(range(min = 20, max = 500))]
     pub hops: u32,
     /// Longest header of a message, in octets; it is read to its end, and a longer one is refused with 554. 65,536 to
@@ -92,9 +93,9 @@ pub struct WrittenLimits {
     /// Piece in which a message is handed from the session to the spool, in octets. 4,096 to 1,048,576. Default 65,536.
     #[schemars(range(min = 4_096, max = 1_048_576))]
     pub body_chunk_octets: u32,
-    /// Memory for messages that are on their way to the disk, in octets, all sessions together. A quarter of it is for those
-    /// that are all here, which wait for each other; one that is still coming in goes to a file when there is none left.
-    /// 4,194,304 to 68,719,476,736. Default 268,435,456.
+    /// Memory for messages that are on their way to the disk, in octets, all sessions together. A quarter of it is for complete
+    /// messages, which wait for each other; a message that is still arriving goes to a file when the memory is used up. 4,194,304
+    /// to 68,719,476,736. Default 268,435,456.
     #[schemars(range(min = 4_194_304, max = 68_719_476_736_u64))]
     pub memory_octets: u64,
 }

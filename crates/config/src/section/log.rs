@@ -16,8 +16,8 @@ pub struct WrittenLog {
     pub file: Option<String>,
     /// What is logged: this level and those above it. Default `"info"`.
     pub level: LogLevel,
-    /// Lines a second of one event at `info`; what is beyond is counted in a line `lines_suppressed`, once a second. Lines
-    /// about mail that was taken are never left out. 100 to 1,000,000. Default 5,000.
+    /// Lines a second of one event at `info`; the rest is counted in a line `lines_suppressed`, once a second. Lines about
+    /// accepted mail are never left out. 100 to 1,000,000. Default 5,000.
     #[schemars(range(min = 100, max = 1_000_000))]
     pub lines_per_second_max: u32,
 }

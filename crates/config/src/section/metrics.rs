@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Metrics", deny_unknown_fields, default)]
 pub struct WrittenMetrics {
-    /// Addresses, `ADDRESS:PORT`, at which `/metrics`, `/healthz` and `/readyz` are answered by HTTP. Whoever can connect
-    /// there can read them: they name no user, no domain and no client, but tell how busy the server is. Default `[]`: none.
+    /// Addresses, `ADDRESS:PORT`, for `/metrics`, `/healthz` and `/readyz` over HTTP. Everybody who can connect can read them:
+    /// they name no user, no domain and no client, but tell how busy the server is. Default `[]`: none.
     pub bind: Vec<String>,
 }
 

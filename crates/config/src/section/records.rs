@@ -11,8 +11,8 @@ use std::{path::PathBuf, time::Duration};
 #[serde(rename = "Records", deny_unknown_fields, default)]
 pub struct WrittenRecords {
     /// Keep a record of each recipient that is accepted or refused, and of each refused connection, command and login, for
-    /// `sekisho explain`, `sekisho records` and the reports. No mail waits for them: records that the disk does not take in
-    /// time are dropped and counted, and a crash takes those of the last second. Default `true`.
+    /// `sekisho explain`, `sekisho records` and the reports. No mail waits for them: if the disk is too slow, records are dropped
+    /// and counted, and a crash loses those of the last second. Default `true`.
     pub enabled: bool,
     /// Folder of the records. Default `"records"`.
     pub path: String,
@@ -23,10 +23,10 @@ pub struct WrittenRecords {
     /// 16,777,216 to 1,099,511,627,776. Default 1,073,741,824.
     #[schemars(range(min = 16_777_216, max = 1_099_511_627_776_u64))]
     pub max_octets: u64,
-    /// Personal data that is not kept. `"none"`: all of it is kept. `"addresses"`: of mail addresses and logins only the domain
-    /// is kept, and a hash of the whole under a key of this server, so that a search for the exact address still finds it.
-    /// `"all"`: that, and the network of a client (/24 or /48) in place of its address, without its names. Records that were
-    /// made before stay as they are. Default `"none"`.
+    /// Personal data that is left out. `"none"`: everything is kept. `"addresses"`: for mail addresses and logins only the domain
+    /// is kept, and a hash of the whole with a key of this server, so that a search for the exact address still finds it.
+    /// `"all"`: the same, and the network of a client (/24 or /48) instead of its address, without its names. Existing records
+    /// stay as they are. Default `"none"`.
     pub redact: Redaction,
 }
 

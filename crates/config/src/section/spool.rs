@@ -21,8 +21,7 @@ pub struct WrittenSpool {
     /// 4,096 to 1,048,576. Default 262,144.
     #[schemars(range(min = 4_096, max = 1_048_576))]
     pub inline_octets: u64,
-    /// Space that stays free on the disk, in octets; below it new mail is answered with 452. 0 to 1,099,511,627,776.
-    /// Default 104,857,600.
+    /// Space that stays free on the disk, in octets; below that new mail gets 452. 0 to 1,099,511,627,776. Default 104,857,600.
     #[schemars(range(min = 0, max = 1_099_511_627_776_u64))]
     pub free_octets_min: u64,
     /// Wait after the first failed attempt, in seconds; doubled with each further one. 1 to 86,400. Default 300.
@@ -35,15 +34,15 @@ pub struct WrittenSpool {
     /// Default 120.
     #[schemars(range(min = 1, max = 720))]
     pub give_up_hours: u32,
-    /// How long a mail is held that cannot be delivered and came from a stranger, who cannot be told, in hours; then it is
-    /// dropped, with a log line. What `queue hold` or an access rule holds has no end. 1 to 8,760. Default 168.
+    /// How long to hold a mail that cannot be delivered and came from a stranger, who cannot get a bounce, in hours; then it is
+    /// dropped, with a log line. Mail that `queue hold` or an access rule holds has no limit. 1 to 8,760. Default 168.
     #[schemars(range(min = 1, max = 8_760))]
     pub held_hours: u32,
-    /// How many such mails are held for one destination; beyond, the oldest is dropped. 1 to 1,000,000. Default 10,000.
+    /// How many such mails are held for one destination; beyond that the oldest is dropped. 1 to 1,000,000. Default 10,000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub held_messages: u32,
-    /// How much of the queue's room on the disk, used and free, such mails of one destination take, in percent; beyond, the
-    /// oldest is dropped. All destinations together take half. 1 to 50. Default 10.
+    /// How much of the queue's space on the disk, used and free, such mails of one destination may take, in percent; beyond that
+    /// the oldest is dropped. All destinations together take half. 1 to 50. Default 10.
     #[schemars(range(min = 1, max = 50))]
     pub held_percent: u32,
 }

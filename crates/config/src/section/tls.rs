@@ -16,7 +16,7 @@ pub struct WrittenTls {
     /// PEM file of the private key, not readable by others. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Who else may read `key`: nobody, or `"any"` where a container mounts it so. Default `"owner"`.
+    /// Who else may read `key`: nobody, or `"any"` if a container mounts it so. Default `"owner"`.
     pub permissions: Permissions,
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Watch", deny_unknown_fields)]
 pub struct WrittenWatch {
-    /// Whose lines. Required.
+    /// Which server wrote the lines. Required.
     pub format: WatchFormat,
     /// The log file; it may be rotated. Default none: `unit` is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,7 +35,7 @@ pub enum WatchFormat {
 /// `[[watch]]`, as meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watch {
-    /// Whose lines.
+    /// Which server wrote the lines.
     pub format: WatchFormat,
     /// Where they are.
     pub source: WatchSource,

@@ -27,11 +27,11 @@ pub use self::report::{About, Report};
 pub use self::strangers::{Ban, Dnsbl, Guard};
 pub use self::top::Top;
 
-/// A mail border server that is never abused.
+/// A mail server that never relays for strangers.
 #[derive(Debug, Parser)]
 #[command(name = "sekisho", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 done; 1 not so, or no such thing; 2 wrong use or bad configuration; 75 try later (ucspi and checkpassword: 111)."
+    after_help = "Exit codes: 0 done; 1 failed or not found; 2 wrong use or bad configuration; 75 try again later (ucspi and checkpassword: 111)."
 )]
 pub struct Sekisho {
     /// Options of every command.
@@ -51,115 +51,119 @@ pub enum Command {
     Init(Init),
     /// Run the server
     Serve,
-    /// Let the running server read its configuration again; no session is dropped
+    /// Make the running server read its configuration again; no session is dropped
     ///
-    /// The certificate is read again too. A configuration with a mistake, or one that changes what is only read at the
-    /// start (hostname, data_dir, admin, metrics, directory, state, relay.export, spool, dns, the routes and bounds of delivery, the counting of
-    /// failed logins), is refused with its keys named, and nothing changes. --set is refused: the server keeps its own.
+    /// The server reads the certificate again too. It applies the whole configuration or none of it. It refuses a configuration with a
+    /// mistake, or with a change to a key that needs a restart (hostname, data_dir, admin, metrics, directory, state, relay.export, spool,
+    /// dns, the routes and limits of delivery, the counting of failed logins), and names the keys. --set is refused: the server keeps
+    /// its own.
     Reload,
-    /// Show the running server: alarms in force, since when, listeners, sessions, queue, open files, certificate
+    /// Show the running server: alarms, uptime, listeners, sessions, relaying, queue, open files, certificate
     ///
-    /// Ends with 1 if an alarm is in force, with 75 if no server answers.
+    /// Exit codes: 0 no alarm is in force; 1 an alarm is in force; 75 no server answers.
     Status,
     /// Watch the running server in a terminal: rates, sessions, queue, senders, reasons of refusals, latest decisions
     ///
     /// Keys: q ends it, p lets the picture stand still, + and - change how often the server is asked. With --json: one answer of the
-    /// server as it is. Ends with 75 if no server answers.
+    /// server as it is. Exit code 75: no server answers.
     Top(Top),
-    /// What the operator must know at once
+    /// Alarms: what the operator must know at once
     #[command(subcommand)]
     Alarm(Alarm),
     /// Check and show the configuration
     #[command(subcommand)]
     Config(Config),
-    /// Accounts and their devices
+    /// Manage accounts and their devices
     #[command(subcommand)]
     User(User),
-    /// Domains that have accounts here
+    /// Manage domains that have accounts here
     #[command(subcommand)]
     Domain(Domain),
-    /// Addresses that lead to others
+    /// Manage addresses that lead to others
     #[command(subcommand)]
     Alias(Alias),
-    /// POP-before-SMTP grants: who may relay now because of a POP login
+    /// Relay grants: addresses that may relay now because of a POP login
     #[command(subcommand)]
     Grant(Grant),
-    /// Strangers: against whom nothing is held
+    /// Exempt clients from the rules about strangers
     #[command(subcommand)]
     Guard(Guard),
-    /// Clients that may not connect for a while
+    /// Ban clients, list bans, lift them
     #[command(subcommand)]
     Ban(Ban),
-    /// Who is connected to our own listeners, and ending it
+    /// List sessions at Sekisho's own listeners, and end them
     #[command(subcommand)]
     Session(Session),
-    /// Lists in DNS that are asked about strangers ([[dnsbl]])
+    /// DNS lists that are asked about strangers ([[dnsbl]])
     #[command(subcommand)]
     Dnsbl(Dnsbl),
-    /// The mail queue
+    /// List, hold, release, retry and delete mail in the queue
     #[command(subcommand)]
     Queue(Queue),
-    /// Say why a recipient, connection or login was accepted or refused: the id is in the reply and in the log
+    /// Explain why a recipient, connection or login was accepted or refused: the id is in the reply and in the log
     ///
-    /// Tells who asked for what, when and where; the facts with their source and age; the rules in their order with file and line,
-    /// those that are only tried too; what was asked step by step; the reply. With the id of a session: all of it, briefly.
-    /// Works without a running server too. Ends with 1 if nothing is kept under the id.
+    /// Prints who asked for what, when and where; the facts with their source and age; the rules in their order with file and line,
+    /// also those that are only observed; each step; the reply; and what would have changed a refusal. With the id of a session: a
+    /// summary of the session. It works without a running server, too. Exit codes: 0 found; 1 no record has the id; 75 the records
+    /// cannot be read.
     ///
-    /// With --client: what would become of a session that nobody had. The running server judges it and notes nothing of it. Ends
-    /// with 0 if it would be accepted, 1 if not.
+    /// With --client: what would become of a session that never happened. The running server judges it, and counts and remembers
+    /// nothing. Exit codes: 0 it would be accepted; 1 it would be refused; 75 no server answers.
     Explain(Explain),
-    /// Decisions that were kept ([records]): find them, print them
+    /// Find and print recorded decisions ([records])
     #[command(subcommand)]
     Records(Records),
-    /// What was recorded: the changes that administrators made
+    /// Show what was relayed, and what administrators changed
     #[command(subcommand)]
     Log(Log),
-    /// A digest for people: accepted, refused by reason, greylisted, turned away by our own fault, refused logins
+    /// Print a digest for people: accepted, refused by reason, greylisted, deferred by our own fault, failed logins
     ///
-    /// Made of the kept decision records, whether a server runs or not.
+    /// It is made from the decision records. No server is needed.
     Report(Report),
-    /// Judge what was recorded by another configuration, and list every verdict that changes
+    /// Judge recorded decisions by another configuration, and list each one that changes
     ///
-    /// Nothing is sent, counted or changed, and no server is needed. What was not recorded is unknown there, and counted; access
-    /// maps of that configuration are asked. Ends with 0 if nothing changes, 1 if something does, 2 for wrong use.
+    /// Nothing is sent, counted or changed, and no server is needed. A fact that was not recorded is unknown, and counted; access
+    /// maps of that configuration are looked up. Exit codes: 0 nothing changes; 1 a decision changes; 2 wrong use, or the
+    /// configuration does not load; 75 the records cannot be read.
     Replay(Replay),
-    /// Access maps and other files of mail servers: check, compile, look up
+    /// Check, compile and look up access maps and other files of mail servers
     #[command(subcommand)]
     Map(Map),
-    /// Between tcpserver and a mail server of qmail's kind: set RELAYCLIENT for clients that may relay, and only for them
+    /// Set RELAYCLIENT for clients that may relay, between tcpserver and a qmail-style mail server
     ///
-    /// The running server is asked for the client's address (TCPREMOTEIP). Where it does not answer, the client is told to
-    /// come back and the program is not started.
+    /// It asks the running server about the client's address (TCPREMOTEIP). If the server does not answer, the client gets a
+    /// temporary refusal, and the program does not start.
     Ucspi(Ucspi),
-    /// The checkpassword interface, for POP servers of qmail's kind: a login there becomes a right to relay
+    /// Check a password for a qmail-style POP server (checkpassword interface): a login there becomes a relay grant
     ///
-    /// Login and password are read from descriptor 3. Ends with 1 for a wrong login, 2 for wrong use, 111 if it cannot
-    /// be known now; else becomes the program, in the folder of the mailbox, with USER and HOME set.
+    /// It reads login and password from descriptor 3. Exit codes: 1 wrong login; 2 wrong use; 111 it cannot be checked now.
+    /// Otherwise it becomes the program, in the folder of the mailbox, with USER and HOME set.
     Checkpassword(Checkpassword),
-    /// DRAC by hand: tell a server of a login
+    /// Report a login to a DRAC server by hand
     #[command(subcommand)]
     Drac(Drac),
-    /// DRAC alone, in the place of rpc.dracd: POP servers tell of logins, other mail servers read the database
+    /// Run a DRAC server alone, instead of rpc.dracd: POP servers report logins, other mail servers read the database
     ///
-    /// Stays in the foreground. Who may add stands in /etc/mail/dracd.allow or /etc/drac/dracd.allow; without either it
-    /// listens on loopback only. What it knows lies in DBFILE.state; DBFILE is made from it, and is empty after the end.
+    /// It stays in the foreground. /etc/mail/dracd.allow or /etc/drac/dracd.allow says who may add; without either file it
+    /// listens on loopback only. It keeps its entries in DBFILE.state; DBFILE is made from them, and is empty after the end.
     Dracd(Dracd),
-    /// Make a configuration from another mail system's, and say what was taken, what differs and what has no counterpart
+    /// Make a configuration from another mail system's, and report what was imported, what differs and what has no counterpart
     ///
-    /// The report goes to standard error, a line for each setting with its place. What would let strangers relay is not
-    /// taken, only named. With --json configuration and report are one object.
+    /// The report goes to standard error, a line for each setting with its place. A setting that would let strangers relay is not
+    /// imported, only named. With --json configuration and report are one object.
     Import(Import),
-    /// Who may relay, by what right, when each right was last used, and what is dangerous in it
+    /// Show who may relay and why, when each relay grant was last used, and what is dangerous about it
     ///
-    /// Asks the running server; without one the configuration and its files are read. Ends with 1 if something was found that is as bad as
-    /// --fail-on, 2 if the configuration cannot be read.
+    /// It asks the running server. If no server answers at the configuration's admin socket, it reads the configuration and its
+    /// files. Exit codes: 0 no finding is as bad as --fail-on; 1 a finding is; 2 the configuration cannot be read; 75 a server runs,
+    /// but does not answer.
     Audit(Audit),
-    /// Look at a Postfix or sendmail beside Sekisho (which mail never reaches it, where an earlier permit goes around it), or at
-    /// sekisho.toml (who relays without a login, what goes in the clear, who else may ask)
+    /// Check a Postfix or sendmail beside Sekisho (which mail never reaches Sekisho, which earlier permit bypasses it), or
+    /// sekisho.toml (who relays without a login, what is sent in clear text, who else may ask)
     ///
-    /// Ends with 1 if it finds a danger, 2 if it cannot read the file.
+    /// Exit codes: 0 no danger; 1 a danger was found; 2 the file cannot be read.
     Doctor(Doctor),
-    /// Whether relaying is locked down, since a stranger could relay, and unlocking it
+    /// Show whether relaying is locked because a stranger could relay, and unlock it
     #[command(subcommand)]
     Relay(Relay),
     /// Test a server or a domain from outside
@@ -173,7 +177,7 @@ pub enum Command {
 /// `sekisho demo`
 #[derive(Debug, Clone, Args)]
 pub struct Demo {
-    /// Folder for everything [default: a new one that is removed at the end]
+    /// Folder for everything [default: a new folder that is removed at the end]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
     /// First port: SMTP is N, submission N+1, submissions N+2, POP3 N+3, POP3S N+4
@@ -184,16 +188,16 @@ pub struct Demo {
 /// `sekisho init`
 #[derive(Debug, Clone, Args)]
 pub struct Init {
-    /// Name of this server, as mail.example.net
+    /// Name of this server, for example mail.example.net
     #[arg(long, value_name = "H")]
     pub hostname: String,
-    /// Domain whose mail is taken
+    /// Domain whose mail the server accepts
     #[arg(long, value_name = "D")]
     pub domain: String,
     /// Folder for configuration and data [default: /etc/sekisho and /var/lib/sekisho]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
-    /// First account; its password is asked for, or read from standard input
+    /// First account; the password is asked for, or read from standard input
     #[arg(long, value_name = "NAME", default_value = "postmaster")]
     pub user: String,
 }
@@ -201,20 +205,20 @@ pub struct Init {
 /// `sekisho config`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Config {
-    /// Say what is wrong with the configuration and with the files that it names
+    /// Check the configuration and the files that it names
     ///
-    /// Finds what serve would refuse, without starting anything: keys and certificates, passwords' files, maps, two listeners at
-    /// one place. Exit codes: 0 it is good, perhaps with warnings; 2 the server would not start with it.
+    /// It finds what serve would refuse, without starting anything: keys and certificates, password files, maps, two listeners at
+    /// one address. Exit codes: 0 good, perhaps with warnings; 2 the server would not start with it.
     Check,
-    /// Print the configuration with every default in its place
+    /// Print the configuration with every default filled in
     Show {
-        /// Print what is in force in the running server, with its --set and without changes that wait for a reload
+        /// Print what is in force in the running server: with its --set, without changes that wait for a reload
         #[arg(long)]
         running: bool,
     },
-    /// Print what every key means
+    /// Explain every key
     Reference,
-    /// Print the JSON Schema, for editors
+    /// Print the JSON Schema for editors
     Schema,
     /// Print the default rules about strangers, each with its reason in English and Japanese
     Defaults,
@@ -223,7 +227,7 @@ pub enum Config {
 /// `sekisho user`
 #[derive(Debug, Clone, Subcommand)]
 pub enum User {
-    /// Make an account; the password is asked for, or read from standard input
+    /// Create an account; the password is asked for, or read from standard input
     Add(UserAdd),
     /// Change the password; it is asked for, or read from standard input
     Passwd(Passwd),
@@ -237,10 +241,10 @@ pub enum User {
     Lock(Login),
     /// Let an account log in again
     Unlock(Login),
-    /// Secrets of devices, for APOP, CRAM-MD5 and old programs
+    /// Manage devices: a login and password of their own, for APOP, CRAM-MD5 and old programs
     #[command(subcommand)]
     Device(Device),
-    /// Whose mail an account takes: accepted and refused senders
+    /// Choose whose mail an account accepts and refuses
     Choice(Choice),
 }
 
@@ -254,7 +258,7 @@ pub struct Login {
 /// Some accounts.
 #[derive(Debug, Clone, Args)]
 pub struct InDomain {
-    /// Only those of this domain
+    /// Only accounts of this domain
     #[arg(long, value_name = "DOMAIN")]
     pub domain: Option<String>,
 }
@@ -265,19 +269,19 @@ pub struct InDomain {
 pub struct UserAdd {
     /// USER@DOMAIN, or USER in the default domain
     pub login: String,
-    /// Room of the mailbox, in octets
+    /// Size limit of the mailbox, in octets
     #[arg(long, value_name = "OCTETS")]
     pub quota: Option<u64>,
-    /// Only device secrets, and only by APOP or CRAM-MD5
+    /// Only devices log in, and only by APOP or CRAM-MD5
     #[arg(long)]
     pub apop_only: bool,
-    /// No main password: only devices log in
+    /// No account password: only devices log in
     #[arg(long, conflicts_with = "hash")]
     pub no_password: bool,
     /// What is read is a hash with its scheme, as {SHA512-CRYPT}…, not a password
     #[arg(long)]
     pub hash: bool,
-    /// Make the domain too; from then on its mail is taken
+    /// Create the domain too; from then on its mail is accepted
     #[arg(long)]
     pub new_domain: bool,
 }
@@ -287,7 +291,7 @@ pub struct UserAdd {
 pub struct Passwd {
     /// USER@DOMAIN, or USER in the default domain
     pub login: String,
-    /// Ask for the old password first, and check it, as for a user's own change; wrong ones are throttled
+    /// Ask for the old password first, and check it, for a user's own change; wrong passwords are throttled
     #[arg(long, conflicts_with = "hash")]
     pub old: bool,
     /// What is read is a hash with its scheme, as {SHA512-CRYPT}…, not a password
@@ -298,31 +302,31 @@ pub struct Passwd {
 /// `sekisho user device`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Device {
-    /// Make a device and show its secret, the only time
+    /// Create a device and show its password; it is shown only once
     Add(DeviceAdd),
     /// List devices
     List(DeviceList),
-    /// Cut a device off, at once and for good
+    /// Revoke a device, at once and permanently
     Revoke(DeviceRevoke),
 }
 
 /// `sekisho user device add`
 #[derive(Debug, Clone, Args)]
 pub struct DeviceAdd {
-    /// The account it belongs to
+    /// Account of the device
     pub login: String,
-    /// Its name, as scanner
+    /// Name of the device, for example scanner
     pub name: String,
-    /// Network that it may log in from; may be given again
+    /// Network from which it may log in; can be given several times
     #[arg(long = "from", value_name = "NETWORK")]
     pub networks: Vec<String>,
-    /// Messages that it may send an hour
+    /// Messages that it may send in an hour
     #[arg(long, value_name = "N")]
     pub messages_per_hour: Option<u32>,
-    /// Let it send to everybody, not only to own domains
+    /// Let it send to everybody, not only to your own domains
     #[arg(long)]
     pub anywhere: bool,
-    /// Days until it is refused
+    /// Days until it expires
     #[arg(long, value_name = "DAYS")]
     pub days: Option<u32>,
 }
@@ -330,36 +334,36 @@ pub struct DeviceAdd {
 /// `sekisho user device list`
 #[derive(Debug, Clone, Args)]
 pub struct DeviceList {
-    /// Only those of this account
+    /// Only devices of this account
     pub login: Option<String>,
 }
 
 /// `sekisho user device revoke`
 #[derive(Debug, Clone, Args)]
 pub struct DeviceRevoke {
-    /// What the device logs in with, as alice-scanner@example.net
+    /// Login of the device, for example alice-scanner@example.net
     pub login: String,
 }
 
 /// `sekisho domain`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Domain {
-    /// Take the mail of a domain
+    /// Accept mail for a domain
     Add {
         /// The domain
         domain: String,
-        /// Who gets what is for nobody else [default: nobody; it is refused]
+        /// Who gets mail for unknown addresses [default: nobody; it is refused]
         #[arg(long, value_name = "ADDRESS")]
         catch_all: Option<String>,
     },
     /// List domains
     List,
-    /// Have mail for a domain come later for a while (450); its users log in and send as ever
+    /// Defer mail for a domain for a while (450); its users log in and send as before
     Off {
         /// The domain
         domain: String,
     },
-    /// Take the mail of such a domain again
+    /// Accept mail for the domain again
     On {
         /// The domain
         domain: String,
@@ -378,10 +382,10 @@ pub enum Alias {
     Add {
         /// The address
         address: String,
-        /// Accounts here, or addresses anywhere
+        /// Accounts here, or addresses elsewhere
         #[arg(required = true)]
         targets: Vec<String>,
-        /// The address is an account's: let the account keep a copy of each mail
+        /// The address belongs to an account: let the account keep a copy of each mail
         #[arg(long)]
         keep_copy: bool,
     },
@@ -397,11 +401,11 @@ pub enum Alias {
 /// `sekisho grant`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Grant {
-    /// Let an address relay as an account, as if that had logged in by POP
+    /// Let an address relay for an account, as after a POP login of the account
     Add {
         /// Address of the client
         address: IpAddr,
-        /// The account
+        /// Account
         login: String,
         /// How long, in minutes [default: relay.pop.minutes]
         #[arg(long)]
@@ -409,16 +413,16 @@ pub enum Grant {
     },
     /// List grants
     List,
-    /// Take grants back, at once
+    /// Revoke grants, at once
     #[command(group = clap::ArgGroup::new("which").required(true).multiple(true))]
     Revoke {
-        /// Those of this address
+        /// Grants of this address
         #[arg(long, group = "which")]
         address: Option<IpAddr>,
-        /// Those of this account
+        /// Grants of this account
         #[arg(long, group = "which")]
         login: Option<String>,
-        /// Every one
+        /// All grants
         #[arg(long, group = "which", conflicts_with_all = ["address", "login"])]
         all: bool,
     },
@@ -427,21 +431,21 @@ pub enum Grant {
 /// `sekisho session`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Session {
-    /// List who is connected to our own SMTP and POP3 listeners
+    /// List who is connected to Sekisho's own SMTP and POP3 listeners
     List,
-    /// End sessions at once: SMTP with 421, POP3 without deleting anything
+    /// End sessions at once: SMTP with 421; POP3 deletes nothing
     #[command(group = clap::ArgGroup::new("which").required(true).multiple(true))]
     Cut {
-        /// The session with this id, as `session list` and the log tell it
+        /// Session with this id, as in `session list` and the log
         #[arg(group = "which")]
         session: Option<String>,
-        /// Those of this account, and of its devices
+        /// Sessions of this account and of its devices
         #[arg(long, group = "which")]
         login: Option<String>,
-        /// Those of this client
+        /// Sessions of this client
         #[arg(long, group = "which")]
         client: Option<IpAddr>,
-        /// Every one
+        /// All sessions
         #[arg(long, group = "which", conflicts_with_all = ["session", "login", "client"])]
         all: bool,
     },
@@ -450,9 +454,11 @@ pub enum Session {
 /// `sekisho alarm`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Alarm {
-    /// List alarms in force; ends with 1 if there are any
+    /// List alarms in force
+    ///
+    /// Exit codes: 0 none; 1 an alarm is in force; 75 no server answers.
     List,
-    /// Send an alarm that says that it is a test to whoever [alarms] names
+    /// Send a test alarm to every receiver in [alarms]
     Test,
 }
 
@@ -461,12 +467,12 @@ pub enum Alarm {
 pub enum Docs {
     /// Write a man page of every command, and sekisho.toml.5
     Man {
-        /// Where to
+        /// Folder
         dir: PathBuf,
     },
     /// Print the completions of a shell
     Completions {
-        /// Which
+        /// Shell
         shell: clap_complete::Shell,
     },
 }

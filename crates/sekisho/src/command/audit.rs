@@ -21,10 +21,10 @@ use std::sync::Arc;
 /// `sekisho audit`
 #[derive(Debug, Clone, Args)]
 pub struct Audit {
-    /// End with 1 if something was found that is as bad as this
+    /// End with 1 if a finding is as bad as this
     #[arg(long, value_name = "LEVEL", default_value = "danger")]
     pub fail_on: FailOn,
-    /// Ask DNS, too: what your domains publish, and which relaying addresses are on your lists ([[dnsbl]])
+    /// Also ask DNS: what your domains publish, and which relaying addresses are on your lists ([[dnsbl]])
     #[arg(long)]
     pub dns: bool,
 }
@@ -32,11 +32,11 @@ pub struct Audit {
 /// How bad a finding must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
-    /// Strangers may relay, or secrets go to whoever listens
+    /// Strangers may relay, or passwords can be read on the way
     Danger,
-    /// It may come to that
+    /// This may happen
     Warning,
-    /// Anything
+    /// Any finding
     Note,
 }
 

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// `sekisho doctor`
 #[derive(Debug, Clone, Args)]
 pub struct Doctor {
-    /// main.cf (master.cf is read with it), sendmail.mc, sendmail.cf, sekisho.toml, or a folder of one of them
+    /// main.cf (with the master.cf beside it), sendmail.mc, sendmail.cf, sekisho.toml, or the folder of one of them
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub path: PathBuf,
 }

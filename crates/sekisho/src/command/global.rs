@@ -9,7 +9,7 @@ pub struct Global {
     /// Configuration file [default: /etc/sekisho/sekisho.toml]
     #[arg(short = 'c', long = "config", value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// Override a key of the configuration, as in relay.pop.minutes=10 or listener.NAME.connections_max=50
+    /// Override a key of the configuration, for example relay.pop.minutes=10 or listener.NAME.connections_max=50
     #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
     pub set: Vec<String>,
     /// Print JSON instead of a table

@@ -18,7 +18,7 @@ use std::{
 /// `sekisho import`
 #[derive(Debug, Clone, Args)]
 pub struct Import {
-    /// Whose configuration it is
+    /// Mail system
     pub from: From,
     /// main.cf, sendmail.mc, sendmail.cf, dracd.allow, a script that starts rpc.dracd, hosts.allow, or a folder of them
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]

@@ -27,25 +27,25 @@ const KEY_OCTETS_MAX: usize = 4_096;
 /// `sekisho map`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Map {
-    /// Say what is wrong with a file, each mistake with file, line and column
+    /// Check a file: each mistake with file, line and column
     ///
-    /// Exit codes: 0 it is good; 1 it has mistakes, or an entry that would let everybody relay; 2 there is no such type or
-    /// file.
+    /// Exit codes: 0 good; 1 it has mistakes, or an entry that would let everybody relay; 2 unknown type, or file not
+    /// found.
     Check(MapFile),
     /// Compile a file to FILE.db, a Berkeley DB hash or btree for Postfix, sendmail and Exim
     ///
-    /// The file is replaced whole; with a mistake in FILE the old one stays.
+    /// FILE.db is replaced whole; if FILE has a mistake, the old FILE.db stays.
     Build(MapFile),
-    /// Look keys up, and print KEY, a tab, and VALUE for each that is found
+    /// Look up keys, and print KEY, a tab and VALUE for each key that is found
     ///
-    /// Exit codes: 0 something was found; 1 nothing was.
+    /// Exit codes: 0 a key was found; 1 no key was found.
     Query(MapQuery),
 }
 
 /// A file and its type.
 #[derive(Debug, Clone, Args)]
 pub struct MapFile {
-    /// TYPE:FILE, as access:/etc/postfix/access; types: access, cidr, pcre, regexp, hash, btree, sendmail-access, deny,
+    /// TYPE:FILE, for example access:/etc/postfix/access; types: access, cidr, pcre, regexp, hash, btree, sendmail-access, deny,
     /// ip-allow, name-allow, relay-allow, hosts-allow, local-host-names, relay-domains, mailertable, mmdb (keys are addresses), sqlite, pgsql
     #[arg(value_name = "TYPE:FILE")]
     pub map: Spec,
@@ -62,10 +62,10 @@ pub struct MapQuery {
     pub keys: Vec<String>,
     /// Look up as the mail server does: networks and parent domains, parts of addresses, tags of sendmail
     ///
-    /// With -c, the detail in user+detail@domain begins where domains.detail_delimiter says.
+    /// With -c, domains.detail_delimiter says where the detail in user+detail@domain begins.
     #[arg(long)]
     pub smtpd: bool,
-    /// What the keys are [default: addresses are clients, what has an at sign recipients, other names greeting names]
+    /// What the keys are [default: addresses are clients, keys with an at sign are recipients, other names are greeting names]
     #[arg(long, requires = "smtpd")]
     pub at: Option<At>,
 }
@@ -77,9 +77,9 @@ pub enum At {
     Client,
     /// Names in HELO or EHLO
     Helo,
-    /// Reverse-paths; <> is the null one
+    /// Envelope senders; <> is the null sender
     Sender,
-    /// Forward-paths
+    /// Recipients
     Recipient,
 }
 

@@ -42,7 +42,7 @@ fn checked(mut line: String) -> Result<SecretString, Fault> {
     let end = line.trim_end_matches(['\r', '\n']).len();
     line.truncate(end);
     if line.is_empty() {
-        return Err(Fault::new(Exit::Usage, anyhow!("an empty password is none")));
+        return Err(Fault::new(Exit::Usage, anyhow!("the password is empty")));
     }
     Ok(line.into())
 }

@@ -15,11 +15,11 @@ use std::{path::PathBuf, time::Duration};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Delivery", deny_unknown_fields, default)]
 pub struct WrittenDelivery {
-    /// Who keeps the mailboxes of our accounts: `maildir`, or `lmtp:HOST:PORT` or `lmtp:/SOCKET`. Default `"maildir"`.
+    /// Where the mailboxes of the accounts are: `maildir`, or `lmtp:HOST:PORT` or `lmtp:/SOCKET`. Default `"maildir"`.
     pub local: String,
     /// Folder of the mailboxes, one Maildir an account: `DOMAIN/NAME`. Default `"mail"`.
     pub maildir_root: String,
-    /// Room of a mailbox whose account has none of its own, in octets; 0 is no bound. Default 0.
+    /// Size limit of a mailbox if its account has none of its own, in octets; 0 is no limit. Default 0.
     pub quota_octets: u64,
     /// Where mail to other domains goes: to their MX hosts, all to the `smarthost`, or all into the `sink` (for trying out).
     /// Default `"mx"`.
@@ -44,8 +44,8 @@ pub struct WrittenDelivery {
     /// Longest wait for a reply, in seconds. 10 to 3,600 (RFC 5321 §4.5.3.2: 300, 600 after the data). Default 300.
     #[schemars(range(min = 10, max = 3_600))]
     pub reply_timeout_secs: u32,
-    /// How long a destination is left alone after none of its hosts could be reached, in seconds; each failure after that
-    /// doubles it. Mail for it waits, and goes as soon as a host answers. 1 to 3,600. Default 60.
+    /// How long a destination rests after none of its hosts could be reached, in seconds; each further failure doubles it. Its
+    /// mail waits, and goes as soon as a host answers. 1 to 3,600. Default 60.
     #[schemars(range(min = 1, max = 3_600))]
     pub rest_secs: u32,
     /// The longest such time, in seconds. 1 to 86,400. Default 1,800.

@@ -17,16 +17,16 @@ pub struct WrittenSmarthost {
     #[serde(default = "smarthost_port")]
     #[schemars(range(min = 1, max = 65_535))]
     pub port: u16,
-    /// TLS: not at all, if it is offered, by STARTTLS or else not sent, or from the first octet. Default `"starttls"`.
+    /// TLS: never, if offered, STARTTLS required, or from the first octet. Default `"starttls"`.
     #[serde(default)]
     pub tls: SmarthostTls,
-    /// Login there. Default none: no login.
+    /// Login at the smarthost. Default none: no login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// File whose first line is the password, not readable by others. Default none.
+    /// File with the password in its first line, not readable by others. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<String>,
-    /// Who else may read `password_file`: nobody, or `"any"` where a container mounts it so. Default `"owner"`.
+    /// Who else may read `password_file`: nobody, or `"any"` if a container mounts it so. Default `"owner"`.
     #[serde(default)]
     pub permissions: Permissions,
     /// Mechanism of the login: `SCRAM-SHA-256`, `CRAM-MD5`, `PLAIN` or `LOGIN`. Default none: the strongest that is offered;

@@ -28,38 +28,38 @@ const MMDB_MAX: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Guard", deny_unknown_fields, default)]
 pub struct WrittenGuard {
-    /// Whether the default rules are asked; `sekisho config defaults` lists them, each with its reason. They concern only strangers'
-    /// mail to recipients of this server: no login, no relay network, no relay client, nobody with a relay grant. `sekisho init`
-    /// and `sekisho demo` write `true`. Default `false`.
+    /// Whether the default rules are asked; `sekisho config defaults` lists them, each with its reason. They apply only to
+    /// strangers' mail to recipients of this server: not to logins, relay networks, relay clients and clients with a relay grant.
+    /// `sekisho init` and `sekisho demo` write `true`. Default `false`.
     pub defaults: bool,
     /// Score from which a stranger has to come back after a while (greylisting). 1 to 1,000. Default 5.
     #[schemars(range(min = 1, max = 1_000))]
     pub greylist_score: i32,
-    /// How long a stranger has to stay away before it comes back, in seconds. Who comes back within two days passes, and with it
-    /// all servers of the same sender, for 36 days from its last mail on. 1 to 3,600. Default 120.
+    /// How long a stranger has to stay away before it comes back, in seconds. If it comes back within two days, it passes, and
+    /// with it all servers of the same sender, for 36 days after its last mail. 1 to 3,600. Default 120.
     #[schemars(range(min = 1, max = 3_600))]
     pub greylist_delay_secs: u32,
-    /// Score from which the replies to a stranger are held back for some seconds; only tried unless `enforce` names `slow`. 1 to 1,000.
-    /// Default 10.
+    /// Score from which the replies to a stranger are held back for some seconds; only observed unless `enforce` names `slow`. 1
+    /// to 1,000. Default 10.
     #[schemars(range(min = 1, max = 1_000))]
     pub slow_score: i32,
-    /// Score from which a stranger is refused; only tried unless `enforce` names `refuse`. 1 to 1,000. Default 15.
+    /// Score from which a stranger is refused; only observed unless `enforce` names `refuse`. 1 to 1,000. Default 15.
     #[schemars(range(min = 1, max = 1_000))]
     pub refuse_score: i32,
     /// Default rules that are put in force, by name. Default `[]`.
     pub enforce: Vec<String>,
-    /// Default rules that are only tried: the log tells what they would have done. Default `[]`.
+    /// Default rules that are only observed: the log says what they would have done. Default `[]`.
     pub observe: Vec<String>,
     /// Default rules that are not asked. Default `[]`.
     pub off: Vec<String>,
-    /// Clients against whom nothing is held: `ADDRESS`, `ADDRESS/PREFIX`, a name `mail.example.net`, or all names below
-    /// `.example.net`. A name counts only if it resolves back to the address. This gives no right to relay. Default `[]`.
+    /// Clients to which the rules about strangers do not apply: `ADDRESS`, `ADDRESS/PREFIX`, a name `mail.example.net`, or all
+    /// names below `.example.net`. A name counts only if it resolves back to the address. They still may not relay. Default `[]`.
     pub exempt: Vec<String>,
-    /// File of more such clients, one a line; `sekisho guard exempt` writes it. It need not be there. Default `"exempt"`.
+    /// File of more such clients, one a line; `sekisho guard exempt` writes it. It need not exist. Default `"exempt"`.
     pub exempt_file: String,
-    /// MaxMind DB files, by which conditions `country` and `asn` go: `country.iso_code` (else `registered_country.iso_code`) and
-    /// `autonomous_system_number` of the client's address. Of several files the first that knows counts. Sekisho brings none. At most
-    /// 16. Default `[]`.
+    /// MaxMind DB files for the conditions `country` and `asn`: `country.iso_code` (otherwise `registered_country.iso_code`) and
+    /// `autonomous_system_number` of the client's address. Of several files the first one with an answer counts. Sekisho ships
+    /// none. At most 16. Default `[]`.
     pub mmdb: Vec<String>,
     /// Rules of your own. Those without `score` are asked before the default rules (one with `action = "ok"` ends all), those with `score` after
     /// the default rules have added their weights.

@@ -27,22 +27,23 @@ const TEXT_OCTETS_MAX: usize = 200;
 pub struct WrittenRule {
     /// Name in log and records: small letters, digits and hyphens, at most 40. Required.
     pub name: String,
-    /// Conditions, all of which must hold: `always`, `listed ZONE …`, `no-name`, `name-unconfirmed`, `dynamic-name`, `helo-invalid`,
-    /// `helo-ours`, `helo-mismatch`, `pipelining`, `plain-text`, `spf RESULT …`, `null-sender`, `sender-domain-dead`,
-    /// `country CODE …` and `asn NUMBER …` (by `guard.mmdb`), `load PERCENT`, `score POINTS`. What cannot be found out does not hold. Required.
+    /// Conditions, all of which must hold: `always`, `listed ZONE …`, `no-name`, `name-unconfirmed`, `dynamic-name`,
+    /// `helo-invalid`, `helo-ours`, `helo-mismatch`, `pipelining`, `plain-text`, `spf RESULT …`, `null-sender`,
+    /// `sender-domain-dead`, `country CODE …` and `asn NUMBER …` (by `guard.mmdb`), `load PERCENT`, `score POINTS`. A condition
+    /// that cannot be found out does not hold. Required.
     pub when: Vec<String>,
-    /// Conditions of which none may hold or be unknown. Default `[]`.
+    /// Conditions that must all be known, and must not hold. Default `[]`.
     #[serde(default)]
     pub not: Vec<String>,
-    /// What the rule adds to the score, -1,000 to 1,000. Default none: `action` is done.
+    /// What the rule adds to the score, -1,000 to 1,000. Default none: the rule does its `action`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1_000, max = 1_000))]
     pub weight: Option<i32>,
-    /// What the rule does: `ok` (nothing more is held against the mail), `refuse`, `refuse TEXT`, `greylist`, `slow SECONDS` (1 to 20), `hold`,
-    /// `discard`, `tag FIELD: VALUE`, `warn TEXT` (a line in the log). Default none: `weight` is added.
+    /// What the rule does: `ok` (no further rule is asked), `refuse`, `refuse TEXT`, `greylist`, `slow SECONDS` (1 to 20),
+    /// `hold`, `discard`, `tag FIELD: VALUE`, `warn TEXT` (a line in the log). Default none: the rule adds its `weight`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-    /// Whether it is in force, or only told in the log what it would have done. Default `"enforce"`.
+    /// Whether it is in force, or only writes to the log what it would have done. Default `"enforce"`.
     #[serde(default)]
     pub mode: access::Mode,
 }

@@ -21,88 +21,89 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Listener", deny_unknown_fields)]
 pub struct WrittenListener {
-    /// Name in the log and for `--set listener.NAME.KEY=VALUE`; each once. Required.
+    /// Name in the log and for `--set listener.NAME.KEY=VALUE`; each name once. Required.
     pub name: String,
-    /// What is spoken there. Required.
+    /// Protocol of the listener. Required.
     pub protocol: Protocol,
-    /// Where it listens: `ADDRESS:PORT`, `[ADDRESS]:PORT` for IPv6. `[::]:PORT` is IPv6 only; give `0.0.0.0:PORT` beside it.
-    /// The interfaces for other mail servers (`policy`, `socketmap`, `milter`, `dovecot-auth`) also listen at `unix:PATH`.
-    /// Required.
+    /// Addresses: `ADDRESS:PORT`, `[ADDRESS]:PORT` for IPv6. `[::]:PORT` is IPv6 only; give `0.0.0.0:PORT` beside it. The
+    /// interfaces for other mail servers (`policy`, `socketmap`, `milter`, `dovecot-auth`) also listen at `unix:PATH`. Required.
     #[schemars(length(min = 1))]
     pub bind: Vec<String>,
-    /// Networks that may connect at all. Default `[]`: everybody; for the interfaces for other mail servers, which believe what
-    /// they are told of a client, loopback, and nothing wider than `relay.networks` may be.
+    /// Networks that may connect at all. Default `[]`: everybody. The interfaces for other mail servers believe what these say
+    /// about a client: there the default is loopback, and no network may be wider than in `relay.networks`.
     #[serde(default)]
     pub peers: Vec<String>,
-    /// For SMTP and POP3: clients that may connect whatever `deny` says, each entry a client list as in hosts.allow of TCP wrappers:
-    /// `192.0.2.`, `198.51.100.0/255.255.255.0`, `[2001:db8::]/32`, `.example.com`, `LOCAL`, `KNOWN`, `UNKNOWN`, `ALL`,
-    /// `… EXCEPT …`. A name counts only if DNS confirms it both ways. Default `[]`.
+    /// For SMTP and POP3: clients that may connect even if `deny` names them. Each entry is a client list as in hosts.allow of
+    /// TCP wrappers: `192.0.2.`, `198.51.100.0/255.255.255.0`, `[2001:db8::]/32`, `.example.com`, `LOCAL`, `KNOWN`, `UNKNOWN`,
+    /// `ALL`, `… EXCEPT …`. A name counts only if DNS confirms it both ways. Default `[]`.
     #[serde(default)]
     pub allow: Vec<String>,
-    /// Clients that may not, in the same form; they are told 554. `["ALL"]`: nobody but those of `allow`. Whether a client is one of `allow`
-    /// may depend on a name that cannot be found out now: then it is told 421. Default `[]`.
+    /// Clients that may not connect, in the same form; they get 554. `["ALL"]`: only the clients of `allow` may connect. If that
+    /// depends on a name that cannot be looked up now, the client gets 421. Default `[]`.
     #[serde(default)]
     pub deny: Vec<String>,
-    /// For `policy`, `milter` and `socketmap`: who decides about relaying. `"permit"`: this server; a grant answers OK. Without
-    /// one, a recipient that the mail server does not have is refused where it says so: by `policy_context=foreign`, or to a
-    /// milter by any mailer but those of its own (`local`, `virtual`, `lmtp`). In Postfix the policy service must then stand
-    /// before `reject_unauth_destination`. `"restrict"`: the mail server that asks; we only take away. Default `"restrict"`.
+    /// For `policy`, `milter` and `socketmap`: who decides about relaying. `"permit"`: this server; for a grant it answers OK.
+    /// Without a grant it refuses a recipient if the mail server says that it does not have it: by `policy_context=foreign`, or
+    /// to a milter by a mailer that is not its own (`local`, `virtual`, `lmtp`). In Postfix the policy service must then come
+    /// before `reject_unauth_destination`. `"restrict"`: the mail server that asks decides; Sekisho only refuses. Default
+    /// `"restrict"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay: Option<RelayMode>,
-    /// For `auth-policy`: file whose first line is the secret that every request must show, at least 16 characters, not
-    /// readable by others. Dovecot sends it by `auth_policy_server_api_header = X-API-Key: SECRET`. Required there.
-    /// Default none.
+    /// For `auth-policy`: file with the secret that every request must contain, in its first line; at least 16 characters, not
+    /// readable by others. Dovecot sends it by `auth_policy_server_api_header = X-API-Key: SECRET`. Required there. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_file: Option<String>,
-    /// Who else may read `secret_file`: nobody, or `"any"` where a container mounts it so. Default `"owner"`.
+    /// Who else may read `secret_file`: nobody, or `"any"` if a container mounts it so. Default `"owner"`.
     #[serde(default)]
     pub permissions: Permissions,
     /// For `auth-policy`: further names of this host in `auth_policy_server_url`. Its addresses, `localhost`, `hostname` and
-    /// names without a dot are known; a request for any other is refused. Default `[]`.
+    /// names without a dot are known; a request for another name is refused. Default `[]`.
     #[serde(default)]
     pub host_names: Vec<String>,
     /// Permissions of the `unix:` sockets, octal. Default `"0660"`.
     #[serde(default = "socket_mode")]
     pub socket_mode: String,
-    /// When a login is offered: never, only under TLS (plain-text mechanisms) or always. Default `"never"` for `smtp`,
-    /// `"tls"` for the others; mechanisms that do not show the password are offered without TLS too.
+    /// When a login is offered: never, only under TLS (plain-text mechanisms) or always. Default `"never"` for `smtp`, `"tls"`
+    /// for the others; mechanisms that do not send the password are offered without TLS too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<AuthOffer>,
-    /// Whether mail is taken only after a login. Default `true` for `submission` and `submissions`, else `false`.
+    /// Whether mail is accepted only after a login. Default `true` for `submission` and `submissions`, otherwise `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_required: Option<bool>,
-    /// Whether STARTTLS (STLS) is offered or asked for before anything else. Default `"offered"` when `[tls]` has a
-    /// certificate, else `"off"`. The protocols that end in `s` begin with TLS and ignore it.
+    /// Whether STARTTLS (STLS) is offered, or required before anything else. Default `"offered"` if `[tls]` has a certificate,
+    /// otherwise `"off"`. Protocols that end in `s` begin with TLS and ignore this key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsOffer>,
-    /// Proxies that must begin with a PROXY protocol header (v1 or v2); nobody else may send one. The address in the header
-    /// is the client, and never inherits what the proxy is trusted with. As narrow as `relay.networks` must be. Default `[]`.
+    /// Proxies that must begin with a PROXY protocol header (v1 or v2); nobody else may send one. The address in the header is
+    /// the client, and never inherits the proxy's own rights. The networks must be as narrow as in `relay.networks`. Default
+    /// `[]`.
     #[serde(default)]
     pub proxy_from: Vec<String>,
-    /// Clients that may use XCLIENT. Each XCLIENT must name an address, of which the proxy's own rights are no part; behind a
-    /// PROXY header nobody may use it. As narrow as `relay.networks` must be. Default `[]`.
+    /// Clients that may use XCLIENT. Each XCLIENT must name an address, which does not inherit the proxy's own rights; after a
+    /// PROXY header nobody may use it. The networks must be as narrow as in `relay.networks`. Default `[]`.
     #[serde(default)]
     pub xclient_from: Vec<String>,
-    /// Connections at a time; more are answered with 421. 1 to 1,000,000. Default 10,000.
+    /// Connections at a time; further ones get 421. 1 to 1,000,000. Default 10,000.
     #[serde(default = "connections_max")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections_max: u32,
-    /// Connections at a time of one client: an IPv4 address or an IPv6 /64, behind a PROXY header the one it names. 1 to 1,000,000. Default 100.
+    /// Connections at a time of one client: an IPv4 address or an IPv6 /64; with a PROXY header, the address in it. 1 to
+    /// 1,000,000. Default 100.
     #[serde(default = "connections_per_client_max")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections_per_client_max: u32,
-    /// Wait before the greeting of SMTP, in milliseconds: who talks before it is no mail server, and is refused with 554. A
-    /// client that waited and behaved is greeted at once for 30 days. 0 to 60,000. Default 0.
+    /// Wait before the greeting of SMTP, in milliseconds: a client that speaks before the greeting is not a mail server, and gets
+    /// 554. A client that waited and behaved is greeted at once for 30 days. 0 to 60,000. Default 0.
     #[serde(default)]
     #[schemars(range(min = 0, max = 60_000))]
     pub greet_pause_ms: u32,
-    /// For SMTP: commands by the letter of RFC 5321 only. Without it a path may stand without brackets or with blanks in it,
-    /// tabs and several blanks may part words, and EHLO may give any text: copiers, RAID cards and old programs send such.
-    /// Whom a mail is for is as unambiguous either way. Default `false`.
+    /// For SMTP: accept commands only exactly as in RFC 5321. Without it a path may be without brackets or contain blanks, tabs
+    /// and several blanks may separate words, and EHLO may have any text: copiers, RAID cards and old programs send such
+    /// commands. The recipient is unambiguous in both cases. Default `false`.
     #[serde(default)]
     pub strict: bool,
-    /// For SMTP: leave the address and the name of a client that logged in out of the `Received:` of the mail that it sends, so
-    /// that recipients do not learn where a user is. The log and the records have them. Default `false`.
+    /// For SMTP: after a login, leave the address and the name of the client out of the `Received:` of its mail, so that
+    /// recipients do not learn where a user is. The log and the records still contain them. Default `false`.
     #[serde(default)]
     pub hide_client: bool,
 }

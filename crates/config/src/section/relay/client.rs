@@ -15,7 +15,7 @@ pub struct WrittenClient {
     /// Address or network of the client, `ADDRESS` or `ADDRESS/PREFIX`. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
-    /// Name of the client: a host, or `.example.net` for every host below it. Believed only when the address's name resolves
+    /// Name of the client: a host, or `.example.net` for every host below it. It counts only if the name of the address resolves
     /// back to the address. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,

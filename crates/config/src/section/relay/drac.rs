@@ -12,28 +12,28 @@ use std::{net::IpAddr, path::PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Drac", deny_unknown_fields, default)]
 pub struct WrittenDrac {
-    /// With which reverse-paths an address may relay that DRAC named, since it names no account: `"hosted"` (those of our own
-    /// domains), a list of `user@domain` and `@domain`, or `"any"`. Default `"hosted"`.
+    /// Envelope senders with which an address may relay after a DRAC login, because DRAC names no account: `"hosted"` (senders of
+    /// your own domains), a list of `user@domain` and `@domain`, or `"any"`. Default `"hosted"`.
     pub senders: WrittenSenders,
     /// File of the servers that may add, in the form of `dracd.allow`: `NETMASK NETADDR` or `NETADDR/PREFIX` a line. Default none:
     /// only loopback may add.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow: Option<String>,
-    /// Whether adds over UDP are believed from other hosts than this one. The source address is all the proof there is, and
-    /// it can be forged; over TCP it cannot easily be. Default `false`.
+    /// Whether adds over UDP from other hosts than this one count. The source address is the only proof, and anybody can forge
+    /// it; over TCP that is not easy. Default `false`.
     pub udp_from_others: bool,
-    /// Adds a second that one server may make; beyond it the answer is "system error". 1 to 1,000,000. Default 2,000.
+    /// How often one server may add in a second; beyond that the answer is "system error". 1 to 1,000,000. Default 2,000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub adds_per_second: u32,
-    /// How clients find the service: `"register"` with the rpcbind of this host, `"answer"` their questions on port 111
-    /// ourselves (where no rpcbind runs), or `"off"`. Default `"register"`.
+    /// How clients find the service: `"register"` with the rpcbind of this host, `"answer"` their questions on port 111 by itself
+    /// (if no rpcbind runs), or `"off"`. Default `"register"`.
     pub rpcbind: Rpcbind,
-    /// More addresses that no login makes anybody's, whoever tells of it: DRAC, our own POP3 server, Dovecot, a log, or
-    /// `sekisho grant add`. Never granted anyhow: `0.0.0.0/8`, `240.0.0.0/4`, multicast, link-local and loopback addresses, this
-    /// host's default gateways and its own addresses (behind a container's bridge, everybody is the gateway), and the proxies of
-    /// `proxy_from`. Default `[]`.
+    /// More addresses that never get a grant, whichever source reports a login: DRAC, Sekisho's own POP3 server, Dovecot, a log,
+    /// or `sekisho grant add`. These never get a grant in any case: `0.0.0.0/8`, `240.0.0.0/4`, multicast, link-local and
+    /// loopback addresses, this host's default gateways and its own addresses (behind a container's bridge, everybody is the
+    /// gateway), and the proxies of `proxy_from`. Default `[]`.
     pub never: Vec<String>,
-    /// Whether loopback addresses may be granted, whoever tells of a login from there. Default `false`.
+    /// Whether loopback addresses may get a grant, whichever source reports a login from there. Default `false`.
     pub loopback: bool,
 }
 

@@ -28,36 +28,37 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Relay", deny_unknown_fields, default)]
 pub struct WrittenRelay {
-    /// Networks whose hosts may relay, as narrow as possible: `ADDRESS` or `ADDRESS/PREFIX`. What would let strangers relay
-    /// (a public network wider than /24, or /48 in IPv6, or more than a private network) does not start. No network is
-    /// trusted by default, loopback neither. Default `[]`.
+    /// Networks with hosts that may relay, as narrow as possible: `ADDRESS` or `ADDRESS/PREFIX`. A network that would let
+    /// strangers relay (a public network wider than /24, or /48 in IPv6, or more than a private network) is rejected at start. No
+    /// network is trusted by default, not even loopback. Default `[]`.
     pub networks: Vec<String>,
-    /// Sender domains of relaying networks, each as `"NETWORK DOMAIN DOMAIN …"`: a satellite or a customer behind the network sends as
-    /// these domains, so that bounces go back there. A sender of another foreign domain gets none. Default `[]`.
+    /// Sender domains of relaying networks, each as `"NETWORK DOMAIN DOMAIN …"`: a satellite or a customer in the network sends
+    /// with these domains, so bounces go back there. A sender of another foreign domain gets no bounce. Default `[]`.
     pub sender_domains: Vec<String>,
     /// Single clients that may relay, each by address or by forward-confirmed name. Default `[]`.
     pub clients: Vec<WrittenClient>,
-    /// Files of other mail servers that give relaying, as `TYPE:FILE`: `sendmail-access` (entries with `RELAY`), `relay-allow`,
-    /// `ip-allow`, `name-allow`. Each entry counts as if it stood in `relay.clients` or `domains.relay`, and is checked like them.
-    /// Default `[]`.
+    /// Files of other mail servers that let clients relay, as `TYPE:FILE`: `sendmail-access` (entries with `RELAY`),
+    /// `relay-allow`, `ip-allow`, `name-allow`. Each entry counts like an entry in `relay.clients` or `domains.relay`, and is
+    /// checked in the same way. Default `[]`.
     pub maps: Vec<String>,
-    /// What is done if an address that may relay by itself shows more than 10 HELO names and more than 10 unrelated sender domains within an
-    /// hour, so that strangers seem to come through it: `"off"`, `"observe"` tells the log (`trust_collapsed`), `"enforce"` also takes
-    /// its right away until it was quiet for an hour or the configuration is read again. Default `"observe"`.
+    /// What the server does if an address that may relay by itself shows more than 10 HELO names and more than 10 unrelated
+    /// sender domains within an hour, so that strangers seem to come through it: `"off"`; `"observe"` writes to the log
+    /// (`trust_collapsed`); `"enforce"` also stops its relaying until it was quiet for an hour or the configuration is read
+    /// again. Default `"observe"`.
     pub identity_collapse: IdentityCollapse,
-    /// How long after the start, in seconds, the server tries all relay probes on itself; then after each reload and daily. If one
-    /// passes, relaying is locked down: no right but SMTP AUTH counts until `sekisho relay unlock`. 0 to 3,600. Default 10.
+    /// How long after the start, in seconds, the server runs all relay probes against itself; then after each reload and daily.
+    /// If a probe passes, relaying is locked: only SMTP AUTH relays until `sekisho relay unlock`. 0 to 3,600. Default 10.
     #[schemars(range(min = 0, max = 3_600))]
     pub self_probe_after_secs: u32,
-    /// POP before SMTP: a POP login lets its address relay for a while, as that account.
+    /// POP before SMTP: after a POP login its address may relay for a while, with the addresses of that account.
     pub pop: WrittenPop,
-    /// DRAC: other POP servers tell of logins at theirs.
+    /// DRAC: other POP servers report their logins.
     pub drac: WrittenDrac,
-    /// What each message leaves that is relayed.
+    /// The record of each relayed message.
     pub record: WrittenRecord,
-    /// Berkeley DB file of the addresses that have a grant now, for mail servers that can do nothing but read one: `"btree:FILE"`
+    /// Berkeley DB file of the addresses that have a grant now, for mail servers that can only read such a file: `"btree:FILE"`
     /// or `"hash:FILE"`. As in `[[access]]` and in Postfix, the database of `FILE` is `FILE.db`; a name that ends in `.db` is the
-    /// database itself. The weakest way: a file cannot fail closed. It is written anew at the start, within a minute when
+    /// database itself. The weakest way: a file cannot fail closed. It is written again at the start, and within a minute if
     /// somebody removed or damaged it, and emptied at the end. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub export: Option<String>,

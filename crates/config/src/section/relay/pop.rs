@@ -11,15 +11,15 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Pop", deny_unknown_fields, default)]
 pub struct WrittenPop {
-    /// Whether a POP login grants relaying. Default `true`.
+    /// Whether a POP login gives a relay grant. Default `true`.
     pub enabled: bool,
     /// How long after the last login, in minutes. 1 to 1,440. Default 30.
     #[schemars(range(min = 1, max = 1_440))]
     pub minutes: u32,
-    /// Messages that one grant may send an hour; a renewal does not start the count anew. 1 to 1,000,000. Default 100.
+    /// Messages that one grant may send in an hour; a new login does not restart the count. 1 to 1,000,000. Default 100.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub messages_per_hour: u32,
-    /// Recipients that one grant may reach an hour. 1 to 1,000,000. Default 500.
+    /// Recipients that one grant may reach in an hour. 1 to 1,000,000. Default 500.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub recipients_per_hour: u32,
     /// Part of an IPv6 address that a grant is for, in bits; 128 is the address alone. 64 to 128. Default 128.

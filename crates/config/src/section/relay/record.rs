@@ -10,13 +10,13 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "Record", deny_unknown_fields, default)]
 pub struct WrittenRecord {
-    /// Each message that is relayed leaves a line in `record/relay.jsonl` of `data_dir`, bound to the line before by a keyed sum
-    /// (`sekisho log relay --verify`). So many full files of 16 MiB (about 20,000 messages) are kept besides the one in use; then the
-    /// oldest is removed. 1 to 1,000. Default 64.
+    /// Each relayed message gets a line in `record/relay.jsonl` of `data_dir`; a keyed sum binds it to the line before (`sekisho
+    /// log relay --verify`). This is the number of full files of 16 MiB (about 20,000 messages) that are kept besides the one in
+    /// use; then the oldest is removed. 1 to 1,000. Default 64.
     #[schemars(range(min = 1, max = 1_000))]
     pub files: u32,
-    /// File in which the end of the chain is noted every hour and at the end, as `NUMBER:SUM`, besides the log (`relay_chain`): on
-    /// another disk or machine, so that a cut-off end is found. Default none.
+    /// File for the end of the chain, every hour and when the server stops, as `NUMBER:SUM`, besides the log (`relay_chain`). Put
+    /// it on another disk or machine: then a cut-off end is found. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head_file: Option<String>,
 }

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand, ValueEnum};
 /// `sekisho user choice`
 #[derive(Debug, Clone, Args)]
 pub struct Choice {
-    /// Ask for the account's password first, and check it, as for a user's own change; wrong ones are throttled
+    /// Ask for the account's password first, and check it, for a user's own change; wrong passwords are throttled
     #[arg(long)]
     pub own: bool,
     /// What is chosen.
@@ -16,18 +16,18 @@ pub struct Choice {
 /// What of it.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ChoiceCommand {
-    /// List whom an account accepts and refuses
+    /// List the senders that an account accepts and refuses
     List {
         /// USER@DOMAIN, or USER in the default domain
         login: String,
     },
     /// Accept senders: the most specific entry decides
     Accept(Senders),
-    /// Refuse senders: 550 refused-by-recipient, whoever else gets the mail
+    /// Refuse senders: 550 refused-by-recipient; other recipients still get the mail
     Refuse(Senders),
-    /// Take senders from the lists
+    /// Remove senders from the lists
     Remove(Senders),
-    /// Take only what is accepted, what logins of this server send, and what has no sender (bounces) unless <> is refused
+    /// Accept only mail from accepted senders, from logins of this server, and without a sender (bounces) unless <> is refused
     Only {
         /// USER@DOMAIN, or USER in the default domain
         login: String,

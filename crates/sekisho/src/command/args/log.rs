@@ -6,32 +6,36 @@ use std::net::IpAddr;
 /// `sekisho log`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Log {
-    /// List who changed what, and who tried to: the newest last
+    /// List who changed what, and who tried to; the newest last
+    ///
+    /// It asks the running server; without one, and with --verify, it reads the files. Exit codes: 0 done, or intact; 1 --verify
+    /// found a change; 2 wrong use; 75 it cannot be read.
     Admin {
-        /// At most so many
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        /// At most N lines
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
-        /// Not older than so many hours
+        /// Only the last N hours
         #[arg(long, value_name = "N")]
         hours: Option<u32>,
-        /// Whether lines were changed, taken out, swapped, or cut off
+        /// Checking the chain.
         #[command(flatten)]
         verify: Verify,
     },
-    /// List what was relayed, by which right: the newest last
+    /// List what was relayed, and by which grant; the newest last
     ///
-    /// Each message that is relayed leaves a line before it is answered with 250, bound to the line before by a keyed sum. With
-    /// --verify the files are read, and nothing is asked of a server.
+    /// Each relayed message gets a line before the client gets 250; a keyed sum binds it to the line before. The command reads the
+    /// files and asks no server: run it as the server's user. Exit codes: 0 done, or intact; 1 --verify found a change; 2 wrong
+    /// use; 75 the files cannot be read.
     Relay(RelayLog),
 }
 
 /// `--verify`
 #[derive(Debug, Clone, Args)]
 pub struct Verify {
-    /// Walk all lines instead: say which was changed, taken out, swapped, doubled or cut off. Exit codes: 0 intact, 1 not
+    /// Check all lines instead: print each one that was changed, removed, swapped, doubled or cut off
     #[arg(long)]
     pub verify: bool,
-    /// With --verify: where the chain stood once, as it was noted elsewhere; a cut-off end is only found by this
+    /// With --verify: the end of the chain as it was noted elsewhere; only this finds a cut-off end
     #[arg(long, value_name = "NUMBER:SUM", requires = "verify")]
     pub head: Option<keep::chain::Head>,
 }
@@ -39,7 +43,7 @@ pub struct Verify {
 /// `sekisho log relay`
 #[derive(Debug, Clone, Args)]
 pub struct RelayLog {
-    /// Not older than so many hours
+    /// Only the last HOURS hours
     #[arg(long, value_name = "HOURS")]
     pub since: Option<u32>,
     /// Only what this account sent
@@ -48,10 +52,10 @@ pub struct RelayLog {
     /// Only what this client sent
     #[arg(long, value_name = "ADDRESS")]
     pub client: Option<IpAddr>,
-    /// At most so many
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// At most N lines
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub limit: u32,
-    /// Whether lines were changed, taken out, swapped, or cut off
+    /// Checking the chain.
     #[command(flatten)]
     pub verify: Verify,
 }

@@ -8,47 +8,47 @@ use std::net::IpAddr;
 pub enum Queue {
     /// List messages
     List {
-        /// Only those of this login
+        /// Only messages of this login
         #[arg(long)]
         login: Option<String>,
-        /// Only those that are held
+        /// Only held messages
         #[arg(long)]
         held: bool,
-        /// At most so many
-        #[arg(long, default_value_t = 1_000)]
+        /// At most N messages
+        #[arg(long, value_name = "N", default_value_t = 1_000)]
         limit: usize,
     },
     /// Show a message
     Show(Ids),
-    /// Keep messages until they are released
+    /// Hold messages until you release them
     Hold {
         /// Queue ids
         #[arg(value_name = "ID", required_unless_present_any = ["login", "client"])]
         ids: Vec<String>,
-        /// All that this login has in the queue
+        /// All messages of this login
         #[arg(long, conflicts_with = "ids")]
         login: Option<String>,
-        /// All that this client has in it by a right without a login: a network's, a client map's, DRAC's
+        /// All messages that this client relayed without a login: by a network, a client map or DRAC
         #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["ids", "login"])]
         client: Option<IpAddr>,
     },
-    /// Let held messages go
+    /// Release held messages
     Release(Ids),
-    /// Try messages now, whatever they wait for, and say what came of it
+    /// Try messages now, whatever they wait for, and print the result
     Retry {
         /// Queue ids
         #[arg(value_name = "ID", required_unless_present_any = ["all", "destination"])]
         ids: Vec<String>,
-        /// Whatever goes there: a domain, or a destination as `queue show` tells it
+        /// All messages to this domain, or to a destination as `queue show` prints it
         #[arg(long, value_name = "NAME", conflicts_with = "ids")]
         destination: Option<String>,
-        /// Whatever waits
+        /// All messages that wait
         #[arg(long, conflicts_with_all = ["ids", "destination"])]
         all: bool,
     },
-    /// Take messages out for good, without a word to anybody
+    /// Delete messages permanently; nobody is notified
     Delete(Ids),
-    /// The queue in numbers
+    /// Show the queue in numbers
     Stats,
 }
 

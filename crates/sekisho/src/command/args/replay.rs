@@ -9,27 +9,27 @@ use std::time::Duration;
 #[derive(Debug, Clone, Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["id", "client"]))]
 pub struct Explain {
-    /// The id in the reply and in the log, or that of a session
+    /// Id in the reply and in the log, or id of a session
     pub id: Option<String>,
-    /// What would become of a session of this client
+    /// Judge a session of this client that never happened
     #[arg(long, value_name = "IP")]
     pub client: Option<IpAddr>,
-    /// What it calls itself
+    /// Name in its EHLO
     #[arg(long, value_name = "NAME", requires = "client")]
     pub helo: Option<String>,
-    /// Whose mail it is; '' for the null reverse-path
+    /// Envelope sender; '' for the null sender
     #[arg(long, value_name = "ADDRESS", requires = "client")]
     pub from: Option<String>,
-    /// To whom it is
+    /// Recipient
     #[arg(long, value_name = "ADDRESS", requires = "from")]
     pub to: Option<String>,
-    /// Who logged in (SMTP AUTH)
+    /// Login (SMTP AUTH)
     #[arg(long, value_name = "LOGIN", requires = "client")]
     pub auth: Option<String>,
-    /// At which listener [default: our own for mail]
+    /// Listener [default: Sekisho's own for mail]
     #[arg(long, value_name = "NAME", requires = "client")]
     pub listener: Option<String>,
-    /// It uses TLS
+    /// The client uses TLS
     #[arg(long, requires = "client")]
     pub tls: bool,
 }
@@ -40,10 +40,10 @@ pub struct Replay {
     /// How far back: 30m, 12h or 7d
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub since: Duration,
-    /// Up to how long ago [default: now]
+    /// Up to how long ago: 1h [default: now]
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub until: Option<Duration>,
-    /// Folder of the records [default: that of the configuration]
+    /// Folder of the records [default: as configured]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub records: Option<PathBuf>,
 }

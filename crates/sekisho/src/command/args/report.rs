@@ -7,13 +7,13 @@ use std::path::PathBuf;
 /// `sekisho report`
 #[derive(Debug, Clone, Args)]
 pub struct Report {
-    /// Since when: so long ago (30m, 12h, 7d), or a time (2026-11-29, 2026-11-29T06:00)
+    /// Since when: a span (30m, 12h, 7d), or a time (2026-11-29, 2026-11-29T06:00)
     #[arg(long, default_value = "1d", global = true, value_name = "TIME")]
     pub since: String,
     /// Language [default: that of the locale]
     #[arg(long, global = true)]
     pub lang: Option<Lang>,
-    /// Write a page for a browser, or for printing, into this file
+    /// Write a page for a browser or for printing to this file
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
     /// Print a mail to this address, with text and HTML, for a sendmail program: `sekisho report --mail-to A | sendmail -t`
@@ -27,12 +27,12 @@ pub struct Report {
 /// What it is about.
 #[derive(Debug, Clone, Subcommand)]
 pub enum About {
-    /// A statement for a list or a complainant: what a login or a client sent, and since when it is stopped
+    /// Print a statement for a block list or a complainant: what a login or a client sent, and since when it is stopped
     Abuse {
-        /// The account, with its devices [default: all mail]
+        /// Account, with its devices [default: all mail]
         #[arg(long, conflicts_with = "client")]
         login: Option<String>,
-        /// The client's address
+        /// Address of the client
         #[arg(long)]
         client: Option<IpAddr>,
     },

@@ -6,21 +6,21 @@ use std::net::IpAddr;
 /// `sekisho guard`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Guard {
-    /// Exempt a client from the rules about strangers, at once; it gets no right to relay
+    /// Exempt a client from the rules about strangers, at once; it still may not relay
     ///
-    /// The entry is written to guard.exempt_file, and the running server reads it.
+    /// The command writes the entry to guard.exempt_file, and the running server reads it.
     Exempt {
         /// ADDRESS, ADDRESS/PREFIX, a name, or all names below .DOMAIN; a name counts only if it resolves back to the address
         #[arg(value_name = "CLIENT")]
         who: String,
     },
-    /// Take an exemption back
+    /// Remove an exemption
     Unexempt {
-        /// As it was given
+        /// As given before
         #[arg(value_name = "CLIENT")]
         who: String,
     },
-    /// List who is exempted by guard.exempt_file
+    /// List the exemptions in guard.exempt_file
     List,
 }
 
@@ -29,7 +29,7 @@ pub enum Guard {
 pub enum Ban {
     /// Ban an address; of an IPv6 address its /64
     ///
-    /// Where no login is offered, its connections are closed with 554 or 421; elsewhere it can only log in. Own networks, listed proxies
+    /// Listeners without login close its connections with 554 or 421; at the others it can only log in. Own networks, listed proxies
     /// and this machine are never banned.
     Add {
         /// Address of the client
@@ -37,19 +37,19 @@ pub enum Ban {
         /// How long, in minutes
         #[arg(long, value_name = "N", default_value = "1440", value_parser = clap::value_parser!(u32).range(1..=527_040))]
         minutes: Option<u32>,
-        /// Why, for the list and the log
+        /// Reason, for the list and the log
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// List bans, also those that came by many failed logins, unknown recipients or connections
+    /// List bans, also those that Sekisho made by itself
     List,
-    /// Lift bans, at once; that they were is forgotten, too
+    /// Lift bans, at once; earlier bans are forgotten, too
     #[command(group = clap::ArgGroup::new("which").required(true))]
     Lift {
-        /// That of this address
+        /// Ban of this address
         #[arg(group = "which")]
         address: Option<IpAddr>,
-        /// Every one
+        /// All bans
         #[arg(long, group = "which")]
         all: bool,
     },
@@ -58,6 +58,6 @@ pub enum Ban {
 /// `sekisho dnsbl`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Dnsbl {
-    /// List them, and how they stand: sound by their test points, tripped, silent; how often asked, and what came of it
+    /// List the DNS lists: whether each one counts, how often it was asked, and what it answered
     List,
 }
