@@ -20,6 +20,7 @@ mod queue;
 mod records;
 mod relay;
 mod rights;
+pub mod screen;
 mod sessions;
 mod socket;
 pub mod wire;
@@ -115,6 +116,9 @@ impl Backend {
 
 type Shared = State<Arc<Backend>>;
 
+/// How long counting grants may take: a state that does not answer must not hide everything else.
+const GRANTS_TIME: std::time::Duration = std::time::Duration::from_secs(3);
+
 /// All routes.
 pub fn router(backend: Backend) -> Router {
     let backend = Arc::new(backend);
@@ -181,6 +185,8 @@ async fn configuration(State(backend): Shared) -> Result<Json<wire::Configuratio
 async fn status(State(backend): Shared) -> Result<Json<wire::Status>, ApiError> {
     let server = backend.server()?;
     let mut status = (server.status)(queue::status(&server.spool));
+    let grants = tokio::time::timeout(GRANTS_TIME, server.state.evidence()).await;
+    status.grants = grants.ok().and_then(Result::ok).map(|grants| grants.value.len() as u64);
     status.alarms = alarms::in_force(&server.watch);
     Ok(Json(status))
 }

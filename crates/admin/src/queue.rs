@@ -88,13 +88,16 @@ pub(super) async fn stats(State(backend): Shared) -> Result<Json<wire::QueueStat
 
 /// The same for `/v1/status`.
 pub(super) fn status(spool: &spool::Spool) -> wire::QueueStatus {
-    let stats = spool.stats(now());
+    let now = now();
+    let stats = spool.stats(now);
     wire::QueueStatus {
         messages: stats.messages,
         active: stats.active,
         deferred: stats.deferred,
         held: stats.held,
         oldest_arrived_at: stats.oldest_arrived_at_unix_micros.map(|micros| wire::time(micros / MICROS)),
+        // A clock that was put back is no negative time.
+        oldest_secs: stats.oldest_waiting_arrived_at_unix_micros.map(|at| now.saturating_sub(at) / MICROS),
     }
 }
 

@@ -10,6 +10,7 @@ mod explain;
 mod queue_stats;
 mod records;
 mod relay;
+mod status;
 
 pub use activity::{Activity, Counter, Listening, Sending, Waiting};
 pub use alarms::{Alarm, FarSide, Taken};
@@ -20,6 +21,7 @@ pub use explain::Explained;
 pub use queue_stats::{Bucket, QueueStats};
 pub use records::{Records, RecordsOfId, RecordsStatus};
 pub use relay::Relay;
+pub use status::{CertificateStatus, FaultStatus, ListenerStatus, QueueStatus, RenewalStatus, Status};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -71,95 +73,6 @@ pub struct Rights {
     /// The report, as `sekisho audit --json` prints it.
     #[schema(value_type = Object)]
     pub report: serde_json::Value,
-}
-
-/// The running server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Status {
-    /// The program's version.
-    pub version: String,
-    /// When it was started.
-    pub started_at: String,
-    /// Seconds since.
-    pub uptime_secs: u64,
-    /// The configuration's file.
-    pub file: String,
-    /// When that was read.
-    pub loaded_at: String,
-    /// Where it listens.
-    pub listeners: Vec<ListenerStatus>,
-    /// Files that the process may have open; null is not known.
-    pub open_files_max: Option<u64>,
-    /// Files that it has open, each connection among them; null is not known.
-    pub open_files: Option<u64>,
-    /// Sessions at our own listeners.
-    pub sessions: u64,
-    /// Those in which somebody has logged in.
-    pub sessions_logged_in: u64,
-    /// Clients that are banned.
-    pub bans: u64,
-    /// Relaying is locked down: our own probe passed.
-    #[serde(default)]
-    pub relay_locked: bool,
-    /// How often one has passed since the start.
-    #[serde(default)]
-    pub relay_alarms: u64,
-    /// The queue.
-    pub queue: QueueStatus,
-    /// Decisions that are kept; null: none are.
-    pub records: Option<RecordsStatus>,
-    /// This machine's default gateways, which are never granted.
-    pub gateways: Vec<String>,
-    /// Its own addresses, which are neither.
-    pub own_addresses: Vec<String>,
-    /// The certificate that is shown; null is none.
-    pub certificate: Option<CertificateStatus>,
-    /// Alarms in force, the worst first.
-    #[serde(default)]
-    pub alarms: Vec<Alarm>,
-}
-
-/// A listener.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ListenerStatus {
-    /// Its name.
-    pub name: String,
-    /// What is spoken.
-    pub protocol: String,
-    /// `ADDRESS:PORT` or `unix:PATH`.
-    pub bind: Vec<String>,
-    /// Connections now.
-    pub connections: u64,
-    /// Connections that it may have.
-    pub connections_max: u64,
-    /// How full it is, in a word: `calm`, `crowded` (70 %), `strained` (85 %: strangers are turned away), `logins-only` (95 %).
-    pub load: String,
-}
-
-/// Messages by state; one may be in several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct QueueStatus {
-    /// All of them.
-    pub messages: u64,
-    /// In an attempt now.
-    pub active: u64,
-    /// Deferred at least once.
-    pub deferred: u64,
-    /// Held, or with a recipient that is.
-    pub held: u64,
-    /// When the oldest arrived.
-    pub oldest_arrived_at: Option<String>,
-}
-
-/// A certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct CertificateStatus {
-    /// From then on it holds.
-    pub not_before: String,
-    /// Until then.
-    pub not_after: String,
-    /// What is wrong with it.
-    pub warnings: Vec<String>,
 }
 
 /// A session at one of our own listeners.

@@ -26,6 +26,7 @@ pub use map_file::MapFile;
 pub use policy::{MapDomain, MapEntries};
 pub use report::{Mistake, Report};
 pub use section::access::{Access, Stage};
+pub use section::acme::{Acme, AcmeProof};
 pub use section::admin::Admin;
 pub use section::alarms::{AlarmLanguage, Alarms};
 pub use section::auth::Auth;

@@ -285,7 +285,7 @@ fn bad_configurations_are_told_as_written_down() {
         assert_eq!(std::fs::read_to_string(&expected).unwrap_or_default(), shown, "{name}");
         cases += 1;
     }
-    assert_eq!(cases, 10);
+    assert_eq!(cases, 11);
 }
 
 proptest::proptest! {

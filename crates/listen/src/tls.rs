@@ -4,13 +4,16 @@
 //! What TLS proves to a session (version, cipher, channel binding) is handed on as [`crate::TlsFacts`].
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::certificate::Certificate;
+use arc_swap::ArcSwap;
 use keep::secret::{Permissions, SecretError};
 use rustls::ServerConfig;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -51,13 +54,60 @@ pub enum TlsError {
     },
 }
 
-/// A certificate with its key, ready to be shown.
+/// A certificate with its key, ready to be shown. Another can take its place while sessions go on.
 #[derive(Debug, Clone)]
 pub struct Shown {
     /// For the handshakes.
     pub config: Arc<ServerConfig>,
+    in_force: Arc<InForce>,
+}
+
+impl Shown {
     /// What the certificate says of itself; `None`: it is written as none of those that we read.
-    pub certificate: Option<Certificate>,
+    pub fn certificate(&self) -> Option<Arc<Certificate>> {
+        self.in_force.0.load().certificate.clone()
+    }
+
+    /// Reads the two files again; handshakes from now on show what is in them. After an error the one in force stays.
+    pub fn renew(&self, certificate: &Path, key: &Path, permissions: Permissions) -> Result<(), TlsError> {
+        let pair = Pair::of(certificate, read_chain(certificate)?, key, read_key(key, permissions)?)?;
+        self.in_force.0.store(Arc::new(pair));
+        Ok(())
+    }
+}
+
+/// The pair that the next handshake shows.
+#[derive(Debug)]
+struct InForce(ArcSwap<Pair>);
+
+impl ResolvesServerCert for InForce {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.load().shown))
+    }
+}
+
+#[derive(Debug)]
+struct Pair {
+    shown: Arc<CertifiedKey>,
+    certificate: Option<Arc<Certificate>>,
+}
+
+impl Pair {
+    fn of(
+        certificate: &Path,
+        chain: Vec<CertificateDer<'static>>,
+        key: &Path,
+        private: PrivateKeyDer<'static>,
+    ) -> Result<Self, TlsError> {
+        let leaf = chain.first().and_then(Certificate::of).map(Arc::new);
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let shown = CertifiedKey::from_der(chain, private, &provider).map_err(|error| TlsError::Pair {
+            certificate: certificate.to_path_buf(),
+            key: key.to_path_buf(),
+            error,
+        })?;
+        Ok(Self { shown: Arc::new(shown), certificate: leaf })
+    }
 }
 
 /// Reads the chain and the key, and makes the rustls configuration that shows them.
@@ -106,25 +156,38 @@ fn pair(
     key: &Path,
     private: PrivateKeyDer<'static>,
 ) -> Result<Shown, TlsError> {
-    let leaf = chain.first().and_then(Certificate::of);
-    let config = showing(chain, private).map_err(|error| TlsError::Pair {
+    let in_force = Arc::new(InForce(ArcSwap::from_pointee(Pair::of(certificate, chain, key, private)?)));
+    let config = showing(Arc::clone(&in_force)).map_err(|error| TlsError::Pair {
         certificate: certificate.to_path_buf(),
         key: key.to_path_buf(),
         error,
     })?;
-    Ok(Shown { config, certificate: leaf })
+    Ok(Shown { config, in_force })
 }
 
-fn showing(
-    chain: Vec<CertificateDer<'static>>,
-    private: PrivateKeyDer<'static>,
-) -> Result<Arc<ServerConfig>, rustls::Error> {
+fn showing(in_force: Arc<InForce>) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let mut config = versions.with_no_client_auth().with_single_cert(chain, private)?;
+    let mut config = versions.with_no_client_auth().with_cert_resolver(in_force);
     // Mail clients seldom resume, and tickets would keep a key per process for nothing.
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
+}
+
+/// Makes a self-signed pair in one file, which an authority's will replace, with its folder; unless it is there already.
+pub fn ensure_first(file: &Path, name: &str) -> Result<(), TlsError> {
+    if file.exists() {
+        return Ok(());
+    }
+    let failed = |why: String| TlsError::Make { path: file.to_path_buf(), why };
+    if let Some(folder) = file.parent() {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|error| failed(error.to_string()))?;
+    }
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).map_err(|error| failed(error.to_string()))?;
+    let pem = made.signing_key.serialize_pem() + &made.cert.pem();
+    let new = keep::NewFile { path: file, octets: pem.as_bytes(), mode: 0o600, owner: None };
+    new.replace().map_err(|error| failed(error.to_string()))
 }
 
 /// Makes a self-signed certificate for `names` unless both files are there already. The key is readable by its owner only. One
@@ -177,6 +240,26 @@ mod tests {
     }
 
     #[test]
+    fn another_pair_takes_its_place_and_a_broken_one_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("acme/certificate.pem");
+        ensure_first(&file, "a.test").unwrap();
+        let first = std::fs::read(&file).unwrap();
+        ensure_first(&file, "a.test").unwrap();
+        assert_eq!(first, std::fs::read(&file).unwrap(), "what is there is kept");
+        let shown = server_config(&file, &file, Permissions::Owner).unwrap();
+        let before = shown.certificate().unwrap();
+        std::fs::remove_file(&file).unwrap();
+        ensure_first(&file, "b.test").unwrap();
+        assert!(shown.certificate().unwrap().is_for("a.test"));
+        shown.renew(&file, &file, Permissions::Owner).unwrap();
+        assert!(shown.certificate().unwrap().is_for("b.test") && before.is_for("a.test"));
+        std::fs::write(&file, "nothing").unwrap();
+        assert!(shown.renew(&file, &file, Permissions::Owner).is_err());
+        assert!(shown.certificate().unwrap().is_for("b.test"));
+    }
+
+    #[test]
     fn a_broken_pair_names_its_file() {
         let dir = tempfile::tempdir().unwrap();
         let (cert, key) = (dir.path().join("c.pem"), dir.path().join("k.pem"));
@@ -220,7 +303,7 @@ mod tests {
             assert_eq!(errors.len(), expected.len(), "{errors:?}");
             assert!(errors.iter().zip(expected).all(|(error, part)| error.contains(part)), "{errors:?}");
         }
-        let certificate = check(&at("a.crt"), &at("a.key"), Permissions::Owner).unwrap().certificate.unwrap();
+        let certificate = check(&at("a.crt"), &at("a.key"), Permissions::Owner).unwrap().certificate().unwrap();
         assert!(certificate.is_for("a.test") && !certificate.is_for("b.test"));
     }
 }

@@ -63,11 +63,15 @@ fn serves_somebody(settings: &Settings, checked: &mut Checked) {
 
 fn tls(settings: &Settings, checked: &mut Checked) {
     let Some(tls) = &settings.tls else { return };
+    if tls.acme.is_some() && !tls.certificate.exists() {
+        // The start makes one for the time until it is fetched.
+        return;
+    }
     match listen::tls::check(&tls.certificate, &tls.key, allowed(tls.permissions)) {
         Err(errors) => checked.refusals.extend(errors.iter().map(ToString::to_string)),
         Ok(shown) => {
-            let certificate = shown.certificate.iter();
-            let faults = certificate.flat_map(|it| certificate::faults(it, &settings.hostname, SystemTime::now()));
+            let Some(certificate) = shown.certificate() else { return };
+            let faults = certificate::faults(&certificate, &settings.hostname, SystemTime::now()).into_iter();
             checked.warnings.extend(faults.map(|fault| fault.told(settings)));
         }
     }

@@ -11,12 +11,13 @@ use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{error, info};
 
-use crate::log::Logger;
+use crate::notify;
 use crate::status::{Process, lists, relay, status};
-use crate::watching::{self, Watching};
+use crate::watching::{self, Keeping, Watching};
 use admin::{self, Backend, NumbersNow, Retrier, WhichSessions, wire};
 use config::{self, Loaded, Settings};
 use judge::Judge;
+use logging::Logger;
 use serve::Server;
 use serve::aside::aside;
 use serve::border::Border;
@@ -37,6 +38,8 @@ struct Life {
     server: Mutex<Server>,
     in_force: RwLock<InForce>,
     logger: Arc<Logger>,
+    keeper: Arc<acme::Keeper>,
+    health: Arc<std::sync::Mutex<telemetry::Health>>,
     source: Source,
     started: SystemTime,
     /// Turns true at the end; a reload that waits for a file is given up then.
@@ -64,13 +67,17 @@ impl Life {
     async fn reload(&self) -> Result<(), String> {
         let mut stopping = self.stopping.subscribe();
         tokio::select! {
-            reloaded = self.reload_in_turn() => reloaded,
+            reloaded = self.reload_in_turn() => {
+                notify::ready();
+                reloaded
+            }
             _ = stopping.wait_for(|is| *is) => Err("the server is stopping".to_owned()),
         }
     }
 
     async fn reload_in_turn(&self) -> Result<(), String> {
         let mut server = self.server.lock().await;
+        notify::reloading();
         let source = self.source.clone();
         let read = aside("configuration", move || config::read(&source.file, &source.sets)).await;
         let loaded = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
@@ -83,6 +90,7 @@ impl Life {
         let Err(error) = server.reload(loaded.settings).await else {
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = InForce::now(loaded.file);
             server.border().watch.follow(&server.border().site.load().settings);
+            self.keeper.wake();
             return Ok(());
         };
         let restored = self.apply_log(&before.settings.log).await;
@@ -103,7 +111,16 @@ impl Life {
     /// For `sekisho status`.
     fn process(&self) -> Process {
         let loaded = self.in_force.read().unwrap_or_else(PoisonError::into_inner).loaded_at;
-        Process { started: self.started, file: self.source.file.display().to_string(), loaded }
+        let file = self.source.file.display().to_string();
+        let health = self.health.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Process {
+            started: self.started,
+            file,
+            loaded,
+            renewal: self.keeper.state(),
+            errors: self.logger.latest(),
+            health,
+        }
     }
 
     async fn apply_log(&self, log: &config::Log) -> Result<(), String> {
@@ -132,19 +149,26 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
     let border = Arc::clone(started.server.border());
     let retrier = started.server.retrier();
     let (stopping, _) = watch::channel(false);
-    let watching = started.watching;
+    let (watching, keeping) = (started.watching, started.keeping);
     let (server, in_force) = (Mutex::new(started.server), RwLock::new(InForce::now(file)));
-    let life = Arc::new(Life { server, in_force, logger: Arc::clone(&logger), source, started: started_at, stopping });
+    let keeper = Arc::clone(&keeping.keeper);
+    let health = Arc::clone(&watching.health);
+    let logger_kept = Arc::clone(&logger);
+    let life = Life { server, in_force, logger: logger_kept, keeper, health, source, started: started_at, stopping };
+    let life = Arc::new(life);
     let (end_admin, admin) = admin_api(started.admin, &border, (Some(retrier), watching.numbers()), &life);
     ready()?;
+    notify::ready();
+    let alive = notify::alive();
     signals.attend(&life).await;
     info!("stopping");
+    notify::stopping();
     life.stopping.send_replace(true);
     let _ = end_admin.send(());
     if tokio::time::timeout(END_MAX, end(life, admin, socket)).await.is_err() {
         error!(secs = END_MAX.as_secs(), note = "it is not waited for", "stop overdue");
     }
-    drop(watching);
+    drop((watching, keeping, alive));
     logger.flush();
     Ok(())
 }
@@ -154,6 +178,7 @@ struct Started {
     server: Server,
     admin: UnixListener,
     watching: Watching,
+    keeping: Keeping,
 }
 
 async fn start(settings: Settings, at: SystemTime) -> Result<Started> {
@@ -161,7 +186,8 @@ async fn start(settings: Settings, at: SystemTime) -> Result<Started> {
     let server = Server::start(settings).await?;
     let admin = aside("admin socket", move || admin::bind(&socket, mode)).await??;
     let watching = watching::start(server.border(), at).await?;
-    Ok(Started { server, admin, watching })
+    let keeping = watching::keep_certificate(server.border());
+    Ok(Started { server, admin, watching, keeping })
 }
 
 /// The end in its order.
@@ -201,7 +227,7 @@ fn admin_api(
             spool: Arc::clone(&border.spool),
             retrier,
             pop: Box::new(move || for_pop.site.load().settings.relay.pop.clone()),
-            status: Box::new(move |queue| status(&for_status, &for_process.process(), queue)),
+            status: Box::new(move |queue| status(&for_status, for_process.process(), queue)),
             configuration: Box::new(move || for_configuration.configuration()),
             sessions: Box::new(move || for_list.sessions.all().iter().map(|open| session(open)).collect()),
             lists: Box::new(move || lists(&for_lists)),

@@ -3,11 +3,17 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use admin::wire::{self, CertificateStatus, DnsList, ListenerStatus, QueueStatus, RecordsStatus, Relay, Status};
+use admin::wire::{
+    self, CertificateStatus, DnsList, FaultStatus, ListenerStatus, QueueStatus, RecordsStatus, Relay, RenewalStatus,
+    Status,
+};
 use listen::open_files;
 use serve::border::Border;
 use serve::certificate;
 use serve::site::{ListenerSite, Site};
+use telemetry::Health;
+
+use crate::watching::days_until;
 
 /// What only the process knows.
 pub struct Process {
@@ -17,10 +23,16 @@ pub struct Process {
     pub file: String,
     /// When that was read.
     pub loaded: SystemTime,
+    /// How the certificate is renewed; `None`: not by us.
+    pub renewal: Option<acme::State>,
+    /// The last errors of the log.
+    pub errors: Vec<String>,
+    /// What works.
+    pub health: Health,
 }
 
 /// All of it, now.
-pub fn status(border: &Border, process: &Process, queue: QueueStatus) -> Status {
+pub fn status(border: &Border, process: Process, queue: QueueStatus) -> Status {
     let site = border.site.load_full();
     let sessions = border.sessions.all();
     let never = site.terms.policy.relay.never();
@@ -31,7 +43,7 @@ pub fn status(border: &Border, process: &Process, queue: QueueStatus) -> Status 
         started_at: wire::system_time(process.started),
         // A clock that was put back is no negative time.
         uptime_secs: process.started.elapsed().map_or(0, |since| since.as_secs()),
-        file: process.file.clone(),
+        file: process.file,
         loaded_at: wire::system_time(process.loaded),
         listeners: site.listeners.iter().map(|it| listener(border, it)).collect(),
         open_files_max: open_files::limit(),
@@ -41,13 +53,22 @@ pub fn status(border: &Border, process: &Process, queue: QueueStatus) -> Status 
         bans: border.sources.state.bans_count() as u64,
         relay_locked: border.sources.relay_lock.relaying() == guard::Relaying::Locked,
         relay_alarms: border.sources.relay_lock.status().alarms,
+        grants: None,
+        faults: faults(process.health),
+        errors: process.errors,
         queue,
         records: border.records.as_ref().map(|store| records(border, &store.status())),
         gateways: texts(never.gateways()),
         own_addresses: texts(never.own()),
-        certificate: certificate_of(&site),
+        certificate: certificate_of(&site, process.renewal.as_ref()),
         alarms: Vec::new(),
     }
+}
+
+fn faults(health: Health) -> Vec<FaultStatus> {
+    let Health { spool, directory, state, listeners } = health;
+    let parts = [("spool", spool), ("directory", directory), ("state", state), ("listeners", listeners)];
+    parts.into_iter().filter_map(|(part, what)| Some(FaultStatus { part: part.to_owned(), what: what? })).collect()
 }
 
 fn records(border: &Border, status: &records::Status) -> RecordsStatus {
@@ -73,13 +94,20 @@ fn listener(border: &Border, site: &Arc<ListenerSite>) -> ListenerStatus {
     }
 }
 
-fn certificate_of(site: &Site) -> Option<CertificateStatus> {
+fn certificate_of(site: &Site, renewal: Option<&acme::State>) -> Option<CertificateStatus> {
     let shown = site.certificate()?;
-    let faults = certificate::faults(shown, &site.settings.hostname, SystemTime::now());
+    let faults = certificate::faults(&shown, &site.settings.hostname, SystemTime::now());
     Some(CertificateStatus {
         not_before: certificate::at(shown.not_before),
         not_after: certificate::at(shown.not_after),
+        days_left: days_until(shown.not_after),
         warnings: faults.iter().map(|fault| fault.told(&site.settings)).collect(),
+        renewal: renewal.map(|it| RenewalStatus {
+            next_at: it.next.map(wire::system_time),
+            failures: it.failures,
+            failing_since: it.failing_since.map(wire::system_time),
+            error: it.error.clone(),
+        }),
     })
 }
 

@@ -23,6 +23,8 @@ const ANSWER: Duration = Duration::from_secs(3);
 
 /// What runs for it; dropped, it ends.
 pub(crate) struct Watching {
+    /// As it was at the last look.
+    pub(crate) health: Arc<Mutex<Health>>,
     _tasks: JoinSet<()>,
     seen: Arc<Seen>,
 }
@@ -41,11 +43,36 @@ impl Watching {
     }
 }
 
+/// The certificate is kept as long as this is there.
+pub(crate) struct Keeping {
+    pub(crate) keeper: Arc<acme::Keeper>,
+    _task: JoinSet<()>,
+}
+
+/// Keeps the certificate, where an authority's is wanted.
+pub(crate) fn keep_certificate(border: &Arc<Border>) -> Keeping {
+    let [for_settings, for_certificate, for_renewed, for_failing] = std::array::from_fn(|_| Arc::clone(border));
+    let ways = acme::Ways {
+        settings: Box::new(move || Arc::clone(&for_settings.site.load().settings)),
+        certificate: Box::new(move || for_certificate.site.load().certificate()),
+        renewed: Box::new(move || for_renewed.site.load().renew_certificate().map_err(|error| error.to_string())),
+        failing: Box::new(move |why| {
+            let hostname = for_failing.site.load().settings.hostname.clone();
+            for_failing.watch.raise(Alarm::new(Kind::CertificateUnrenewed, hostname, why));
+        }),
+    };
+    let (keeper, mut task) = (Arc::new(acme::Keeper::default()), JoinSet::new());
+    let kept = Arc::clone(&keeper);
+    task.spawn(async move { kept.follow(ways).await });
+    Keeping { keeper, _task: task }
+}
+
 /// What is looked at.
 struct Seen {
     border: Arc<Border>,
     started: SystemTime,
     counted: Mutex<Option<Counted>>,
+    health: Arc<Mutex<Health>>,
 }
 
 /// The queue as it was counted.
@@ -58,7 +85,9 @@ struct Counted {
 /// Begins to watch, and listens where `[metrics]` says.
 pub(crate) async fn start(border: &Arc<Border>, started: SystemTime) -> Result<Watching> {
     let settings = Arc::clone(&border.site.load().settings);
-    let seen = Arc::new(Seen { border: Arc::clone(border), started, counted: Mutex::default() });
+    let health = Arc::default();
+    let seen = Seen { border: Arc::clone(border), started, counted: Mutex::default(), health: Arc::clone(&health) };
+    let seen = Arc::new(seen);
     let (for_mail, for_numbers, for_health) = (Arc::clone(border), Arc::clone(&seen), Arc::clone(&seen));
     border.watch.mail_by(Box::new(move |to, message| {
         let border = Arc::clone(&for_mail);
@@ -82,7 +111,7 @@ pub(crate) async fn start(border: &Arc<Border>, started: SystemTime) -> Result<W
         tasks.spawn(telemetry::http::serve(listener, Arc::clone(&pages)));
     }
     tasks.spawn(Arc::clone(&seen).follow());
-    Ok(Watching { _tasks: tasks, seen })
+    Ok(Watching { health, _tasks: tasks, seen })
 }
 
 impl Seen {
@@ -172,10 +201,12 @@ impl Seen {
     async fn look(self: &Arc<Self>, has_stalled: bool) -> Look {
         let stats = self.stats().await;
         let health = self.health().await;
+        health.clone_into(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner));
         let border = &self.border;
         let lists = border.sources.reputation.lists.status().into_iter();
         let sources = [("directory", health.directory), ("state", health.state)];
-        let certificate = border.site.load().certificate().map(|it| days_until(it.not_after));
+        let certificate = border.site.load().certificate();
+        let certificate = certificate.filter(|it| serve::certificate::is_ending(it, SystemTime::now()));
         Look {
             oldest: oldest(&stats),
             messages: stats.messages,
@@ -184,7 +215,7 @@ impl Seen {
             by_login: stats.login_recipients.clone(),
             pads: border.watch.pads.look(),
             is_young: border.watch.is_young(),
-            certificate_days: certificate,
+            certificate_days: certificate.map(|it| days_until(it.not_after)),
             broken_lists: lists.filter(|list| list.tripped).map(|list| list.name.to_string()).collect(),
             store: health
                 .spool
@@ -239,7 +270,7 @@ fn oldest(stats: &Stats) -> Duration {
     arrived.map_or(Duration::ZERO, |arrived| Duration::from_micros(unix_micros().saturating_sub(arrived)))
 }
 
-fn days_until(end: SystemTime) -> i64 {
+pub(crate) fn days_until(end: SystemTime) -> i64 {
     let days = |span: Duration| i64::try_from(span.as_secs() / 86_400).unwrap_or(i64::MAX);
     match end.duration_since(SystemTime::now()) {
         Ok(left) => days(left),

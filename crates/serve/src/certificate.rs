@@ -37,13 +37,19 @@ pub fn faults(certificate: &Certificate, hostname: &str, now: SystemTime) -> Vec
         Some(Fault::Expired(not_after))
     } else if now < not_before {
         Some(Fault::Early(not_before))
-    } else if now + EXPIRING > not_after {
+    } else if is_ending(certificate, now) {
         Some(Fault::Expiring(not_after))
     } else {
         None
     };
     let name = (!certificate.is_for(hostname)).then_some(Fault::Misnamed);
     time.into_iter().chain(name).collect()
+}
+
+/// Whether its end is near. One that holds for a few weeks only is renewed later than others.
+pub fn is_ending(certificate: &Certificate, now: SystemTime) -> bool {
+    let life = certificate.not_after.duration_since(certificate.not_before).unwrap_or_default();
+    now + EXPIRING.min(life / 4) > certificate.not_after
 }
 
 impl Fault {
@@ -77,7 +83,7 @@ pub(crate) fn tell(site: &Site) {
     let (settings, Some(certificate)) = (&site.settings, site.certificate()) else { return };
     let Some(tls) = &settings.tls else { return };
     let file = tls.certificate.display();
-    for fault in faults(certificate, &settings.hostname, SystemTime::now()) {
+    for fault in faults(&certificate, &settings.hostname, SystemTime::now()) {
         match fault {
             Fault::Expired(until) | Fault::Early(until) => {
                 warn!(certificate = %file, until = at(until), note = "it is outside of its time; clients that check it refuse it", "certificate expired");
@@ -113,7 +119,7 @@ mod tests {
         let (file, key) = (dir.path().join("c.pem"), dir.path().join("k.pem"));
         listen::tls::ensure_self_signed(&file, &key, &["mail.example.test".to_owned()]).unwrap();
         let shown = listen::tls::server_config(&file, &key, keep::secret::Permissions::Owner).unwrap();
-        let certificate = shown.certificate.unwrap();
+        let certificate = shown.certificate().unwrap();
         let (begin, end) = (certificate.not_before, certificate.not_after);
         let day = Duration::from_hours(24);
         let name = "mail.example.test";

@@ -143,8 +143,14 @@ impl Site {
     }
 
     /// What the certificate that is shown says of itself.
-    pub fn certificate(&self) -> Option<&Certificate> {
-        self.tls.as_ref().and_then(|shown| shown.certificate.as_ref())
+    pub fn certificate(&self) -> Option<Arc<Certificate>> {
+        self.tls.as_ref().and_then(Shown::certificate)
+    }
+
+    /// Shows what lies in the certificate's file now, from the next handshake on, in sessions that run too.
+    pub fn renew_certificate(&self) -> Result<(), TlsError> {
+        let (Some(shown), Some(tls)) = (&self.tls, &self.settings.tls) else { return Ok(()) };
+        shown.renew(&tls.certificate, &tls.key, secrets::allowed(tls.permissions))
     }
 
     /// The listener of a name.
@@ -155,7 +161,10 @@ impl Site {
 
 /// The certificate with its key. A key that others may read by now is not taken by a reload: the one in force stays.
 fn tls_config(settings: &Settings, before: Option<&Site>) -> Result<Option<Shown>, SiteError> {
-    let Some(Tls { certificate, key, permissions }) = &settings.tls else { return Ok(None) };
+    let Some(Tls { certificate, key, permissions, acme }) = &settings.tls else { return Ok(None) };
+    if acme.is_some() {
+        tls::ensure_first(certificate, &settings.hostname)?;
+    }
     match (
         tls::server_config(certificate, key, secrets::allowed(*permissions)),
         before.and_then(|site| site.tls.as_ref()),

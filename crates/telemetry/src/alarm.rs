@@ -57,6 +57,8 @@ pub enum Kind {
     CertificateEnds,
     /// The certificate ends within 3 days, or has ended.
     CertificateEnded,
+    /// The authority gives no new certificate.
+    CertificateUnrenewed,
     /// A list in DNS lists far more than it used to, and weighs nothing.
     ListBroken,
     /// Decision records were dropped.
@@ -98,7 +100,7 @@ const fn about(code: &'static str, level: Level, ends: Ends, [title, todo]: [[&'
 
 impl Kind {
     /// Every kind, in the order of the table in `docs/monitoring.md`.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::QueueAge,
         Self::QueueGrowth,
         Self::LaunchingPad,
@@ -109,6 +111,7 @@ impl Kind {
         Self::Sources,
         Self::CertificateEnds,
         Self::CertificateEnded,
+        Self::CertificateUnrenewed,
         Self::ListBroken,
         Self::RecordsDropped,
         Self::Admin,
@@ -127,7 +130,7 @@ impl Kind {
 }
 
 /// In the order of [`Kind`].
-static ABOUT: [About; 14] = [
+static ABOUT: [About; 15] = [
     about(
         "queue-age",
         Level::Warning,
@@ -252,6 +255,21 @@ static ABOUT: [About; 14] = [
                 "TLS 証明書の期限が切れたか、3 日以内に切れます",
             ],
             ["renew it, then: sekisho reload", "更新してから sekisho reload を実行してください"],
+        ],
+    ),
+    about(
+        "certificate-unrenewed",
+        Level::Warning,
+        Ends::AfterAWhile,
+        [
+            [
+                "the TLS certificate cannot be fetched from the authority; the one in force stays",
+                "認証局から TLS 証明書を取得できません。現在の証明書を使い続けます",
+            ],
+            [
+                "see to the cause; Sekisho tries again by itself, and at once after: sekisho reload",
+                "原因を取り除いてください。自動的に再試行します。すぐに試すには sekisho reload を実行してください",
+            ],
         ],
     ),
     about(

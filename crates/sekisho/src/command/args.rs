@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use std::{net::IpAddr, path::PathBuf};
 
 mod choice;
+mod init;
 mod log;
 mod probe;
 mod programs;
@@ -17,6 +18,7 @@ mod strangers;
 mod top;
 
 pub use self::choice::{Choice, ChoiceCommand, Senders, Switch};
+pub use self::init::{AcmeFlags, Challenge, Init};
 pub use self::log::{Log, RelayLog, Verify};
 pub use self::probe::{Probe, ProbeBlocklists, ProbeDns, ProbeRelay, ProbeTls, Relay, StartTls};
 pub use self::programs::{Checkpassword, Drac, Dracd, Ucspi};
@@ -48,7 +50,10 @@ pub enum Command {
     /// Run everything on 127.0.0.1 with unprivileged ports, to try it out
     Demo(Demo),
     /// Write a configuration, keys and the first account, and print the DNS records to publish
-    Init(Init),
+    ///
+    /// As root and without --dir: prepares this machine too (user, folders, unit of systemd), and looks whether its name leads here
+    /// and whether it reaches others. What is there already stays as it is.
+    Init(Box<Init>),
     /// Run the server
     Serve,
     /// Make the running server read its configuration again; no session is dropped
@@ -183,23 +188,6 @@ pub struct Demo {
     /// First port: SMTP is N, submission N+1, submissions N+2, POP3 N+3, POP3S N+4
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1024..=65_520))]
     pub port_base: Option<u16>,
-}
-
-/// `sekisho init`
-#[derive(Debug, Clone, Args)]
-pub struct Init {
-    /// Name of this server, for example mail.example.net
-    #[arg(long, value_name = "H")]
-    pub hostname: String,
-    /// Domain whose mail the server accepts
-    #[arg(long, value_name = "D")]
-    pub domain: String,
-    /// Folder for configuration and data [default: /etc/sekisho and /var/lib/sekisho]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub dir: Option<PathBuf>,
-    /// First account; the password is asked for, or read from standard input
-    #[arg(long, value_name = "NAME", default_value = "postmaster")]
-    pub user: String,
 }
 
 /// `sekisho config`

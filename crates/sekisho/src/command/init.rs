@@ -1,7 +1,7 @@
 //! `sekisho init`: everything a new server needs, and what its operator must publish.
 
 use super::{
-    args::Init,
+    args::{AcmeFlags, Init},
     client,
     fault::{Exit, Fault},
     global::Global,
@@ -11,14 +11,23 @@ use admin::client::Method;
 use admin::wire;
 use anyhow::{Context as _, anyhow};
 use config::{Settings, Text};
+use keep::Owner;
 use listen::tls;
-use probe::publish::{self, Record};
-use secrecy::ExposeSecret as _;
+use probe::{
+    asking,
+    publish::{self, Record},
+};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
+use setup::{
+    State, Step, machine,
+    plan::{self, Acme, Certificate, Plan},
+    surroundings::{self, Check, Question, Standing},
+};
 use std::{
     fs::{self, DirBuilder, OpenOptions},
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, chown},
     path::{Path, PathBuf},
 };
 
@@ -26,124 +35,155 @@ use std::{
 #[derive(Debug, Serialize)]
 struct Made {
     config: PathBuf,
-    account: String,
+    domain: String,
+    /// The first account; null: the configuration was there already.
+    account: Option<String>,
+    steps: Vec<Step>,
+    checks: Vec<Check>,
     dns: Vec<Record>,
 }
 
+/// Where a server is made, and whose it is.
+struct Place {
+    config: PathBuf,
+    data_dir: PathBuf,
+    /// `None`: whoever runs this.
+    owner: Option<Owner>,
+}
+
+/// The passwords that are asked for.
+struct Passwords {
+    account: SecretString,
+    smarthost: Option<SecretString>,
+}
+
 pub(super) fn run(args: &Init, global: &Global) -> Result<(), Fault> {
-    let (config_file, data_dir) = match &args.dir {
-        Some(dir) => (std::path::absolute(dir)?.join("sekisho.toml"), std::path::absolute(dir)?),
-        None => (PathBuf::from(config::DEFAULT_FILE), PathBuf::from("/var/lib/sekisho")),
-    };
-    if config_file.exists() {
-        let told = anyhow!("{} is there already; nothing was changed", config_file.display());
+    let (place, mut steps) = place(args)?;
+    let is_there = place.config.exists();
+    if is_there && place.owner.is_none() {
+        let told = anyhow!("{} is there already; nothing was changed", place.config.display());
         return Err(Fault::new(Exit::No, told));
     }
-    let text = configuration(args, &data_dir);
-    let base_dir = config_file.parent().unwrap_or(Path::new("/"));
-    let name = config_file.to_string_lossy();
-    let loaded = config::parse(&Text { name: &name, text: &text, base_dir }, &global.set);
-    let settings = loaded.map_err(config::ConfigError::Mistaken)?.settings;
-    // What is there from an earlier server must fit, before anything is made beside it.
-    serve::look(&settings).map_err(anyhow::Error::new)?;
-    let password = secret::new_password(&format!("Password of {}@{}", args.user, args.domain))?;
-    for dir in
-        [base_dir, &settings.data_dir, &settings.delivery.maildir_root, &settings.spool.path, &settings.state.path]
-    {
-        make_dir(dir)?;
-    }
-    if let Some(pair) = &settings.tls {
-        let names = [settings.hostname.clone()];
-        tls::ensure_self_signed(&pair.certificate, &pair.key, &names).map_err(anyhow::Error::new)?;
-    }
+    let plan = plan(args);
+    let account = if is_there { None } else { Some(make(&plan, &place, global)?) };
+    let step = format!("configuration {}", place.config.display());
+    steps.push(if is_there {
+        Step::new(step, State::There).noting("no option of this command changes it")
+    } else {
+        Step::new(step, State::Made)
+    });
     client::block_on(async {
-        let account = first_account(args, &settings, &password).await?;
-        // Last: as long as there is no configuration, `init` can be done again.
-        write_new(&config_file, &text)?;
-        let made =
-            Made { config: config_file.clone(), account, dns: publish::for_new_server(&args.hostname, &args.domain) };
+        let checks = if place.owner.is_some() { checks(&plan, &place).await? } else { Vec::new() };
+        let dns = publish::for_new_server(&plan.hostname, &plan.domain);
+        let made = Made { config: place.config, domain: plan.domain, account, steps, checks, dns };
         table::show(global.form(), &made, told)
     })
 }
 
-/// Values are quoted as TOML, so that nothing in them can become a key.
-fn configuration(args: &Init, data_dir: &Path) -> String {
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    format!(
-        r#"# What each key means: sekisho config reference
-hostname = {hostname}
-data_dir = {data_dir}
+/// As root the machine is prepared, unless a folder is named.
+fn place(args: &Init) -> Result<(Place, Vec<Step>), Fault> {
+    if let Some(dir) = &args.dir {
+        let dir = std::path::absolute(dir)?;
+        return Ok((Place { config: dir.join("sekisho.toml"), data_dir: dir, owner: None }, Vec::new()));
+    }
+    let (config, data_dir) = (PathBuf::from(config::DEFAULT_FILE), PathBuf::from(machine::DATA));
+    if !machine::is_root() {
+        return Ok((Place { config, data_dir, owner: None }, Vec::new()));
+    }
+    let failed = |error: machine::MachineError| anyhow::Error::new(error);
+    let (owner, user) = machine::user().map_err(failed)?;
+    let etc = config.parent().unwrap_or(Path::new("/"));
+    let steps = vec![
+        user,
+        machine::folder(etc, 0o750, Owner { uid: 0, gid: owner.gid }).map_err(failed)?,
+        machine::folder(&data_dir, 0o700, owner).map_err(failed)?,
+        machine::unit(&std::env::current_exe()?).map_err(failed)?,
+    ];
+    Ok((Place { config, data_dir, owner: Some(owner) }, steps))
+}
 
-[domains]
-default = {domain}
-postmaster = {postmaster}
+fn plan(args: &Init) -> Plan {
+    let files = args.certificate.clone().zip(args.key.clone());
+    let certificate = match (files, args.acme.acme) {
+        (Some((certificate, key)), _) => Certificate::Files { certificate, key },
+        (None, true) => Certificate::Acme(acme(&args.acme)),
+        (None, false) => Certificate::SelfSigned,
+    };
+    let mut smarthost = args.smarthost.clone();
+    if let Some(smarthost) = &mut smarthost {
+        smarthost.user.clone_from(&args.smarthost_user);
+    }
+    let Init { hostname, domain, user, .. } = args.clone();
+    Plan { hostname, domain, user, certificate, smarthost }
+}
 
-# Self-signed, so that TLS works at once; programs will warn of it. Put your own in its place, for instance
-# "/etc/letsencrypt/live/NAME/fullchain.pem" and "/etc/letsencrypt/live/NAME/privkey.pem", then: sekisho reload
-[tls]
-certificate = "certificate.pem"
-key = "key.pem"
+fn acme(flags: &AcmeFlags) -> Acme {
+    Acme {
+        directory: flags.acme_directory.clone(),
+        contact: flags.acme_contact.clone(),
+        challenge: flags.acme_challenge.map(|it| it.name().to_owned()),
+        webroot: flags.acme_webroot.clone(),
+        hook: flags.acme_hook.clone(),
+    }
+}
 
-# Nobody may relay but those who log in (and for a while those who fetched their mail by POP).
-# Name your own networks here only if they must send without a login, as narrow as possible.
-[relay]
-networks = []
+/// Makes the server: its folders, keys, first account, and last its configuration: as long as there is none, `init` can be done again.
+fn make(plan: &Plan, place: &Place, global: &Global) -> Result<String, Fault> {
+    let text = plan.configuration(&place.data_dir);
+    let base_dir = place.config.parent().unwrap_or(Path::new("/"));
+    let name = place.config.to_string_lossy();
+    let loaded = config::parse(&Text { name: &name, text: &text, base_dir }, &global.set);
+    let settings = loaded.map_err(config::ConfigError::Mistaken)?.settings;
+    // What is there from an earlier server must fit, before anything is made beside it.
+    serve::look(&settings).map_err(anyhow::Error::new)?;
+    let login = plan.smarthost.as_ref().and_then(|it| Some(format!("{} at {}", it.user.as_ref()?, it.host)));
+    let passwords = Passwords {
+        account: secret::new_password(&format!("Password of {}@{}", plan.user, plan.domain))?,
+        smarthost: login.map(|login| secret::password(&format!("Password of {login}"))).transpose()?,
+    };
+    if place.owner.is_none() {
+        make_dir(base_dir)?;
+    }
+    let kept = || keep_all(plan, &settings, &passwords);
+    let account = match place.owner {
+        Some(owner) => machine::as_user(owner, kept).map_err(anyhow::Error::new)??,
+        None => kept()?,
+    };
+    write_new(&place.config, 0o640, text.as_bytes())?;
+    if let Some(owner) = place.owner {
+        chown(&place.config, Some(0), Some(owner.gid)).with_context(|| place.config.display().to_string())?;
+    }
+    Ok(account)
+}
 
-# Strangers' mail to your users: what looks odd has to come back once, which honest servers do.
-# Each rule with its reason: sekisho config defaults
-[guard]
-defaults = true
-
-# Numbers for Prometheus, and whether the server is well: http://127.0.0.1:8025/metrics, /readyz
-[metrics]
-bind = ["127.0.0.1:8025"]
-
-# What you are told of at once (a full disk, a login that sends unusually much): by mail, and by what else you set here.
-[alarms]
-mail = true
-
-# Mail from other servers.
-[[listener]]
-name = "mx"
-protocol = "smtp"
-bind = ["0.0.0.0:25", "[::]:25"]
-
-# Mail of your users: STARTTLS, and TLS at once.
-[[listener]]
-name = "submission"
-protocol = "submission"
-bind = ["0.0.0.0:587", "[::]:587"]
-
-[[listener]]
-name = "submissions"
-protocol = "submissions"
-bind = ["0.0.0.0:465", "[::]:465"]
-
-# Their mailboxes: STLS, and TLS at once.
-[[listener]]
-name = "pop3"
-protocol = "pop3"
-bind = ["0.0.0.0:110", "[::]:110"]
-
-[[listener]]
-name = "pop3s"
-protocol = "pop3s"
-bind = ["0.0.0.0:995", "[::]:995"]
-"#,
-        hostname = quoted(&args.hostname),
-        data_dir = quoted(&data_dir.to_string_lossy()),
-        domain = quoted(&args.domain),
-        postmaster = quoted(&format!("{}@{}", args.user, args.domain)),
-    )
+/// What lies in `data_dir`, which belongs to the server.
+fn keep_all(plan: &Plan, settings: &Settings, passwords: &Passwords) -> Result<String, Fault> {
+    for dir in [&settings.data_dir, &settings.delivery.maildir_root, &settings.spool.path, &settings.state.path] {
+        make_dir(dir)?;
+    }
+    if let Some(password) = &passwords.smarthost {
+        let line = format!("{}\n", password.expose_secret());
+        write_new(&settings.data_dir.join(plan::PASSWORD_FILE), 0o600, line.as_bytes())?;
+    }
+    if let (Some(pair), Certificate::SelfSigned) = (&settings.tls, &plan.certificate) {
+        let names = [settings.hostname.clone()];
+        tls::ensure_self_signed(&pair.certificate, &pair.key, &names).map_err(anyhow::Error::new)?;
+    }
+    let mut made = String::new();
+    client::block_on(async {
+        made = first_account(plan, settings, &passwords.account).await?;
+        Ok(())
+    })?;
+    Ok(made)
 }
 
 fn make_dir(dir: &Path) -> anyhow::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| dir.display().to_string())
 }
 
-async fn first_account(args: &Init, settings: &Settings, password: &secrecy::SecretString) -> Result<String, Fault> {
+async fn first_account(plan: &Plan, settings: &Settings, password: &SecretString) -> Result<String, Fault> {
     let new = wire::NewAccount {
-        login: format!("{}@{}", args.user, args.domain),
+        login: format!("{}@{}", plan.user, plan.domain),
         password: Some(password.expose_secret().to_owned()),
         hash: None,
         quota_octets: None,
@@ -155,24 +195,48 @@ async fn first_account(args: &Init, settings: &Settings, password: &secrecy::Sec
     Ok(made.login)
 }
 
-fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+fn write_new(path: &Path, mode: u32, octets: &[u8]) -> anyhow::Result<()> {
     let told = || path.display().to_string();
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path).with_context(told)?;
-    if let Err(error) = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()) {
-        // Half a configuration would stand in the way of the next try.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).with_context(told)?;
+    if let Err(error) = file.write_all(octets).and_then(|()| file.sync_all()) {
+        // Half a file would stand in the way of the next try.
         let _ = fs::remove_file(path);
         return Err(error).with_context(told);
     }
     Ok(())
 }
 
+async fn checks(plan: &Plan, place: &Place) -> Result<Vec<Check>, Fault> {
+    let settings = config::read(&place.config, &[])?.settings;
+    let own = judge::outside::here().own;
+    let question = Question { hostname: &settings.hostname, own: &own, smarthost: plan.smarthost.as_ref() };
+    let dns = asking::resolver(&settings.dns).map_err(|error| Fault::new(Exit::Temporary, error))?;
+    Ok(surroundings::look(&dns, &question).await)
+}
+
 fn told(made: &Made) -> String {
-    let rows = made.dns.iter().map(|it| [it.name.clone(), it.kind.to_owned(), it.value.clone()]);
-    format!(
-        "{config} is written, {account} is the first account and takes the postmaster's mail.\nThe certificate is \
-         self-signed: put your own in its place ([tls] in that file).\n\nPublish in the DNS:\n{dns}\n\nThen:\n  sekisho -c {config} serve",
-        config = made.config.display(),
-        account = made.account,
-        dns = table::table(["NAME", "TYPE", "VALUE"], rows),
-    )
+    let config = made.config.display();
+    let account = made.account.as_ref().map_or_else(String::new, |account| {
+        format!("{config} is written, {account} is the first account and takes the postmaster's mail.\n")
+    });
+    let steps = made.steps.iter().map(|it| [it.what.clone(), it.state.word().to_owned(), it.note.clone()]);
+    let checks = made.checks.iter().map(|it| [it.what.to_owned(), it.standing.word().to_owned(), it.text.clone()]);
+    let records = made.dns.iter().map(|it| [it.name.clone(), it.kind.to_owned(), it.value.clone()]);
+    let part = |title: &str, table: String| format!("\n{title}\n{table}\n");
+    let mut text = account + &part("On this machine:", table::table(["WHAT", "STATE", "NOTE"], steps));
+    if !made.checks.is_empty() {
+        text += &part("Around it:", table::table(["WHAT", "STATE", "FOUND"], checks));
+    }
+    text += &part("Publish in the DNS:", table::table(["NAME", "TYPE", "VALUE"], records));
+    let has_unit = made.steps.iter().any(|it| it.what.starts_with("unit") && it.state != State::Left);
+    let start =
+        if has_unit { "systemctl enable --now sekisho".to_owned() } else { format!("sekisho -c {config} serve") };
+    let is_wrong = made.checks.iter().any(|it| it.standing == Standing::Wrong);
+    let again = if is_wrong {
+        "\nWhat is wrong around it can be put right later; look again by: sekisho init (same options)"
+    } else {
+        ""
+    };
+    let look = format!("sekisho probe dns {}", made.domain);
+    text + "\nThen:\n  " + &start + "\nand, once the records are published:\n  " + &look + again
 }

@@ -60,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("replay", &["keep", "smtp", "sasl", "guard", "state", "directory", "maps", "config", "records", "judge"]),
     ("witness", &["keep", "guard", "state", "bdb", "config", "judge"]),
     ("audit", &["keep", "smtp", "sasl", "dns", "guard", "state", "directory", "maps", "listen", "config", "judge"]),
+    ("acme", &["keep", "guard", "listen", "config"]),
     ("telemetry", &["keep", "dns", "guard", "state", "spool", "delivery", "config"]),
     (
         "serve",
@@ -94,6 +95,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "migrate",
         &["keep", "smtp", "guard", "directory", "drac", "bdb", "maps", "listen", "config", "judge", "audit", "serve"],
     ),
+    ("setup", &["keep", "dns"]),
     (
         "admin",
         &[
@@ -115,6 +117,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("top", &["keep", "records", "admin"]),
+    ("logging", &["keep", "config"]),
     (
         "sekisho",
         &[
@@ -142,6 +145,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "replay",
             "report",
             "audit",
+            "acme",
+            "setup",
+            "logging",
             "telemetry",
             "top",
         ],

@@ -17,9 +17,9 @@ use tracing::warn;
 use self::server::{Server, Setup};
 use super::args::Dracd;
 use super::fault::{Exit, Fault};
-use crate::log::Logger;
 use config::{Log, LogFormat, LogLevel};
 use judge::outside;
+use logging::Logger;
 
 /// Where the original, and packages of it, have the list.
 const ALLOW_FILES: [&str; 2] = ["/etc/mail/dracd.allow", "/etc/drac/dracd.allow"];

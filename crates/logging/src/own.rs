@@ -33,11 +33,14 @@ const CRATES: &[&str] = &[
     "report",
     "witness",
     "audit",
+    "acme",
     "telemetry",
     "serve",
     "migrate",
+    "setup",
     "admin",
     "top",
+    "logging",
     "sekisho",
 ];
 

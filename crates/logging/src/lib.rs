@@ -14,10 +14,11 @@ mod writer;
 use config::{Log, LogFormat, LogLevel};
 use limit::Limit;
 use std::{
+    collections::VecDeque,
     io,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -25,6 +26,9 @@ use std::{
 use tracing::level_filters::LevelFilter;
 use writer::{Buffer, Sink};
 
+/// Lines that are remembered for `sekisho status`, and how much of each.
+const LATEST_MAX: usize = 8;
+const LATEST_CHARS_MAX: usize = 300;
 /// How often the end looks whether the last lines are written.
 const END_LOOK: Duration = Duration::from_millis(1);
 
@@ -34,6 +38,7 @@ struct Mode {
     level: AtomicU8,
     json: AtomicBool,
     limit: Limit,
+    latest: Mutex<VecDeque<String>>,
 }
 
 impl Mode {
@@ -49,6 +54,16 @@ impl Mode {
 
     fn form(&self) -> line::Form {
         if self.json.load(Ordering::Relaxed) { line::Form::Json } else { line::Form::Text }
+    }
+
+    /// Remembers a line that an operator should see.
+    fn remember(&self, line: &[u8]) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if latest.len() == LATEST_MAX {
+            latest.pop_front();
+        }
+        let line = String::from_utf8_lossy(line);
+        latest.push_back(line.trim_end().chars().take(LATEST_CHARS_MAX).collect());
     }
 
     fn set(&self, log: &Log) {
@@ -77,7 +92,8 @@ impl Logger {
     /// Opens the log for a subscriber of its own; for tests and benches, which have several.
     fn open(log: &Log) -> io::Result<Self> {
         let sink = Sink::open(log.file.as_deref())?;
-        let mode = Arc::new(Mode { level: AtomicU8::new(0), json: AtomicBool::new(false), limit: Limit::new() });
+        let (level, json, latest) = (AtomicU8::new(0), AtomicBool::new(false), Mutex::default());
+        let mode = Arc::new(Mode { level, json, limit: Limit::new(), latest });
         mode.set(log);
         let buffer = Arc::new(Buffer::new());
         let writer = writer::spawn(buffer.clone(), mode.clone(), sink)?;
@@ -95,6 +111,11 @@ impl Logger {
         self.mode.set(log);
         tracing::callsite::rebuild_interest_cache();
         Ok(())
+    }
+
+    /// The last lines at `warn` and `error`, the latest last.
+    pub fn latest(&self) -> Vec<String> {
+        self.mode.latest.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Waits until everything that was logged so far is written out.

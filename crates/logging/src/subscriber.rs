@@ -36,7 +36,13 @@ impl Subscriber for Lines {
         if !self.mode.limit.admits(event, super::unix_second()) {
             return;
         }
-        line::write(event, self.mode.form(), |line| self.buffer.push(line));
+        let is_error = *event.metadata().level() <= Level::WARN;
+        line::write(event, self.mode.form(), |line| {
+            if is_error {
+                self.mode.remember(line);
+            }
+            self.buffer.push(line);
+        });
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
