@@ -1,6 +1,6 @@
 //! `/v1/accounts` and `/v1/devices`.
 
-use super::{ApiError, Backend, Server, Shared, wire};
+use super::{ApiError, Backend, Server, Shared, change, wire};
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -67,6 +67,7 @@ pub(super) async fn add(
         quota_octets: new.quota_octets,
         passwords: if new.apop_only { PasswordKind::ApopOnly } else { PasswordKind::Any },
         expires_at: None,
+        name: new.name,
     });
     Ok((StatusCode::CREATED, Json(account(made.await?, Vec::new()))))
 }
@@ -91,6 +92,28 @@ pub(super) async fn show(State(backend): Shared, Path(login): Path<String>) -> R
 pub(super) async fn delete(State(backend): Shared, Path(login): Path<String>) -> Result<StatusCode, ApiError> {
     backend.directory.delete_account(&login).await?;
     cut_off(&backend, &login).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Changes what an operator says of an account: all of it or nothing. An account that has expired by it is refused at once.
+#[utoipa::path(
+    patch, path = "/v1/accounts/{login}", tag = "accounts", params(("login" = String, Path)),
+    request_body = wire::AccountChange,
+    responses((status = 204), (status = 400, body = wire::Problem), (status = 404, body = wire::Problem))
+)]
+pub(super) async fn set(
+    State(backend): Shared,
+    Path(login): Path<String>,
+    Json(wanted): Json<wire::AccountChange>,
+) -> Result<StatusCode, ApiError> {
+    let changes = change::changes(&wanted)?;
+    if changes.is_empty() {
+        return Err(ApiError::invalid("nothing to change: name a quota, an expiry or a name".to_owned()));
+    }
+    backend.directory.change_account_in(&login, &changes).await?;
+    if change::ends_rights(&changes) {
+        cut_off(&backend, &login).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -206,7 +229,7 @@ pub(super) async fn lock(State(backend): Shared, Path(login): Path<String>) -> R
 }
 
 /// Ends what the account's earlier POP logins allow.
-async fn cut_off(backend: &Backend, login: &str) -> Result<(), ApiError> {
+pub(super) async fn cut_off(backend: &Backend, login: &str) -> Result<(), ApiError> {
     if let Some(server) = &backend.server {
         let login = backend.directory.known_login(login)?;
         server.state.revoke(state::Revoke::Login(login.into())).await?;
@@ -292,6 +315,7 @@ fn account(account: Account, addresses: Vec<String>) -> wire::Account {
         apop_only: account.passwords == PasswordKind::ApopOnly,
         locked: account.locked,
         expires_at: account.expires_at.map(wire::time),
+        name: account.name,
         created_at: wire::time(account.created_at),
         scheme: account.scheme,
         devices: account.devices,
@@ -300,7 +324,7 @@ fn account(account: Account, addresses: Vec<String>) -> wire::Account {
     }
 }
 
-fn device(device: Device) -> wire::Device {
+pub(super) fn device(device: Device) -> wire::Device {
     wire::Device {
         account: device.account,
         name: device.name,

@@ -1,6 +1,6 @@
 //! The other side of the API: over the socket of a running server, or to the same routes within this process.
 
-use super::wire::Problem;
+use super::{ApiError, wire::Problem};
 use axum::Router;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -13,7 +13,7 @@ use std::{
     io,
     path::{Path, PathBuf},
 };
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, sync::mpsc::Sender};
 
 pub use hyper::Method;
 
@@ -116,12 +116,41 @@ impl Client {
         self.send(method, path, body).await.map(drop)
     }
 
+    /// Asks for something long, and hands it over as it comes; that it breaks off is handed over too. Only a running server has
+    /// such answers.
+    pub async fn stream(
+        &mut self,
+        path: &str,
+        body: &impl Serialize,
+        into: Sender<io::Result<Bytes>>,
+    ) -> Result<(), ClientError> {
+        let request = request(Method::POST, path, Some(body))?;
+        let Way::Socket(sender) = &mut self.way else {
+            return Err(ClientError::Problem(ApiError::not_running().into()));
+        };
+        sender.ready().await.map_err(ClientError::Gone)?;
+        let response = sender.send_request(request).await.map_err(ClientError::Gone)?;
+        if !response.status().is_success() {
+            return answer(response).await.map(drop);
+        }
+        let mut body = response.into_body();
+        while let Some(frame) = body.frame().await {
+            let chunk = match frame.map(hyper::body::Frame::into_data) {
+                Ok(Ok(chunk)) => Ok(chunk),
+                // Trailers.
+                Ok(Err(_)) => continue,
+                Err(error) => Err(io::Error::other(error)),
+            };
+            let ended = chunk.is_err();
+            if into.send(chunk).await.is_err() || ended {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     async fn send(&mut self, method: Method, path: &str, body: Option<&impl Serialize>) -> Result<Bytes, ClientError> {
-        let body = body.map(serde_json::to_vec).transpose().map_err(|error| ClientError::Request(error.into()))?;
-        let request = Request::builder().method(method).uri(path).header("host", "sekisho");
-        let request = request.header("content-type", "application/json");
-        let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())));
-        let request = request.map_err(|error| ClientError::Request(error.into()))?;
+        let request = request(method, path, body)?;
         match &mut self.way {
             Way::Socket(sender) => {
                 sender.ready().await.map_err(ClientError::Gone)?;
@@ -130,6 +159,14 @@ impl Client {
             Way::Here(routes) => answer(routes.call(request).await.unwrap_or_else(|never| match never {})).await,
         }
     }
+}
+
+fn request(method: Method, path: &str, body: Option<&impl Serialize>) -> Result<Request<Full<Bytes>>, ClientError> {
+    let body = body.map(serde_json::to_vec).transpose().map_err(|error| ClientError::Request(error.into()))?;
+    let request = Request::builder().method(method).uri(path).header("host", "sekisho");
+    let request = request.header("content-type", "application/json");
+    let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())));
+    request.map_err(|error| ClientError::Request(error.into()))
 }
 
 async fn answer<B>(response: Response<B>) -> Result<Bytes, ClientError>

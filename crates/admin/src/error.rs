@@ -1,6 +1,6 @@
 //! What the API answers when it cannot do what was asked.
 
-use super::wire::{Problem, ProblemKind};
+use super::wire::{Problem, ProblemKind, RowMistake};
 use axum::{
     Extension, Json,
     http::StatusCode,
@@ -14,6 +14,7 @@ use std::time::Duration;
 pub struct ApiError {
     kind: ProblemKind,
     text: String,
+    rows: Vec<RowMistake>,
 }
 
 /// Why an operation failed, for whoever keeps account of it: rides on the response.
@@ -21,29 +22,39 @@ pub struct ApiError {
 pub(super) struct Failure(pub(super) String);
 
 impl ApiError {
+    fn of(kind: ProblemKind, text: String) -> Self {
+        Self { kind, text, rows: Vec::new() }
+    }
+
+    /// A table of which rows cannot be meant.
+    pub(super) fn rows(rows: Vec<RowMistake>) -> Self {
+        let text = format!("nothing was changed: {} rows are wrong", rows.len());
+        Self { kind: ProblemKind::Invalid, text, rows }
+    }
+
     pub(super) fn not_running() -> Self {
-        Self { kind: ProblemKind::Temporary, text: "the server is not running".to_owned() }
+        Self::of(ProblemKind::Temporary, "the server is not running".to_owned())
     }
 
     pub(super) fn throttled(wait: Duration) -> Self {
         let secs = wait.as_secs().max(1);
-        Self { kind: ProblemKind::Temporary, text: format!("too many wrong passwords; try again in {secs} s") }
+        Self::of(ProblemKind::Temporary, format!("too many wrong passwords; try again in {secs} s"))
     }
 
     pub(super) fn temporary(text: String) -> Self {
-        Self { kind: ProblemKind::Temporary, text }
+        Self::of(ProblemKind::Temporary, text)
     }
 
     pub(super) fn not_found(text: String) -> Self {
-        Self { kind: ProblemKind::NotFound, text }
+        Self::of(ProblemKind::NotFound, text)
     }
 
     pub(super) fn invalid(text: String) -> Self {
-        Self { kind: ProblemKind::Invalid, text }
+        Self::of(ProblemKind::Invalid, text)
     }
 
     pub(super) fn refused(text: String) -> Self {
-        Self { kind: ProblemKind::Refused, text }
+        Self::of(ProblemKind::Refused, text)
     }
 
     fn status(&self) -> StatusCode {
@@ -60,14 +71,15 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let status = self.status();
         let failure = Extension(Failure(self.text.clone()));
-        (self.status(), failure, Json(Problem { kind: self.kind, error: self.text })).into_response()
+        (status, failure, Json(Problem::from(self))).into_response()
     }
 }
 
 impl From<ApiError> for Problem {
     fn from(error: ApiError) -> Self {
-        Self { kind: error.kind, error: error.text }
+        Self { kind: error.kind, error: error.text, rows: error.rows }
     }
 }
 
@@ -77,11 +89,13 @@ impl From<DirectoryError> for ApiError {
             DirectoryError::NotFound { .. } | DirectoryError::OtherKind(_) => ProblemKind::NotFound,
             DirectoryError::Exists { .. } => ProblemKind::Exists,
             DirectoryError::InUse { .. } | DirectoryError::Conflict(_) => ProblemKind::InUse,
-            DirectoryError::Invalid { .. } | DirectoryError::Alias { .. } => ProblemKind::Invalid,
+            DirectoryError::Invalid { .. } | DirectoryError::Alias { .. } | DirectoryError::Weak(_) => {
+                ProblemKind::Invalid
+            }
             DirectoryError::WrongPassword => ProblemKind::WrongPassword,
             DirectoryError::Unavailable { .. } | DirectoryError::Busy => ProblemKind::Temporary,
         };
-        Self { kind, text: with_causes(&error) }
+        Self::of(kind, with_causes(&error))
     }
 }
 
@@ -89,13 +103,13 @@ impl From<state::StateError> for ApiError {
     fn from(error: state::StateError) -> Self {
         let invalid = matches!(error, state::StateError::BadLogin);
         let kind = if invalid { ProblemKind::Invalid } else { ProblemKind::Temporary };
-        Self { kind, text: with_causes(&error) }
+        Self::of(kind, with_causes(&error))
     }
 }
 
 impl From<spool::AcceptError> for ApiError {
     fn from(error: spool::AcceptError) -> Self {
-        Self { kind: ProblemKind::Temporary, text: with_causes(&error) }
+        Self::of(ProblemKind::Temporary, with_causes(&error))
     }
 }
 

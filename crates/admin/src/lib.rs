@@ -8,7 +8,9 @@ mod accounts;
 mod activity;
 mod alarms;
 pub mod audit;
+mod backup;
 mod bans;
+mod change;
 mod choices;
 pub mod client;
 mod dnsbl;
@@ -20,12 +22,13 @@ mod queue;
 mod records;
 mod relay;
 mod rights;
-pub mod screen;
+mod roll;
 mod sessions;
 mod socket;
 pub mod wire;
 
 pub use activity::NumbersNow;
+pub use backup::Chunks;
 pub use delivery::Retrier;
 pub use error::ApiError;
 pub use records::{Which as WhichRecords, find as find_records, of_id as records_of_id};
@@ -35,14 +38,24 @@ pub use socket::{BindError, bind, serve};
 use ::audit::{AskDns, Report};
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     routing::{get, post, put},
 };
 use std::{pin::Pin, sync::Arc};
 use utoipa::OpenApi;
 
-/// Reads the configuration again; `Err` is what is wrong with it, and the old one stays in force.
-pub type Reload = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+/// Which configuration is to come into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhichConfiguration {
+    /// What the file says now.
+    File,
+    /// The one that was in force before.
+    Before,
+}
+
+/// Puts a configuration in force; `Err` is what is wrong with it, and the old one stays in force.
+pub type Reload =
+    Box<dyn Fn(WhichConfiguration) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 /// Computes who may relay, and what is dangerous in it.
 pub type Audited = Box<dyn Fn(AskDns) -> Pin<Box<dyn Future<Output = Report> + Send>> + Send + Sync>;
@@ -53,6 +66,9 @@ pub type Explain = Box<
 
 /// Says what would have had a recorded decision be accepted, a line each.
 pub type AcceptedIf = Box<dyn Fn(::records::Kept) -> Pin<Box<dyn Future<Output = Vec<String>> + Send>> + Send + Sync>;
+
+/// Begins the server's part of a backup, and hands it over as it is read.
+pub type Backup = Box<dyn Fn(wire::BackupWanted) -> Chunks + Send + Sync>;
 
 /// What the routes work on.
 pub struct Backend {
@@ -80,6 +96,8 @@ pub struct Server {
     pub never: Box<dyn Fn(std::net::IpAddr) -> Option<guard::never_granted::Never> + Send + Sync>,
     /// For `sekisho reload`.
     pub reload: Reload,
+    /// For `sekisho backup`.
+    pub backup: Backup,
     /// The server in numbers; the queue is filled in here.
     pub status: Box<dyn Fn(wire::QueueStatus) -> wire::Status + Send + Sync>,
     /// The configuration in force.
@@ -126,15 +144,20 @@ pub fn router(backend: Backend) -> Router {
     Router::new()
         .route("/openapi.json", get(openapi_json))
         .route("/v1/reload", post(reload))
+        .route("/v1/reload/rollback", post(roll_back))
+        .route("/v1/backup", post(backup::make))
         .route("/v1/configuration", get(configuration))
         .route("/v1/status", get(status))
         .route("/v1/activity", get(activity::show))
         .route("/v1/accounts", get(accounts::list).post(accounts::add))
-        .route("/v1/accounts/{login}", get(accounts::show).delete(accounts::delete))
+        .route("/v1/accounts/{login}", get(accounts::show).patch(accounts::set).delete(accounts::delete))
         .route("/v1/accounts/{login}/password", put(accounts::password))
         .route("/v1/accounts/{login}/lock", post(accounts::lock).delete(accounts::unlock))
         .route("/v1/accounts/{login}/devices", get(accounts::devices).post(accounts::add_device))
         .route("/v1/accounts/{login}/choices", get(choices::show).post(choices::change))
+        .route("/v1/roll/accounts", post(roll::accounts))
+        .route("/v1/roll/aliases", post(roll::aliases))
+        .route("/v1/roll/hashes", post(roll::hashes))
         .route("/v1/devices/{login}", axum::routing::delete(accounts::revoke_device))
         .route("/v1/domains", get(names::domains))
         .route("/v1/domains/{domain}", put(names::put_domain).delete(names::delete_domain))
@@ -155,11 +178,13 @@ pub fn router(backend: Backend) -> Router {
         .route("/v1/queue/{id}", get(queue::show).delete(queue::delete))
         .route("/v1/queue/retry", post(queue::retry))
         .route("/v1/queue/hold", post(queue::hold_of))
+        .route("/v1/queue/release", post(queue::release_all))
         .route("/v1/queue/{id}/{action}", post(queue::act))
         .route("/v1/records", get(records::list))
         .route("/v1/records/{id}", get(records::show))
         .route("/v1/audit", get(audit::list))
         .route("/v1/rights", get(rights::show))
+        .layer(DefaultBodyLimit::max(audit::BODY_OCTETS_MAX))
         .layer(recorded)
         .with_state(backend)
 }
@@ -170,7 +195,17 @@ pub fn router(backend: Backend) -> Router {
     (status = 422, description = "It has mistakes; the old one stays in force.", body = wire::Problem),
 ))]
 async fn reload(State(backend): Shared) -> Result<axum::http::StatusCode, ApiError> {
-    (backend.server()?.reload)().await.map_err(ApiError::refused)?;
+    (backend.server()?.reload)(WhichConfiguration::File).await.map_err(ApiError::refused)?;
+    Ok(axum::http::StatusCode::NO_CONTENT)
+}
+
+/// Puts the configuration in force that was so before the last reload or start that changed it. The file is left as it is.
+#[utoipa::path(post, path = "/v1/reload/rollback", tag = "server", responses(
+    (status = 204, description = "The earlier configuration is in force."),
+    (status = 422, description = "There is none, or it cannot come into force now; nothing changes.", body = wire::Problem),
+))]
+async fn roll_back(State(backend): Shared) -> Result<axum::http::StatusCode, ApiError> {
+    (backend.server()?.reload)(WhichConfiguration::Before).await.map_err(ApiError::refused)?;
     Ok(axum::http::StatusCode::NO_CONTENT)
 }
 
@@ -205,6 +240,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     info(title = "Sekisho admin API", description = "HTTP on the Unix socket `admin.socket`.", license(name = "")),
     paths(
         reload,
+        roll_back,
+        backup::make,
         configuration,
         status,
         activity::show,
@@ -212,6 +249,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         accounts::list,
         accounts::add,
         accounts::show,
+        accounts::set,
         accounts::delete,
         accounts::password,
         accounts::lock,
@@ -250,7 +288,11 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         queue::act,
         queue::retry,
         queue::hold_of,
+        queue::release_all,
         rights::show,
+        roll::accounts,
+        roll::aliases,
+        roll::hashes,
         records::list,
         records::show,
     )

@@ -185,6 +185,26 @@ pub(super) async fn hold_of(State(backend): Shared, Query(whose): Query<Whose>) 
     Ok(Json(wire::Count { count: held as u64 }))
 }
 
+/// Which messages are released.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct HeldAs {
+    /// Those that are held for this reason, as messages show it: `restored`, `operator`, `right-ended`.
+    reason: String,
+}
+
+/// Releases all messages that are held for one reason. Recipients that are held by themselves stay so.
+#[utoipa::path(post, path = "/v1/queue/release", tag = "queue", params(HeldAs), responses(
+    (status = 200, body = wire::Count), (status = 400, body = wire::Problem),
+))]
+pub(super) async fn release_all(
+    State(backend): Shared,
+    Query(held): Query<HeldAs>,
+) -> Result<Json<wire::Count>, ApiError> {
+    let released = backend.server()?.spool.release_all(&held.reason, now()).await?;
+    Ok(Json(wire::Count { count: released as u64 }))
+}
+
 /// What is tried.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]

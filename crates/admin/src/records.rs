@@ -1,7 +1,7 @@
 //! `/v1/records`: decisions, as they are kept.
 
 use super::{ApiError, Shared, wire};
-use ::records::{Reader, Search, Whose, search};
+use ::records::{OfId, Reader, Search, Whose, search};
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -24,6 +24,8 @@ pub struct Which {
     pub client: Option<String>,
     /// Those of this login, or with this login refused.
     pub login: Option<String>,
+    /// The same login as its owner may have typed it: without its domain.
+    pub short: Option<String>,
     /// Those with this address in either path, or with any of a domain: `@DOMAIN`.
     pub address: Option<String>,
     /// Those refused for this reason.
@@ -40,18 +42,18 @@ impl Which {
     /// What is looked for, or what is wrong with it.
     pub fn meant(self) -> Result<Search, String> {
         let now = SystemTime::now();
-        let when = |text: Option<String>| text.map(|text| search::when(&text, now).ok_or(text)).transpose();
-        let no_time = |text: String| format!("{text:?} is no time: 30m, 24h, 7d, 2026-11-30, 2026-11-30T09:00");
+        let when = |text: Option<String>| text.map(|text| search::when(&text, now)).transpose();
         let client = self.client.map(|text| search::client(&text).ok_or(text)).transpose();
         Ok(Search {
             id: self.id,
             session: self.session,
             client: client.map_err(|text| format!("{text:?} is neither an address nor a network"))?,
             login: self.login,
+            short: self.short,
             address: self.address.map(|text| Whose::parse(&text)),
             reason: self.reason,
-            since: when(self.since).map_err(no_time)?,
-            until: when(self.until).map_err(no_time)?,
+            since: when(self.since).map_err(|error| error.to_string())?,
+            until: when(self.until).map_err(|error| error.to_string())?,
             limit: self.limit.unwrap_or(LIMIT),
         })
     }
@@ -60,7 +62,7 @@ impl Which {
 /// Finds records: for the server, and for a command that reads the files itself. Blocks.
 pub fn find(reader: &Reader, which: Which) -> Result<wire::Records, ApiError> {
     let found = reader.search(which.meant().map_err(ApiError::invalid)?).map_err(|error| unreadable(&error))?;
-    Ok(wire::Records { records: found.records, more: found.more, damaged: found.damaged })
+    Ok(wire::Records { records: found.records, more: found.more, damaged: found.damaged, dropped: 0 })
 }
 
 /// What is kept of an id, in the same way. That nothing is, is an error that says how long records are kept.
@@ -68,12 +70,17 @@ pub fn of_id(reader: &Reader, id: &str) -> Result<wire::RecordsOfId, ApiError> {
     let found = reader.of_id(id).map_err(|error| unreadable(&error))?;
     if found.records.is_empty() && found.beside.is_empty() {
         let days = reader.keep().as_secs() / 86_400;
+        let damage = match found.damaged {
+            0 => String::new(),
+            stretches => format!("; {stretches} stretches of the files cannot be read"),
+        };
         let text = format!(
-            "no record of {id:?}: records are kept for {days} days (records.keep_days), and fewer where records.max_octets is reached"
+            "no record of {id:?}: records are kept for {days} days (records.keep_days), and fewer where records.max_octets is reached{damage}"
         );
         return Err(ApiError::not_found(text));
     }
-    Ok(wire::RecordsOfId { records: found.records, session: found.beside, accepted_if: Vec::new() })
+    let OfId { records, beside, damaged } = found;
+    Ok(wire::RecordsOfId { records, session: beside, accepted_if: Vec::new(), damaged })
 }
 
 fn unreadable(error: &::records::ReadError) -> ApiError {
@@ -97,7 +104,12 @@ async fn reading<T: Send + 'static>(
     (status = 200, body = wire::Records), (status = 400, body = wire::Problem),
 ))]
 pub(super) async fn list(backend: Shared, Query(which): Query<Which>) -> Result<Json<wire::Records>, ApiError> {
-    reading(backend, move |reader| find(reader, which)).await.map(Json)
+    let State(shared) = &backend;
+    let server = std::sync::Arc::clone(shared);
+    let mut found = reading(backend, move |reader| find(reader, which)).await?;
+    let status = (server.server()?.status)(wire::QueueStatus::default());
+    found.dropped = status.records.map_or(0, |records| records.dropped);
+    Ok(Json(found))
 }
 
 /// What is kept of the id of a decision or session.

@@ -45,6 +45,7 @@ impl Api {
             status: Box::new(|_| unreachable!("no test here asks for it")),
             configuration: Box::new(|| wire::Configuration {
                 file: "t.toml".to_owned(),
+                sets: Vec::new(),
                 loaded_at: wire::time(0),
                 configuration: json!({ "hostname": "mail.example.test" }),
             }),
@@ -60,7 +61,8 @@ impl Api {
             records: Box::new(|| None),
             cut: Box::new(|_| 0),
             never: Box::new(|address| never().why(address)),
-            reload: Box::new(|| Box::pin(async { Err("t.toml:1:1: no".to_owned()) })),
+            reload: Box::new(|_| Box::pin(async { Err("t.toml:1:1: no".to_owned()) })),
+            backup: Box::new(|_| unreachable!("no test here asks for it")),
         };
         let directory = Arc::new(directory);
         let backend = Backend {

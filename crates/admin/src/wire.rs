@@ -1,8 +1,9 @@
-//! What goes over the admin API. Times are RFC 3339 in UTC. Nothing here shows a stored secret; what carries a new one has
-//! no `Debug`.
+//! What goes over the admin API. Times are RFC 3339 in UTC. Nothing here shows a stored secret but [`Hash`]; what carries one
+//! has no `Debug`.
 
 mod activity;
 mod alarms;
+mod backup;
 mod bans;
 mod choices;
 mod dnsbl;
@@ -10,10 +11,12 @@ mod explain;
 mod queue_stats;
 mod records;
 mod relay;
+mod roll;
 mod status;
 
 pub use activity::{Activity, Counter, Listening, Sending, Waiting};
 pub use alarms::{Alarm, FarSide, Taken};
+pub use backup::BackupWanted;
 pub use bans::{Ban, NewBan};
 pub use choices::{ChoiceChange, Choices, OnOff};
 pub use dnsbl::DnsList;
@@ -21,6 +24,7 @@ pub use explain::Explained;
 pub use queue_stats::{Bucket, QueueStats};
 pub use records::{Records, RecordsOfId, RecordsStatus};
 pub use relay::Relay;
+pub use roll::{AccountChange, AccountRoll, AccountRow, AliasRoll, AliasRow, Hash, RolledCount, RowMistake};
 pub use status::{CertificateStatus, FaultStatus, ListenerStatus, QueueStatus, RenewalStatus, Status};
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +37,9 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// For people.
     pub error: String,
+    /// What is wrong with which rows, if it was a table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<RowMistake>,
 }
 
 /// What kind of problem.
@@ -60,6 +67,9 @@ pub enum ProblemKind {
 pub struct Configuration {
     /// The file it was read from.
     pub file: String,
+    /// `--set` of the server, over it.
+    #[serde(default)]
+    pub sets: Vec<String>,
     /// When it was.
     pub loaded_at: String,
     /// Every key with its value, as `sekisho config show --json` prints it. Secrets stand in files of their own, which it names.
@@ -109,6 +119,9 @@ pub struct Account {
     pub locked: bool,
     /// From then on every login is refused.
     pub expires_at: Option<String>,
+    /// Whose it is, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// When it was made.
     pub created_at: String,
     /// Scheme of the main password's hash; null is no main password.
@@ -141,6 +154,9 @@ pub struct NewAccount {
     /// Only device secrets, and only by APOP or CRAM-MD5.
     #[serde(default)]
     pub apop_only: bool,
+    /// Whose it is, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// Makes the domain too, if it is not there. Mail for it is taken from then on.
     #[serde(default)]
     pub new_domain: bool,

@@ -1,5 +1,4 @@
 //! Gathers what a report is made of: of a running server all of it, else what the files say.
-#![expect(clippy::too_many_arguments, reason = "each is a thing of its own, and there is one caller")]
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -124,6 +123,7 @@ impl Found {
         Ok(())
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is a thing of its own")]
     async fn report(mut self, of: Of, terms: &Terms, ask: AskDns, resolver: Option<&dns::Resolver>) -> Report {
         let settings = &terms.settings;
         let relay = &terms.policy.relay;

@@ -9,6 +9,9 @@ use dns::{Answer, Resolver};
 use futures_util::future::join_all;
 use guard::is_public;
 use judge::uses::Noted;
+use reputation::by_address;
+use reputation::published::{Dmarc, ID_OCTETS_MAX, Policy, sts_id, versioned};
+use reputation::spf::is_record;
 
 use crate::danger::{ListedAddress, OwnDomain, Published, Told};
 use crate::set::Set;
@@ -29,28 +32,59 @@ pub(crate) async fn of_domains(resolver: &Resolver, domains: &mut [OwnDomain]) {
 }
 
 async fn of_domain(resolver: &Resolver, domain: &str) -> Published {
-    let (dmarc_name, sts_name) = (format!("_dmarc.{domain}"), format!("_mta-sts.{domain}"));
+    let sts_name = format!("_mta-sts.{domain}");
     let (spf, dmarc, mta_sts) =
-        tokio::join!(resolver.texts(domain), resolver.texts(&dmarc_name), resolver.texts(&sts_name));
-    Published { spf: told(spf, "v=spf1"), dmarc: told(dmarc, "v=DMARC1"), mta_sts: told(mta_sts, "v=STSv1") }
+        tokio::join!(resolver.texts(domain), Dmarc::walk(resolver, domain), resolver.texts(&sts_name));
+    Published { spf: told(spf, spf_records), dmarc: told_dmarc(&dmarc), mta_sts: sound_sts(told(mta_sts, sts_records)) }
 }
 
-/// The one text that begins with the version.
-fn told(answer: Answer<Vec<Vec<u8>>>, version: &str) -> Told {
-    let texts = match answer {
-        Answer::Found(texts) => texts,
-        Answer::None => return Told::None,
-        Answer::Failed(failure) => return Told::Unknown(failure.to_string()),
-    };
-    let texts = texts.iter().map(|text| String::from_utf8_lossy(text).into_owned());
-    let mut records = texts.filter(|text| {
-        let rest = text.get(..version.len()).filter(|head| head.eq_ignore_ascii_case(version));
-        rest.is_some() && text[version.len()..].chars().next().is_none_or(|next| next == ' ' || next == ';')
-    });
-    match (records.next(), records.next()) {
+fn spf_records(texts: &[Vec<u8>]) -> Vec<String> {
+    texts.iter().filter(|text| is_record(text)).map(|text| String::from_utf8_lossy(text).into_owned()).collect()
+}
+
+fn sts_records(texts: &[Vec<u8>]) -> Vec<String> {
+    versioned(texts, "STSv1")
+}
+
+/// The one record among the texts.
+fn told(answer: Answer<Vec<Vec<u8>>>, records: fn(&[Vec<u8>]) -> Vec<String>) -> Told {
+    match answer {
+        Answer::Found(texts) => alone(records(&texts)),
+        Answer::None => Told::None,
+        Answer::Failed(failure) => Told::Unknown(failure.to_string()),
+    }
+}
+
+fn alone(mut records: Vec<String>) -> Told {
+    match (records.pop(), records.is_empty()) {
         (None, _) => Told::None,
-        (Some(record), None) => Told::Record(record),
-        (Some(_), Some(_)) => Told::Several,
+        (Some(record), true) => Told::Record(record),
+        (Some(_), false) => Told::Several,
+    }
+}
+
+/// The record that holds for the domain: its own, or that of the domain that it belongs to.
+fn told_dmarc(walked: &Dmarc) -> Told {
+    let told = match (walked.policy_at(), &walked.unknown) {
+        (Some(step), _) => alone(step.records.clone()),
+        (None, Some(failure)) => Told::Unknown(failure.to_string()),
+        (None, None) => Told::None,
+    };
+    match told {
+        Told::Record(record) => match Policy::parse(&record) {
+            Ok(_) => Told::Record(record),
+            Err(fault) => Told::Wrong(fault.to_string()),
+        },
+        other => other,
+    }
+}
+
+fn sound_sts(told: Told) -> Told {
+    match told {
+        Told::Record(record) if sts_id(&record).is_none() => {
+            Told::Wrong(format!("it needs an id of 1 to {ID_OCTETS_MAX} letters and digits"))
+        }
+        other => other,
     }
 }
 
@@ -105,21 +139,6 @@ fn candidates(set: &Set, noted: Option<&Noted>) -> Vec<IpAddr> {
     all.into_iter().take(ADDRESSES_MAX).collect()
 }
 
-/// RFC 5782 §2.1 and §2.4: octets, or nibbles, the last one first.
-fn by_address(address: IpAddr, zone: &str) -> String {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, c, d] = v4.octets();
-            format!("{d}.{c}.{b}.{a}.{zone}")
-        }
-        IpAddr::V6(v6) => {
-            let number = u128::from(v6);
-            let nibbles = (0..32).map(|at| format!("{:x}.", (number >> (4 * at)) & 0xf));
-            nibbles.collect::<String>() + zone
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,14 +155,16 @@ mod tests {
             (Answer::None, Told::None),
             (Answer::Failed(dns::Failure::TimedOut), Told::Unknown("timed out".to_owned())),
         ] {
-            assert_eq!(told(answer, "v=spf1"), expected);
+            assert_eq!(told(answer, spf_records), expected);
         }
     }
 
     #[test]
-    fn names_of_lists() {
-        assert_eq!(by_address([192, 0, 2, 7].into(), "l.example"), "7.2.0.192.l.example");
-        let v6 = by_address("2001:db8::7".parse().unwrap(), "l.example");
-        assert!(v6.starts_with("7.0.0.0.0.") && v6.ends_with(".8.b.d.0.1.0.0.2.l.example"), "{v6}");
+    fn a_record_that_nobody_counts_is_none() {
+        let sts = |text: &str| sound_sts(told(Answer::Found(vec![text.as_bytes().to_vec()]), sts_records));
+        assert_eq!(sts("v=STSv1; id=1"), Told::Record("v=STSv1; id=1".to_owned()));
+        assert!(matches!(sts("v=STSv1; id=1-2"), Told::Wrong(why) if why.contains("letters and digits")));
+        assert_eq!(sts("v=stsv1; id=1"), Told::None);
+        assert_eq!(sts("v=STSv1 id=1"), Told::None);
     }
 }

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use guard::Subject;
 use judge::uses::{Noted, RightKey};
+use keep::text::grouped;
 use serde::{Deserialize, Serialize};
 
 use crate::addresses::Addresses;
@@ -382,17 +383,4 @@ fn listed(networks: &[ipnet::IpNet]) -> Option<String> {
         1..=4 => Some(v4.join(", ")),
         count => Some(format!("{count} networks")),
     }
-}
-
-/// `4,294,967,040`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -7,6 +7,7 @@
 use crate::reading::Reading;
 use crate::restart::Restart;
 use crate::section::access::{self, Access, WrittenAccess};
+use crate::section::account::{Account, WrittenAccount};
 use crate::section::admin::{Admin, WrittenAdmin};
 use crate::section::alarms::{Alarms, WrittenAlarms};
 use crate::section::auth::{Auth, WrittenAuth};
@@ -98,6 +99,9 @@ pub struct File {
     /// The admin API: `sekisho user`, `grant`, `queue` and `reload` use it to talk to the running server.
     #[serde(default)]
     pub admin: WrittenAdmin,
+    /// What users of this machine may do with their own account, by `sekisho passwd` and `sekisho account`.
+    #[serde(default)]
+    pub account: WrittenAccount,
     /// Numbers for Prometheus, and health checks.
     #[serde(default)]
     pub metrics: WrittenMetrics,
@@ -139,22 +143,21 @@ pub struct Settings {
     pub log: Log,
     pub records: Records,
     pub admin: Admin,
+    pub account: Account,
     pub metrics: Metrics,
     pub alarms: Alarms,
 }
 
 impl File {
+    /// A text that says the same, each key with its value; ends with a line break.
+    pub fn text(&self) -> Result<String, toml::ser::Error> {
+        Ok(toml::to_string_pretty(self)?.trim_end().to_owned() + "\n")
+    }
+
     fn fingerprint(&self) -> Arc<str> {
         use sha2::Digest as _;
-        use std::fmt::Write as _;
-        let shown = toml::to_string_pretty(self).unwrap_or_default();
-        let sum = sha2::Sha256::digest(format!("{}\n", shown.trim_end()));
-        let mut digits = String::with_capacity(16);
-        for octet in &sum[..8] {
-            // Writing into a `String` does not fail.
-            let _ = write!(digits, "{octet:02x}");
-        }
-        digits.into()
+        let sum = sha2::Sha256::digest(self.text().unwrap_or_default());
+        keep::text::hex(&sum[..8]).into()
     }
 
     /// What the file means. With a mistake in `reading`, the result is only fit to be thrown away.
@@ -188,6 +191,7 @@ impl File {
             log: self.log.meant(reading),
             records: self.records.meant(reading),
             admin: self.admin.meant(reading),
+            account: self.account.meant(reading),
             metrics: self.metrics.meant(reading),
             alarms: self.alarms.meant(postmaster, reading),
         }
@@ -209,6 +213,7 @@ impl Settings {
         self.state.needing_a_restart(&new.state, &mut restart);
         self.records.needing_a_restart(&new.records, &mut restart);
         self.admin.needing_a_restart(&new.admin, &mut restart);
+        self.account.needing_a_restart(&new.account, &mut restart);
         self.metrics.needing_a_restart(&new.metrics, &mut restart);
         self.dns.needing_a_restart(&new.dns, &mut restart);
         self.relay.needing_a_restart(&new.relay, &mut restart);

@@ -6,7 +6,9 @@
 //!
 //! Each section of the file is a module of [`section`]: what is written with its defaults, what it means, what needs a restart.
 
+mod diff;
 mod file;
+mod good;
 mod map_file;
 mod nearest;
 mod places;
@@ -21,11 +23,14 @@ mod source;
 mod tree;
 mod value;
 
+pub use diff::{Difference, diff};
 pub use file::{File, Settings};
+pub use good::Good;
 pub use map_file::MapFile;
 pub use policy::{MapDomain, MapEntries};
 pub use report::{Mistake, Report};
 pub use section::access::{Access, Stage};
+pub use section::account::Account;
 pub use section::acme::{Acme, AcmeProof};
 pub use section::admin::Admin;
 pub use section::alarms::{AlarmLanguage, Alarms};
@@ -69,6 +74,8 @@ pub struct Loaded {
     pub file: File,
     /// As meant.
     pub settings: Settings,
+    /// The file's text.
+    pub text: Arc<str>,
 }
 
 /// Why there is no configuration.
@@ -89,13 +96,16 @@ pub enum ConfigError {
 
 /// Reads a file, which may be a pipe, and lays each `KEY=VALUE` of `sets` over it.
 pub fn read(path: &Path, sets: &[String]) -> Result<Loaded, ConfigError> {
-    let unreadable = |error| ConfigError::Unreadable { path: path.to_owned(), error };
-    let octets = keep::read(path, FILE_OCTETS_MAX, keep::Accepts::Anything).map_err(unreadable)?;
-    let text =
-        String::from_utf8(octets).map_err(|error| unreadable(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+    let text = read_text(path)?;
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let base_dir = absolute.parent().unwrap_or(Path::new("/"));
     parse(&Text { name: &path.to_string_lossy(), text: &text, base_dir }, sets).map_err(ConfigError::Mistaken)
+}
+
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |error| ConfigError::Unreadable { path: path.to_owned(), error };
+    let octets = keep::read(path, FILE_OCTETS_MAX, keep::Accepts::Anything).map_err(unreadable)?;
+    String::from_utf8(octets).map_err(|error| unreadable(io::Error::new(io::ErrorKind::InvalidData, error)))
 }
 
 /// A configuration text and where it came from.
@@ -126,7 +136,7 @@ pub fn parse(text: &Text<'_>, sets: &[String]) -> Result<Loaded, Report> {
     places::check(&file, &settings, &mut reading);
     policy::check(&settings, &mut reading);
     let mistakes = reading.mistakes;
-    if mistakes.is_empty() { Ok(Loaded { file, settings }) } else { Err(report(mistakes)) }
+    if mistakes.is_empty() { Ok(Loaded { file, settings, text: text.text.into() }) } else { Err(report(mistakes)) }
 }
 
 #[cfg(test)]

@@ -41,6 +41,19 @@ pub(crate) fn check(file: &File, settings: &Settings, reading: &mut Reading<'_>)
     if let Some(wrong) = socket_path(admin) {
         reading.wrong("admin.socket", format!("`admin.socket`: {wrong}"), "a shorter path");
     }
+    let account = &settings.account.socket;
+    if let Some(wrong) = socket_path(account) {
+        reading.wrong("account.socket", format!("`account.socket`: {wrong}"), "a shorter path");
+    }
+    if plain(account) == plain(admin) {
+        let message = format!("unix:{} is the socket of the admin API", admin.display());
+        reading.wrong("account.socket", message, "another path: users of this machine may write to this one");
+    }
+    let is_account = |place: &&Place<'_>| matches!(&place.at, At::Unix(socket) if plain(socket) == plain(account));
+    if let Some(place) = places.iter().find(is_account) {
+        let message = format!("unix:{} is the socket of [account]", account.display());
+        reading.wrong(&place.path, message, "another path, or another account.socket");
+    }
     let is_admin = |place: &&Place<'_>| matches!(&place.at, At::Unix(socket) if plain(socket) == plain(admin));
     if let Some(place) = places.iter().find(is_admin) {
         let message = format!("unix:{} is the socket of the admin API", admin.display());

@@ -4,6 +4,7 @@
 use crate::file::File;
 use crate::nearest::nearest;
 use crate::report::Mistake;
+use keep::text::grouped;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 use toml::{
@@ -211,29 +212,4 @@ fn quoted_list(choices: &[&str]) -> String {
 fn first_sentence(text: &str) -> String {
     let text = text.replace('\n', " ");
     text.split_once(". ").map_or(text.clone(), |(first, _)| format!("{first}."))
-}
-
-/// A number with its thousands set apart, as in `52,428,800`.
-pub(crate) fn grouped(number: i128) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut out = String::from(if number < 0 { "-" } else { "" });
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        for (number, expected) in [(0, "0"), (999, "999"), (1_000, "1,000"), (-52_428_800, "-52,428,800")] {
-            assert_eq!(grouped(number), expected);
-        }
-    }
 }

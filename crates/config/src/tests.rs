@@ -1,4 +1,5 @@
 use super::*;
+use keep::text::grouped;
 
 const GOOD: &str = r#"
 hostname = "mail.example.net"
@@ -20,7 +21,7 @@ fn mistakes(text: &str, sets: &[&str]) -> Vec<String> {
 
 #[test]
 fn a_small_file_means_the_defaults() {
-    let Loaded { settings, file } = load(GOOD, &["relay.networks=['192.0.2.0/28']"]).expect("good");
+    let Loaded { settings, file, .. } = load(GOOD, &["relay.networks=['192.0.2.0/28']"]).expect("good");
     assert_eq!(settings.listeners[0].bind.len(), 2);
     assert_eq!(settings.spool.path, Path::new("/var/lib/sekisho/spool"));
     assert_eq!(settings.relay.networks[0].place.to_string(), "--set:1:19");
@@ -153,14 +154,14 @@ fn the_reference_says_the_truth() {
         });
         let Some(value) = schema.pointer(&pointer) else { continue };
         if let (Some(min), Some(max)) = (value["minimum"].as_i64(), value["maximum"].as_i64()) {
-            let range = format!("{} to {}", shape::grouped(min.into()), shape::grouped(max.into()));
+            let range = format!("{} to {}", grouped(min), grouped(max));
             assert!(about.contains(&range), "{}: says no range {range}: {about}", key.path);
         }
         let told = match (&key.default, key.required) {
             (_, true) => "Required.".to_owned(),
             (None, false) => "Default ".to_owned(),
             (Some(default), false) => match default.parse::<i128>() {
-                Ok(number) => format!("Default {}", shape::grouped(number)),
+                Ok(number) => format!("Default {}", grouped(number)),
                 Err(_) => format!("Default `{}`", default.replace(',', ", ")),
             },
         };

@@ -66,6 +66,22 @@ impl<'t> Tree<'t> {
         })
     }
 
+    /// Where `listener[0].bind` stands; `None`: it is not written.
+    pub(crate) fn written(&self, path: &str) -> Option<Range<usize>> {
+        let mut table = Some(self.root.get_ref());
+        let mut span = None;
+        for part in path.split('.') {
+            let (key, indices) = part.split_once('[').unwrap_or((part, ""));
+            let mut value = table?.get(key)?;
+            for index in indices.split('[').filter(|index| !index.is_empty()) {
+                value = value.get_ref().get(index.trim_end_matches(']').parse::<usize>().ok()?)?;
+            }
+            span = Some(value.span());
+            table = value.get_ref().as_table();
+        }
+        span
+    }
+
     /// Where `listener[0].bind[1]` stands; if it is not written, the innermost value around it that is.
     pub(crate) fn span(&self, path: &str) -> Range<usize> {
         let mut span = 0..0;

@@ -88,13 +88,14 @@ fn unmapped(net: IpNet) -> IpNet {
     v4.and_then(|(addr, prefix)| IpNet::new(addr.into(), prefix).ok()).unwrap_or(net)
 }
 
-/// `ADDRESS:PORT`, `[ADDRESS]:PORT`; with a default port also the address alone.
+/// `ADDRESS:PORT`, `[ADDRESS]:PORT`. With a default port also the address alone, and none that nobody can connect to.
 pub(crate) fn socket_addr(text: &str, port: Option<u16>) -> Result<SocketAddr, Unreadable> {
     let alone = || {
         let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         Some(SocketAddr::new(inner.parse().ok()?, port?))
     };
-    match text.parse().ok().or_else(alone) {
+    let given = text.parse().ok().filter(|addr: &SocketAddr| port.is_none() || addr.port() > 0);
+    match given.or_else(alone) {
         Some(addr) => Ok(addr),
         None => unreadable(format!("\"{text}\" is no address with a port"), "as in \"0.0.0.0:25\" or \"[::]:25\""),
     }
@@ -227,6 +228,9 @@ mod tests {
             ("[2001:db8::1]:27", Some(("2001:db8::1", 27))),
             ("mx:", None),
             ("mx:0", None),
+            ("192.0.2.1:0", None),
+            ("[2001:db8::1]:0", None),
+            ("[[2001:db8::1]]", None),
             ("mx:70000", None),
             (":25", None),
         ];

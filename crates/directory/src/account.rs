@@ -9,7 +9,10 @@ use crate::error::DirectoryError;
 use crate::listed::{Account, PasswordKind};
 use crate::store::{AccountRow, Secrets};
 use crate::turns::Client;
-use crate::{Directory, name};
+use crate::{Directory, name, strength};
+
+/// Octets of the name of an account's owner.
+const NAME_OCTETS_MAX: usize = 256;
 
 type Result<T> = std::result::Result<T, DirectoryError>;
 
@@ -38,10 +41,12 @@ pub struct NewAccount {
     pub passwords: PasswordKind,
     /// Seconds since 1970 from which every login is refused.
     pub expires_at: Option<u64>,
+    /// Whose it is, for people.
+    pub name: String,
 }
 
 /// One change of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Every login is refused from now on.
     Lock,
@@ -53,6 +58,8 @@ pub enum Change {
     QuotaOctets(Option<u64>),
     /// Seconds since 1970 from which every login is refused.
     ExpiresAt(Option<u64>),
+    /// Whose it is, for people.
+    Name(String),
 }
 
 impl Directory {
@@ -97,7 +104,17 @@ impl Directory {
 
     /// Changes one thing of an account.
     pub async fn change_account(&self, login: &str, change: Change) -> Result<()> {
-        let done = self.store.change_account(&self.known_login(login)?, change).await;
+        self.change_account_in(login, &[change]).await
+    }
+
+    /// Changes several things of an account: all or none.
+    pub async fn change_account_in(&self, login: &str, changes: &[Change]) -> Result<()> {
+        for change in changes {
+            if let Change::Name(name) = change {
+                check_name(name)?;
+            }
+        }
+        let done = self.store.change_account(&self.known_login(login)?, changes).await;
         self.account_changed().await;
         done
     }
@@ -115,7 +132,7 @@ impl Directory {
     /// Sets a new main password and its SCRAM keys.
     pub async fn set_password(&self, login: &str, password: &[u8]) -> Result<()> {
         let login = self.known_login(login)?;
-        let secrets = self.hasher.make(&login, password).await?;
+        let secrets = self.new_secrets(&login, password).await?;
         self.replace_secrets(&login, &secrets, None).await
     }
 
@@ -135,7 +152,7 @@ impl Directory {
         let Some(old_hash) = row.hash.as_deref().filter(|_| row.device.is_none()) else {
             return Err(DirectoryError::WrongPassword);
         };
-        let secrets = self.hasher.make(&row.login, new).await?;
+        let secrets = self.new_secrets(&row.login, new).await?;
         match self.replace_secrets(&row.login, &secrets, Some(old_hash)).await {
             // Somebody else changed it meanwhile.
             Err(DirectoryError::NotFound { .. }) => Err(DirectoryError::WrongPassword),
@@ -144,7 +161,7 @@ impl Directory {
     }
 
     /// Mail may go elsewhere, and logins are others.
-    async fn account_changed(&self) {
+    pub(crate) async fn account_changed(&self) {
         self.generations.routing_changed();
         self.generations.follow_logins(&self.store).await;
     }
@@ -155,18 +172,25 @@ impl Directory {
         done
     }
 
-    async fn account_row(&self, new: NewAccount) -> Result<AccountRow> {
+    /// The stored forms of a new password, if it is strong enough.
+    async fn new_secrets(&self, login: &str, password: &[u8]) -> Result<Secrets> {
+        strength::check(login, password, self.settings.load().password_chars_min)?;
+        self.hasher.make(login, password).await
+    }
+
+    pub(crate) async fn account_row(&self, new: NewAccount) -> Result<AccountRow> {
         let (local, domain) = name::address(&new.login, &self.settings().default_domain)?;
         let local = local.to_ascii_lowercase();
         let login = format!("{local}@{domain}");
         let secrets = match new.password {
             NewPassword::None => None,
-            NewPassword::Clear(password) => Some(self.hasher.make(&login, password.expose()).await?),
+            NewPassword::Clear(password) => Some(self.new_secrets(&login, password.expose()).await?),
             NewPassword::Hash(stored) => {
                 check_hash(&stored)?;
                 Some(Secrets { hash: stored, scram: None })
             }
         };
+        check_name(&new.name)?;
         Ok(AccountRow {
             maildir: name::maildir(&local, &domain),
             login,
@@ -175,9 +199,18 @@ impl Directory {
             quota_octets: new.quota_octets,
             passwords: new.passwords,
             expires_at: new.expires_at,
+            name: new.name,
             created_at: crate::unix_secs(),
         })
     }
+}
+
+/// What people call themselves, in some hundred characters.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    if name.len() > NAME_OCTETS_MAX || name.chars().any(char::is_control) {
+        return Err(DirectoryError::invalid("name", "", "at most 256 octets without control characters are wanted"));
+    }
+    Ok(())
 }
 
 fn check_hash(stored: &str) -> Result<()> {

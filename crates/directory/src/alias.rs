@@ -154,13 +154,13 @@ impl Directory {
     }
 
     /// An address as written by the operator, its domain in lower case.
-    fn address(&self, written: &str) -> Result<String> {
+    pub(crate) fn address(&self, written: &str) -> Result<String> {
         let (local, domain) = name::address(written, &self.settings().default_domain)?;
         Ok(format!("{local}@{domain}"))
     }
 
     /// An address that mail is led to: the local part keeps its case only where it is another server's to read.
-    async fn target(&self, written: Option<&str>) -> Result<Option<String>> {
+    pub(crate) async fn target(&self, written: Option<&str>) -> Result<Option<String>> {
         let Some(written) = written else { return Ok(None) };
         let (local, domain) = name::address(written, &self.settings().default_domain)?;
         let local = if self.is_hosted(&domain).await? { local.to_ascii_lowercase() } else { local };

@@ -65,6 +65,9 @@ pub enum DirectoryError {
         /// What would be right.
         why: &'static str,
     },
+    /// The new password is too weak.
+    #[error(transparent)]
+    Weak(#[from] crate::strength::Weakness),
     /// The old password is not right, or the account may not log in. Which of them is not told.
     #[error("wrong login or password")]
     WrongPassword,

@@ -3,7 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt};
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
@@ -40,14 +40,32 @@ impl ServerKey {
         looked.map_err(|error| bad_file(path, "cannot be read", Some(error)))?
     }
 
+    /// Reads the key file; none is made.
+    pub fn load(path: &Path, permissions: Permissions) -> Result<Self, OpenError> {
+        let at = path.to_owned();
+        let looked = keep::in_time(keep::read::STALL, move || Ok(Self::load_here(&at, permissions)));
+        looked.map_err(|error| bad_file(path, "cannot be read", Some(error)))?
+    }
+
+    /// Writes it to a file of mode 0600, durably, in the place of what is there. It belongs to us, or to the owner of `like`.
+    pub fn save(&self, path: &Path, like: Option<&Path>) -> Result<(), OpenError> {
+        let owner = like.and_then(|like| std::fs::metadata(like).ok());
+        let owner = owner.map(|owner| keep::Owner { uid: owner.uid(), gid: owner.gid() });
+        let file = keep::NewFile { path, octets: self.0.as_slice(), mode: 0o600, owner };
+        file.replace().map_err(|error| bad_file(path, "cannot be written", Some(error.source)))
+    }
+
+    /// The octets, for whoever keeps the key elsewhere.
+    pub fn expose(&self) -> &[u8; KEY_OCTETS] {
+        &self.0
+    }
+
     /// Whether the file, if it is there, would be taken. Nothing is made.
     pub fn check(path: &Path, permissions: Permissions) -> Result<(), OpenError> {
         if std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             return Ok(());
         }
-        let at = path.to_owned();
-        let looked = keep::in_time(keep::read::STALL, move || Ok(Self::load_here(&at, permissions)));
-        looked.map_err(|error| bad_file(path, "cannot be read", Some(error)))?.map(drop)
+        Self::load(path, permissions).map(drop)
     }
 
     fn load_here(path: &Path, permissions: Permissions) -> Result<Self, OpenError> {

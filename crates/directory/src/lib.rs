@@ -12,19 +12,23 @@
 //! | file | what |
 //! |---|---|
 //! | `account`, `alias`, `device` | what an operator does |
+//! | `roll` | many accounts and aliases at once: all or none |
 //! | `choice`, `chosen` | whose mail an account takes, as its owner chose |
 //! | `listed` | accounts and devices as they are listed |
 //! | `resolve`, `route`, `expand` | from an address to its targets |
 //! | `login`, `password` | from a login to an account |
 //! | `kept` | which kinds of secrets anybody has |
+//! | `strength` | which new passwords are too weak |
 //! | `turns` | whose password is checked next |
 //! | `watch`, `cache` | what is remembered, and until when |
 //! | `key` | the server key and the sealing of device secrets |
+//! | [`rotation`], [`backup`] | another server key; the accounts apart from a server |
 //! | `name`, `known` | how names are written, and the one form of a login |
 //! | `store` | the database; all SQL is in `store/sqlite` |
 
 mod account;
 mod alias;
+pub mod backup;
 mod cache;
 mod choice;
 mod chosen;
@@ -39,8 +43,11 @@ mod login;
 mod name;
 mod password;
 mod resolve;
+mod roll;
+pub mod rotation;
 mod route;
 mod store;
+mod strength;
 mod turns;
 mod used;
 mod watch;
@@ -71,7 +78,9 @@ pub use listed::{Account, Device, DeviceLimits, LastUse, PasswordKind, Recipient
 pub use login::{AuthOutcome, Credential, EndedRights, Identity, RightsMark, SecretUse, SecretsOutcome, Why};
 pub use name::Percent;
 pub use password::PasswordTerms;
+pub use roll::{AccountRoll, RollTerms, Rolled, changes_of};
 pub use route::{ALIAS_DEPTH_MAX, ALIAS_WIDTH_MAX, Hosting, Resolution, Target};
+pub use strength::Weakness;
 pub use turns::Client;
 
 /// What the configuration says of the directory.
@@ -87,17 +96,31 @@ pub struct Settings {
     pub percent: Percent,
     /// What checking and making passwords may cost.
     pub passwords: PasswordTerms,
+    /// Characters that a new password has at least; none that is easy to guess is taken then. `None`: all are.
+    pub password_chars_min: Option<usize>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let passwords = PasswordTerms::default();
         let percent = Percent::Stays;
-        Self { default_domain: String::new(), detail_delimiter: Some('+'), postmaster: None, percent, passwords }
+        Self {
+            default_domain: String::new(),
+            detail_delimiter: Some('+'),
+            postmaster: None,
+            percent,
+            passwords,
+            password_chars_min: None,
+        }
     }
 }
 
 impl Settings {
+    /// The name that a login is kept under, for those who have no open directory; `None`: it can be nobody's.
+    pub fn in_full(&self, written: &str) -> Option<String> {
+        self.login(written)
+    }
+
     /// The name that a login is kept under.
     fn login(&self, written: &str) -> Option<String> {
         name::login(written, &self.default_domain, self.percent)

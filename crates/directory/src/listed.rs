@@ -24,6 +24,8 @@ pub struct Account {
     pub locked: bool,
     /// Seconds since 1970 from which every login is refused.
     pub expires_at: Option<u64>,
+    /// Whose it is, for people; often empty.
+    pub name: String,
     /// Seconds since 1970.
     pub created_at: u64,
     /// The scheme of the main password's hash; `None`: it has no main password.

@@ -13,7 +13,6 @@
 //! | `greylist` | whether a stranger came back |
 //! | `ahead`, `next_hops` | whether the next hop of a relay domain has a recipient, and the way to whoever asks it |
 //! | `lock` | whether relaying is locked down, kept over restarts |
-//! | `would` | what would become of a recipient, without touching anything |
 //! | `harvest` | how many recipients that nobody is a client may try |
 //! | `identity`, `trust` | whether an address that is trusted by itself is still one site's |
 //! | `hosts` | who may connect by a listener's own lists |
@@ -51,7 +50,7 @@ pub mod identity;
 pub mod judging;
 pub mod lock;
 mod login_end;
-mod looking;
+pub mod looking;
 pub mod next_hops;
 pub mod offence;
 pub mod outside;
@@ -68,7 +67,6 @@ pub mod tables;
 pub mod terms;
 mod trust;
 pub mod uses;
-pub mod would;
 
 pub use bench::Judge;
 pub use case::{Case, Connected, Login, Told};

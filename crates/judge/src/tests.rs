@@ -313,7 +313,7 @@ async fn while_relaying_is_locked_a_listed_client_is_put_off() {
     assert!(put_off.starts_with("451 4.7.1 <b@elsewhere.example>: relaying is suspended"), "{put_off}");
     assert!(bench.judge().address_right(&mut bench.case("<>")).await.is_err(), "nor may it be told elsewhere");
     assert!(bench.rcpt(&mut case, "<nobody@example.test>").await.refused.unwrap().to_string().starts_with("550 5.1.1"));
-    assert_eq!(bench.judge().would(&mut case, asked).await, super::would::Would::Relay("network"));
+    assert_eq!(bench.judge().would(&mut case, asked).await, super::looking::Would::Relay("network"));
     assert!(bench.sources.relay_lock.unlock().unwrap());
     let relayed = bench.rcpt(&mut case, "<b@elsewhere.example>").await.outcome;
     assert!(matches!(relayed, Outcome::Accept(Recipient::Relayed(..))), "{relayed:?}");

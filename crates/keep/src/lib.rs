@@ -11,7 +11,9 @@
 //! | `map` | [`BoundedMap`]: never more than so many entries |
 //! | `read` | [`read()`]: a whole file, bounded, and not waited for longer than a few seconds |
 //! | [`secret`] | files that nobody else may read |
+//! | [`size`] | sizes as people write them: `2G`, `500M` |
 //! | [`tally`] | what the process counts of itself |
+//! | [`text`] | texts for people: nothing in them that misleads, columns, large numbers |
 
 pub mod chain;
 mod file;
@@ -21,7 +23,9 @@ mod ledger;
 mod map;
 pub mod read;
 pub mod secret;
+pub mod size;
 pub mod tally;
+pub mod text;
 
 pub use file::{KeepError, NewFile, Owner, rename, sync_dir};
 pub use language::Language;

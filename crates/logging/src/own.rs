@@ -25,6 +25,7 @@ const CRATES: &[&str] = &[
     "mta",
     "listen",
     "config",
+    "backup",
     "reputation",
     "sqlmaps",
     "probe",
@@ -40,7 +41,10 @@ const CRATES: &[&str] = &[
     "setup",
     "admin",
     "top",
+    "account",
+    "roster",
     "logging",
+    "terminal",
     "sekisho",
 ];
 

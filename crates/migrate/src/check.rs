@@ -141,7 +141,8 @@ fn places(settings: &Settings, checked: &mut Checked) {
 fn sockets(settings: &Settings) -> Vec<(String, PathBuf)> {
     let listeners = settings.listeners.iter();
     let unix = listeners.flat_map(|it| it.unix.iter().map(move |path| (format!("listener {}", it.name), path.clone())));
-    unix.chain([("admin.socket".to_owned(), settings.admin.socket.clone())]).collect()
+    let own = [("admin.socket", &settings.admin.socket), ("account.socket", &settings.account.socket)];
+    unix.chain(own.map(|(key, path)| (key.to_owned(), path.clone()))).collect()
 }
 
 /// `data_dir` is made at the start; other folders of files are not.

@@ -3,6 +3,7 @@
 pub use dns::{Resolver, SetupError};
 
 use dns::Settings;
+use keep::text::misleads;
 
 /// The resolver that a configuration means.
 pub fn resolver(configured: &config::Dns) -> Result<Resolver, SetupError> {
@@ -17,11 +18,6 @@ pub(crate) fn clean(octets: &[u8], characters_max: usize) -> String {
         shown.push('…');
     }
     shown
-}
-
-/// Control characters, and those that turn the direction of what follows.
-fn misleads(it: char) -> bool {
-    it.is_control() || matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -7,4 +7,5 @@ pub mod finding;
 pub mod publish;
 pub mod relay;
 pub mod selfprobe;
+pub mod target;
 pub mod tls;

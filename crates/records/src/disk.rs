@@ -263,15 +263,15 @@ fn sealed_at(dir: &Path, number: Number) -> io::Result<(Sealed, u64)> {
     let octets = file.len();
     let known = match Index::read(dir, number, octets) {
         Some(index) => Some(index),
-        None => match segment::read(dir, number).ok().flatten() {
-            Some(read) => {
+        None => match segment::read(dir, number) {
+            Ok(segment::Read::Whole(read)) => {
                 let mut index = Index::of_segment(&read);
                 tell_damage(number, index.damaged);
                 index.octets = octets;
                 index.write(dir, number)?;
                 Some(index)
             }
-            None => None,
+            Ok(segment::Read::Gone | segment::Read::Unreadable) | Err(_) => None,
         },
     };
     let Some(index) = known else {

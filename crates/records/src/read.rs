@@ -1,7 +1,5 @@
 //! Reading records: searching, and all since a time in their order. It needs the files only, so it works while a server runs, and
 //! without one. At most one segment is in memory.
-#![expect(clippy::struct_field_names, reason = "named as the operator names it")]
-#![expect(clippy::unused_self, reason = "asked of it for all alike")]
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,7 +10,7 @@ use crate::frame::Frames;
 use crate::kept::{Kept, micros};
 use crate::redact;
 use crate::search::{Search, Wanted};
-use crate::segment::{self, Index, Number};
+use crate::segment::{self, Index, Number, Read};
 
 /// How long a search takes at most.
 pub const SEARCH_WAIT: Duration = Duration::from_secs(10);
@@ -47,6 +45,8 @@ pub struct OfId {
     pub records: Vec<Kept>,
     /// The others of its session, or all of it where the id is the session's; the oldest first.
     pub beside: Vec<Kept>,
+    /// Stretches of segments that could not be read.
+    pub damaged: u64,
 }
 
 /// What a search found.
@@ -75,7 +75,7 @@ impl Reader {
 
     /// Finds records. Blocks; takes [`SEARCH_WAIT`] at most.
     pub fn search(&self, search: Search) -> Result<Found, ReadError> {
-        let key = redact::Key::load(&self.dir).map_err(self.at(&self.dir))?;
+        let key = redact::Key::load(&self.dir).map_err(at(&self.dir))?;
         let wanted = Wanted::new(search, key.as_ref(), self.oldest());
         let (keys, until) = (wanted.keys(), Instant::now() + SEARCH_WAIT);
         let (mut found, mut octets_left) = (Found::default(), FOUND_OCTETS_MAX);
@@ -94,9 +94,14 @@ impl Reader {
                     continue;
                 }
             }
-            let Some(octets) = self.segment(number)? else { continue };
-            found.opened += 1;
-            take(&octets, &wanted, &mut found, &mut octets_left);
+            match self.segment(number)? {
+                Read::Whole(octets) => {
+                    found.opened += 1;
+                    take(&octets, &wanted, &mut found, &mut octets_left);
+                }
+                Read::Gone => {}
+                Read::Unreadable => found.damaged += 1,
+            }
         }
         Ok(found)
     }
@@ -105,15 +110,16 @@ impl Reader {
     pub fn of_id(&self, id: &str) -> Result<OfId, ReadError> {
         let id = id.trim().trim_matches(['[', ']']).to_lowercase();
         let by = |search: Search| self.search(Search { limit: OF_ID_MAX, ..search });
-        let mut records = by(Search { id: Some(id.clone()), ..Search::default() })?.records;
+        let Found { mut records, damaged, .. } = by(Search { id: Some(id.clone()), ..Search::default() })?;
         let session = records.first().map_or(id, |kept| kept.of.session.clone());
-        let mut beside = by(Search { session: Some(session), ..Search::default() })?.records;
+        let session = by(Search { session: Some(session), ..Search::default() })?;
+        let (mut beside, damaged) = (session.records, damaged.max(session.damaged));
         if records.is_empty() && beside.len() == 1 {
             records.append(&mut beside);
         }
         beside.retain(|kept| !records.contains(kept));
         beside.reverse();
-        Ok(OfId { records, beside })
+        Ok(OfId { records, beside, damaged })
     }
 
     /// Every record since a time, the oldest first; within a segment by time, and a segment was written after the one before, so
@@ -135,17 +141,16 @@ impl Reader {
     }
 
     fn numbers(&self) -> Result<Vec<Number>, ReadError> {
-        segment::list(&self.dir).map_err(self.at(&self.dir))
+        segment::list(&self.dir).map_err(at(&self.dir))
     }
 
-    /// `None`: it was deleted meanwhile, or another version wrote it.
-    fn segment(&self, number: Number) -> Result<Option<Vec<u8>>, ReadError> {
-        segment::read(&self.dir, number).map_err(self.at(&number.segment(&self.dir)))
+    fn segment(&self, number: Number) -> Result<Read, ReadError> {
+        segment::read(&self.dir, number).map_err(at(&number.segment(&self.dir)))
     }
+}
 
-    fn at<'p>(&self, path: &'p Path) -> impl FnOnce(io::Error) -> ReadError + use<'p> {
-        move |source| ReadError { path: path.to_owned(), source }
-    }
+fn at(path: &Path) -> impl FnOnce(io::Error) -> ReadError {
+    move |source| ReadError { path: path.to_owned(), source }
 }
 
 /// Takes what is looked for out of a segment, the newest first.
@@ -175,6 +180,7 @@ fn take(octets: &[u8], wanted: &Wanted, found: &mut Found, octets_left: &mut usi
 
 /// Every record since a time: see [`Reader::since`].
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "the operator names it so too")]
 pub struct Since {
     reader: Reader,
     numbers: VecDeque<Number>,
@@ -200,11 +206,6 @@ impl Since {
         self.damaged
     }
 
-    /// Segments that are not read yet, the one that is read not among them: for telling how far it is.
-    pub fn segments_left(&self) -> usize {
-        self.numbers.len()
-    }
-
     /// Reads the next segment; `false`: there is none.
     fn next_segment(&mut self) -> Result<bool, ReadError> {
         let Some(number) = self.numbers.pop_front() else { return Ok(false) };
@@ -213,10 +214,14 @@ impl Since {
         if Index::read(dir, number, octets).is_some_and(|index| index.span.last < self.since) {
             return Ok(true);
         }
-        self.octets = self.reader.segment(number)?.unwrap_or_default();
-        if self.octets.is_empty() {
-            return Ok(true);
-        }
+        self.octets = match self.reader.segment(number)? {
+            Read::Whole(octets) => octets,
+            Read::Gone => return Ok(true),
+            Read::Unreadable => {
+                self.damaged += 1;
+                return Ok(true);
+            }
+        };
         let mut frames = Frames::new(&self.octets);
         let mut places: Vec<Place> = Vec::new();
         for frame in frames.by_ref().filter(|frame| frame.at_micros >= self.since) {

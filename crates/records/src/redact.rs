@@ -2,8 +2,6 @@
 //! exact value still finds its records, and who reads the records learns no more than that they are of the same one.
 //!
 //! The key lies beside the records (`key`, mode 0600); with it removed, nobody can tell whose a hash is.
-#![expect(clippy::format_collect, reason = "short, and not on the way of a mail")]
-#![expect(clippy::unused_self, reason = "asked of it for all alike")]
 
 use std::io;
 use std::net::IpAddr;
@@ -11,6 +9,7 @@ use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
 use keep::NewFile;
+use keep::text::hex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
@@ -39,11 +38,6 @@ pub enum Redact {
 }
 
 impl Redact {
-    /// By its stable word; of another, nothing more than there must be is kept.
-    pub fn parse(code: &str) -> Self {
-        [Self::None, Self::Addresses].into_iter().find(|it| it.code() == code).unwrap_or(Self::All)
-    }
-
     /// Stable word.
     pub fn code(self) -> &'static str {
         match self {
@@ -100,8 +94,7 @@ impl Key {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return "~".to_owned() };
         mac.update(text.as_bytes());
         let digest = mac.finalize().into_bytes();
-        let hex: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
-        format!("~{}", &hex[..HASH_CHARS])
+        format!("~{}", &hex(&digest)[..HASH_CHARS])
     }
 }
 
@@ -128,7 +121,7 @@ impl Redactor {
             for field in ["device", "helo"] {
                 names.extend(record.get(field).and_then(Value::as_str).map(str::to_owned));
             }
-            self.forget_names(record);
+            forget_names(record);
         }
         names.retain(|name| !name.is_empty() && name != "?");
         // The longest first: one may be a part of another.
@@ -140,12 +133,6 @@ impl Redactor {
         if let Value::Object(fields) = record {
             fields.insert("redacted".to_owned(), self.what.code().into());
         }
-    }
-
-    /// What DNS calls a client says who it is.
-    fn forget_names(&self, record: &mut Value) {
-        let Some(Value::Array(facts)) = record.get_mut("facts") else { return };
-        facts.retain(|fact| !matches!(fact["fact"].as_str(), Some("client-name" | "ptr-names")));
     }
 
     fn walk(&self, value: &mut Value, names: &[String]) {
@@ -197,6 +184,12 @@ impl Redactor {
 /// Without brackets, as it stands in other texts of the record.
 fn plain_cased(path: &str) -> String {
     path.strip_prefix('<').and_then(|path| path.strip_suffix('>')).unwrap_or(path).to_owned()
+}
+
+/// What DNS calls a client says who it is.
+fn forget_names(record: &mut Value) {
+    let Some(Value::Array(facts)) = record.get_mut("facts") else { return };
+    facts.retain(|fact| !matches!(fact["fact"].as_str(), Some("client-name" | "ptr-names")));
 }
 
 #[cfg(test)]

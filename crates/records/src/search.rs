@@ -24,6 +24,8 @@ pub struct Search {
     pub client: Option<IpNet>,
     /// Those of this login, or with this login refused.
     pub login: Option<String>,
+    /// The same login in its short form, in which it may stand in a record, too.
+    pub short: Option<String>,
     /// Those with this address or domain in either path.
     pub address: Option<Whose>,
     /// Those refused for this reason.
@@ -64,8 +66,26 @@ pub fn client(text: &str) -> Option<IpNet> {
 
 /// A time as it is typed: `30m`, `24h`, `7d` or `2w` before `now`, or `YYYY-MM-DD[THH:MM[:SS]][Z|+HH:MM]`, local where no zone
 /// is named.
-pub fn when(text: &str, now: SystemTime) -> Option<SystemTime> {
-    let text = text.trim();
+pub fn when(text: &str, now: SystemTime) -> Result<SystemTime, NoTime> {
+    let shown = || text.chars().take(40).collect();
+    if !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit()) {
+        return Err(NoTime::NoUnit(shown()));
+    }
+    read_when(text.trim(), now).ok_or_else(|| NoTime::Unreadable(shown()))
+}
+
+/// Why a text is no time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoTime {
+    /// A number alone.
+    #[error("{0} has no unit; write {0}h for hours or {0}d for days")]
+    NoUnit(String),
+    /// Anything else.
+    #[error("{0:?} is no time; write it as 30m, 12h, 7d, 2026-11-30 or 2026-11-30T09:00")]
+    Unreadable(String),
+}
+
+fn read_when(text: &str, now: SystemTime) -> Option<SystemTime> {
     if let Some(secs) = ago(text) {
         return now.checked_sub(std::time::Duration::from_secs(secs));
     }
@@ -96,7 +116,8 @@ fn ago(text: &str) -> Option<u64> {
 /// A search in the forms in which records and keys hold what it looks for.
 pub(crate) struct Wanted {
     search: Search,
-    login: Option<Forms>,
+    /// A record must have one of these forms, if there are any.
+    login: Vec<Forms>,
     address: Option<Forms>,
     since: u64,
     until: u64,
@@ -128,7 +149,7 @@ impl Forms {
 impl Wanted {
     /// `key`: what redacted records have their hashes by. `oldest`: nothing before it is kept any more.
     pub(crate) fn new(search: Search, key: Option<&redact::Key>, oldest: SystemTime) -> Self {
-        let login = search.login.as_deref().map(|login| Forms::of(login, key));
+        let login = search.login.iter().chain(&search.short).map(|login| Forms::of(login, key)).collect();
         let address = match &search.address {
             Some(Whose::Address(address)) => Some(Forms::of(address, key)),
             Some(Whose::Domain(_)) | None => None,
@@ -160,7 +181,9 @@ impl Wanted {
         one(Kind::Id, id);
         one(Kind::Session, session);
         one(Kind::Reason, reason);
-        keys.extend(self.login.iter().map(|forms| forms.keys(Kind::Login)));
+        if !self.login.is_empty() {
+            keys.push(self.login.iter().flat_map(|forms| forms.keys(Kind::Login)).collect());
+        }
         keys.extend(self.address.iter().map(|forms| forms.keys(Kind::Address)));
         if let Some(Whose::Domain(domain)) = address {
             keys.push(vec![Key::new(Kind::Domain, domain)]);
@@ -187,7 +210,8 @@ impl Wanted {
             && is(session, Some(&kept.of.session))
             && is(reason, kept.reason())
             && client.is_none_or(|net| is_client(net, kept))
-            && self.login.as_ref().is_none_or(|forms| kept.login.as_deref().is_some_and(|login| forms.is(login)))
+            && (self.login.is_empty()
+                || kept.login.as_deref().is_some_and(|login| self.login.iter().any(|forms| forms.is(login))))
             && self.address.as_ref().is_none_or(|forms| paths().any(|path| forms.is(path)))
             && match address {
                 Some(Whose::Domain(wanted)) => paths().any(|path| domain(&plain(path)) == Some(wanted)),
@@ -213,16 +237,18 @@ mod tests {
     #[test]
     fn times_are_read_as_people_type_them() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-        let ago = |secs| Some(now - Duration::from_secs(secs));
+        let ago = |secs| Ok(now - Duration::from_secs(secs));
         for (text, secs) in [("90s", 90), ("30m", 1_800), ("24h", 86_400), ("7d", 604_800), ("1w", 604_800)] {
             assert_eq!(when(text, now), ago(secs), "{text}");
         }
-        assert_eq!(when("2001-09-09T01:46:40Z", now), Some(now));
-        assert_eq!(when("2001-09-09T03:46:40+02:00", now), Some(now));
-        assert!(when("2026-11-30", now).is_some() && when("2026-11-30T09:00", now).is_some());
+        assert_eq!(when("2001-09-09T01:46:40Z", now), Ok(now));
+        assert_eq!(when("2001-09-09T03:46:40+02:00", now), Ok(now));
+        assert!(when("2026-11-30", now).is_ok() && when("2026-11-30T09:00", now).is_ok());
         for text in ["", "d", "7x", "-1d", "yesterday", "99999999999999999999d"] {
-            assert_eq!(when(text, now), None, "{text}");
+            assert_eq!(when(text, now), Err(NoTime::Unreadable(text.to_owned())), "{text}");
         }
+        let no_unit = when("24", now).unwrap_err();
+        assert_eq!(no_unit.to_string(), "24 has no unit; write 24h for hours or 24d for days");
     }
 
     #[test]

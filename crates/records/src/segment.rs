@@ -169,11 +169,26 @@ impl Index {
     }
 }
 
-/// A segment's octets, bounded; `None`: it is gone, or not to be read by this version.
-pub(crate) fn read(dir: &Path, number: Number) -> io::Result<Option<Vec<u8>>> {
+/// What reading a segment comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// Its octets, bounded; the head is good.
+    Whole(Vec<u8>),
+    /// It was deleted meanwhile, or has only been begun.
+    Gone,
+    /// Another version wrote it, or its head is damaged.
+    Unreadable,
+}
+
+/// Reads a segment.
+pub(crate) fn read(dir: &Path, number: Number) -> io::Result<Read> {
     match keep::read(&number.segment(dir), SEGMENT_OCTETS_MAX, Accepts::RegularFile) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        octets => octets.map(|octets| (frame::read_head(&octets) == Head::Good).then_some(octets)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Read::Gone),
+        octets => octets.map(|octets| match frame::read_head(&octets) {
+            Head::Good => Read::Whole(octets),
+            Head::None if octets.len() < frame::HEAD_OCTETS => Read::Gone,
+            Head::None | Head::Other(_) => Read::Unreadable,
+        }),
     }
 }
 

@@ -3,7 +3,6 @@
 //!
 //! Records wait in a bounded queue. What finds no room there, or what the disk does not take, is dropped, counted, and told to the
 //! log once a minute at most.
-#![expect(clippy::needless_pass_by_value, reason = "the caller has no more use for it")]
 
 use std::io;
 use std::path::PathBuf;
@@ -131,10 +130,10 @@ impl Store {
     }
 
     /// Goes by other settings; the folder stays.
-    pub fn set(&self, settings: Settings) {
+    pub fn set(&self, settings: &Settings) {
         let mut state = self.shared.state();
         let dir = std::mem::take(&mut state.settings.dir);
-        state.settings = Settings { dir, ..settings };
+        state.settings = Settings { dir, ..*settings };
     }
 
     /// How it is.

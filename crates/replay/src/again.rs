@@ -3,10 +3,10 @@
 use guard::record::{Ended, Origin};
 use guard::{AskedRcpt, Command, ExplainId, Gathered, Judged, Record, Reserved, Stage};
 use judge::{Case, Login, Told};
+use records::Kept;
 
 use crate::came::Came;
 use crate::known::{self, Asked, By, Unknowns};
-use crate::recorded::Recorded;
 use crate::subject::{Subject, Unjudged};
 
 /// Rounds of one judgement; the guard needs fewer.
@@ -26,7 +26,7 @@ pub struct Again {
 }
 
 /// Judges a record again by a configuration or a policy.
-pub async fn judged(record: &Recorded, by: &By<'_>) -> Result<Again, Unjudged> {
+pub async fn judged(record: &Kept, by: &By<'_>) -> Result<Again, Unjudged> {
     let subject = Subject::of(record)?;
     if subject.is_beyond_policy() {
         return Ok(Again {

@@ -3,7 +3,17 @@
 use guard::rule::Hit;
 use guard::{Outcome, Verdict};
 
-use crate::recorded::{Effects, Recorded, Refused};
+use records::Kept;
+use records::kept::Effects;
+
+/// Why something was refused, as far as a client sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The stable word.
+    pub reason: String,
+    /// What of the mail.
+    pub of: Option<String>,
+}
 
 /// What a judgement came to.
 #[derive(Debug, Clone)]
@@ -67,17 +77,17 @@ impl Came {
     }
 
     /// What was recorded.
-    pub fn recorded(record: &Recorded) -> Self {
+    pub fn recorded(record: &Kept) -> Self {
         let right = record.right.as_ref();
         let by = record.refused.as_ref().filter(|it| is_of_a_rule_word(&it.reason)).and(record.rules.last());
-        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        let refused = record.refused.as_ref();
         Self {
             outcome: record.outcome.clone(),
-            refused: record.refused.clone(),
+            refused: refused.map(|it| Refused { reason: it.reason.clone(), of: it.of.clone() }),
             right: right.map(|right| right.code.clone()),
-            line: right.and_then(|right| right.line.clone()).or_else(|| text(by?.get("line")?)),
-            rules: record.rules.clone(),
-            rule: by.and_then(|hit| text(hit.get("rule")?)),
+            line: right.and_then(|right| right.line.clone()).or_else(|| Some(by?.line.clone())),
+            rules: record.rules.iter().map(json).collect(),
+            rule: by.and_then(|hit| hit.rule.clone()),
             effects: record.effects.clone(),
         }
     }

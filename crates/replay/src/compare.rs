@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use judge::Terms;
+use records::Kept;
 use serde::Serialize;
 
 use crate::again::{Again, judged};
 use crate::came::Came;
 use crate::known::By;
-use crate::recorded::Recorded;
-use crate::subject::Unjudged;
+use crate::subject::{Unjudged, manner};
 
 /// Examples of a change that are kept.
 const EXAMPLES_MAX: usize = 3;
@@ -36,6 +36,8 @@ pub struct Comparison {
     pub unjudged: BTreeMap<String, u64>,
     /// Records in which a limit was taken for not reached, since nobody had asked.
     pub limits_assumed: u64,
+    /// Stretches of the files that could not be read.
+    pub damaged: u64,
 }
 
 /// One kind of change.
@@ -78,8 +80,8 @@ pub struct Changed {
 
 impl Comparison {
     /// Takes a record; gives it if its verdict changes.
-    pub async fn add(&mut self, record: &Recorded, terms: &Terms) -> Option<Changed> {
-        let by = record.seen.manner.map(|manner| By::terms(terms, manner));
+    pub async fn add(&mut self, record: &Kept, terms: &Terms) -> Option<Changed> {
+        let by = manner(record).map(|manner| By::terms(terms, manner));
         let again = match &by {
             Some(by) => judged(record, by).await,
             None => Err(Unjudged::unmannered(record)),
@@ -93,7 +95,7 @@ impl Comparison {
         }
     }
 
-    fn take(&mut self, record: &Recorded, again: &Again) -> Option<Changed> {
+    fn take(&mut self, record: &Kept, again: &Again) -> Option<Changed> {
         self.judged += 1;
         again.unknown.iter().for_each(|fact| count(&mut self.unknown, fact));
         self.limits_assumed += u64::from(again.assumed_place);

@@ -14,7 +14,6 @@ use smtp::{ForwardPath, Host, ReversePath};
 
 use crate::again::again;
 use crate::known::By;
-use crate::recorded::Recorded;
 use crate::subject::{Places, Subject};
 use crate::what_if;
 
@@ -82,8 +81,8 @@ pub async fn imagined(imagined: &Imagined, judge: Judge<'_>) -> Result<Explained
 /// By what was found out for it, as if it had been recorded.
 async fn accepted_if(decision: &Record, by: &By<'_>) -> Vec<String> {
     let kept = serde_json::to_value(decision).and_then(serde_json::from_value::<records::Kept>);
-    let Ok(record) = kept.and_then(|kept| Recorded::of(&kept)) else { return Vec::new() };
-    Box::pin(what_if::accepted_if(&record, by)).await.unwrap_or_default()
+    let Ok(kept) = kept else { return Vec::new() };
+    Box::pin(what_if::accepted_if(&kept, by)).await.unwrap_or_default()
 }
 
 /// Up to the last that is told.

@@ -1,6 +1,5 @@
 //! What is known of a recorded case to who judges it again: what was recorded, seen with the eyes of the other configuration; what
 //! its own files say; and nothing else. What was not recorded is unknown, and named.
-#![expect(clippy::return_self_not_must_use, reason = "its doc says what comes")]
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -44,6 +43,7 @@ impl<'a> By<'a> {
     }
 
     /// The same, with what was not recorded looked up.
+    #[must_use]
     pub fn looking(self, judge: Judge<'a>) -> Self {
         Self { judge: Some(Judge { policy: self.policy, ..judge }), ..self }
     }

@@ -8,7 +8,6 @@
 //!
 //! | file | answers for |
 //! |---|---|
-//! | `recorded` | a record as it is read |
 //! | `values` | its facts as values, attested for this alone |
 //! | `subject` | a recorded case, as it was or as it is supposed |
 //! | `known` | what is known of a recorded case to who judges it again |
@@ -24,17 +23,15 @@ mod came;
 mod compare;
 mod imagine;
 mod known;
-mod recorded;
 mod subject;
 mod supposed;
 mod values;
 mod what_if;
 
 pub use again::{Again, judged};
-pub use came::Came;
+pub use came::{Came, Refused};
 pub use compare::{Change, Changed, Comparison};
 pub use imagine::{Explained, Imagined, Security, imagined};
 pub use known::{By, Unknowns};
-pub use recorded::{Recorded, RecordedFact, Refused};
 pub use subject::{Subject, Unjudged};
 pub use what_if::{accepted_by, accepted_if};

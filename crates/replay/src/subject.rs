@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use guard::case::Conduct;
 use guard::circumstances::{Circumstances, OpenTransaction, PlaceFound, Stood};
 use guard::{Charge, Fact, FactName, Fault, Found, Need, Of, Reserved, Stage, Value};
+use records::Kept;
 use smtp::{ForwardPath, ReversePath};
 
-use crate::recorded::{OfWhat, Recorded};
 use crate::values;
 
 /// Why a record cannot be judged again.
@@ -76,7 +77,7 @@ fn unreadable(what: &str) -> Unjudged {
 
 impl Unjudged {
     /// Of a record that came to no case.
-    pub(crate) fn unmannered(record: &Recorded) -> Self {
+    pub(crate) fn unmannered(record: &Kept) -> Self {
         let word = record.refused.as_ref().map_or(&record.stage, |refused| &refused.reason);
         Self::NotOfTheGuard(word.clone())
     }
@@ -84,7 +85,7 @@ impl Unjudged {
 
 impl Subject {
     /// Of a record.
-    pub fn of(record: &Recorded) -> Result<Self, Unjudged> {
+    pub fn of(record: &Kept) -> Result<Self, Unjudged> {
         if let Some(refused) = record.refused.as_ref().filter(|it| BESIDE.contains(&it.reason.as_str())) {
             return Err(Unjudged::NotOfTheGuard(refused.reason.clone()));
         }
@@ -94,8 +95,8 @@ impl Subject {
         let under = record.circumstances.clone();
         let stage = STAGES.into_iter().find(|stage| stage.code() == record.stage);
         let stage = stage.ok_or_else(|| Unjudged::NotOfTheGuard(record.stage.clone()))?;
-        let seen = record.seen.clone();
-        let manner = seen.manner.filter(|_| record.form > 1).ok_or(Unjudged::Form(record.form))?;
+        let seen = &record.seen;
+        let manner = manner(record).filter(|_| record.form > 1).ok_or(Unjudged::Form(record.form))?;
         let reverse_path = match &record.reverse_path {
             Some(text) => Some(ReversePath::parse(text).map_err(|_| unreadable("reverse-path"))?),
             None => None,
@@ -110,7 +111,11 @@ impl Subject {
         let before = under.before;
         let stood = Stood {
             manner,
-            conduct: seen.conduct,
+            conduct: Conduct {
+                pipelined: seen.pipelined,
+                plain_text: seen.plain_text,
+                load_percent: seen.load_percent,
+            },
             distrusted: seen.distrusted,
             claims_login: seen.claims_login,
             client: record.client,
@@ -184,15 +189,18 @@ impl Subject {
     }
 }
 
-fn known(record: &Recorded) -> Result<Vec<Known>, Unjudged> {
+/// In what the interface of a record differs, as the guard has it; `None`: it came to no case, or in words of another version.
+pub(crate) fn manner(record: &Kept) -> Option<guard::Manner> {
+    let words = serde_json::to_value(record.seen.manner.as_ref()?).ok()?;
+    serde_json::from_value(words).ok()
+}
+
+fn known(record: &Kept) -> Result<Vec<Known>, Unjudged> {
     let mut all = Vec::with_capacity(record.facts.len());
     for one in &record.facts {
         let fact = values::name(&one.fact).ok_or_else(|| unreadable(&one.fact))?;
         let value = values::read(fact, &one.value).ok_or_else(|| unreadable(&one.fact))?;
-        let of = match one.of {
-            OfWhat::Case => Of::Case,
-            OfWhat::Address(address) => Of::Address(address),
-        };
+        let of = one.of.map_or(Of::Case, |of| Of::Address(of.address));
         all.push(Known { need: Need { fact, of, older: None }, found: Found::new(value, values::time(one.at)) });
     }
     Ok(all)

@@ -115,7 +115,7 @@ fn by_login(about: &About<'_>, all: &mut Vec<Supposition>) {
         (ReversePath::Mailbox(_), None) => {
             let Some(domain) = &about.own_domain else { return };
             let login = format!("somebody@{domain}");
-            let text = format!("somebody logged in (AUTH) and sent with an address of his own, not {reverse_path}");
+            let text = format!("somebody logged in (AUTH) and sent with an address of their own, not {reverse_path}");
             all.push(Supposition::new(text, move |it| {
                 it.logs_in(&login);
                 sends_as(it, &login);
@@ -148,7 +148,7 @@ fn by_own_address(about: &About<'_>, all: &mut Vec<Supposition>) {
         all.push(Supposition::new(text, move |it| it.subject.suppose(Value::Owners(vec![owner.clone()]))));
     }
     if let Some(device) = login.device() {
-        let text = format!("{name} sent with another device or his password, not with \"{}\"", device.name);
+        let text = format!("{name} sent with another device or with the password, not with \"{}\"", device.name);
         all.push(Supposition::new(text, move |it| {
             it.subject.suppose(Value::Login(Some(values::somebody(&name, None))));
         }));

@@ -1,5 +1,4 @@
 //! Facts of a record as the guard's values. What is attested here is attested for a judgement again, whose verdict nobody acts on.
-#![expect(clippy::option_option, reason = "not asked, and asked without an answer")]
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -10,17 +9,16 @@ use guard::{
     Choice, ConfigLine, ConfirmedName, Country, Device, Fact, FactName, Fault, Greylist, HopAnswer, Hosting, Listing,
     Login, Origin, Part, PopEvidence, PopSource, PtrName, Reason, RecipientScope, SenderDomain, SpfResult, Value,
 };
+use records::kept::KeptValue;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use smtp::{Domain, Mailbox};
 
-use crate::recorded::Known;
-
 /// What a fact of a record says; `None`: it cannot be read.
-pub(crate) fn read(fact: FactName, known: &Known) -> Option<Fact<Value>> {
+pub(crate) fn read(fact: FactName, known: &KeptValue) -> Option<Fact<Value>> {
     match known {
-        Known::Known(json) => value(fact, json).map(Fact::Known),
-        Known::Unknown(cause) => Some(Fact::Unknown(fault(cause))),
+        KeptValue::Known(json) => value(fact, json).map(Fact::Known),
+        KeptValue::Unknown(cause) => Some(Fact::Unknown(fault(cause))),
     }
 }
 
@@ -137,6 +135,7 @@ enum WrittenScope {
     Domains(Vec<String>),
 }
 
+#[expect(clippy::option_option, reason = "not asked, and asked without an answer")]
 fn login(json: &Json) -> Option<Option<Login>> {
     let Some(written) = of::<Option<WrittenLogin>>(json)? else { return Some(None) };
     let device = match written.device {

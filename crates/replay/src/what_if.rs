@@ -2,12 +2,12 @@
 //! is not judged to be accepted, and all that something unknown went into, is not told.
 
 use guard::Fact;
+use records::Kept;
 use smtp::Domain;
 
 use crate::again::{Again, again};
 use crate::known::By;
-use crate::recorded::Recorded;
-use crate::subject::{Subject, Unjudged};
+use crate::subject::{Subject, Unjudged, manner};
 use crate::supposed::{self, About, Supposed, Supposition};
 
 /// Suppositions that are tried in pairs.
@@ -18,7 +18,7 @@ const TOLD_MAX: usize = 10;
 const NOW: &str = "it came now: the configuration or what is known has changed since";
 
 /// Each line ends the sentence "would be accepted if …"; none: it was not refused, or nothing of what is tried does it.
-pub async fn accepted_if(record: &Recorded, by: &By<'_>) -> Result<Vec<String>, Unjudged> {
+pub async fn accepted_if(record: &Kept, by: &By<'_>) -> Result<Vec<String>, Unjudged> {
     let subject = Subject::of(record)?;
     if record.refused.is_none() || subject.is_beyond_policy() {
         return Ok(Vec::new());
@@ -27,11 +27,10 @@ pub async fn accepted_if(record: &Recorded, by: &By<'_>) -> Result<Vec<String>, 
 }
 
 /// The same for a record as it is kept, by the server that is asked now; nothing where it cannot be judged.
-pub async fn accepted_by(kept: &records::Kept, judge: judge::Judge<'_>) -> Vec<String> {
-    let Ok(record) = Recorded::of(kept) else { return Vec::new() };
-    let Some(manner) = record.seen.manner else { return Vec::new() };
+pub async fn accepted_by(kept: &Kept, judge: judge::Judge<'_>) -> Vec<String> {
+    let Some(manner) = manner(kept) else { return Vec::new() };
     let by = By::terms(judge.terms, manner).looking(judge);
-    Box::pin(accepted_if(&record, &by)).await.unwrap_or_default()
+    Box::pin(accepted_if(kept, &by)).await.unwrap_or_default()
 }
 
 async fn of(subject: &Subject, by: &By<'_>) -> Vec<String> {

@@ -15,7 +15,8 @@ use guard::explain::ExplainId;
 use guard::never_granted::Here;
 use guard::record::{Ended, Origin};
 use guard::*;
-use replay::{By, Comparison, Recorded};
+use records::Kept;
+use replay::{By, Comparison};
 use smtp::{ForwardPath, ReversePath};
 
 const OLD: &str = "
@@ -97,11 +98,11 @@ impl Mail {
         })
     }
 
-    fn record(&self, terms: &Terms) -> Recorded {
+    fn record(&self, terms: &Terms) -> Kept {
         self.record_by(terms, Manner::OWN)
     }
 
-    fn record_by(&self, terms: &Terms, manner: Manner) -> Recorded {
+    fn record_by(&self, terms: &Terms, manner: Manner) -> Kept {
         let client: IpAddr = self.client.parse().unwrap();
         let mut case = Case::new(Some(client), manner);
         case.greeted(Some(self.helo.to_owned()));
@@ -130,8 +131,7 @@ impl Mail {
         let ended = Ended { policy: &terms.policy, case: &case, verdict: &verdict };
         let record = Record::new(ExplainId::from_random(7), of, ended, command);
         // The way over the store's own form.
-        let kept: records::Kept = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
-        Recorded::of(&kept).unwrap()
+        serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap()
     }
 }
 
@@ -186,7 +186,7 @@ fn dead() -> Value {
     Value::SenderDomain(SenderDomain::Dead)
 }
 
-fn compare(records: &[Recorded], terms: &Terms) -> Comparison {
+fn compare(records: &[Kept], terms: &Terms) -> Comparison {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut comparison = Comparison::default();
     records.iter().for_each(|record| drop(runtime.block_on(comparison.add(record, terms))));
@@ -220,7 +220,7 @@ fn a_recorded_hour_comes_to_the_same_by_the_same_configuration() {
 fn a_changed_configuration_changes_what_is_expected_and_nothing_else() {
     let dir = folder();
     let old = terms(dir.path(), OLD);
-    let records: Vec<Recorded> = kinds().iter().map(|(_, mail)| mail.record(&old)).collect();
+    let records: Vec<Kept> = kinds().iter().map(|(_, mail)| mail.record(&old)).collect();
     let table: [(&str, &str, &[&str]); 8] = [
         ("['198.51.100.0/28']", "[]", &["1 relayed by network -> defer authority-unavailable"]),
         (

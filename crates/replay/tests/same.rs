@@ -16,7 +16,8 @@ use guard::suspicion::defaults::{self, Thresholds};
 use guard::suspicion::{Condition, Effect, Rule};
 use guard::*;
 use proptest::prelude::*;
-use replay::{By, Recorded, judged};
+use records::Kept;
+use replay::{By, judged};
 use smtp::{Domain, ForwardPath, Mailbox, ReversePath};
 
 fn noon() -> SystemTime {
@@ -203,9 +204,9 @@ impl World {
 }
 
 /// What comes of it when it is read and judged again.
-fn replayed(policy: &Policy, record: &Record) -> (Recorded, replay::Again) {
+fn replayed(policy: &Policy, record: &Record) -> (Kept, replay::Again) {
     let text = serde_json::to_string(record).unwrap();
-    let recorded: Recorded = serde_json::from_str(&text).unwrap();
+    let recorded: Kept = serde_json::from_str(&text).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let again = runtime.block_on(judged(&recorded, &By::policy(policy))).unwrap();
     (recorded, again)

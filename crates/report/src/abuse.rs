@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use records::Kept;
 use serde::Serialize;
 
+use crate::gaps::Gaps;
+use crate::standing::{Standing, Stopped};
 use crate::tally::Tally;
 
 /// Lines of a list.
@@ -60,34 +62,21 @@ pub struct Abuse {
     /// The first refusal after the last mail that was relayed, with its reason and the line that said so: since then it is
     /// stopped.
     pub stopped: Option<Stopped>,
-}
-
-/// Since when it is stopped, and by what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Stopped {
-    /// When it was refused first after its last mail.
-    pub at: u64,
-    /// The reason's stable word.
-    pub reason: String,
-    /// `FILE:LINE` of the rule, where one refused it.
-    pub line: Option<String>,
-    /// For `sekisho explain`.
-    pub explain: String,
+    /// Decisions that are missing.
+    #[serde(flatten)]
+    pub gaps: Gaps,
 }
 
 /// Makes an [`Abuse`].
 #[derive(Debug)]
 pub struct Looking {
     subject: Subject,
-    recipients: u64,
-    first: Option<u64>,
-    last: Option<u64>,
+    standing: Standing,
     rights: BTreeMap<String, u64>,
     reverse_paths: Tally,
     clients: Tally,
     logins: Tally,
     refused: BTreeMap<String, u64>,
-    stopped: Option<Stopped>,
 }
 
 impl Looking {
@@ -95,15 +84,12 @@ impl Looking {
     pub fn new(subject: Subject) -> Self {
         Self {
             subject,
-            recipients: 0,
-            first: None,
-            last: None,
+            standing: Standing::default(),
             rights: BTreeMap::new(),
             reverse_paths: Tally::default(),
             clients: Tally::default(),
             logins: Tally::default(),
             refused: BTreeMap::new(),
-            stopped: None,
         }
     }
 
@@ -120,9 +106,7 @@ impl Looking {
     }
 
     fn relayed(&mut self, kept: &Kept) {
-        self.recipients += 1;
-        self.first.get_or_insert(kept.at);
-        (self.last, self.stopped) = (Some(kept.at), None);
+        self.standing.relayed(kept);
         if let Some(right) = &kept.right {
             *self.rights.entry(right.code.clone()).or_default() += 1;
         }
@@ -139,32 +123,24 @@ impl Looking {
 
     fn refused(&mut self, kept: &Kept, reason: &str) {
         *self.refused.entry(reason.to_owned()).or_default() += 1;
-        if self.last.is_some() && self.stopped.is_none() {
-            let of_rule = kept.rules.iter().find(|hit| hit.mode == guard::rule::Mode::Enforce.code());
-            let of_refusal = kept.refused.as_ref().and_then(|refused| refused.line.clone());
-            self.stopped = Some(Stopped {
-                at: kept.at,
-                reason: reason.to_owned(),
-                line: of_rule.map(|hit| hit.line.clone()).or(of_refusal),
-                explain: kept.id.clone(),
-            });
-        }
+        self.standing.refused(kept, reason);
     }
 
-    /// What they say, read since that time (microseconds since 1970).
-    pub fn finish(self, since: u64) -> Abuse {
+    /// What they say, read since that time (microseconds since 1970), but for what is missing.
+    pub fn finish(self, since: u64, gaps: Gaps) -> Abuse {
         Abuse {
             subject: self.subject,
             since,
-            recipients: self.recipients,
-            first: self.first,
-            last: self.last,
+            recipients: self.standing.recipients,
+            first: self.standing.first,
+            last: self.standing.last,
             rights: self.rights,
             reverse_paths: self.reverse_paths.top(TOP),
             clients: self.clients.top(TOP),
             logins: self.logins.top(TOP),
             refused: self.refused,
-            stopped: self.stopped,
+            stopped: self.standing.stopped,
+            gaps,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use records::Kept;
 use serde::Serialize;
 
+use crate::gaps::Gaps;
 use crate::tally::Tally;
 use crate::turned_away::{OwnFaults, TurnedAway};
 use crate::waits::{Waited, Waits};
@@ -63,8 +64,10 @@ pub struct Wrong {
 pub struct Danger {
     /// `danger` or `warning`.
     pub level: String,
-    /// In the reader's language.
-    pub text: String,
+    /// What is the matter and where, in the reader's language.
+    pub what: String,
+    /// What to do, in the same language.
+    pub todo: String,
 }
 
 /// The digest.
@@ -76,8 +79,9 @@ pub struct Digest {
     pub until: u64,
     /// Records that were read.
     pub decisions: u64,
-    /// Decisions that the store did not keep, since the server's start.
-    pub dropped: u64,
+    /// Decisions that are missing.
+    #[serde(flatten)]
+    pub gaps: Gaps,
     /// Recipients of ours whose mail was taken.
     pub hosted: u64,
     /// Recipients elsewhere whose mail was taken, by right.
@@ -104,8 +108,10 @@ pub struct Digest {
     pub turned_away_more: u64,
     /// Whom lists had wrongly, and who passes now for a while.
     pub wrongly: Vec<Wrong>,
-    /// What the audit found.
+    /// What the audit found, the worst first.
     pub dangers: Vec<Danger>,
+    /// Why there was no audit; `None`: there was one.
+    pub not_audited: Option<String>,
 }
 
 /// Makes a [`Digest`].

@@ -1,8 +1,8 @@
 //! A page for people: titles, sentences and tables in one language; as text, as HTML that can be printed, or as a mail.
-#![expect(clippy::format_push_string, reason = "text for people, not on the way of a mail")]
 
 use askama::Template;
 use keep::Language;
+use keep::text::{printable, width};
 use serde::Serialize;
 
 /// A page.
@@ -76,14 +76,10 @@ impl Page {
     pub fn text(&self) -> String {
         let mut out = format!("{}\n{}\n", self.title, self.about);
         for section in &self.sections {
-            out += &format!("\n{}\n", section.title);
-            for sentence in &section.says {
-                out += &format!("  {}\n", printable(sentence));
-            }
+            out.extend(["\n", &section.title, "\n"]);
+            out.extend(section.says.iter().map(|sentence| format!("  {}\n", printable(sentence))));
             out += &section.columns();
-            for sentence in &section.todo {
-                out += &format!("  > {}\n", printable(sentence));
-            }
+            out.extend(section.todo.iter().map(|sentence| format!("  > {}\n", printable(sentence))));
         }
         out
     }
@@ -117,17 +113,6 @@ impl Section {
         }
         out
     }
-}
-
-/// Columns of a terminal that a text takes: a character of East Asia takes two.
-fn width(text: &str) -> usize {
-    let wide = |it: char| matches!(u32::from(it), 0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6);
-    text.chars().map(|it| if wide(it) { 2 } else { 1 }).sum()
-}
-
-/// A text without control characters, which a terminal would obey: much of it was written by strangers.
-fn printable(text: &str) -> String {
-    text.chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect()
 }
 
 #[cfg(test)]

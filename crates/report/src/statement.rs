@@ -1,5 +1,4 @@
 //! How the statement about an abuse says what happened: what lists and complainants ask for, and no more.
-#![expect(clippy::too_many_arguments, reason = "each is a thing of its own, and there is one caller")]
 
 use keep::Language;
 
@@ -14,6 +13,7 @@ impl Abuse {
 
     /// The statement. `host` is this server's name, `changes` what administrators did about it (a lock, a revoked device), each
     /// a sentence with its time.
+    #[expect(clippy::too_many_arguments, reason = "each is a thing of its own, and there is one caller")]
     pub fn page(&self, language: Language, host: &str, changes: &[String], when: impl Fn(u64) -> String) -> Page {
         let title = language.pick(format!("Statement of {host}"), format!("{host} からの報告"));
         let about = language.pick(
@@ -33,7 +33,10 @@ impl Abuse {
     }
 
     fn happened(&self, language: Language, when: &impl Fn(u64) -> String) -> Section {
-        let section = Section::new(language.pick("What happened", "何が起きたか"));
+        let mut section = Section::new(language.pick("What happened", "何が起きたか"));
+        for gap in self.gaps.says(language) {
+            section = section.say(gap);
+        }
         let (Some(first), Some(last)) = (self.first, self.last) else {
             return section.say(
                 language.pick("No mail of it was relayed in this time.", "この期間に中継したメールはありません。"),
@@ -71,7 +74,7 @@ impl Abuse {
                     format!("{} 以降は拒否しています。理由: {}{by}。", when(stopped.at), stopped.reason),
                 ));
             }
-            None if self.recipients == 0 => {}
+            None if !self.still_stands() => {}
             None => {
                 section = section.say(language.pick(
                     "Nothing was refused since the last mail: the cause may still stand.",

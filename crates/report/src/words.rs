@@ -37,14 +37,8 @@ impl Digest {
             format!("Recipients here: {}. Recipients elsewhere: {relayed}.", self.hosted),
             format!("このサーバーの宛先: {} 件。ほかのサーバーの宛先: {relayed} 件。", self.hosted),
         ));
-        if self.dropped > 0 {
-            section = section.say(language.pick(
-                format!(
-                    "{} decisions were not kept (the disk was too slow or full) and are missing here.",
-                    self.dropped
-                ),
-                format!("判定 {} 件は、ディスクが遅いか満杯のため保存されず、この報告に含まれません。", self.dropped),
-            ));
+        for gap in self.gaps.says(language) {
+            section = section.say(gap);
         }
         let by_right = |count: &Count| language.pick(format!("by {}", count.of), format!("中継許可 {}", count.of));
         let rows = self.relayed.iter().map(|count| [by_right(count), count.count.to_string()]);
@@ -189,12 +183,23 @@ impl Digest {
 
     fn dangers(&self, language: Language) -> Section {
         let section = Section::new(language.pick("Dangers", "危険"));
+        if let Some(why) = &self.not_audited {
+            return section
+                .say(language.pick(format!("There was no audit: {why}."), format!("監査できませんでした（{why}）。")))
+                .todo(language.pick("sekisho audit tells more.", "sekisho audit で詳しく分かります。"));
+        }
         if self.dangers.is_empty() {
             return section
                 .say(language.pick("sekisho audit finds none.", "sekisho audit で見つかった危険はありません。"));
         }
-        let rows = self.dangers.iter().map(|it| [it.level.clone(), it.text.clone()]);
-        section.table(language.pick(["Level", "What"], ["程度", "内容"]), rows.collect::<Vec<_>>())
+        let level = |level: &str| match (language, level) {
+            (Language::Japanese, "danger") => "危険".to_owned(),
+            (Language::Japanese, "warning") => "警告".to_owned(),
+            _ => level.to_owned(),
+        };
+        let rows = self.dangers.iter().map(|it| [level(&it.level), it.what.clone(), it.todo.clone()]);
+        let heads = (["Level", "What", "What to do"], ["程度", "内容", "対処"]);
+        section.table(language.pick(heads.0, heads.1), rows.collect::<Vec<_>>())
     }
 }
 

@@ -1,11 +1,10 @@
 //! The digest and the statement, over records as the store gives them.
-#![expect(clippy::needless_for_each, reason = "one call a line reads best so")]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use keep::Language;
 use records::Kept;
 use report::abuse::Looking;
-use report::{Abuse, Danger, Digest, Digesting, Subject, Wrong};
+use report::{Abuse, Cause, Danger, Digest, Digesting, Gaps, Listed, Subject, Tracing, Wrong};
 use serde_json::{Value, json};
 
 /// A record of minute `minute`, as it was written.
@@ -70,7 +69,9 @@ fn week() -> Vec<Kept> {
 
 fn digest(records: &[Kept]) -> Digest {
     let mut digesting = Digesting::default();
-    records.iter().for_each(|kept| digesting.see(kept));
+    for kept in records {
+        digesting.see(kept);
+    }
     digesting.finish(0, 20 * 60_000_000)
 }
 
@@ -102,12 +103,17 @@ fn a_digest_tells_what_the_records_come_to() {
 #[test]
 fn both_languages_say_the_same() {
     let digest = Digest {
-        dropped: 3,
+        gaps: Gaps { dropped: 3, damaged: 1 },
         wrongly: vec![Wrong { list: "bl.example".into(), subject: "192.0.2.9".into() }],
-        dangers: vec![Danger { level: "danger".into(), text: "Port 25 takes a login without TLS".into() }],
+        dangers: vec![Danger {
+            level: "danger".into(),
+            what: "Port 25 takes a login without TLS".into(),
+            todo: "give [tls] a certificate".into(),
+        }],
         ..digest(&week())
     };
-    for digest in [digest, Digest::default()] {
+    let not_audited = Digest { not_audited: Some("no file".into()), ..Digest::default() };
+    for digest in [digest, Digest::default(), not_audited] {
         let page = |language| digest.page(language, |micros| format!("minute {}", micros / 60_000_000));
         let (english, japanese) = (page(Language::English), page(Language::Japanese));
         let shape = |page: &report::Page| -> Vec<(usize, usize, usize)> {
@@ -123,8 +129,10 @@ fn both_languages_say_the_same() {
 
 fn abuse(subject: Subject, records: &[Kept]) -> Abuse {
     let mut looking = Looking::new(subject);
-    records.iter().for_each(|kept| looking.see(kept));
-    looking.finish(0)
+    for kept in records {
+        looking.see(kept);
+    }
+    looking.finish(0, Gaps::default())
 }
 
 #[test]
@@ -152,4 +160,53 @@ fn a_statement_says_what_happened_and_since_when_it_is_stopped() {
     assert_eq!(abuse(Subject::Client("192.0.2.7".parse().unwrap()), &records).recipients, 3);
     assert_eq!(abuse(Subject::Everybody, &records).logins[0], ("taro@our.example".to_owned(), 2));
     assert!(!abuse(Subject::Login("bob@our.example".into()), &records).still_stands());
+}
+
+/// Whoever guesses at a password elsewhere stops nobody.
+#[test]
+fn a_strangers_guess_is_no_stop() {
+    let taro = || Subject::Login("taro@our.example".into());
+    let guess = |minute, client| {
+        refused(minute, "login-failed", json!({"stage": "login", "login": "taro@our.example", "client": client}))
+    };
+    let mut records = vec![relayed(1, Some("taro@our.example"), "auth"), guess(2, "192.0.2.66")];
+    assert!(abuse(taro(), &records).still_stands());
+    records.push(guess(3, "192.0.2.7"));
+    assert!(!abuse(taro(), &records).still_stands(), "where it sent from, it cannot log in any more");
+}
+
+fn cause(listed: Listed, records: &[Kept]) -> Cause {
+    let mut tracing = Tracing::new(listed);
+    for kept in records {
+        tracing.see(kept);
+    }
+    tracing.finish(0, Gaps::default())
+}
+
+#[test]
+fn the_cause_of_a_listing_is_who_sent_and_is_not_refused() {
+    let when = |micros: u64| format!("minute {}", micros / 60_000_000);
+    let domain = || Listed::Domain("our.example".into());
+    let none = cause(Listed::Address, &[]).text(when);
+    assert!(none.contains("nothing is known"), "{none}");
+    let quiet = cause(Listed::Address, &[kept(1, json!({}))]).text(when);
+    assert!(quiet.contains("relayed nothing"), "{quiet}");
+    let mut records = vec![
+        relayed(1, Some("Taro@our.example"), "auth"),
+        relayed(2, Some("taro@our.example"), "auth"),
+        relayed(3, None, "pop"),
+    ];
+    let open = cause(Listed::Address, &records);
+    assert!(open.may_stand() && open.recipients == 3, "{open:?}");
+    let text = open.text(when);
+    assert!(text.contains("may still stand") && text.contains("taro@our.example (2; last minute 2"), "{text}");
+    assert_eq!(cause(domain(), &records).recipients, 3);
+    assert_eq!(cause(Listed::Domain("ur.example".into()), &records).recipients, 0);
+    records.push(refused(4, "access-denied", json!({"login": "taro@our.example"})));
+    assert!(cause(Listed::Address, &records).may_stand(), "the client without a login is not refused");
+    records.push(refused(5, "relay-denied", json!({})));
+    let over = cause(domain(), &records);
+    let text = over.text(when);
+    assert!(!over.may_stand() && text.contains("seems to be over"), "{text}");
+    assert!(text.contains("refused since minute 4: access-denied"), "{text}");
 }

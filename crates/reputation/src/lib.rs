@@ -12,12 +12,14 @@
 //! | `amends` | whom a list has listed lately, and who passes because it should not have |
 //! | `list` | one list: its settings, and all of the above |
 //! | `lists` | all lists of the configuration, asked at once |
+//! | `published` | DMARC and MTA-STS records, for whoever looks at a domain |
 //! | `spf` | SPF: whose record holds for a mail, and what it says of the client |
 
 mod amends;
 mod breaker;
 mod list;
 mod lists;
+pub mod published;
 mod question;
 pub mod spf;
 mod standing;

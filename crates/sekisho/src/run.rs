@@ -1,6 +1,7 @@
 //! A server's life as a process: log, server, admin socket, signals, end.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -9,13 +10,14 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::notify;
 use crate::status::{Process, lists, relay, status};
 use crate::watching::{self, Keeping, Watching};
-use admin::{self, Backend, NumbersNow, Retrier, WhichSessions, wire};
-use config::{self, Loaded, Settings};
+use admin::{self, Backend, NumbersNow, Retrier, WhichConfiguration, WhichSessions, wire};
+use backup::picture::WithMail;
+use config::{self, Good, Loaded, Settings};
 use judge::Judge;
 use logging::Logger;
 use serve::Server;
@@ -81,6 +83,20 @@ impl Life {
         let source = self.source.clone();
         let read = aside("configuration", move || config::read(&source.file, &source.sets)).await;
         let loaded = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        Box::pin(self.take(&mut server, loaded)).await
+    }
+
+    /// Puts the configuration in force that was so before this one.
+    async fn roll_back(&self) -> Result<(), String> {
+        let mut server = self.server.lock().await;
+        let good = Good::new(&server.border().site.load().settings.data_dir);
+        let source = self.source.clone();
+        let read = aside("configuration", move || good.load_before(&source.file, &source.sets)).await;
+        let loaded = read.map_err(|error| error.to_string())??;
+        Box::pin(self.take(&mut server, loaded)).await
+    }
+
+    async fn take(&self, server: &mut Server, loaded: Loaded) -> Result<(), String> {
         if let Some(why) = migrate::check::idle(&loaded.settings) {
             return Err(why);
         }
@@ -89,8 +105,10 @@ impl Life {
         self.apply_log(&loaded.settings.log).await?;
         let Err(error) = server.reload(loaded.settings).await else {
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = InForce::now(loaded.file);
-            server.border().watch.follow(&server.border().site.load().settings);
+            let settings = &server.border().site.load().settings;
+            server.border().watch.follow(settings);
             self.keeper.wake();
+            keep_good(&settings.data_dir, loaded.text).await;
             return Ok(());
         };
         let restored = self.apply_log(&before.settings.log).await;
@@ -102,6 +120,7 @@ impl Life {
         let InForce { file, loaded_at } = self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone();
         wire::Configuration {
             file: self.source.file.display().to_string(),
+            sets: self.source.sets.clone(),
             loaded_at: wire::system_time(loaded_at),
             // Texts, numbers and lists of those: nothing in it can fail.
             configuration: serde_json::to_value(file).unwrap_or_default(),
@@ -130,12 +149,22 @@ impl Life {
     }
 }
 
+/// Keeps a configuration that has come into force.
+async fn keep_good(data_dir: &std::path::Path, text: Arc<str>) {
+    let good = Good::new(data_dir);
+    let kept = aside("configuration", move || good.keep(&text)).await.and_then(|kept| kept);
+    if let Err(error) = kept {
+        warn!(%error, note = "a reload cannot be taken back", "configuration unkept");
+    }
+}
+
 /// Serves until SIGTERM or SIGINT. `ready` is called once everything listens.
 pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Result<()>) -> Result<()> {
-    let Loaded { file, settings } = loaded;
+    let Loaded { file, settings, text } = loaded;
+    let data_dir = settings.data_dir.clone();
     let started_at = SystemTime::now();
     let logger = Arc::new(Logger::start(&settings.log).context("log")?);
-    let socket = settings.admin.socket.clone();
+    let sockets = [settings.admin.socket.clone(), settings.account.socket.clone()];
     let mut signals = Signals::new()?;
     let started = tokio::select! {
         started = tokio::spawn(start(settings, started_at)) => started.context("start")??,
@@ -146,6 +175,7 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
             return Ok(());
         }
     };
+    keep_good(&data_dir, text).await;
     let border = Arc::clone(started.server.border());
     let retrier = started.server.retrier();
     let (stopping, _) = watch::channel(false);
@@ -156,7 +186,9 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
     let logger_kept = Arc::clone(&logger);
     let life = Life { server, in_force, logger: logger_kept, keeper, health, source, started: started_at, stopping };
     let life = Arc::new(life);
-    let (end_admin, admin) = admin_api(started.admin, &border, (Some(retrier), watching.numbers()), &life);
+    let opened = Opened { listener: started.admin, retrier, numbers: watching.numbers() };
+    let (end_admin, admin) = admin_api(opened, &border, &life);
+    let (end_account, account) = own_accounts(started.account, &border);
     ready()?;
     notify::ready();
     let alive = notify::alive();
@@ -164,8 +196,8 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
     info!("stopping");
     notify::stopping();
     life.stopping.send_replace(true);
-    let _ = end_admin.send(());
-    if tokio::time::timeout(END_MAX, end(life, admin, socket)).await.is_err() {
+    let _ = (end_admin.send(()), end_account.send(()));
+    if tokio::time::timeout(END_MAX, end(life, [admin, account], sockets)).await.is_err() {
         error!(secs = END_MAX.as_secs(), note = "it is not waited for", "stop overdue");
     }
     drop((watching, keeping, alive));
@@ -177,45 +209,69 @@ pub async fn serve(loaded: Loaded, source: Source, ready: impl FnOnce() -> Resul
 struct Started {
     server: Server,
     admin: UnixListener,
+    account: UnixListener,
     watching: Watching,
     keeping: Keeping,
 }
 
 async fn start(settings: Settings, at: SystemTime) -> Result<Started> {
     let (socket, mode) = (settings.admin.socket.clone(), settings.admin.mode);
+    let (own, own_mode) = (settings.account.socket.clone(), settings.account.mode);
     let server = Server::start(settings).await?;
     let admin = aside("admin socket", move || admin::bind(&socket, mode)).await??;
+    let account = aside("account socket", move || account::bind(&own, own_mode)).await??;
     let watching = watching::start(server.border(), at).await?;
     let keeping = watching::keep_certificate(server.border());
-    Ok(Started { server, admin, watching, keeping })
+    Ok(Started { server, admin, account, watching, keeping })
 }
 
 /// The end in its order.
-async fn end(life: Arc<Life>, admin: JoinHandle<()>, socket: PathBuf) {
-    if let Err(error) = admin.await {
-        error!(%error, "admin unclosed");
+async fn end(life: Arc<Life>, tasks: [JoinHandle<()>; 2], sockets: [PathBuf; 2]) {
+    for task in tasks {
+        if let Err(error) = task.await {
+            error!(%error, "admin unclosed");
+        }
     }
     // Backend and routes are gone with the API: this is the last handle.
     let Ok(life) = Arc::try_unwrap(life) else { return };
     life.server.into_inner().stop().await;
     // What stays, the next start takes away.
-    let _ = aside("admin socket", move || std::fs::remove_file(socket)).await;
+    let _ = aside("admin socket", move || sockets.map(std::fs::remove_file)).await;
 }
 
 type AdminTask = (oneshot::Sender<()>, JoinHandle<()>);
 
-fn admin_api(
+/// What users of this machine may do with their own account.
+fn own_accounts(listener: UnixListener, border: &Arc<Border>) -> AdminTask {
+    let for_users = Arc::clone(border);
+    let desk = account::Desk {
+        sources: Arc::clone(&border.sources),
+        settings: Box::new(move || for_users.site.load().settings.account.clone()),
+    };
+    let (end, ended) = oneshot::channel::<()>();
+    let ended = async {
+        // A dropped sender means the same.
+        let _ = ended.await;
+    };
+    (end, tokio::spawn(account::serve(listener, desk, ended)))
+}
+
+/// What the admin API has of the start alone.
+struct Opened {
     listener: UnixListener,
-    border: &Arc<Border>,
-    (retrier, numbers): (Option<Retrier>, NumbersNow),
-    life: &Arc<Life>,
-) -> AdminTask {
-    let (for_pop, for_never, for_reload) = (Arc::clone(border), Arc::clone(border), Arc::clone(life));
-    let (for_explain, for_accepted) = (Arc::clone(border), Arc::clone(border));
+    retrier: Retrier,
+    numbers: NumbersNow,
+}
+
+fn admin_api(opened: Opened, border: &Arc<Border>, life: &Arc<Life>) -> AdminTask {
+    let Opened { listener, retrier, numbers } = opened;
+    let (for_pop, for_never) = (Arc::clone(border), Arc::clone(border));
+    let (explain, accepted_if) = judged_again(border);
     let (for_list, for_cut, for_lists) = (Arc::clone(border), Arc::clone(border), Arc::clone(border));
     let (for_relay, for_unlock) = (Arc::clone(border), Arc::clone(border));
     let (for_alarms, for_admin) = (Arc::clone(&border.watch), Arc::clone(&border.watch));
     let for_rights = Arc::clone(border);
+    let (for_backup, for_end) = (Arc::clone(border), life.stopping.subscribe());
     let for_records = Arc::clone(border);
     let (for_configuration, for_process, for_status) = (Arc::clone(life), Arc::clone(life), Arc::clone(border));
     let backend = Backend {
@@ -225,7 +281,7 @@ fn admin_api(
             state: Arc::clone(&border.sources.state),
             guess_key: border.sources.guess_key,
             spool: Arc::clone(&border.spool),
-            retrier,
+            retrier: Some(retrier),
             pop: Box::new(move || for_pop.site.load().settings.relay.pop.clone()),
             status: Box::new(move |queue| status(&for_status, for_process.process(), queue)),
             configuration: Box::new(move || for_configuration.configuration()),
@@ -240,24 +296,19 @@ fn admin_api(
                 let (sources, terms) = (Arc::clone(&for_rights.sources), Arc::clone(&for_rights.site.load().terms));
                 Box::pin(async move { audit::running(&sources, &terms, ask).await })
             }),
-            explain: Box::new(move |imagined| {
-                let border = Arc::clone(&for_explain);
-                Box::pin(async move { explain(&border, &imagined).await })
-            }),
-            accepted_if: Box::new(move |kept| {
-                let border = Arc::clone(&for_accepted);
-                Box::pin(async move { accepted_if(&border, &kept).await })
-            }),
+            explain,
+            accepted_if,
             records: Box::new(move || {
                 let store = for_records.records.as_ref()?;
                 store.flush();
                 Some(store.reader())
             }),
             never: Box::new(move |address| for_never.site.load().terms.policy.relay.never().why(address)),
-            reload: Box::new(move || {
-                let life = Arc::clone(&for_reload);
-                Box::pin(async move { life.reload().await })
+            backup: Box::new(move |wanted| {
+                let mail = if wanted.mail { WithMail::Yes } else { WithMail::No };
+                serve::backup::of_running(&for_backup, mail, for_end.clone())
             }),
+            reload: reloads(life),
         }),
     };
     let (end, ended) = oneshot::channel::<()>();
@@ -272,6 +323,32 @@ fn admin_api(
         }
     });
     (end, task)
+}
+
+fn reloads(life: &Arc<Life>) -> admin::Reload {
+    let life = Arc::clone(life);
+    Box::new(move |which| {
+        let life = Arc::clone(&life);
+        Box::pin(async move {
+            match which {
+                WhichConfiguration::File => life.reload().await,
+                WhichConfiguration::Before => life.roll_back().await,
+            }
+        })
+    })
+}
+
+fn judged_again(border: &Arc<Border>) -> (admin::Explain, admin::AcceptedIf) {
+    let (for_explain, for_accepted) = (Arc::clone(border), Arc::clone(border));
+    let explains = Box::new(move |imagined| -> Pin<Box<dyn Future<Output = _> + Send>> {
+        let border = Arc::clone(&for_explain);
+        Box::pin(async move { explain(&border, &imagined).await })
+    });
+    let accepts = Box::new(move |kept| -> Pin<Box<dyn Future<Output = _> + Send>> {
+        let border = Arc::clone(&for_accepted);
+        Box::pin(async move { accepted_if(&border, &kept).await })
+    });
+    (explains, accepts)
 }
 
 /// By the configuration in force.

@@ -176,14 +176,14 @@ impl Seen {
             started_unix_secs: unix_secs(self.started),
             listeners: site.listeners.iter().map(|it| listening(&it.settings, &it.gate)).collect(),
             sessions: [(sessions.len() as u64).saturating_sub(logged_in), logged_in],
-            queue: queue(stats),
+            queue: Queue::of(stats, unix_micros()),
             bans: border.sources.state.bans_count() as u64,
             dns: border.sources.dns.as_ref().map(|dns| dns.counts()),
             dns_waited: border.sources.dns.as_ref().map(|dns| dns.waited()).unwrap_or_default(),
             lists: self.lists(),
             certificate_not_after_unix_secs: site.certificate().map(|it| unix_secs(it.not_after)),
             open_files: [open_files::used(), open_files::limit()],
-            memory_octets: memory_octets(),
+            memory_octets: telemetry::memory_octets(),
             records_dropped: self.records_dropped(),
         }
     }
@@ -208,7 +208,7 @@ impl Seen {
         let certificate = border.site.load().certificate();
         let certificate = certificate.filter(|it| serve::certificate::is_ending(it, SystemTime::now()));
         Look {
-            oldest: oldest(&stats),
+            oldest: telemetry::oldest(&stats, unix_micros()),
             messages: stats.messages,
             messages_before: border.watch.pass(stats.messages),
             recipients: stats.recipients,
@@ -228,11 +228,10 @@ impl Seen {
     async fn health(&self) -> Health {
         let (sources, spool) = (&self.border.sources, &self.border.spool);
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let (spool, directory, state) = tokio::join!(
-            fault(spool.room(0)),
-            fault(sources.directory.rights_mark()),
-            fault(sources.state.evidence_at(here)),
-        );
+        // Whoever asks is no mail: nothing that is held goes for the question.
+        let spool = spool.has_room(0).err().map(|error| error.to_string());
+        let (directory, state) =
+            tokio::join!(fault(sources.directory.rights_mark()), fault(sources.state.evidence_at(here)),);
         let listeners = self.border.sessions.is_stopping().then(|| "the server is stopping".to_owned());
         Health { spool, directory, state, listeners }
     }
@@ -254,35 +253,13 @@ fn listening(settings: &config::Listener, gate: &listen::Gate) -> Listening {
     }
 }
 
-fn queue(stats: &Stats) -> Queue {
-    Queue {
-        messages: stats.messages,
-        by_state: [stats.active, stats.deferred, stats.held],
-        recipients: stats.recipients,
-        octets: [stats.message_octets, stats.disk_octets],
-        oldest: oldest(stats),
-    }
-}
-
-/// How long the oldest has waited; a clock that was put back is no negative time.
-fn oldest(stats: &Stats) -> Duration {
-    let arrived = stats.oldest_waiting_arrived_at_unix_micros;
-    arrived.map_or(Duration::ZERO, |arrived| Duration::from_micros(unix_micros().saturating_sub(arrived)))
-}
-
+/// Whole days until then; less than 0: so many days over, begun ones among them.
 pub(crate) fn days_until(end: SystemTime) -> i64 {
     let days = |span: Duration| i64::try_from(span.as_secs() / 86_400).unwrap_or(i64::MAX);
     match end.duration_since(SystemTime::now()) {
         Ok(left) => days(left),
         Err(over) => -1 - days(over.duration()),
     }
-}
-
-/// `VmRSS` of `/proc/self/status`.
-fn memory_octets() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok().map(|kib| kib * 1_024)
 }
 
 fn unix_secs(time: SystemTime) -> u64 {

@@ -269,6 +269,7 @@ impl Turned<'_> {
     fn tell(self, tcp: &TcpStream) {
         let Self { border, listener, peer, refused } = self;
         let (protocol, name) = (listener.settings.protocol, &*listener.settings.name);
+        listener.gate.met(Met::TurnedAway);
         if protocol.is_interface() {
             // Each of them tries again by itself.
             return debug!(listener = name, client = %peer, ?refused, "turned away");

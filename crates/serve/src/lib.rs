@@ -20,6 +20,7 @@ pub mod accept;
 pub mod aside;
 mod away;
 mod background;
+pub mod backup;
 pub mod border;
 pub mod certificate;
 pub mod deliver;
@@ -38,6 +39,6 @@ pub mod site;
 pub mod smtp;
 mod start_error;
 
-pub use open::{CHANGES_PURPOSE, directory_settings, look, records_settings, server_key};
+pub use open::{CHANGES_PURPOSE, chain_key, directory_settings, look, records_settings, server_key};
 pub use server::Server;
 pub use start_error::StartError;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use config::Settings;
+use config::{Redaction, Settings};
 use directory::{Directory, PasswordTerms, Percent, ServerKey};
 use guard::never_granted::Named;
 use guard::{PopEvidence, RelayPolicy};
@@ -38,6 +38,8 @@ pub const CHANGES_PURPOSE: &str = "sekisho chain of changes";
 
 /// Opens accounts, evidence and queue.
 pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
+    let places = &settings.directory;
+    directory::rotation::settle(&places.path, &places.key, secrets::allowed(places.permissions)).await?;
     let (site, key) = aside("configuration", move || -> Result<_, StartError> {
         // All that is there is seen to fit together before anything is made.
         let site = Site::new(settings, None)?;
@@ -58,7 +60,8 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
     state.never_ban(door::never_banned(&site));
     forget_the_locked(&directory, &state).await;
     forget_nobodys(&site.terms.policy.relay, &state).await;
-    let config = spool_config(settings, &key);
+    let chains = chain_key(settings, &key)?;
+    let config = spool_config(settings, &chains);
     let (spool, recovery) = aside("spool", move || Spool::open(config)).await.map_err(StartError::at("spool"))??;
     for damage in &recovery.damaged {
         error!(path = %damage.path.display(), offset = damage.offset, octets = damage.octets, note = "the unreadable stretch is kept aside", "spool damaged");
@@ -99,7 +102,7 @@ pub(crate) async fn open(settings: Settings) -> Result<Border, StartError> {
         sessions: Arc::new(Sessions::default()),
         crowd: Arc::default(),
         spool,
-        changes_key: keep::chain::Key::new(key.derive(CHANGES_PURPOSE)),
+        changes_key: keep::chain::Key::new(chains.derive(CHANGES_PURPOSE)),
         messages: interfaces::policy::Messages::default(),
         memory: Memory::new(settings.limits.memory_octets),
         dates: DateClock::default(),
@@ -130,7 +133,11 @@ pub fn records_settings(settings: &Settings) -> records::Settings {
         keep: of.keep,
         octets_max: of.max_octets,
         free_octets_min: settings.spool.free_octets_min,
-        redact: records::Redact::parse(of.redact),
+        redact: match of.redact {
+            Redaction::None => records::Redact::None,
+            Redaction::Addresses => records::Redact::Addresses,
+            Redaction::All => records::Redact::All,
+        },
     }
 }
 
@@ -186,6 +193,7 @@ fn make_dir(dir: &std::path::Path) -> Result<(), StartError> {
 /// Whether what lies at the configuration's places can be opened by a server that starts now: nobody else has it, the accounts
 /// have their key, no later version wrote the queue. Nothing is made or changed.
 pub fn look(settings: &Settings) -> Result<(), StartError> {
+    ::backup::refuse_unfinished(&settings.data_dir).map_err(StartError::at("restore"))?;
     State::look(&settings.state.path)?;
     Spool::look(&settings.spool.path)?;
     Ok(ServerKey::look_for(&settings.directory.path, &settings.directory.key)?)
@@ -195,6 +203,17 @@ pub fn look(settings: &Settings) -> Result<(), StartError> {
 pub fn server_key(settings: &Settings) -> Result<ServerKey, directory::OpenError> {
     let Settings { directory, .. } = settings;
     ServerKey::load_or_create_for(&directory.path, &directory.key, secrets::allowed(directory.permissions))
+}
+
+/// What the keys of the chains of lines are derived from.
+pub fn chain_key(settings: &Settings, key: &ServerKey) -> Result<ServerKey, directory::OpenError> {
+    directory::rotation::chain_key(&settings.directory.key, key, secrets::allowed(settings.directory.permissions))
+}
+
+/// The queue alone, where no server runs. Nothing is delivered from it. Blocks.
+pub(crate) fn open_queue(settings: &Settings) -> Result<Arc<Spool>, StartError> {
+    let config = spool_config(settings, &chain_key(settings, &server_key(settings)?)?);
+    Ok(Spool::open(config)?.0)
 }
 
 /// What the configuration says of the directory: the same for the server and for the commands that open it themselves.
@@ -207,6 +226,7 @@ pub fn directory_settings(settings: &Settings) -> directory::Settings {
         postmaster: domains.postmaster.as_ref().map(ToString::to_string),
         percent: if auth.percent_logins { Percent::PartsDomain } else { Percent::Stays },
         passwords: PasswordTerms { argon2, checks_at_once: auth.argon2_concurrency, remembered: auth.cache_lifetime },
+        password_chars_min: Some(auth.password_chars_min),
     }
 }
 

@@ -132,7 +132,7 @@ impl Server {
         self.border.sources.state.never_ban(door::never_banned(&site));
         self.border.sources.reputation.lists.follow(&site.settings.dnsbl);
         if let Some(records) = &self.border.records {
-            records.set(records_settings(&site.settings));
+            records.set(&records_settings(&site.settings));
         }
         self.border.memory.resize(site.settings.limits.memory_octets);
         self.open_doors(&site, opened);

@@ -91,10 +91,16 @@ fn quoted_path(path: &Path) -> String {
 }
 
 impl Plan {
-    /// The file.
-    pub fn configuration(&self, data_dir: &Path) -> String {
+    /// The file. `users_socket`: where users of the machine reach their own account; `None`: in `data_dir`, which only the server enters.
+    pub fn configuration(&self, data_dir: &Path, users_socket: Option<&Path>) -> String {
+        let account = users_socket.map(|socket| {
+            format!(
+                "\n# By it users of this machine change their own password: sekisho passwd\n[account]\nsocket = {}\n",
+                quoted_path(socket)
+            )
+        });
         format!(
-            r#"# What each key means: sekisho config reference
+            r"# What each key means: sekisho config reference
 hostname = {hostname}
 data_dir = {data_dir}
 
@@ -107,12 +113,13 @@ postmaster = {postmaster}
 # Name your own networks here only if they must send without a login, as narrow as possible.
 [relay]
 networks = []
-{delivery}{REST}"#,
+{delivery}{account}{REST}",
             hostname = quoted(&self.hostname),
             data_dir = quoted_path(data_dir),
             domain = quoted(&self.domain),
             postmaster = quoted(&format!("{}@{}", self.user, self.domain)),
             tls = self.tls(),
+            account = account.unwrap_or_default(),
             delivery = self.smarthost.as_ref().map(Smarthost::section).unwrap_or_default(),
         )
     }
@@ -232,7 +239,7 @@ mod tests {
     }
 
     fn read(plan: &Plan) -> config::Settings {
-        let text = plan.configuration(Path::new("/var/lib/sekisho"));
+        let text = plan.configuration(Path::new("/var/lib/sekisho"), Some(Path::new("/run/sekisho/account.sock")));
         let text = config::Text { name: "sekisho.toml", text: &text, base_dir: Path::new("/etc/sekisho") };
         config::parse(&text, &[]).unwrap_or_else(|error| panic!("{error}")).settings
     }
@@ -242,7 +249,9 @@ mod tests {
         let files = Certificate::Files { certificate: "/c \"x\".pem".into(), key: "/k.pem".into() };
         let tls = read(&plan(files, None)).tls.unwrap();
         assert_eq!((tls.certificate, tls.key), ("/c \"x\".pem".into(), "/k.pem".into()));
-        assert!(read(&plan(Certificate::SelfSigned, None)).tls.unwrap().acme.is_none());
+        let plain = read(&plan(Certificate::SelfSigned, None));
+        assert_eq!(plain.account.socket, Path::new("/run/sekisho/account.sock"));
+        assert!(plain.tls.unwrap().acme.is_none());
         let acme =
             Acme { contact: Some("a@example.test".to_owned()), webroot: Some("/srv/www".into()), ..Acme::default() };
         let fetched = read(&plan(Certificate::Acme(acme), None)).tls.unwrap().acme.unwrap();

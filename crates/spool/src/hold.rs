@@ -64,6 +64,33 @@ impl Spool {
         changed.await
     }
 
+    /// Lets all go that are held for this reason, and makes them due at `now`; recipients that are held by themselves stay so.
+    /// Durable; how many were released.
+    pub async fn release_all(&self, reason: &str, now: UnixMicros) -> Result<usize, AcceptError> {
+        let mut released = 0;
+        for page in self.ids_of(|entry| entry.hold.as_deref() == Some(reason)).chunks(PAGE) {
+            let mut index = self.shared.index();
+            for &id in page {
+                let changed = index.update(id, |entry| {
+                    entry.hold = None;
+                    make_due(entry, now);
+                    std::mem::replace(&mut entry.dirty, true)
+                });
+                let Some(was_dirty) = changed else { continue };
+                released += 1;
+                index.follow(id);
+                if !was_dirty {
+                    self.shared.post(|inbox| inbox.dirty.push(id));
+                }
+            }
+        }
+        self.shared.due_bell.notify_one();
+        if released > 0 {
+            self.written().await?;
+        }
+        Ok(released)
+    }
+
     /// Makes a message due at `now`, whatever its back-off; a held one stays held.
     pub async fn retry(&self, id: QueueId, now: UnixMicros) -> Result<bool, AcceptError> {
         self.change(id, |entry| make_due(entry, now)).await

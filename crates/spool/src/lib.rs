@@ -12,13 +12,14 @@
 //! * `record`, `codec`, `checksum`, `scan`: the form on disk, pure; `segment`, `durable`, `recovery`: files.
 //! * `held`: what nobody may be told of, by destination; `tend`: how that is kept within bounds.
 //! * `relayed`: the chain in which each message that is relayed leaves its line.
-//! * `manage`: the operator's view; `hold`: what is kept until a person decides; `space`: room on disk.
+//! * `manage`: the operator's view; `hold`: what is kept until a person decides; `space`: room on disk; `copy`: for a backup.
 
 mod alarm;
 mod body;
 mod checksum;
 mod codec;
 mod config;
+mod copy;
 mod durable;
 mod entry;
 mod envelope;
@@ -50,6 +51,7 @@ pub mod fuzzing;
 
 pub use body::{Body, BodyReader, Chunks};
 pub use config::{HeldLimits, SpoolConfig};
+pub use copy::{Copied, CopyError, Piece, RESTORED};
 pub use envelope::{Envelope, Origin, Ownership, Recipient, Ret, Sender, Target, Via};
 pub use error::{AcceptError, OpenError, SpoolError};
 pub use id::{QueueId, QueueIdError};

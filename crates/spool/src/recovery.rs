@@ -133,6 +133,12 @@ pub(crate) fn look(dir: &Path) -> Result<(), OpenError> {
     refuse_newer(&named.collect::<Vec<_>>())
 }
 
+/// The lock alone.
+pub(crate) fn keep_out(dir: &Path) -> Result<File, OpenError> {
+    make_dir(dir)?;
+    lock(dir)
+}
+
 fn check(config: &SpoolConfig) -> Result<(), OpenError> {
     if config.inline_octets > INLINE_OCTETS_MAX {
         return Err(OpenError::Settings("inline_octets is above 1 MiB"));

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::entry::OriginKey;
-use crate::held::Bounds;
+use crate::held::{Bounds, Excess};
 use crate::id::unix_micros_now;
 use crate::index::Take;
 use crate::job::Job;
@@ -33,6 +33,11 @@ impl Spool {
         crate::recovery::look(dir)
     }
 
+    /// Keeps every process from opening a folder, as long as the file is open. The folder is made where it is missing.
+    pub fn keep_out(dir: &std::path::Path) -> Result<std::fs::File, OpenError> {
+        crate::recovery::keep_out(dir)
+    }
+
     /// Opens the folder, or makes it, and recovers what is in it. Blocks: it reads every segment.
     pub fn open(config: SpoolConfig) -> Result<(Arc<Self>, Recovery), OpenError> {
         let (lock, shared, recovery) = crate::recovery::recover(config)?;
@@ -54,6 +59,12 @@ impl Spool {
     /// by dropping what is held of strangers.
     pub async fn room(&self, octets: u64) -> Result<(), AcceptError> {
         self.shared.make_room(octets).await
+    }
+
+    /// The same without making any: a look changes nothing. What is held could go, so that there is room while anything is held.
+    pub fn has_room(&self, octets: u64) -> Result<(), AcceptError> {
+        let checked = self.shared.space.check(octets);
+        if checked.is_err() && self.shared.index().held.oldest(Excess::Room).is_some() { Ok(()) } else { checked }
     }
 
     /// Whether strangers' mail for a destination ([`crate::Target::destination`]) may be taken: what waits for it has not its share

@@ -8,7 +8,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use common::*;
-use spool::{AcceptError, Envelope, Filter, Origin, Outcome, QueueId, RecipientState, Spool};
+use spool::{AcceptError, Envelope, Filter, Origin, Outcome, QueueId, RecipientState, Spool, SpoolConfig};
 
 #[tokio::test]
 async fn a_mail_is_handed_out_as_it_was_accepted() {
@@ -617,4 +617,23 @@ async fn what_was_not_tried_counts_no_attempt_and_can_be_hastened() {
     spool.hold(id).await.unwrap();
     spool.hasten(&[(id, vec![0])], ARRIVED);
     assert!(spool.try_next(ARRIVED + 9 * MINUTE).await.is_none(), "held it stays");
+}
+
+/// Whether there is room can be asked without anything that is held going for the question.
+#[tokio::test]
+async fn a_look_at_the_room_drops_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path());
+    accept(&spool, "a@b", b"mail").await;
+    let job = spool.next(ARRIVED).await.unwrap();
+    job.settle(vec![(0, Outcome::Held { reason: "look".into() })]);
+    spool.close().await;
+    drop(spool);
+    let (spool, _) = Spool::open(SpoolConfig { free_octets_min: u64::MAX, ..small_config(dir.path()) }).unwrap();
+    let held = Filter { held: Some(true), limit: 10, ..Filter::default() };
+    assert!(spool.has_room(0).is_ok(), "what is held could go");
+    assert_eq!(spool.list(&held).await.len(), 1);
+    assert!(spool.room(0).await.is_err());
+    assert_eq!(spool.list(&held).await.len(), 0, "mail that comes has it go");
+    assert!(spool.has_room(0).is_err());
 }

@@ -90,6 +90,12 @@ impl State {
         Embedded::look(dir)
     }
 
+    /// The file that a backup keeps of `dir`: while it is written only its end changes, so that what is read from its beginning is
+    /// whole, also where a group at the end is cut off.
+    pub fn journal(dir: &Path) -> std::path::PathBuf {
+        Embedded::journal(dir)
+    }
+
     fn of(engine: Embedded, auth: AuthLimits) -> Self {
         let opened = Opened { fresh: engine.is_fresh(), grants: engine.found() };
         Self {

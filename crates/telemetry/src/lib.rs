@@ -36,7 +36,7 @@ pub use far::FarSide;
 pub use health::Health;
 pub use http::Pages;
 pub use letter::{envelope, letter};
-pub use numbers::{List, Listening, MET, Numbers, Queue};
+pub use numbers::{List, Listening, MET, Numbers, Queue, memory_octets, oldest};
 pub use pad::{ByGrant, Pad, Seen, Sender};
 pub use rules::Look;
 pub use watch::{Post, Posting, Watch};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use delivery::{FateKind, WAYS};
 use guard::{Outcome, Reason, Stage};
 use keep::tally::{COUNTED, LoginAt, LoginEnd, TakenAs};
+use spool::Stats;
 
 use crate::alarm::Kind;
 use crate::page::{Family, Form, Page, Samples, seconds};
@@ -24,7 +25,7 @@ pub struct Numbers {
     pub sessions: [u64; 2],
     /// The queue.
     pub queue: Queue,
-    /// Clients that are banned.
+    /// Banned clients.
     pub bans: u64,
     /// Questions to DNS; `None`: there are no name servers.
     pub dns: Option<dns::Counts>,
@@ -63,12 +64,38 @@ pub struct Queue {
     pub messages: u64,
     /// Of these in an attempt now, deferred, held: one may be in several.
     pub by_state: [u64; 3],
-    /// Recipients that wait.
+    /// Waiting recipients.
     pub recipients: u64,
     /// Octets of the messages, and on the disk.
     pub octets: [u64; 2],
     /// How long the oldest has waited.
     pub oldest: Duration,
+}
+
+impl Queue {
+    /// As it was counted; by this clock, in microseconds since 1970.
+    pub fn of(stats: &Stats, now_unix_micros: u64) -> Self {
+        Self {
+            messages: stats.messages,
+            by_state: [stats.active, stats.deferred, stats.held],
+            recipients: stats.recipients,
+            octets: [stats.message_octets, stats.disk_octets],
+            oldest: oldest(stats, now_unix_micros),
+        }
+    }
+}
+
+/// How long the oldest has waited; a clock that was put back is no negative time.
+pub fn oldest(stats: &Stats, now_unix_micros: u64) -> Duration {
+    let arrived = stats.oldest_waiting_arrived_at_unix_micros;
+    arrived.map_or(Duration::ZERO, |arrived| Duration::from_micros(now_unix_micros.saturating_sub(arrived)))
+}
+
+/// What this process holds in memory: `VmRSS` of `/proc/self/status`.
+pub fn memory_octets() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok().map(|kib| kib * 1_024)
 }
 
 /// A list in DNS.
@@ -91,45 +118,45 @@ macro_rules! families {
 }
 
 families! {
-    BUILD Info "sekisho_build" ["version"] "The running program.";
-    START Gauge "sekisho_start_time_seconds" [] "When it was started, as Unix time.";
-    CONNECTIONS Counter "sekisho_connections" ["listener", "outcome"] "Connections, by what became of them at the door.";
-    OPEN Gauge "sekisho_connections_open" ["listener"] "Connections that are open.";
-    OPEN_MAX Gauge "sekisho_connections_max" ["listener"] "Connections that may be open.";
-    SESSIONS Gauge "sekisho_sessions_open" ["login"] "SMTP and POP3 sessions, by whether somebody has logged in.";
-    DECISIONS Counter "sekisho_decisions" ["stage", "outcome"] "Judgements, over all interfaces.";
+    BUILD Info "sekisho_build" ["version"] "The running version.";
+    START Gauge "sekisho_start_time_seconds" [] "When the process started, as Unix time.";
+    CONNECTIONS Counter "sekisho_connections" ["listener", "outcome"] "New connections, by outcome: accepted, or why not.";
+    OPEN Gauge "sekisho_connections_open" ["listener"] "Open connections.";
+    OPEN_MAX Gauge "sekisho_connections_max" ["listener"] "Limit of open connections.";
+    SESSIONS Gauge "sekisho_sessions_open" ["login"] "SMTP and POP3 sessions, with and without a login.";
+    DECISIONS Counter "sekisho_decisions" ["stage", "outcome"] "Decisions, over all interfaces.";
     REFUSALS Counter "sekisho_refusals" ["stage", "reason"] "Refusals by reason (docs/refusals.md).";
-    GREYLIST Counter "sekisho_greylist" ["result"] "Recipients of strangers who had to come back: new, too early, or passed.";
+    GREYLIST Counter "sekisho_greylist" ["result"] "Recipients of strangers that were greylisted: new, too early, or passed.";
     LOGINS Counter "sekisho_logins" ["protocol", "result"] "Logins.";
-    COLLAPSES Counter "sekisho_trust_collapses" [] "Addresses that were found to be more than one site.";
-    TLS Counter "sekisho_tls_handshakes_failed" [] "TLS handshakes with clients that failed.";
-    BANS Gauge "sekisho_bans" [] "Clients that are banned.";
-    MESSAGES Counter "sekisho_messages_accepted" ["from"] "Messages answered with 250: from strangers, or by a right to relay or a login.";
-    NULL Counter "sekisho_messages_null_sender" [] "Of these, those with the null sender.";
-    OCTETS Counter "sekisho_messages_accepted_bytes" [] "Their size.";
-    RELAYED Counter "sekisho_recipients_relayed" [] "Recipients for which such messages were relayed.";
-    COMMIT Histogram "sekisho_message_commit_seconds" [] "From the end of a message until it was on disk and 250 could be said.";
+    COLLAPSES Counter "sekisho_trust_collapses" [] "Addresses of relay networks behind which strangers seem to be.";
+    TLS Counter "sekisho_tls_handshakes_failed" [] "Failed TLS handshakes with clients.";
+    BANS Gauge "sekisho_bans" [] "Banned clients.";
+    MESSAGES Counter "sekisho_messages_accepted" ["from"] "Messages answered with 250: from strangers, or by a relay grant or a login.";
+    NULL Counter "sekisho_messages_null_sender" [] "Accepted messages with the null sender.";
+    OCTETS Counter "sekisho_messages_accepted_bytes" [] "Size of the accepted messages.";
+    RELAYED Counter "sekisho_recipients_relayed" [] "Recipients to which accepted messages were relayed.";
+    COMMIT Histogram "sekisho_message_commit_seconds" [] "From the end of a message until it was on disk, ready for 250.";
     POP3 Histogram "sekisho_pop3_login_seconds" [] "From a POP3 password until its answer.";
     QUEUE Gauge "sekisho_queue_messages" [] "Messages in the queue.";
     QUEUE_STATE Gauge "sekisho_queue_messages_state" ["state"] "Messages being tried now, deferred at least once, or held; one may be in several.";
-    QUEUE_RECIPIENTS Gauge "sekisho_queue_recipients" [] "Recipients that wait.";
+    QUEUE_RECIPIENTS Gauge "sekisho_queue_recipients" [] "Waiting recipients.";
     QUEUE_BYTES Gauge "sekisho_queue_bytes" [] "Size of the messages in the queue.";
-    QUEUE_DISK Gauge "sekisho_queue_disk_bytes" [] "What the queue takes on the disk.";
-    QUEUE_OLDEST Gauge "sekisho_queue_oldest_seconds" [] "How long the oldest message has waited for delivery; held ones do not wait.";
+    QUEUE_DISK Gauge "sekisho_queue_disk_bytes" [] "Space of the queue on the disk.";
+    QUEUE_OLDEST Gauge "sekisho_queue_oldest_seconds" [] "How long the oldest message has waited for delivery; held messages do not count.";
     STALLS Counter "sekisho_spool_stalls" [] "Times that the disk refused the queue.";
-    DELIVERIES Counter "sekisho_deliveries" ["way", "result"] "What became of recipients in each attempt.";
-    REPLIES Counter "sekisho_delivery_replies" ["class"] "Replies of other servers about recipients, by the first digit; 4 also where none answered.";
-    DNS Counter "sekisho_dns_questions" ["result"] "Look-ups in DNS.";
+    DELIVERIES Counter "sekisho_deliveries" ["way", "result"] "Outcome for each recipient of each delivery attempt.";
+    REPLIES Counter "sekisho_delivery_replies" ["class"] "Replies of other servers about recipients, by the first digit; 4 also without an answer.";
+    DNS Counter "sekisho_dns_questions" ["result"] "DNS look-ups.";
     DNS_WAIT Counter "sekisho_dns_wait_seconds" [] "Time waited for name servers.";
-    LISTS Gauge "sekisho_dnsbl_counts" ["list"] "1: the list in DNS counts. 0: it failed its test, rests or lists too much.";
-    LISTED Counter "sekisho_dnsbl_answers" ["list", "result"] "Questions to a list in DNS.";
-    CERTIFICATE Gauge "sekisho_certificate_not_after_seconds" [] "When the TLS certificate ends, as Unix time.";
-    FILES Gauge "sekisho_open_files" [] "Files and connections that the process has open.";
-    FILES_MAX Gauge "sekisho_open_files_max" [] "How many it may have open.";
-    MEMORY Gauge "sekisho_resident_memory_bytes" [] "Memory that the process holds.";
-    RECORDS Counter "sekisho_records_dropped" [] "Decision records dropped since the disk was too slow.";
+    LISTS Gauge "sekisho_dnsbl_counts" ["list"] "1: the DNS list counts. 0: it failed its test, rests or lists too much.";
+    LISTED Counter "sekisho_dnsbl_answers" ["list", "result"] "Questions to a DNS list.";
+    CERTIFICATE Gauge "sekisho_certificate_not_after_seconds" [] "When the TLS certificate expires, as Unix time.";
+    FILES Gauge "sekisho_open_files" [] "Open files and connections of the process.";
+    FILES_MAX Gauge "sekisho_open_files_max" [] "Limit of open files and connections.";
+    MEMORY Gauge "sekisho_resident_memory_bytes" [] "Memory of the process.";
+    RECORDS Counter "sekisho_records_dropped" [] "Decision records that were dropped because the disk was too slow.";
     ALARMS Gauge "sekisho_alarms" ["alarm"] "Alarms in force.";
-    ALARMS_TOLD Counter "sekisho_alarm_messages" ["result"] "Messages to the receivers of alarms: taken, attempts that failed, dropped.";
+    ALARMS_TOLD Counter "sekisho_alarm_messages" ["result"] "Messages to the receivers of alarms: accepted, failed attempts, dropped.";
 }
 
 const _: () =

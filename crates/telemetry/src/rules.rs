@@ -1,5 +1,6 @@
 //! When something is an alarm: pure, of what was seen.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::alarm::{Alarm, Kind, shell};
@@ -61,8 +62,7 @@ pub struct Look {
 /// All that is in force now of what ends by itself.
 pub(crate) fn alarms(look: &Look, bounds: &Bounds) -> Vec<Alarm> {
     let mut alarms = queue(look, bounds);
-    alarms.extend(look.pads.iter().filter_map(|seen| flood(seen, look, bounds)));
-    alarms.extend(look.pads.iter().filter_map(refused));
+    alarms.extend(senders(look, bounds));
     for (login, recipients) in &look.by_login {
         let sender = Sender::Login(login.clone());
         let told = alarms.iter().any(|alarm| alarm.kind == Kind::LaunchingPad && alarm.subject == subject(&sender));
@@ -95,6 +95,46 @@ fn queue(look: &Look, bounds: &Bounds) -> Vec<Alarm> {
         alarms.push(Alarm::new(Kind::QueueGrowth, "", detail));
     }
     alarms
+}
+
+/// Who sends much more than usual, or is refused much. An account's devices count for it too: each may stay below what is unusual.
+fn senders(look: &Look, bounds: &Bounds) -> Vec<Alarm> {
+    let (mut alarms, mut told) = (Vec::new(), BTreeSet::new());
+    for seen in &look.pads {
+        if let Some(alarm) = flood(seen, look, bounds) {
+            alarms.push(alarm);
+            told.extend(account(&seen.sender));
+        }
+    }
+    let accounts = accounts(&look.pads);
+    let others = accounts.iter().filter(|(account, _)| !told.contains(*account));
+    alarms.extend(others.filter_map(|(_, seen)| flood(seen, look, bounds)));
+    // What is refused of a device's mail is noted by its account alone.
+    let alone = look.pads.iter().filter(|seen| account(&seen.sender).is_none());
+    alarms.extend(alone.chain(accounts.values()).filter_map(refused));
+    alarms
+}
+
+/// Who answers for what is sent by a login; a grant has an alarm of its own, since it is cut off in another way.
+fn account(sender: &Sender) -> Option<&str> {
+    match sender {
+        Sender::Login(account) | Sender::Device { account, .. } => Some(account),
+        Sender::Grant { .. } | Sender::Client(_) => None,
+    }
+}
+
+/// What each account did, its devices together with it.
+fn accounts(pads: &[Seen]) -> BTreeMap<&str, Seen> {
+    let mut accounts = BTreeMap::new();
+    for Seen { sender, sent, refused, usual } in pads {
+        let Some(account) = account(sender) else { continue };
+        let none = || Seen { sender: Sender::Login(account.to_owned()), sent: 0, refused: 0, usual: 0 };
+        let all: &mut Seen = accounts.entry(account).or_insert_with(none);
+        all.sent += sent;
+        all.refused += refused;
+        all.usual += usual;
+    }
+    accounts
 }
 
 fn flood(seen: &Seen, look: &Look, bounds: &Bounds) -> Option<Alarm> {
@@ -246,6 +286,29 @@ mod tests {
                 assert!(kinds(&Look { pads: vec![harmless], ..Look::default() }).is_empty());
             }
         }
+    }
+
+    /// Devices that each stay below what is unusual are one launching pad together, and what is refused of their mail is too.
+    #[test]
+    fn the_mail_of_devices_counts_for_their_account() {
+        let account = || "alice@example.test".to_owned();
+        let device = |name: &str, sent| Seen {
+            sender: Sender::Device { account: account(), name: name.to_owned() },
+            sent,
+            refused: 0,
+            usual: 10,
+        };
+        let own = |sent, refused| Seen { sender: Sender::Login(account()), sent, refused, usual: 10 };
+        let raised = |pads: Vec<Seen>| alarms(&Look { pads, ..Look::default() }, &bounds());
+        let together = raised(vec![device("alice+a", 90), device("alice+b", 90), own(20, 0)]);
+        assert_eq!((together.len(), &*together[0].subject), (1, "login alice@example.test"));
+        assert!(together[0].detail.starts_with("200 recipients") && together[0].detail.contains("30 in its greatest"));
+        assert!(raised(vec![device("alice+a", 90), device("alice+b", 90), own(19, 0)]).is_empty());
+        let alone = raised(vec![device("alice+a", 300), own(20, 0)]);
+        assert_eq!((alone.len(), &*alone[0].subject), (1, "device alice+a of alice@example.test"));
+        let refused = |refused| raised(vec![device("alice+a", 120), own(0, refused)]);
+        assert_eq!(refused(30)[0].kind, Kind::SenderRefused);
+        assert!(refused(29).is_empty());
     }
 
     #[test]

@@ -8,6 +8,8 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Row, Table};
 use records::Kept;
+use terminal::printable;
+use terminal::time::span;
 
 use crate::view::{Rate, View};
 use crate::words::Words;
@@ -237,22 +239,6 @@ fn curve(rates: &[f64]) -> String {
         STEPS[at.min(7)]
     };
     rates.iter().map(step).collect()
-}
-
-/// Seconds in the two largest units that they have.
-fn span(secs: u64) -> String {
-    let (minutes, hours, days) = (secs / 60, secs / 3_600, secs / 86_400);
-    match () {
-        () if days > 0 => format!("{days} d {} h", hours % 24),
-        () if hours > 0 => format!("{hours} h {} min", minutes % 60),
-        () if minutes > 0 => format!("{minutes} min {} s", secs % 60),
-        () => format!("{secs} s"),
-    }
-}
-
-/// Without control characters, which a terminal would obey: some of it was written by strangers.
-fn printable(text: &str) -> String {
-    text.chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `sekisho top`: the running server in a terminal, looked at again and again.
+//! The running server in a terminal: looked at once (`sekisho status`), and again and again (`sekisho top`).
 //!
 //! | file | answers for |
 //! |---|---|
@@ -6,9 +6,11 @@
 //! | `draw` | the picture of it, for any size of terminal |
 //! | `words` | how it speaks, in English and Japanese |
 //! | [`run`] | asking the server, drawing, and obeying keys |
+//! | [`screen`] | the lines of `sekisho status` |
 
 mod draw;
 pub mod run;
+pub mod screen;
 pub mod view;
 mod words;
 

@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 /// What is told of a request's body and query. Nothing else is, so that a new secret is not told for having been forgotten.
-const TOLD: [&str; 27] = [
+const TOLD: [&str; 32] = [
     "login",
     "address",
     "targets",
@@ -33,6 +33,11 @@ const TOLD: [&str; 27] = [
     "refuse",
     "remove",
     "accept_only",
+    "quota",
+    "expires",
+    "dry_run",
+    "new_domains",
+    "mail",
 ];
 /// Characters of a text that is told.
 const TEXT_CHARS_MAX: usize = 320;
@@ -54,8 +59,15 @@ pub(super) fn named(method: &Method, uri: &Uri, body: &[u8]) -> Named {
     let of_body = |key: &str| with.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (change, on) = match (method.as_str(), &segments[..]) {
         ("POST", ["v1", "reload"]) => ("reload".to_owned(), String::new()),
+        ("POST", ["v1", "reload", "rollback"]) => ("reload rollback".to_owned(), String::new()),
+        ("POST", ["v1", "backup"]) => ("backup".to_owned(), String::new()),
+        ("POST", ["v1", "queue", "release"]) => ("queue release".to_owned(), of_body("reason")),
         ("POST", ["v1", "accounts"]) => ("account add".to_owned(), of_body("login")),
         ("DELETE", ["v1", "accounts", login]) => ("account delete".to_owned(), (*login).to_owned()),
+        ("PATCH", ["v1", "accounts", login]) => ("account set".to_owned(), (*login).to_owned()),
+        ("POST", ["v1", "roll", "accounts"]) => ("account import".to_owned(), String::new()),
+        ("POST", ["v1", "roll", "hashes"]) => ("hashes export".to_owned(), String::new()),
+        ("POST", ["v1", "roll", "aliases"]) => ("alias import".to_owned(), String::new()),
         ("PUT", ["v1", "accounts", login, "password"]) => ("password set".to_owned(), (*login).to_owned()),
         ("POST", ["v1", "accounts", login, "lock"]) => ("account lock".to_owned(), (*login).to_owned()),
         ("DELETE", ["v1", "accounts", login, "lock"]) => ("account unlock".to_owned(), (*login).to_owned()),

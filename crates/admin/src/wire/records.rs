@@ -14,6 +14,9 @@ pub struct Records {
     pub more: bool,
     /// Stretches of the files that could not be read.
     pub damaged: u64,
+    /// Decisions that were not kept since the server's start: the disk did not take them in time. 0 where no server is asked.
+    #[serde(default)]
+    pub dropped: u64,
 }
 
 /// What is kept of an id.
@@ -29,6 +32,9 @@ pub struct RecordsOfId {
     /// accepted if …".
     #[serde(default)]
     pub accepted_if: Vec<Vec<String>>,
+    /// Stretches of the files that could not be read.
+    #[serde(default)]
+    pub damaged: u64,
 }
 
 /// How many decisions are kept.

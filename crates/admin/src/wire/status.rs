@@ -78,7 +78,7 @@ pub struct ListenerStatus {
 }
 
 /// Messages by state; one may be in several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QueueStatus {
     /// All of them.
     pub messages: u64,

@@ -1,17 +1,12 @@
 //! Listeners: what goes in the clear, who else may ask, and by which ways our users come in.
-#![expect(clippy::needless_pass_by_value, reason = "the caller has no more use for it")]
 
 use config::{AuthOffer, Listener, Protocol, RelayMode, Settings, TlsOffer};
 
 use super::{Finding, Level, Seen};
 use crate::text::Place;
 
-pub(super) fn of(listener: &Listener, settings: &Settings, at: Option<Place>) -> Vec<Finding> {
-    if listener.protocol.is_interface() {
-        interface(listener, settings, at.as_ref())
-    } else {
-        in_the_clear(listener, at.as_ref())
-    }
+pub(super) fn of(listener: &Listener, settings: &Settings, at: Option<&Place>) -> Vec<Finding> {
+    if listener.protocol.is_interface() { interface(listener, settings, at) } else { in_the_clear(listener, at) }
 }
 
 /// Our own sessions, of mail and of mailboxes.

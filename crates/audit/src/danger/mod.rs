@@ -1,6 +1,5 @@
 //! What is dangerous, doubtful or good to know in who may relay and in the way to it. Each finding stands once, in English and
 //! Japanese; `sekisho audit` and `sekisho doctor` tell the same ones.
-#![expect(clippy::unnecessary_wraps, reason = "goes where some have none")]
 
 mod files;
 mod listeners;
@@ -13,7 +12,7 @@ use config::{Position, Settings};
 use serde::{Deserialize, Serialize};
 
 pub use names::{ListedAddress, OwnDomain, Published, Told};
-pub use unused::{UNUSED_SECS, is_unused};
+pub use unused::is_unused;
 
 use crate::rows::Rows;
 use crate::set::Set;
@@ -87,6 +86,7 @@ impl Lines {
     }
 
     /// The first line that has all of these words; 1 if it is not written.
+    #[expect(clippy::unnecessary_wraps, reason = "goes where some have none")]
     fn with(&self, words: &[&str]) -> Option<Place> {
         let has = |line: &str| !line.trim_start().starts_with('#') && words.iter().all(|word| line.contains(word));
         let line = (1..).zip(self.text.lines()).find(|(_, line)| has(line)).map_or(1, |(number, _)| number);
@@ -97,6 +97,7 @@ impl Lines {
         self.with(&["name", &format!("\"{name}\"")])
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "goes where some have none")]
     fn at(&self, place: &Position) -> Option<Place> {
         Some(Place { file: self.file.clone(), line: place.line })
     }
@@ -106,7 +107,7 @@ impl Lines {
 pub fn of_settings(settings: &Settings, lines: &Lines) -> Vec<Finding> {
     let mut found = Vec::new();
     for listener in &settings.listeners {
-        found.extend(listeners::of(listener, settings, lines.listener(&listener.name)));
+        found.extend(listeners::of(listener, settings, lines.listener(&listener.name).as_ref()));
     }
     found.extend(relay::of(settings, lines));
     found.extend(files::of(settings, lines));
@@ -141,12 +142,7 @@ pub fn all(seen: &Seen<'_>, rows: &Rows) -> Vec<Finding> {
     found.extend(logins::of(seen));
     found.extend(names::of(seen));
     found.extend(unused::of(rows, seen.set.now_secs()));
-    sort(&mut found);
-    found
-}
-
-/// The worst first, each once.
-pub fn sort(found: &mut Vec<Finding>) {
     found.sort_by(|a, b| (a.level, &a.code, &a.at).cmp(&(b.level, &b.code, &b.at)));
     found.dedup();
+    found
 }

@@ -37,6 +37,8 @@ pub enum Told {
     Record(String),
     /// There are several, of which none counts.
     Several,
+    /// It is there, and does not count: why.
+    Wrong(String),
     /// There is none.
     None,
     /// It could not be found out.
@@ -115,6 +117,11 @@ fn published(own: &OwnDomain) -> Vec<Finding> {
                 Finding::new(Level::Warning, row.code, None)
                     .en(format!("{domain} publishes several {name} records, so none counts"), "keep one of them")
                     .ja(format!("{domain} に {name} が複数あり、どれも無効です"), "一つだけ残します"),
+            ),
+            Told::Wrong(why) => found.push(
+                Finding::new(Level::Warning, row.code, None)
+                    .en(format!("the {name} record of {domain} does not count: {why}"), "publish it anew")
+                    .ja(format!("{domain} の {name} は無効です（{why}）"), "正しい内容で公開し直します"),
             ),
             Told::Unknown(why) => found.push(
                 Finding::new(Level::Note, "not-found-out", None)

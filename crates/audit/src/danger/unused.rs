@@ -5,7 +5,7 @@ use crate::rows::{Rows, Use};
 use crate::text::Place;
 
 /// Not used for so long, a right is one to take away: 90 days.
-pub const UNUSED_SECS: u64 = 90 * 24 * 3_600;
+const UNUSED_SECS: u64 = 90 * 24 * 3_600;
 
 /// Whether nobody has used a right for so long, as far as it was watched. Before it was watched for so long nothing is said.
 pub fn is_unused(used: &Use, now_secs: u64) -> bool {

@@ -1,5 +1,4 @@
 //! Clients that are listed: networks, names, and what of the networks has no right all the same.
-#![expect(clippy::needless_for_each, reason = "one call a line reads best so")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -98,7 +97,9 @@ pub(super) fn exceptions<'l>(
 /// The networks without the exceptions.
 pub(super) fn less(listed: &[Listed], except: &[Except]) -> Addresses {
     let mut all: Addresses = listed.iter().map(|one| one.net).collect();
-    except.iter().for_each(|one| all.remove(one.net));
+    for one in except {
+        all.remove(one.net);
+    }
     all
 }
 
@@ -119,7 +120,9 @@ fn forms(address: IpAddr, net: IpNet, found: &mut impl FnMut(IpNet)) {
     if TEREDO.contains(&net) && net.prefix_len() >= 112 {
         let turned = u128::from(!u32::from(v4));
         let ends = |form: &Ipv6Addr| u128::from(*form) & u128::from(u32::MAX) == turned;
-        net.hosts().filter(ends).for_each(|form| found(IpAddr::V6(form).into()));
+        for form in net.hosts().filter(ends) {
+            found(IpAddr::V6(form).into());
+        }
     }
 }
 

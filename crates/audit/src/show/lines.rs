@@ -1,6 +1,6 @@
 //! Lines of at most 80 columns: what is longer goes on in the next, a little further in.
-#![expect(clippy::match_same_arms, reason = "each row of the table says its own reason")]
-#![expect(clippy::too_many_arguments, reason = "each is a thing of its own, and there is one caller")]
+
+use keep::text::{printable, width};
 
 /// Columns of a line.
 const COLUMNS: usize = 80;
@@ -11,28 +11,15 @@ const FURTHER: usize = 2;
 #[derive(Debug, Default)]
 pub(super) struct Page(String);
 
-/// Columns of a character: those of East Asia take two (UAX #11), as far as the report has them.
-fn columns(character: char) -> usize {
-    match character {
-        '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' => 2,
-        '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' => 2,
-        _ => 1,
-    }
-}
-
-/// Columns of a text.
-pub(super) fn wide(text: &str) -> usize {
-    text.chars().map(columns).sum()
-}
-
 impl Page {
     pub(super) fn blank(&mut self) {
         self.0.push('\n');
     }
 
     /// A name in a column of its own, and what is said of it.
-    pub(super) fn row(&mut self, indent: usize, width: usize, name: &str, text: &str) {
-        let gap = " ".repeat(width.saturating_sub(wide(name)));
+    #[expect(clippy::too_many_arguments, reason = "each is a thing of its own")]
+    pub(super) fn row(&mut self, indent: usize, columns: usize, name: &str, text: &str) {
+        let gap = " ".repeat(columns.saturating_sub(width(name)));
         self.line(indent, &format!("{name}{gap} {text}"));
     }
 
@@ -41,7 +28,7 @@ impl Page {
         let mut left = indent;
         let mut line = String::new();
         for piece in pieces(text) {
-            let is_full = left + wide(&line) + wide(piece.trim_end()) > COLUMNS;
+            let is_full = left + width(&line) + width(piece.trim_end()) > COLUMNS;
             if is_full && !line.is_empty() {
                 self.push(left, &line);
                 (left, line) = (indent + FURTHER, String::new());
@@ -52,14 +39,19 @@ impl Page {
     }
 
     fn push(&mut self, left: usize, line: &str) {
-        let shown = line.trim_end().chars().map(|it| if it.is_control() { '\u{fffd}' } else { it });
-        self.0.extend(std::iter::repeat_n(' ', left).chain(shown));
+        self.0 += &" ".repeat(left);
+        self.0 += &printable(line.trim_end());
         self.0.push('\n');
     }
 
     pub(super) fn into_text(self) -> String {
         self.0.trim_end().to_owned()
     }
+}
+
+/// Whether a character takes two columns.
+fn is_wide(character: char) -> bool {
+    width(character.encode_utf8(&mut [0; 4])) == 2
 }
 
 /// Where a line may end: behind a blank, and around a wide character, but not before a closing mark.
@@ -73,7 +65,7 @@ fn pieces(text: &str) -> Vec<&str> {
         );
         let may_end = before.is_some_and(|before| {
             let is_opening = matches!(before, '（' | '「');
-            before == ' ' || ((columns(before) == 2 || columns(now) == 2) && !is_opening)
+            before == ' ' || ((is_wide(before) || is_wide(now)) && !is_opening)
         });
         if may_end && !is_closing && at > from {
             pieces.push(&text[from..at]);
@@ -96,7 +88,7 @@ mod tests {
         page.line(4, &"すべてのホストが、ログインなしで（どの送信者でも）中継できます。".repeat(4));
         page.row(2, 8, "mx", "a\u{1b}[2J");
         let text = page.into_text();
-        assert!(text.lines().all(|line| wide(line) <= COLUMNS && !line.contains('\u{1b}')), "{text}");
+        assert!(text.lines().all(|line| width(line) <= COLUMNS && !line.contains('\u{1b}')), "{text}");
         assert!(text.lines().count() > 6 && !text.lines().any(|line| line.trim_start().starts_with(['、', '。'])));
     }
 }

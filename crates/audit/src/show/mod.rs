@@ -6,11 +6,12 @@ mod words;
 
 use crate::danger::Finding;
 use crate::report::Report;
-use crate::rows::{GrantRow, LoginRow, Use, grouped};
+use crate::rows::{GrantRow, LoginRow, Use};
 use crate::text::Place;
 use keep::Language;
+use keep::text::{grouped, width};
 
-use self::lines::{Page, wide};
+use self::lines::Page;
 use self::words::{Word, word};
 
 /// Rows of one kind that are shown; all are in the JSON.
@@ -62,7 +63,7 @@ impl Shown<'_> {
     fn listeners(&mut self) {
         self.heading(Word::Listeners);
         let rows = &self.report.rows.listeners;
-        let width = rows.iter().map(|row| wide(&row.name)).max().unwrap_or(0).min(20);
+        let width = rows.iter().map(|row| width(&row.name)).max().unwrap_or(0).min(20);
         for row in rows {
             self.page.row(2, width, &row.name, &format!("{:<11} {}", row.protocol, row.says.of(self.language)));
             let at = match &row.reach {

@@ -327,6 +327,7 @@ fn rules() -> Rules {
 
 fn account(login: &str, rng: &mut Rng) -> Account {
     Account {
+        name: String::new(),
         login: login.to_owned(),
         maildir: login.to_owned(),
         quota_octets: None,

@@ -42,6 +42,9 @@ pub struct WrittenAuth {
     /// and 2,500. A login from a network where it succeeded a short time ago does not wait. 0 to 10,000. Default 500.
     #[schemars(range(min = 0, max = 10_000))]
     pub failure_delay_ms: u32,
+    /// Shortest password that may be set, in characters. One that is easy to guess is refused however long it is. 8 to 64. Default 8.
+    #[schemars(range(min = 8, max = 64))]
+    pub password_chars_min: u32,
     /// Addresses from which many users log in, for example of a webmail, a proxy or a health check: failures there count against
     /// the accounts alone, so that one user does not lock out the others. Default `[]`.
     pub shared_addresses: Vec<String>,
@@ -66,6 +69,7 @@ impl Default for WrittenAuth {
             failures_per_account: 50,
             failure_minutes: 60,
             failure_delay_ms: 500,
+            password_chars_min: 8,
             shared_addresses: Vec::new(),
             percent_logins: false,
             ehlo_equals: false,
@@ -89,6 +93,7 @@ pub struct Auth {
     pub failures_per_account: u32,
     pub failure_lifetime: Duration,
     pub failure_delay: Duration,
+    pub password_chars_min: usize,
     pub shared_addresses: Vec<IpAddr>,
     pub percent_logins: bool,
     pub ehlo_equals: bool,
@@ -110,6 +115,7 @@ impl WrittenAuth {
             failures_per_account: self.failures_per_account,
             failure_lifetime: minutes(self.failure_minutes),
             failure_delay: Duration::from_millis(self.failure_delay_ms.into()),
+            password_chars_min: count(self.password_chars_min),
             shared_addresses,
             percent_logins: self.percent_logins,
             ehlo_equals: self.ehlo_equals,

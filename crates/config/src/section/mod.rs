@@ -2,6 +2,7 @@
 //! start only. A new key is a change of its section's file and of nothing else here.
 
 pub mod access;
+pub mod account;
 pub mod acme;
 pub mod admin;
 pub mod alarms;

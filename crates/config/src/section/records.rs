@@ -57,8 +57,7 @@ pub struct Records {
     pub path: PathBuf,
     pub keep: Duration,
     pub max_octets: u64,
-    /// The code of a [`Redaction`].
-    pub redact: &'static str,
+    pub redact: Redaction,
 }
 
 impl WrittenRecords {
@@ -68,11 +67,7 @@ impl WrittenRecords {
             path: reading.below(&self.path),
             keep: Duration::from_secs(u64::from(self.keep_days) * 86_400),
             max_octets: self.max_octets,
-            redact: match self.redact {
-                Redaction::None => "none",
-                Redaction::Addresses => "addresses",
-                Redaction::All => "all",
-            },
+            redact: self.redact,
         }
     }
 }

@@ -9,8 +9,9 @@
 mod rows;
 mod sqlite;
 
+pub use rows::Rotated;
 pub(crate) use rows::{
     AccountRow, AliasRow, CatchAll, Changed, ChoicesRow, DeviceRow, LoginChanges, LoginRow, NewAliasRow, NewDeviceRow,
     NewDomain, OwnCopy, Secrets, Which,
 };
-pub(crate) use sqlite::{Changes, Store};
+pub(crate) use sqlite::{Changes, Store, apart};

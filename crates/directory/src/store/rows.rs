@@ -15,6 +15,7 @@ pub(crate) struct AccountRow {
     pub(crate) quota_octets: Option<u64>,
     pub(crate) passwords: PasswordKind,
     pub(crate) expires_at: Option<u64>,
+    pub(crate) name: String,
     pub(crate) created_at: u64,
 }
 
@@ -125,4 +126,13 @@ pub(crate) enum Which {
     These(Vec<String>),
     /// So many that it is not worth while to name them.
     Many,
+}
+
+/// What a rotation did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotated {
+    /// Devices whose secrets are sealed anew.
+    pub devices: usize,
+    /// Those whose secrets could not be opened before either; they stay as they were.
+    pub damaged: Vec<String>,
 }

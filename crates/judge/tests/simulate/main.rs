@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use directory::{Directory, NewAccount, NewPassword, PasswordKind, ServerKey};
+use directory::{Directory, NewAccount, ServerKey};
 use guard::never_granted::Here;
 use guard::{AskedRcpt, Manner, Outcome, Reason};
 use judge::records::Records;
@@ -129,13 +129,7 @@ async fn accounts(dir: &std::path::Path) -> Directory {
     let settings = directory::Settings { default_domain: "example.test".to_owned(), ..directory::Settings::default() };
     let directory = Directory::open(&dir.join("directory.sqlite"), &key, settings).await.unwrap();
     directory.add_domain("example.test").await.unwrap();
-    let account = NewAccount {
-        login: "user0".to_owned(),
-        password: NewPassword::None,
-        quota_octets: None,
-        passwords: PasswordKind::Any,
-        expires_at: None,
-    };
+    let account = NewAccount { login: "user0".to_owned(), ..NewAccount::default() };
     directory.create_account(account).await.unwrap();
     for n in 1..USERS {
         directory.add_address("user0", &format!("user{n}@example.test")).await.unwrap();

@@ -43,7 +43,7 @@ impl fmt::Display for Finding {
             Severity::Note => "note",
         };
         let line = format!("{}: {severity}: {}; {}", self.at, self.what, self.todo);
-        f.write_str(&line.chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect::<String>())
+        f.write_str(&keep::text::printable(&line))
     }
 }
 

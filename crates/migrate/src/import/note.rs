@@ -66,6 +66,6 @@ impl fmt::Display for Note {
             Outcome::Differs => format!("{at}: {what} differs: {text}"),
             Outcome::NotTaken => format!("{at}: {what} is not taken: {text}"),
         };
-        f.write_str(&line.chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect::<String>())
+        f.write_str(&keep::text::printable(&line))
     }
 }

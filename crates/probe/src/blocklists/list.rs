@@ -4,37 +4,51 @@ use std::net::Ipv4Addr;
 
 use config::{Codes, Dnsbl, ListKind};
 use reputation::{Family, Points};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 /// The data file.
 const WRITTEN: &str = include_str!("../../data/blocklists.toml");
 
 /// A list that can be asked, or is named because others still ask it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct List {
     /// What it is called; never holds a key.
     pub(crate) name: String,
     /// Its domain as it may be shown.
+    #[serde(skip)]
     pub(crate) shown: String,
     /// Its domain as it is asked.
     pub(crate) zone: String,
     pub(crate) kind: ListKind,
+    #[serde(default)]
     pub(crate) speaks: Speaks,
     pub(crate) state: Life,
+    #[serde(default)]
     pub(crate) since: String,
+    #[serde(default)]
     pub(crate) note: String,
+    #[serde(default)]
     pub(crate) page: String,
+    #[serde(default)]
     pub(crate) terms: String,
+    #[serde(default)]
     pub(crate) means: String,
+    #[serde(default)]
     pub(crate) leave: String,
+    #[serde(default)]
     pub(crate) codes: Vec<Declared>,
+    #[serde(default)]
     pub(crate) refuses: Vec<Ipv4Addr>,
     test: Option<Test>,
 }
 
 /// Answers that are listings, and what they mean.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Declared {
+    #[serde(deserialize_with = "answers")]
     pub(crate) answers: Vec<Codes>,
     pub(crate) means: String,
 }
@@ -66,42 +80,7 @@ pub struct DataError(String);
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    list: Vec<Written>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    name: String,
-    zone: String,
-    kind: ListKind,
-    #[serde(default)]
-    speaks: Speaks,
-    state: Life,
-    #[serde(default)]
-    since: String,
-    #[serde(default)]
-    note: String,
-    #[serde(default)]
-    page: String,
-    #[serde(default)]
-    terms: String,
-    #[serde(default)]
-    means: String,
-    #[serde(default)]
-    leave: String,
-    #[serde(default)]
-    codes: Vec<WrittenCode>,
-    #[serde(default)]
-    refuses: Vec<Ipv4Addr>,
-    test: Option<Test>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenCode {
-    answers: Vec<String>,
-    means: String,
+    list: Vec<List>,
 }
 
 /// Test points, below the zone.
@@ -112,31 +91,11 @@ struct Test {
     unlisted: String,
 }
 
-impl Written {
-    fn meant(self) -> Result<List, DataError> {
-        let code = |code: WrittenCode| {
-            let read = |text: &String| Codes::parse(text).ok_or_else(|| DataError(format!("{text:?} is no answer")));
-            Ok(Declared { answers: code.answers.iter().map(read).collect::<Result<_, _>>()?, means: code.means })
-        };
-        let codes = self.codes.into_iter().map(code).collect::<Result<_, DataError>>()?;
-        Ok(List {
-            name: self.name,
-            shown: self.zone.clone(),
-            zone: self.zone,
-            kind: self.kind,
-            speaks: self.speaks,
-            state: self.state,
-            since: self.since,
-            note: self.note,
-            page: self.page,
-            terms: self.terms,
-            means: self.means,
-            leave: self.leave,
-            codes,
-            refuses: self.refuses,
-            test: self.test,
-        })
-    }
+/// As `dnsbl.codes` has them.
+fn answers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Codes>, D::Error> {
+    let texts: Vec<String> = Vec::deserialize(deserializer)?;
+    let read = |text: &String| Codes::parse(text).ok_or_else(|| D::Error::custom(format!("{text:?} is no answer")));
+    texts.iter().map(read).collect()
 }
 
 impl List {
@@ -182,7 +141,10 @@ impl List {
 /// needs a key is asked in its place.
 pub(crate) fn lists(own: &[Dnsbl]) -> Result<Vec<List>, DataError> {
     let file: File = toml::from_str(WRITTEN).map_err(|error| DataError(error.to_string()))?;
-    let mut lists = file.list.into_iter().map(Written::meant).collect::<Result<Vec<_>, _>>()?;
+    let mut lists = file.list;
+    for list in &mut lists {
+        list.shown.clone_from(&list.zone);
+    }
     for own in own {
         let below = |zone: &str| own.zone.strip_suffix(zone).is_some_and(|key| key.is_empty() || key.ends_with('.'));
         match lists.iter_mut().find(|list| list.kind == own.kind && below(&list.zone)) {

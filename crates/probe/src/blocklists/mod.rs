@@ -2,8 +2,7 @@
 //!
 //! Answers for: that only what a list declares is a listing; that a list which refuses us, fails its test points or lists what no list
 //! has counts nothing, and is told so; that a key in a zone is never shown. Does not answer for: whether the cause still stands
-//! ([`Listing::cause`] is for who knows that).
-#![expect(clippy::result_large_err, reason = "moved once, to the caller that tells it")]
+//! (whoever knows that gives it by [`Report::with_cause`]).
 
 mod list;
 mod outcome;
@@ -56,7 +55,7 @@ impl Subject {
             };
         }
         match smtp::Domain::parse(text.trim_end_matches('.')) {
-            Ok(domain) if domain.as_str().contains('.') => Ok(Self::Domain(domain.as_str().to_ascii_lowercase())),
+            Ok(domain) if domain.as_str().contains('.') => Ok(Self::Domain(domain.as_str().to_owned())),
             _ => Err(BadSubject::Neither(clean(text.as_bytes(), 100))),
         }
     }
@@ -139,6 +138,7 @@ async fn ask(dns: &Resolver, list: &List, subject: &Subject) -> Row {
 }
 
 /// Whether what the list says counts; if not, why.
+#[expect(clippy::result_large_err, reason = "moved once, to the caller that tells it")]
 fn sound(list: &List, codes: &[Ipv4Addr], standing: Option<Standing>) -> Result<(), Row> {
     let refused = codes.iter().find(|code| list.refuses.contains(code)).map(|code| Fault::Refuses(*code));
     let standing = match (refused.or_else(|| odd(codes)), standing) {

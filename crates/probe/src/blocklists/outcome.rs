@@ -107,6 +107,16 @@ impl Report {
         Self { subject, listed, answered, lists }
     }
 
+    /// Tells of each list that has it whether the cause still stands.
+    #[must_use]
+    pub fn with_cause(mut self, cause: &str) -> Self {
+        let listed = self.lists.iter_mut().filter(|row| row.state == State::Listed);
+        for listing in listed.filter_map(|row| row.listing.as_mut()) {
+            listing.cause = Some(cause.to_owned());
+        }
+        self
+    }
+
     /// The header of [`Report::rows`].
     pub const HEADER: [&str; 5] = ["LIST", "ZONE", "STATE", "CODE", "MEANING"];
 

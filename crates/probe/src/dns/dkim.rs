@@ -4,11 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dns::{Answer, Resolver};
 use futures_util::future::join_all;
+use reputation::published::Tags;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::{PublicKey, RSAPublicKey};
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use super::tags::Tags;
 use crate::finding::{Finding, State};
 
 const TOPIC: &str = "DKIM";

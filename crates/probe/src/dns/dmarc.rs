@@ -1,27 +1,23 @@
 //! What receivers do with mail that only says it is the domain's (DMARC, RFC 9989), and where reports of it go.
-#![expect(clippy::format_push_string, reason = "text for people, not on the way of a mail")]
 
 use std::net::IpAddr;
 
-use dns::{Answer, Failure, Resolver};
-use futures_util::future::join_all;
+use dns::{Answer, Resolver};
+use reputation::published::{Dmarc, DmarcFault, Policy, Step, Tags, versioned};
 
-use super::tags::{Tags, versioned};
 use crate::asking::clean;
 use crate::finding::Finding;
 use crate::publish::Record;
 
 const TOPIC: &str = "DMARC";
 const VERSION: &str = "DMARC1";
-/// Names asked in a walk up the tree at most (RFC 9989 §4.10).
-const STEPS_MAX: usize = 8;
 /// Addresses for reports that are looked at.
 const REPORTS_MAX: usize = 10;
 /// Characters of a record that are shown.
 const SHOWN_MAX: usize = 200;
 
 pub(crate) async fn look(dns: &Resolver, domain: &str) -> Vec<Finding> {
-    let walked = walk(dns, domain).await;
+    let walked = Dmarc::walk(dns, domain).await;
     let Some(at) = walked.policy_at() else {
         return vec![if let Some(failure) = walked.unknown {
             Finding::unknown(TOPIC, domain, &failure)
@@ -45,117 +41,32 @@ pub(crate) async fn look(dns: &Resolver, domain: &str) -> Vec<Finding> {
     findings
 }
 
-/// The records on the way up.
-#[derive(Debug, Default)]
-struct Walked {
-    /// The domain asked for first.
-    steps: Vec<Step>,
-    /// A step was not answered: whether another record holds is not known.
-    unknown: Option<Failure>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Step {
-    domain: String,
-    /// Empty: none stands there.
-    records: Vec<String>,
-}
-
-/// The domains that are asked (RFC 9989 §4.10): the one itself, then each above it, of which a long name has seven labels at most.
-fn way_up(domain: &str) -> Vec<String> {
-    let labels: Vec<&str> = domain.split('.').collect();
-    let above = (1..labels.len()).map(|at| &labels[at..]).filter(|rest| rest.len() < STEPS_MAX);
-    std::iter::once(&labels[..]).chain(above).take(STEPS_MAX).map(|rest| rest.join(".")).collect()
-}
-
-async fn walk(dns: &Resolver, domain: &str) -> Walked {
-    let domains = way_up(domain);
-    let names: Vec<String> = domains.iter().map(|domain| format!("_dmarc.{domain}")).collect();
-    let answers = join_all(names.iter().map(|name| dns.texts(name))).await;
-    let mut walked = Walked::default();
-    for (domain, answer) in domains.into_iter().zip(answers) {
-        let records = match answer {
-            Answer::Found(texts) => versioned(&texts, VERSION),
-            Answer::None => Vec::new(),
-            Answer::Failed(failure) => {
-                walked.unknown.get_or_insert(failure);
-                Vec::new()
-            }
-        };
-        walked.steps.push(Step { domain, records });
-    }
-    walked
-}
-
-impl Step {
-    /// What it says of being a public suffix; several records say nothing.
-    fn psd(&self) -> Option<&str> {
-        match &self.records[..] {
-            [text] => Tags::parse(text).ok()?.value("psd"),
-            _ => None,
-        }
-    }
-}
-
-impl Walked {
-    /// The organizational domain.
-    fn organization(&self) -> String {
-        let single = |step: &&Step| step.records.len() == 1;
-        for (at, step) in self.steps.iter().enumerate() {
-            match step.psd() {
-                Some("n") => return step.domain.clone(),
-                Some("y") if at > 0 => return self.steps[at - 1].domain.clone(),
-                _ => {}
-            }
-        }
-        let found = self.steps.iter().rfind(single).or(self.steps.first());
-        found.map(|step| step.domain.clone()).unwrap_or_default()
-    }
-
-    /// Whose record holds: the domain's own, else that of its organization, else of the suffix above that. `None` as well where the
-    /// domain's own was not found out.
-    fn policy_at(&self) -> Option<&Step> {
-        let own = self.steps.first().filter(|step| !step.records.is_empty());
-        if own.is_some() || self.unknown.is_some() {
-            return own;
-        }
-        let organization = self.organization();
-        let of = |step: &&Step| step.domain == organization && !step.records.is_empty();
-        let suffix = |step: &&Step| step.psd() == Some("y");
-        self.steps.iter().find(of).or_else(|| self.steps.iter().find(suffix))
-    }
-}
-
 fn policy(domain: &str, at: &Step, text: &str) -> Finding {
     let subject = format!("_dmarc.{}", at.domain);
-    let Ok(tags) = Tags::parse(text) else {
-        return Finding::wrong(TOPIC, subject, "the record cannot be read").publish(Record::dmarc(&at.domain));
+    let policy = match Policy::parse(text) {
+        Ok(policy) => policy,
+        Err(fault) => {
+            let finding = Finding::wrong(TOPIC, subject, clean(fault.to_string().as_bytes(), 100));
+            return match fault {
+                DmarcFault::NoSuchPolicy { .. } => finding,
+                DmarcFault::Unreadable | DmarcFault::NoPolicy => finding.publish(Record::dmarc(&at.domain)),
+            };
+        }
     };
     let inherited = at.domain != domain;
-    let known = |tag| tags.value(tag).filter(|value| !matches!(*value, "none" | "quarantine" | "reject"));
-    if let Some((tag, value)) = ["p", "sp", "np"].into_iter().find_map(|tag| Some((tag, known(tag)?))) {
-        let text = format!("{tag}={} is none of none, quarantine, reject", clean(value.as_bytes(), 40));
-        return Finding::wrong(TOPIC, subject, text);
-    }
-    let Some(own) = tags.value("p") else {
-        return Finding::wrong(TOPIC, subject, "the record has no policy (p=)").publish(Record::dmarc(&at.domain));
-    };
-    let policy = if inherited { tags.value("sp").unwrap_or(own) } else { own };
-    let mut told = clean(text.as_bytes(), SHOWN_MAX);
+    let holds = if inherited { policy.below } else { policy.own };
+    let mut told = vec![clean(text.as_bytes(), SHOWN_MAX)];
     if inherited {
-        told += &format!("; it holds for {domain} too, as {policy}");
+        told.push(format!("it holds for {domain} too, as {holds}"));
     }
-    if policy == "none" {
-        told +=
-            "; forged mail is only reported: once SPF and DKIM are good for all your mail, take quarantine or reject";
-    }
-    if tags.value("rua").is_none() {
-        told += "; nobody gets reports (rua)";
-    }
-    if tags.value("pct").is_some() {
-        told += "; pct is read no more (RFC 9989)";
-    }
-    Finding::good(TOPIC, subject, told)
+    let mut note = |is: bool, text: &str| told.extend(is.then(|| text.to_owned()));
+    note(
+        holds == "none",
+        "forged mail is only reported: once SPF and DKIM are good for all your mail, take quarantine or reject",
+    );
+    note(policy.tags.value("rua").is_none(), "nobody gets reports (rua)");
+    note(policy.tags.value("pct").is_some(), "pct is read no more (RFC 9989)");
+    Finding::good(TOPIC, subject, told.join("; "))
 }
 
 /// Whether those who are to get reports may: another organization has to say that it takes them (RFC 9990 §4).
@@ -191,7 +102,7 @@ fn report_host(address: &str) -> Option<String> {
     let (local, host) = path.rsplit_once('@')?;
     let host = smtp::Domain::parse(host).ok()?;
     let sound = !local.is_empty() && host.as_str().parse::<IpAddr>().is_err();
-    sound.then(|| host.as_str().to_ascii_lowercase())
+    sound.then(|| host.as_str().to_owned())
 }
 
 fn within(name: &str, domain: &str) -> bool {
@@ -202,43 +113,6 @@ fn within(name: &str, domain: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn walked(records: &[(&str, &str)]) -> Walked {
-        let steps = records.iter().map(|(domain, record)| Step {
-            domain: (*domain).to_owned(),
-            records: Some((*record).to_owned()).filter(|record| !record.is_empty()).into_iter().collect(),
-        });
-        Walked { steps: steps.collect(), unknown: None }
-    }
-
-    #[test]
-    fn a_long_name_is_not_walked_label_by_label() {
-        assert_eq!(way_up("a.b.example"), ["a.b.example", "b.example", "example"]);
-        let long = way_up("a.b.c.d.e.f.g.h.i.example");
-        assert_eq!(long.len(), STEPS_MAX);
-        assert_eq!((&*long[0], &*long[1]), ("a.b.c.d.e.f.g.h.i.example", "d.e.f.g.h.i.example"));
-        assert_eq!(long.last().unwrap(), "example");
-    }
-
-    #[test]
-    fn the_organization_and_whose_policy_holds() {
-        let (some, none) = ("v=DMARC1; p=reject", "");
-        for (records, organization, policy) in [
-            (&[("a.d.example", none), ("d.example", some), ("example", none)][..], "d.example", Some("d.example")),
-            (&[("a.d.example", some), ("d.example", some), ("example", none)], "d.example", Some("a.d.example")),
-            (&[("a.d.example", none), ("d.example", none), ("example", none)], "a.d.example", None),
-            (&[("a.d.example", "v=DMARC1; p=none; psd=n"), ("d.example", some)], "a.d.example", Some("a.d.example")),
-            (
-                &[("a.d.example", none), ("d.example", none), ("example", "v=DMARC1; p=reject; psd=y")],
-                "d.example",
-                Some("example"),
-            ),
-        ] {
-            let walked = walked(records);
-            assert_eq!(walked.organization(), organization, "{records:?}");
-            assert_eq!(walked.policy_at().map(|step| &*step.domain), policy, "{records:?}");
-        }
-    }
-
     #[test]
     fn a_policy_and_what_is_wrong_with_it() {
         use crate::finding::State::{Good, Wrong};
@@ -247,7 +121,7 @@ mod tests {
             ("v=DMARC1; p=reject; rua=mailto:a@d.example", Good, "reject"),
             ("v=DMARC1; p=none", Good, "only reported"),
             ("v=DMARC1; p=reject; pct=50", Good, "pct is read no more"),
-            ("v=DMARC1; p=block", Wrong, "p=block"),
+            ("v=DMARC1; p=block", Wrong, "p=\"block\""),
             ("v=DMARC1; sp=none", Wrong, "no policy"),
             ("v=DMARC1; p", Wrong, "cannot be read"),
         ] {

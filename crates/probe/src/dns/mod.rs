@@ -9,9 +9,8 @@
 //! | `names` | PTR, and whether names lead back |
 //! | `spf` | SPF, by the parser of `reputation` |
 //! | `dkim` | keys of selectors |
-//! | `dmarc` | DMARC, up the tree, and where reports go |
+//! | `dmarc` | DMARC, and where reports go |
 //! | `transport` | MTA-STS (with `fetch` and `policy`), TLS-RPT, DANE |
-//! | `tags` | how such records are written |
 
 mod dkim;
 mod dmarc;
@@ -20,7 +19,6 @@ mod fetch;
 mod names;
 mod policy;
 mod spf;
-mod tags;
 mod transport;
 
 use std::net::IpAddr;
@@ -58,7 +56,7 @@ impl Question {
     /// A domain that can be asked for; `None`: it is none.
     pub fn domain(text: &str) -> Option<String> {
         let domain = smtp::Domain::parse(text.trim_end_matches('.')).ok()?;
-        let name = domain.as_str().to_ascii_lowercase();
+        let name = domain.as_str().to_owned();
         (name.parse::<IpAddr>().is_err() && name.contains('.')).then_some(name)
     }
 

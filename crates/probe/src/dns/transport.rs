@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use dns::{Answer, Resolver, Tlsa};
 use futures_util::future::join_all;
+use reputation::published::{ID_OCTETS_MAX, Tags, sts_id, versioned};
 
 use super::exchanges::Host;
 use super::fetch::{self, FetchError};
 use super::policy::{Mode, Policy};
-use super::tags::{Tags, versioned};
 use crate::asking::clean;
 use crate::finding::{Finding, State};
 use crate::publish::Record;
@@ -16,8 +16,6 @@ use crate::publish::Record;
 const STS: &str = "MTA-STS";
 const REPORTS: &str = "TLS-RPT";
 const DANE: &str = "DANE";
-/// Longest `id` (RFC 8461 §3.1).
-const ID_OCTETS_MAX: usize = 32;
 
 /// MTA-STS: the record, and the file.
 pub(crate) async fn sts(dns: &Resolver, domain: &str, hosts: &[Host]) -> Vec<Finding> {
@@ -50,9 +48,7 @@ pub(crate) async fn sts(dns: &Resolver, domain: &str, hosts: &[Host]) -> Vec<Fin
 }
 
 fn sts_record(name: &str, text: &str) -> Finding {
-    let id = Tags::parse(text).ok().and_then(|tags| tags.value("id").map(str::to_owned)).unwrap_or_default();
-    let sound = (1..=ID_OCTETS_MAX).contains(&id.len()) && id.bytes().all(|octet| octet.is_ascii_alphanumeric());
-    if sound {
+    if let Some(id) = sts_id(text) {
         Finding::good(STS, name, format!("id={id}: change it whenever the file changes"))
     } else {
         let text = format!("the record needs an id of 1 to {ID_OCTETS_MAX} letters and digits");

@@ -1,5 +1,4 @@
 //! The relay probes as data. `data/relay-probes.json` says of itself what each field means.
-#![expect(clippy::struct_excessive_bools, reason = "each is a thing that is or is not")]
 
 use serde::Deserialize;
 
@@ -58,10 +57,6 @@ pub struct Probe {
     pub smuggled_rcpt: Option<String>,
     /// What is sent behind STARTTLS in the same segment.
     pub inject: Option<String>,
-    /// What a server does that does not fall for it.
-    pub expected: String,
-    /// Why servers fell for it; may be empty.
-    pub note: String,
 }
 
 /// How a probe is played.
@@ -109,6 +104,7 @@ pub enum Need {
 /// One step of a dialogue.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that is or is not")]
 pub struct Step {
     /// What is sent.
     pub send: Option<String>,

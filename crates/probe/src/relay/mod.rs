@@ -9,23 +9,20 @@
 //! |---|---|
 //! | `catalog` | the probes as data, the classic nineteen first |
 //! | `fill` | what stands in the place of the placeholders |
-//! | `place` | which host, and whether it may be probed |
-//! | `secure`, `wire` | a connection with bounds: a hostile server holds up nobody for long |
+//! | `wire` | a connection with bounds: a hostile server holds up nobody for long |
 //! | `outcome` | what a probe, and all of them, come to |
 //! | `mail` | the mail that goes to the sink |
 //! | `talk` | plays one probe |
 //! | `sink` | looks for the mails that arrived |
-//! | `run` | plays all |
+//! | `run` | plays all, against a host that may be probed |
 //! | `words`, `print` | the report for people |
 
 mod catalog;
 mod fill;
 mod mail;
 mod outcome;
-mod place;
 mod print;
 mod run;
-mod secure;
 mod sink;
 mod talk;
 #[cfg(test)]
@@ -37,5 +34,4 @@ pub use catalog::{CLASSIC, Charset, Kind, Mark, Need, Probe, Replies, Step, prob
 pub use fill::Values;
 pub use mail::Token;
 pub use outcome::{Counts, Exchange, Outcome, Played, Verdict};
-pub use place::{Place, PlaceError, is_local};
 pub use run::{Plan, Report, RunError, Sink, run};

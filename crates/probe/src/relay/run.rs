@@ -1,7 +1,7 @@
 //! Plays all probes, one after the other and paced, and then looks whether a mail arrived.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use super::catalog::probes;
 use super::fill::{Values, literal};
 use super::mail::Token;
 use super::outcome::{Counts, Outcome, Played, Verdict};
-use super::place::{Place, is_local};
 use super::sink;
 use super::talk::{self, Numbered, Setting, shown};
 use super::wire::{Times, Wire, WireFault};
+use crate::target::Target;
 
 /// How long a name is looked up.
 const LOOK_UP: Duration = Duration::from_secs(10);
@@ -51,7 +51,7 @@ pub struct Sink {
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The server.
-    pub place: Place,
+    pub target: Target,
     /// Its operator says that it is his own. Without that only a host on this machine is probed.
     pub is_confirmed: bool,
     /// The own address to come from; `None`: the system's choice.
@@ -147,7 +147,7 @@ pub async fn run(plan: &Plan, told: &mut (dyn FnMut(&Played, usize) + Send)) -> 
     let mut played = all(&setting, plan.pace, told).await?;
     watch.finish(&mut played).await?;
     Ok(Report {
-        host: plan.place.to_string(),
+        host: plan.target.to_string(),
         address: server,
         name: values.local_host.clone(),
         began,
@@ -161,7 +161,7 @@ pub async fn run(plan: &Plan, told: &mut (dyn FnMut(&Played, usize) + Send)) -> 
 
 /// The server's address, if it may be probed.
 async fn address(plan: &Plan) -> Result<SocketAddr, RunError> {
-    let Place { host, port } = &plan.place;
+    let Target { host, port } = &plan.target;
     let none = |why: String| RunError::NoAddress { host: host.clone(), why };
     let found = match timeout(LOOK_UP, tokio::net::lookup_host((host.as_str(), *port))).await {
         Ok(Ok(mut found)) => found.find(|it| plan.source.is_none_or(|source| source.is_ipv4() == it.is_ipv4())),
@@ -171,6 +171,16 @@ async fn address(plan: &Plan) -> Result<SocketAddr, RunError> {
     let server = found.ok_or_else(|| none("none of the source's kind".to_owned()))?;
     let ip = server.ip().to_canonical();
     if plan.is_confirmed || is_local(ip) { Ok(SocketAddr::new(ip, *port)) } else { Err(RunError::NotYours(ip)) }
+}
+
+/// Whether an address is of this machine: the system lets a socket have it. Relay probes look like an attack to whoever did not
+/// ask for them.
+pub(super) fn is_local(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    if ip.is_multicast() || ip.is_unspecified() {
+        return false;
+    }
+    ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
 /// Looks how the server greets: its name stands there, and whether anybody serves.

@@ -12,7 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use super::secure;
+use crate::tls::trust::Recorder;
 
 /// Octets of one reply: a server that goes on says nothing.
 const REPLY_OCTETS_MAX: usize = 64 * 1024;
@@ -132,7 +132,8 @@ impl Wire {
     /// Goes on under TLS; what came in the clear and was not read is forgotten.
     pub(super) async fn start_tls(self) -> Result<Self, WireFault> {
         let Self { stream, times, server, own, .. } = self;
-        let config = secure::with_anybody().map_err(|error| WireFault::Tls(error.to_string()))?;
+        let (config, _) =
+            Recorder::client(rustls::DEFAULT_VERSIONS).map_err(|error| WireFault::Tls(error.to_string()))?;
         let name = ServerName::IpAddress(server.into());
         match timeout(times.reply, TlsConnector::from(config).connect(name, stream)).await {
             Ok(Ok(stream)) => Ok(Self { stream: Box::new(stream), reader: reader(), times, server, own }),

@@ -1,12 +1,11 @@
 //! Plays the probes, and says which passed.
-#![expect(clippy::wrong_self_convention, reason = "from where it comes, not from what it is made")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use guard::{AskedRcpt, Depth, Manner, Policy, RelayPolicy};
 use judge::lock::Probed;
-use judge::would::Would;
+use judge::looking::Would;
 use judge::{Case, Connected, Judge, Sources, Terms};
 use smtp::server::ServerConfig;
 use tracing::error;
@@ -65,7 +64,7 @@ pub async fn play(sources: &Sources, terms: &Terms, ways: &[Way]) -> Probed {
                 continue;
             }
             let tried = Tried { sources, terms, way, probe: &probe.id, events: &events };
-            tried.from_everywhere(&mut probed).await;
+            tried.everywhere(&mut probed).await;
             played.push(events);
             // Mail goes first.
             tokio::task::yield_now().await;
@@ -105,7 +104,7 @@ impl Tried<'_> {
         }
     }
 
-    async fn from_everywhere(&self, probed: &mut Probed) {
+    async fn everywhere(&self, probed: &mut Probed) {
         let relay = &self.policy().relay;
         for client in strangers(relay) {
             if let Some(right) = self.from(client, &mut probed.tried).await {

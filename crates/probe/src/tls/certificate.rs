@@ -10,11 +10,11 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::public_key::PublicKey;
 
-use super::target::Target;
 use super::trust::judge;
 use crate::asking::clean;
 use crate::finding::{Finding, State};
 use crate::publish::Record;
+use crate::target::Target;
 
 const NAMES: &str = "names";
 const VALIDITY: &str = "validity";

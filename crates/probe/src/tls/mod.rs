@@ -6,17 +6,14 @@
 //!
 //! | file | answers for |
 //! |---|---|
-//! | `target` | what is probed |
 //! | `talk` | the lines of SMTP or POP3 around TLS |
 //! | `trust` | the chain as it was shown, and what a mail program would say of it |
 //! | `certificate` | what the certificates say |
 
 mod certificate;
 mod talk;
-mod target;
-mod trust;
+pub(crate) mod trust;
 
-pub use target::{BadTarget, Start, Target};
 pub use trust::{TrustError, trusted};
 
 use std::net::{IpAddr, SocketAddr};
@@ -33,6 +30,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::asking::clean;
 use crate::finding::{Finding, State, records};
+use crate::target::Target;
 use certificate::Chain;
 use talk::{Offers, Protocol, REPLY_WAIT_MAX, Talk, TalkError, greeting_name};
 use trust::Recorder;
@@ -48,6 +46,28 @@ const PLAIN_LOGINS: [&str; 3] = ["PLAIN", "LOGIN", "USER"];
 /// What is sent in the clear behind STARTTLS: harmless, and answered by a line in either protocol.
 const PUT_IN: &str = "NOOP\r\n";
 const BOTH: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
+
+/// How TLS begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// STARTTLS of SMTP (RFC 3207).
+    Smtp,
+    /// STLS of POP3 (RFC 2595).
+    Pop3,
+    /// At once.
+    Implicit,
+}
+
+impl Start {
+    /// What is usual on a port.
+    pub fn usual(port: u16) -> Self {
+        match port {
+            443 | 465 | 993 | 995 => Self::Implicit,
+            110 => Self::Pop3,
+            _ => Self::Smtp,
+        }
+    }
+}
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -132,8 +152,14 @@ enum NoTls {
     NotOffered(Offers),
     #[error("before TLS: {0}")]
     Before(TalkError),
+    /// What came to STARTTLS, and to what was sent behind it.
+    #[error("STARTTLS: {0}")]
+    Start(TalkError),
     #[error("the handshake fails: {0}")]
     Handshake(String),
+    /// Nothing that either side said of TLS.
+    #[error("the handshake broke off: {0}")]
+    BrokeOff(TalkError),
 }
 
 impl Look<'_> {
@@ -213,7 +239,9 @@ impl Look<'_> {
     fn without(&mut self, error: &NoTls) {
         let text = clean(error.to_string().as_bytes(), 300);
         match error {
-            NoTls::Connect(_) | NoTls::Before(_) => self.add("TLS", State::NotFoundOut, text),
+            NoTls::Connect(_) | NoTls::Before(_) | NoTls::Start(_) | NoTls::BrokeOff(_) => {
+                self.add("TLS", State::NotFoundOut, text);
+            }
             NoTls::NotOffered(offers) => {
                 self.add("TLS", State::Missing, "STARTTLS is not offered: all mail and passwords go in the clear");
                 let offers = offers.clone();
@@ -242,7 +270,7 @@ impl Look<'_> {
             talk.quit(1).await;
             return Err(NoTls::NotOffered(before));
         }
-        let stream = talk.start_tls(behind).await.map_err(NoTls::Before)?;
+        let stream = talk.start_tls(behind).await.map_err(NoTls::Start)?;
         Ok(Ready { stream, before: Some(before) })
     }
 
@@ -258,8 +286,11 @@ impl Look<'_> {
         let done = TlsConnector::from(config).connect(name, stream);
         match tokio::time::timeout(REPLY_WAIT_MAX, Box::pin(done)).await {
             Ok(Ok(stream)) => Ok((stream, recorder.chain())),
-            Ok(Err(error)) => Err(failed(error.to_string())),
-            Err(_) => Err(failed("nothing came in time".to_owned())),
+            Ok(Err(error)) if matches!(error.get_ref(), Some(of) if of.is::<rustls::Error>()) => {
+                Err(failed(error.to_string()))
+            }
+            Ok(Err(error)) => Err(NoTls::BrokeOff(error.into())),
+            Err(_) => Err(NoTls::BrokeOff(TalkError::TimedOut)),
         }
     }
 
@@ -316,30 +347,42 @@ impl Look<'_> {
         }
     }
 
+    /// TLS over a connection on which nothing is put in.
+    async fn without_more(&self, address: SocketAddr) -> Result<(), NoTls> {
+        let stream = connect(address).await.map_err(NoTls::Connect)?;
+        let ready = self.ready(stream).await?;
+        let (stream, _) = self.handshake(ready.stream, BOTH).await?;
+        if let Some(protocol) = self.protocol() {
+            Talk::new(stream, protocol).quit(1).await;
+        }
+        Ok(())
+    }
+
     /// A command sent in the clear behind STARTTLS must not be answered within TLS: whoever sits in the middle could send it.
     async fn injection(&mut self, address: SocketAddr, protocol: Protocol) {
-        let topic = "injection";
         let tried = async {
             let stream = connect(address).await.map_err(NoTls::Connect)?;
             let ready = self.ready_with(stream, PUT_IN).await?;
             let (stream, _) = self.handshake(ready.stream, BOTH).await?;
             Ok::<u32, NoTls>(Talk::new(stream, protocol).quit(3).await)
         };
-        match tried.await {
+        let (state, text) = match tried.await {
             // The reply to QUIT, and nothing before it.
-            Ok(0 | 1) => self.add(topic, State::Good, "a command in the clear behind STARTTLS was thrown away"),
+            Ok(1) => (State::Good, "a command in the clear behind STARTTLS was thrown away".to_owned()),
+            Ok(0) => (State::NotFoundOut, "the host said nothing within TLS".to_owned()),
             Ok(_) => {
                 let text = "a command sent in the clear behind STARTTLS was answered within TLS (CVE-2011-0411): others can put words into a session; update the server";
-                self.add(topic, State::Wrong, text);
+                (State::Wrong, text.to_owned())
             }
-            Err(NoTls::Connect(error)) => {
-                self.add(topic, State::NotFoundOut, clean(error.to_string().as_bytes(), 200));
+            Err(error @ (NoTls::Start(TalkError::Refused(_)) | NoTls::Handshake(_))) => {
+                // Only if it takes STARTTLS alone now, that was for what stood behind it.
+                let takes_it_alone = self.without_more(address).await.is_ok();
+                let state = if takes_it_alone { State::Good } else { State::NotFoundOut };
+                (state, format!("with a command in the clear behind STARTTLS there is no TLS: {error}"))
             }
-            Err(error) => {
-                let text = format!("a command in the clear behind STARTTLS was refused ({error})");
-                self.add(topic, State::Good, clean(text.as_bytes(), 300));
-            }
-        }
+            Err(error) => (State::NotFoundOut, error.to_string()),
+        };
+        self.add("injection", state, clean(text.as_bytes(), 300));
     }
 }
 

@@ -93,7 +93,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
     async fn smtp(&mut self) -> Result<Said, TalkError> {
         loop {
             match self.reader.next_response() {
-                Ok(Some(Response { code, text, .. })) => return Ok(Said { is_positive: code / 100 == 2, text }),
+                Ok(Some(Response { code, text, .. })) => {
+                    return Ok(Said { is_positive: code / 100 == 2, text });
+                }
                 Ok(None) => {}
                 Err(_) => return Err(TalkError::NotProtocol),
             }

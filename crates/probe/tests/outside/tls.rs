@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use probe::finding::State;
-use probe::tls::{Question, Report, Start, Target, probe};
+use probe::target::Target;
+use probe::tls::{Question, Report, Start, probe};
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -20,6 +21,10 @@ enum Kind {
     InOrder,
     /// What came before TLS is taken for what comes within.
     KeepsWhatWasPutIn,
+    /// What stands behind STARTTLS is a reason to refuse it; there is room for so many connections.
+    Refuses(usize),
+    /// Has room for so many connections.
+    GoneAfter(usize),
     /// Logins in the clear, and no TLS.
     NoTls,
     /// A line without end.
@@ -45,7 +50,13 @@ impl Host {
             (TlsAcceptor::from(Arc::new(config)), TcpListener::bind("127.0.0.1:0").await.unwrap());
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            let mut connections = 0;
+            while let Ok((mut stream, _)) = listener.accept().await {
+                connections += 1;
+                if matches!(kind, Kind::GoneAfter(most) | Kind::Refuses(most) if connections > most) {
+                    let _ = stream.write_all(b"421 too many\r\n").await;
+                    continue;
+                }
                 tokio::spawn(serve(stream, acceptor.clone(), kind));
             }
         });
@@ -91,6 +102,7 @@ async fn converse(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), pending: &
         let end = pending.iter().position(|octet| *octet == b'\n').unwrap();
         let line: Vec<u8> = pending.drain(..=end).collect();
         let reply: &[u8] = match &line[..4] {
+            b"STAR" if matches!(kind, Kind::Refuses(_)) && !pending.is_empty() => b"454 not with that\r\n",
             b"EHLO" if kind == Kind::NoTls => b"250-mx.example\r\n250 AUTH PLAIN CRAM-MD5\r\n",
             b"EHLO" => b"250-mx.example\r\n250 STARTTLS\r\n",
             b"STAR" => b"220 go on\r\n",
@@ -99,7 +111,7 @@ async fn converse(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), pending: &
         };
         stream.write_all(reply).await.ok()?;
         match &line[..4] {
-            b"STAR" => return Some(()),
+            b"STAR" if reply.starts_with(b"220") => return Some(()),
             b"QUIT" => return None,
             _ => {}
         }
@@ -130,6 +142,24 @@ async fn what_was_put_in_behind_starttls_is_found_out() {
     let host = Host::start(Kind::KeepsWhatWasPutIn, &[&rustls::version::TLS13]).await;
     let report = host.probed(vec![host.certificate.clone()]).await;
     assert_eq!((state(&report, "injection"), state(&report, "TLS 1.2")), (State::Wrong, State::NotOffered));
+}
+
+#[tokio::test]
+async fn only_what_was_not_answered_within_tls_is_good() {
+    for (kind, expected) in [
+        (Kind::Refuses(usize::MAX), State::Good),
+        // It takes STARTTLS no more at all.
+        (Kind::Refuses(3), State::NotFoundOut),
+        // One for the handshake, one for TLS 1.2.
+        (Kind::GoneAfter(2), State::NotFoundOut),
+    ] {
+        let host = Host::start(kind, rustls::ALL_VERSIONS).await;
+        let report = host.probed(vec![host.certificate.clone()]).await;
+        assert_eq!(state(&report, "injection"), expected, "{:#?}", report.findings);
+    }
+    let host = Host::start(Kind::GoneAfter(1), rustls::ALL_VERSIONS).await;
+    let report = host.probed(vec![host.certificate.clone()]).await;
+    assert_eq!(state(&report, "TLS 1.2"), State::NotFoundOut);
 }
 
 #[tokio::test]

@@ -159,3 +159,26 @@ fn a_disk_that_is_nearly_full_is_left_to_others() {
     assert_eq!(disk.append(b"x").unwrap_err().kind(), io::ErrorKind::StorageFull);
     assert_eq!(disk.index.octets, fs::metadata(Number(1).segment(dir.path())).unwrap().len());
 }
+
+/// What cannot be read is missing, and whoever reads is told so; a segment that is only begun lacks nothing.
+#[test]
+fn a_segment_that_cannot_be_read_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut disk = Disk::open(dir.path(), BOUNDS).unwrap();
+    append(&mut disk, "00000001", now(), 10);
+    drop(disk);
+    fs::write(Number(8).segment(dir.path()), b"SKREC").unwrap();
+    let reader = Reader::new(dir.path(), BOUNDS.keep);
+    let damaged = |reader: &Reader| {
+        let mut since = reader.since(std::time::UNIX_EPOCH).unwrap();
+        assert_eq!(since.by_ref().filter_map(Result::ok).count(), 1);
+        let found = reader.search(Search { limit: 9, ..Search::default() }).unwrap();
+        assert_eq!(found.records.len(), 1);
+        [since.damaged(), found.damaged, reader.of_id("00000001").unwrap().damaged]
+    };
+    assert_eq!(damaged(&reader), [0, 0, 0]);
+    fs::write(Number(9).segment(dir.path()), b"SKRECORD\x09\0\0\0\0\0\0\0").unwrap();
+    assert_eq!(damaged(&reader), [1, 1, 1], "another version wrote it");
+    fs::write(Number(9).segment(dir.path()), [0; 64]).unwrap();
+    assert_eq!(damaged(&reader), [1, 1, 1], "its head is damaged");
+}

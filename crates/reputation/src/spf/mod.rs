@@ -33,6 +33,7 @@ use guard::SpfResult;
 use smtp::{Host, ReversePath};
 
 pub use examine::{Examined, SpfFault, examine};
+pub use record::is_record;
 
 use evaluate::Check;
 use name::is_name;

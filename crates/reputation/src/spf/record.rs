@@ -66,7 +66,7 @@ pub(super) struct Network {
 }
 
 /// Whether a text is a record (§4.5).
-pub(super) fn is_record(text: &[u8]) -> bool {
+pub fn is_record(text: &[u8]) -> bool {
     let Some((version, rest)) = text.split_at_checked(VERSION.len()) else { return false };
     version.eq_ignore_ascii_case(VERSION) && matches!(rest.first(), None | Some(b' '))
 }

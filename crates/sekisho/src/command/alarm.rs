@@ -9,6 +9,7 @@ use super::{
 };
 use admin::client::Method;
 use admin::wire;
+use terminal::time;
 
 pub(super) async fn run(command: Alarm, global: &Global) -> Result<(), Fault> {
     let mut client = client::server(global).await?;
@@ -35,7 +36,7 @@ pub(super) fn text(alarms: &[wire::Alarm]) -> String {
     let told = alarms.iter().map(|alarm| {
         let of = if alarm.subject.is_empty() { String::new() } else { format!(" ({})", printable(&alarm.subject)) };
         let mut lines = vec![
-            format!("{}: {}{of}, since {}", alarm.level, alarm.title, alarm.since),
+            format!("{}: {}{of}, since {}", alarm.level, alarm.title, time::shown(&alarm.since)),
             format!("  {}", printable(&alarm.detail)),
             format!("  {}", alarm.todo),
         ];

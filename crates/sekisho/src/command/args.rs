@@ -2,12 +2,16 @@
 
 use super::map::Map;
 use super::{audit::Audit, doctor::Doctor, global::Global, import::Import};
+use backup::args::{BackupArgs, RestoreArgs};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::{net::IpAddr, path::PathBuf};
 
 mod choice;
 mod init;
 mod log;
+mod login;
+mod names;
+mod own;
 mod probe;
 mod programs;
 mod queue;
@@ -16,18 +20,24 @@ mod replay;
 mod report;
 mod strangers;
 mod top;
+mod upkeep;
 
 pub use self::choice::{Choice, ChoiceCommand, Senders, Switch};
 pub use self::init::{AcmeFlags, Challenge, Init};
 pub use self::log::{Log, RelayLog, Verify};
+pub use self::login::LoginName;
+pub(super) use self::login::full;
+pub use self::names::{Alias, Domain};
+pub use self::own::{Account, AliasTable, Expiry, Export, Import as Table, Own, OwnPasswd, Quota, UserSet};
 pub use self::probe::{Probe, ProbeBlocklists, ProbeDns, ProbeRelay, ProbeTls, Relay, StartTls};
 pub use self::programs::{Checkpassword, Drac, Dracd, Ucspi};
 pub use self::queue::{Ids, Queue};
-pub use self::records::{RecordId, Records, RecordsList};
+pub use self::records::{RecordId, Records, RecordsList, Time};
 pub use self::replay::{Explain, Replay};
 pub use self::report::{About, Report};
 pub use self::strangers::{Ban, Dnsbl, Guard};
 pub use self::top::Top;
+pub use self::upkeep::{Key, Reload};
 
 /// A mail server that never relays for strangers.
 #[derive(Debug, Parser)]
@@ -62,7 +72,7 @@ pub enum Command {
     /// mistake, or with a change to a key that needs a restart (hostname, data_dir, admin, metrics, directory, state, relay.export, spool,
     /// dns, the routes and limits of delivery, the counting of failed logins), and names the keys. --set is refused: the server keeps
     /// its own.
-    Reload,
+    Reload(Reload),
     /// Show the running server: alarms, uptime, listeners, sessions, relaying, queue, open files, certificate
     ///
     /// Exit codes: 0 no alarm is in force; 1 an alarm is in force; 75 no server answers.
@@ -78,9 +88,19 @@ pub enum Command {
     /// Check and show the configuration
     #[command(subcommand)]
     Config(Config),
+    /// The server's key, which seals device secrets
+    #[command(subcommand)]
+    Key(Key),
     /// Manage accounts and their devices
     #[command(subcommand)]
     User(User),
+    /// Change your own password; the new one is asked for, or read from standard input
+    ///
+    /// For users of the machine that the server runs on. Who they are is known by their user (account.users), or by login and old password.
+    Passwd(OwnPasswd),
+    /// Your own account, for users of the machine that the server runs on
+    #[command(subcommand)]
+    Account(Account),
     /// Manage domains that have accounts here
     #[command(subcommand)]
     Domain(Domain),
@@ -125,6 +145,16 @@ pub enum Command {
     ///
     /// It is made from the decision records. No server is needed.
     Report(Report),
+    /// Back up accounts, queue, state, configuration and, if wanted, keys and mail, while the server runs
+    ///
+    /// All that was accepted before the backup began is in it, or was delivered. Without a running server the files are read, and no
+    /// server can start meanwhile. The file or folder is readable by its owner only. Says what is in it and what is not.
+    Backup(BackupArgs),
+    /// Restore a backup; the restored queue is held until --release-queue
+    ///
+    /// Every checksum is verified before anything is changed. Refuses while a server runs, and where data is there (--replace puts it
+    /// aside). Nobody can know what was sent after the backup was made: so nothing of the restored queue is sent before you say so.
+    Restore(RestoreArgs),
     /// Judge recorded decisions by another configuration, and list each one that changes
     ///
     /// Nothing is sent, counted or changed, and no server is needed. A fact that was not recorded is unknown, and counted; access
@@ -198,6 +228,11 @@ pub enum Config {
     /// It finds what serve would refuse, without starting anything: keys and certificates, password files, maps, two listeners at
     /// one address. Exit codes: 0 good, perhaps with warnings; 2 the server would not start with it.
     Check,
+    /// Say what differs between the running server's configuration and the file: what a reload would change
+    ///
+    /// Key by key, with file and line, and which of them need a restart. Exit codes: 0 nothing differs, 1 something does, 2 the file
+    /// has a mistake.
+    Diff,
     /// Print the configuration with every default filled in
     Show {
         /// Print what is in force in the running server: with its --set, without changes that wait for a reload
@@ -219,6 +254,10 @@ pub enum User {
     Add(UserAdd),
     /// Change the password; it is asked for, or read from standard input
     Passwd(Passwd),
+    /// Change what an account may do: its room, until when it may log in, whose it is
+    ///
+    /// All of it or nothing. A session of an account that has expired ends at its next command.
+    Set(UserSet),
     /// Delete an account; its mailbox stays
     Delete(Login),
     /// List accounts
@@ -234,13 +273,21 @@ pub enum User {
     Device(Device),
     /// Choose whose mail an account accepts and refuses
     Choice(Choice),
+    /// Write all accounts as a table (CSV)
+    Export(Export),
+    /// Make and change accounts as a table (CSV) says: all rows or none
+    ///
+    /// The first row names the columns: login, name, quota, expires, locked, apop_only, hash. Only login must be there; what is empty stays as
+    /// it is. Passwords come as hashes with their scheme, and only for accounts that are made.
+    /// The command names each wrong line.
+    Import(Table),
 }
 
 /// An account.
 #[derive(Debug, Clone, Args)]
 pub struct Login {
     /// USER@DOMAIN, or USER in the default domain
-    pub login: String,
+    pub login: LoginName,
 }
 
 /// Some accounts.
@@ -256,10 +303,13 @@ pub struct InDomain {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct UserAdd {
     /// USER@DOMAIN, or USER in the default domain
-    pub login: String,
-    /// Size limit of the mailbox, in octets
-    #[arg(long, value_name = "OCTETS")]
-    pub quota: Option<u64>,
+    pub login: LoginName,
+    /// Size limit of the mailbox: 2G, 500M, or octets
+    #[arg(long, value_name = "SIZE")]
+    pub quota: Option<Quota>,
+    /// Name of the person, for people who read the list
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
     /// Only devices log in, and only by APOP or CRAM-MD5
     #[arg(long)]
     pub apop_only: bool,
@@ -278,7 +328,7 @@ pub struct UserAdd {
 #[derive(Debug, Clone, Args)]
 pub struct Passwd {
     /// USER@DOMAIN, or USER in the default domain
-    pub login: String,
+    pub login: LoginName,
     /// Ask for the old password first, and check it, for a user's own change; wrong passwords are throttled
     #[arg(long, conflicts_with = "hash")]
     pub old: bool,
@@ -302,7 +352,7 @@ pub enum Device {
 #[derive(Debug, Clone, Args)]
 pub struct DeviceAdd {
     /// Account of the device
-    pub login: String,
+    pub login: LoginName,
     /// Name of the device, for example scanner
     pub name: String,
     /// Network from which it may log in; can be given several times
@@ -323,67 +373,14 @@ pub struct DeviceAdd {
 #[derive(Debug, Clone, Args)]
 pub struct DeviceList {
     /// Only devices of this account
-    pub login: Option<String>,
+    pub login: Option<LoginName>,
 }
 
 /// `sekisho user device revoke`
 #[derive(Debug, Clone, Args)]
 pub struct DeviceRevoke {
     /// Login of the device, for example alice-scanner@example.net
-    pub login: String,
-}
-
-/// `sekisho domain`
-#[derive(Debug, Clone, Subcommand)]
-pub enum Domain {
-    /// Accept mail for a domain
-    Add {
-        /// The domain
-        domain: String,
-        /// Who gets mail for unknown addresses [default: nobody; it is refused]
-        #[arg(long, value_name = "ADDRESS")]
-        catch_all: Option<String>,
-    },
-    /// List domains
-    List,
-    /// Defer mail for a domain for a while (450); its users log in and send as before
-    Off {
-        /// The domain
-        domain: String,
-    },
-    /// Accept mail for the domain again
-    On {
-        /// The domain
-        domain: String,
-    },
-    /// Remove a domain that has neither accounts nor aliases
-    Delete {
-        /// The domain
-        domain: String,
-    },
-}
-
-/// `sekisho alias`
-#[derive(Debug, Clone, Subcommand)]
-pub enum Alias {
-    /// Let an address lead to others
-    Add {
-        /// The address
-        address: String,
-        /// Accounts here, or addresses elsewhere
-        #[arg(required = true)]
-        targets: Vec<String>,
-        /// The address belongs to an account: let the account keep a copy of each mail
-        #[arg(long)]
-        keep_copy: bool,
-    },
-    /// List aliases
-    List,
-    /// Remove an alias
-    Delete {
-        /// The address
-        address: String,
-    },
+    pub login: LoginName,
 }
 
 /// `sekisho grant`
@@ -394,7 +391,7 @@ pub enum Grant {
         /// Address of the client
         address: IpAddr,
         /// Account
-        login: String,
+        login: LoginName,
         /// How long, in minutes [default: relay.pop.minutes]
         #[arg(long)]
         minutes: Option<u32>,
@@ -409,7 +406,7 @@ pub enum Grant {
         address: Option<IpAddr>,
         /// Grants of this account
         #[arg(long, group = "which")]
-        login: Option<String>,
+        login: Option<LoginName>,
         /// All grants
         #[arg(long, group = "which", conflicts_with_all = ["address", "login"])]
         all: bool,
@@ -429,7 +426,7 @@ pub enum Session {
         session: Option<String>,
         /// Sessions of this account and of its devices
         #[arg(long, group = "which")]
-        login: Option<String>,
+        login: Option<LoginName>,
         /// Sessions of this client
         #[arg(long, group = "which")]
         client: Option<IpAddr>,

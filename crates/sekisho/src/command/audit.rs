@@ -17,6 +17,7 @@ use config::Settings;
 use directory::Directory;
 use keep::Language;
 use std::sync::Arc;
+use terminal::progress;
 
 /// `sekisho audit`
 #[derive(Debug, Clone, Args)]
@@ -42,15 +43,10 @@ pub enum FailOn {
 
 pub(super) async fn run(args: Audit, global: &Global) -> Result<(), Fault> {
     let settings = client::settings(global)?;
-    let report: Report = match Client::connect(&settings.admin.socket).await {
-        Ok(mut server) => {
-            client::without_sets(global, "the running server is asked")?;
-            let rights: wire::Rights = server.get(if args.dns { "/v1/rights?dns=true" } else { "/v1/rights" }).await?;
-            serde_json::from_value(rights.report).context("the server's report is another version's")?
-        }
-        Err(ClientError::NoServer { .. }) => of_file(settings, if args.dns { AskDns::Yes } else { AskDns::No }).await?,
-        Err(error) => return Err(error.into()),
-    };
+    let waiting = progress::waiting("working out who may relay");
+    let asked = if args.dns { AskDns::Yes } else { AskDns::No };
+    let report = Box::pin(of(settings, asked, global)).await?;
+    drop(waiting);
     let language = Language::of_locale();
     table::show(global.form(), &report, |report| show::text(report, language, &table::local_minute))?;
     let level = match args.fail_on {
@@ -64,7 +60,21 @@ pub(super) async fn run(args: Audit, global: &Global) -> Result<(), Fault> {
     }
 }
 
-/// What a server would go by that starts now. Nothing is made.
+/// What the running server goes by; without one, what one would that starts now.
+pub(super) async fn of(settings: Settings, ask: AskDns, global: &Global) -> Result<Report, Fault> {
+    match Client::connect(&settings.admin.socket).await {
+        Ok(mut server) => {
+            client::without_sets(global, "the running server is asked")?;
+            let path = if ask == AskDns::Yes { "/v1/rights?dns=true" } else { "/v1/rights" };
+            let rights: wire::Rights = server.get(path).await?;
+            Ok(serde_json::from_value(rights.report).context("the server's report is another version's")?)
+        }
+        Err(ClientError::NoServer { .. }) => of_file(settings, ask).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Nothing is made.
 async fn of_file(settings: Settings, ask: AskDns) -> Result<Report, Fault> {
     let settings = Arc::new(settings);
     let directory = accounts(&settings).await;

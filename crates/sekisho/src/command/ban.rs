@@ -5,10 +5,11 @@ use super::{
     client,
     fault::{Exit, Fault},
     global::Global,
-    table::{printable, show, table},
+    table::{list, printable, show, when},
 };
 use admin::client::{Method, percent};
 use admin::wire;
+use terminal::time;
 
 pub(super) async fn run(command: Ban, global: &Global) -> Result<(), Fault> {
     let mut client = client::server(global).await?;
@@ -16,16 +17,17 @@ pub(super) async fn run(command: Ban, global: &Global) -> Result<(), Fault> {
         Ban::Add { address, minutes, reason } => {
             let new = wire::NewBan { address: address.to_string(), minutes, reason };
             let ban: wire::Ban = client.ask(Method::POST, "/v1/bans", Some(&new)).await?;
-            show(global.form(), &ban, |it| format!("{} is banned until {}.", it.address, it.until))
+            show(global.form(), &ban, |it| format!("{} is banned until {}.", it.address, time::shown(&it.until)))
         }
         Ban::List => {
             let bans: Vec<wire::Ban> = client.get("/v1/bans").await?;
             show(global.form(), &bans, |bans| {
                 let row = |it: &wire::Ban| {
                     let reason = printable(&it.reason);
-                    [it.address.clone(), reason, it.since.clone(), it.until.clone(), it.before.to_string()]
+                    [it.address.clone(), reason, when(Some(&it.since)), when(Some(&it.until)), it.before.to_string()]
                 };
-                table(["ADDRESS", "REASON", "SINCE", "UNTIL", "BEFORE"], bans.iter().map(row))
+                let header = ["ADDRESS", "REASON", "SINCE", "UNTIL", "BEFORE"];
+                list(header, bans.iter().map(row), ["ban", "bans"])
             })
         }
         Ban::Lift { address, all } => {

@@ -47,10 +47,26 @@ pub(super) async fn accounts(global: &Global) -> Result<Client, Fault> {
 /// To the accounts of a configuration, in this process.
 pub(super) async fn here(settings: &Settings) -> Result<Client, Fault> {
     let temporary = |error: directory::OpenError| Fault::new(Exit::Temporary, error);
+    settle(settings).await?;
     let key = serve::server_key(settings).map_err(temporary)?;
     let open = directory::Directory::open(&settings.directory.path, &key, serve::directory_settings(settings));
     let directory = Arc::new(open.await.map_err(temporary)?);
-    let changes = keep::chain::Key::new(key.derive(serve::CHANGES_PURPOSE));
+    let chains = serve::chain_key(settings, &key).map_err(temporary)?;
+    let changes = keep::chain::Key::new(chains.derive(serve::CHANGES_PURPOSE));
     let audit = admin::audit::Audit::new(&settings.data_dir, changes);
     Ok(Client::here(admin::router(admin::Backend { directory, audit, server: None })))
+}
+
+/// Decisions that a running server did not keep since its start; 0 without one.
+pub(super) async fn dropped(settings: &Settings) -> Result<u64, Fault> {
+    let Ok(mut client) = Client::connect(&settings.admin.socket).await else { return Ok(0) };
+    let status: admin::wire::Status = client.get("/v1/status").await?;
+    Ok(status.records.map_or(0, |records| records.dropped))
+}
+
+/// Ends a rotation of the server key that was broken off.
+pub(super) async fn settle(settings: &Settings) -> Result<(), Fault> {
+    let places = &settings.directory;
+    let settled = directory::rotation::settle(&places.path, &places.key, serve::secrets::allowed(places.permissions));
+    settled.await.map_err(|error| Fault::new(Exit::Temporary, error))
 }

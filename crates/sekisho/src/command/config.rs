@@ -32,6 +32,7 @@ pub(super) fn run(command: &Config, global: &Global) -> Result<(), Fault> {
                 format!("{}{}{}: good", table::warnings(&warnings), table::notes(&notes), path.display())
             })
         }
+        Config::Diff => client::block_on(diff(global)),
         Config::Show { running: false } => shown(&config::read(path(global), &global.set)?.file, global),
         Config::Show { running: true } => client::block_on(in_force(global)),
     }
@@ -39,8 +40,24 @@ pub(super) fn run(command: &Config, global: &Global) -> Result<(), Fault> {
 
 /// As a file that would say the same.
 fn shown(file: &config::File, global: &Global) -> Result<(), Fault> {
-    let toml = toml::to_string_pretty(file).context("the configuration cannot be printed")?;
-    table::show(global.form(), file, |_| toml.trim_end().to_owned())
+    let text = file.text().context("the configuration cannot be printed")?;
+    table::show(global.form(), file, |_| text.trim_end().to_owned())
+}
+
+/// What a reload would change.
+async fn diff(global: &Global) -> Result<(), Fault> {
+    client::without_sets(global, "the file is compared with each --set that the server was started with")?;
+    let told: wire::Configuration = client::server(global).await?.get("/v1/configuration").await?;
+    let running =
+        serde_json::from_value(told.configuration).context("the server's configuration is another version's")?;
+    let found = config::diff(&running, path(global), &told.sets)?;
+    table::show(global.form(), &found, |found| {
+        if found.is_empty() {
+            return format!("{}: the same as the running configuration", path(global).display());
+        }
+        table::table(["KEY", "RUNNING", "FILE", "WHERE", "NEEDS"], found.iter().map(config::Difference::row))
+    })?;
+    if found.is_empty() { Ok(()) } else { Err(Fault::silent(Exit::No)) }
 }
 
 /// What the running server goes by. Secrets are no part of it: the configuration names their files.

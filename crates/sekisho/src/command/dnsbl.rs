@@ -5,7 +5,7 @@ use super::{
     client,
     fault::Fault,
     global::Global,
-    table::{show, table},
+    table::{list, show},
 };
 use admin::wire;
 
@@ -16,7 +16,7 @@ pub(super) async fn run(command: Dnsbl, global: &Global) -> Result<(), Fault> {
             let lists: Vec<wire::DnsList> = client.get("/v1/dnsbl").await?;
             show(global.form(), &lists, |lists| {
                 let header = ["LIST", "KIND", "MODE", "STANDING", "ASKED", "LISTED", "FAILED", "AMENDS"];
-                table(header, lists.iter().map(row))
+                list(header, lists.iter().map(row), ["list", "lists"])
             })
         }
     }

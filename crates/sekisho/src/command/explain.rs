@@ -1,15 +1,14 @@
 //! `sekisho explain`: why something was decided as it was, or what would become of a session.
-#![expect(clippy::format_push_string, reason = "text for people, not on the way of a mail")]
 
 use std::net::IpAddr;
 
 use super::{
-    args::Explain,
+    args::{Explain, full},
     client,
     fault::{Exit, Fault},
     global::Global,
-    records::{Source, listing},
-    table::{printable, show},
+    records::{Source, damage, listing},
+    table::{printable, show, warnings},
 };
 use ::records::{Kept, explain};
 use admin::client::percent;
@@ -29,12 +28,13 @@ pub(super) async fn run(args: Explain, global: &Global) -> Result<(), Fault> {
 /// Of a session that nobody had.
 async fn imagined(args: &Explain, client: IpAddr, global: &Global) -> Result<(), Fault> {
     let (client, tls) = (client.to_string(), args.tls.then_some("true"));
+    let auth = full(args.auth.as_ref(), global)?;
     let told = [
         ("client", Some(client.as_str())),
         ("helo", args.helo.as_deref()),
         ("from", args.from.as_deref()),
         ("to", args.to.as_deref()),
-        ("auth", args.auth.as_deref()),
+        ("auth", auth.as_deref()),
         ("listener", args.listener.as_deref()),
         ("tls", tls),
     ];
@@ -56,13 +56,13 @@ fn lines(kept: &Kept, accepted_if: &[String]) -> String {
 }
 
 fn text(found: &RecordsOfId) -> String {
-    let mut text = String::new();
+    let mut text = warnings(&Vec::from_iter(damage(found.damaged)));
     for (at, kept) in found.records.iter().enumerate() {
         text += &lines(kept, found.accepted_if.get(at).map_or(&[], Vec::as_slice));
     }
     if !found.session.is_empty() {
         let heading = if found.records.is_empty() { "The session" } else { "Others of its session" };
-        text += &format!("{heading}\n{}", listing(&found.session));
+        text.extend([heading, "\n", &listing(&found.session)]);
     }
     text.trim_end().to_owned()
 }

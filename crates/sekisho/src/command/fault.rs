@@ -3,9 +3,12 @@
 use admin::client::ClientError;
 use admin::wire::{Problem, ProblemKind};
 use annotate_snippets::Renderer;
+use anstyle::{AnsiColor, Style};
 use config::ConfigError;
 use serve::StartError;
 use std::process::ExitCode;
+
+use super::global::Form;
 
 /// The exit codes of every command, besides 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +46,33 @@ impl Fault {
         self.exit
     }
 
-    /// Says what is wrong, and gives the code.
-    pub fn tell(&self) -> ExitCode {
-        if let Some(ConfigError::Mistaken(report)) = self.error.downcast_ref() {
+    /// What is wrong, in one line.
+    pub fn said(&self) -> String {
+        format!("{:#}", self.error).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Says what is wrong, for people or as one object, and gives the code.
+    pub fn tell(&self, form: Form) -> ExitCode {
+        if form == Form::Json {
+            self.tell_json();
+        } else if let Some(ConfigError::Mistaken(report)) = self.error.downcast_ref() {
             anstream::eprintln!("{}", report.render(&Renderer::styled()));
         } else if !self.error.to_string().is_empty() {
-            anstream::eprintln!("sekisho: {:#}", self.error);
+            let red = Style::new().fg_color(Some(AnsiColor::Red.into()));
+            anstream::eprintln!("{red}sekisho:{red:#} {:#}", self.error);
         }
         ExitCode::from(self.exit as u8)
+    }
+
+    /// `{"error":{"code":2,"message":"…"}}`; nothing where all was said.
+    fn tell_json(&self) {
+        let message = match self.error.downcast_ref() {
+            Some(ConfigError::Mistaken(report)) => report.render(&Renderer::plain()),
+            _ => format!("{:#}", self.error),
+        };
+        if !message.is_empty() {
+            eprintln!("{}", serde_json::json!({ "error": { "code": self.exit as u8, "message": message } }));
+        }
     }
 }
 

@@ -1,23 +1,24 @@
 //! `sekisho grant`.
 
 use super::{
-    args::Grant,
+    args::{Grant, full},
     client,
     fault::{Exit, Fault},
     global::Global,
-    table::{show, table, yes},
+    table::{list, show, when, yes},
 };
 use admin::client::{Method, percent};
 use admin::wire;
+use terminal::time;
 
 pub(super) async fn run(command: Grant, global: &Global) -> Result<(), Fault> {
     let mut client = client::server(global).await?;
     match command {
         Grant::Add { address, login, minutes } => {
-            let new = wire::NewGrant { address: address.to_string(), login, minutes };
+            let new = wire::NewGrant { address: address.to_string(), login: login.full(global)?, minutes };
             let grant: wire::Grant = client.ask(Method::POST, "/v1/grants", Some(&new)).await?;
             show(global.form(), &grant, |it| {
-                format!("{} may relay as {} until {}.", it.address, whose(it), it.expires_at)
+                format!("{} may relay as {} until {}.", it.address, whose(it), time::shown(&it.expires_at))
             })
         }
         Grant::List => {
@@ -26,15 +27,16 @@ pub(super) async fn run(command: Grant, global: &Global) -> Result<(), Fault> {
                 let row = |it: &wire::Grant| {
                     let shared = yes(it.shared);
                     let device = it.device.clone().unwrap_or_default();
-                    [it.address.clone(), whose(it), device, it.expires_at.clone(), it.source.clone(), shared]
+                    [it.address.clone(), whose(it), device, when(Some(&it.expires_at)), it.source.clone(), shared]
                 };
-                table(["ADDRESS", "LOGIN", "DEVICE", "UNTIL", "BY", "SHARED"], grants.iter().map(row))
+                let header = ["ADDRESS", "LOGIN", "DEVICE", "UNTIL", "BY", "SHARED"];
+                list(header, grants.iter().map(row), ["grant", "grants"])
             })
         }
         Grant::Revoke { address, login, all } => {
             let mut query = vec![format!("all={all}")];
             query.extend(address.map(|it| format!("address={}", percent(&it.to_string()))));
-            query.extend(login.map(|it| format!("login={}", percent(&it))));
+            query.extend(full(login.as_ref(), global)?.map(|it| format!("login={}", percent(&it))));
             let path = format!("/v1/grants?{}", query.join("&"));
             let count: wire::Count = client.ask(Method::DELETE, &path, None::<&()>).await?;
             show(global.form(), &count, |it| format!("{} taken back.", it.count))?;

@@ -53,7 +53,9 @@ pub(super) async fn run(command: Guard, global: &Global) -> Result<(), Fault> {
         }
         Guard::List => {
             let rows: Vec<[String; 2]> = exempted.iter().map(|(who, line)| [spelt(who), place(line)]).collect();
-            show(global.form(), &rows, |rows| table::table(["CLIENT", "LINE"], rows.iter().cloned()))
+            show(global.form(), &rows, |rows| {
+                table::list(["CLIENT", "LINE"], rows.iter().cloned(), ["exemption", "exemptions"])
+            })
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{
     client,
     fault::{Exit, Fault},
     global::Global,
-    secret, table,
+    table,
 };
 use admin::client::Method;
 use admin::wire;
@@ -30,6 +30,7 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, chown},
     path::{Path, PathBuf},
 };
+use terminal::secret;
 
 /// What was made, and what is to be done.
 #[derive(Debug, Serialize)]
@@ -129,7 +130,9 @@ fn acme(flags: &AcmeFlags) -> Acme {
 
 /// Makes the server: its folders, keys, first account, and last its configuration: as long as there is none, `init` can be done again.
 fn make(plan: &Plan, place: &Place, global: &Global) -> Result<String, Fault> {
-    let text = plan.configuration(&place.data_dir);
+    // The unit makes the folder.
+    let users_socket = place.owner.as_ref().map(|_| Path::new("/run/sekisho/account.sock"));
+    let text = plan.configuration(&place.data_dir, users_socket);
     let base_dir = place.config.parent().unwrap_or(Path::new("/"));
     let name = place.config.to_string_lossy();
     let loaded = config::parse(&Text { name: &name, text: &text, base_dir }, &global.set);
@@ -188,6 +191,7 @@ async fn first_account(plan: &Plan, settings: &Settings, password: &SecretString
         hash: None,
         quota_octets: None,
         apop_only: false,
+        name: String::new(),
         new_domain: true,
     };
     let mut client = client::here(settings).await?;

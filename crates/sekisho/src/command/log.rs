@@ -7,7 +7,7 @@ use super::{
     client,
     fault::{Exit, Fault},
     global::Global,
-    table::{printable, show, table},
+    table::{list, printable, show, when},
 };
 use admin::audit::{Audit, Which, entry};
 use admin::client::{Client, ClientError};
@@ -50,9 +50,10 @@ fn text(changes: &entry::Changes) -> String {
         let user = it.who.user.clone().unwrap_or_else(|| it.who.uid.to_string());
         let pid = it.who.pid.map(|pid| pid.to_string()).unwrap_or_default();
         let outcome = if it.done { "done".to_owned() } else { it.error.clone().unwrap_or_default() };
-        [it.at.clone(), user, pid, it.change.clone(), it.on.clone(), with(it), outcome]
+        [when(Some(&it.at)), user, pid, it.change.clone(), it.on.clone(), with(it), outcome]
     };
-    let text = table(["WHEN", "USER", "PID", "CHANGE", "ON", "WITH", "OUTCOME"], changes.changes.iter().map(row));
+    let header = ["WHEN", "USER", "PID", "CHANGE", "ON", "WITH", "OUTCOME"];
+    let text = list(header, changes.changes.iter().map(row), ["change", "changes"]);
     match changes.unreadable {
         0 => text,
         lines => format!("{text}\n{lines} of the lines cannot be read: most likely a write that a crash cut off."),

@@ -5,7 +5,8 @@ use super::{
     client,
     fault::Fault,
     global::Global,
-    table::{or_blank, show, table},
+    sheets,
+    table::{list, or_blank, show},
 };
 use admin::client::{Method, percent};
 use admin::wire;
@@ -24,7 +25,9 @@ pub(super) async fn domain(command: Domain, global: &Global) -> Result<(), Fault
             let domains: Vec<wire::Domain> = client.get("/v1/domains").await?;
             let mail = |it: &wire::Domain| if it.is_off { "later" } else { "taken" }.to_owned();
             let row = |it: &wire::Domain| [it.domain.clone(), mail(it), or_blank(it.catch_all.as_ref())];
-            show(global.form(), &domains, |domains| table(["DOMAIN", "MAIL", "CATCH-ALL"], domains.iter().map(row)))
+            let what = ["domain", "domains"];
+            let text = |all: &Vec<_>| list(["DOMAIN", "MAIL", "CATCH-ALL"], all.iter().map(row), what);
+            show(global.form(), &domains, text)
         }
         Domain::Off { domain } => {
             client.tell(Method::PUT, &format!("{}/off", path(&domain)), None::<&()>).await?;
@@ -54,8 +57,11 @@ pub(super) async fn alias(command: Alias, global: &Global) -> Result<(), Fault> 
         Alias::List => {
             let aliases: Vec<wire::Alias> = client.get("/v1/aliases").await?;
             let row = |it: &wire::Alias| [it.address.clone(), it.targets.join(" ")];
-            show(global.form(), &aliases, |aliases| table(["ADDRESS", "LEADS TO"], aliases.iter().map(row)))
+            let text = |all: &Vec<_>| list(["ADDRESS", "LEADS TO"], all.iter().map(row), ["alias", "aliases"]);
+            show(global.form(), &aliases, text)
         }
+        Alias::Export(args) => sheets::export_aliases(&mut client, args.file.as_deref()).await,
+        Alias::Import(args) => sheets::import_aliases(&mut client, &args, global).await,
         Alias::Delete { address } => {
             client.tell(Method::DELETE, &path(&address), None::<&()>).await?;
             done(global, format!("The alias {address} is deleted."))

@@ -1,15 +1,17 @@
 //! `sekisho queue`.
 
 use super::{
-    args::{Ids, Queue},
+    args::{Ids, Queue, full},
     client,
     fault::Fault,
     global::Global,
-    table::{printable, show, table},
+    table::{list, printable, show, table, when},
 };
 use admin::client::{Client, Method, percent};
 use admin::wire;
+use keep::size;
 use serde_json::json;
+use terminal::{progress, time};
 
 pub(super) async fn run(command: Queue, global: &Global) -> Result<(), Fault> {
     let mut client = client::server(global).await?;
@@ -17,7 +19,7 @@ pub(super) async fn run(command: Queue, global: &Global) -> Result<(), Fault> {
         Queue::List { login, held, limit } => {
             let mut query = vec![format!("limit={limit}")];
             query.extend(held.then(|| "held=true".to_owned()));
-            query.extend(login.map(|it| format!("login={}", percent(&it))));
+            query.extend(full(login.as_ref(), global)?.map(|it| format!("login={}", percent(&it))));
             let messages: Vec<wire::Message> = client.get(&format!("/v1/queue?{}", query.join("&"))).await?;
             show(global.form(), &messages, |messages| message_table(messages))
         }
@@ -30,7 +32,9 @@ pub(super) async fn run(command: Queue, global: &Global) -> Result<(), Fault> {
             show(global.form(), &messages, text)
         }
         Queue::Hold { ids, login, client: of } => {
-            let whose = login.map(|it| format!("login={}", percent(&it))).or(of.map(|it| format!("client={it}")));
+            let whose = full(login.as_ref(), global)?
+                .map(|it| format!("login={}", percent(&it)))
+                .or(of.map(|it| format!("client={it}")));
             let Some(whose) = whose else { return each(&mut client, Ids { ids }, global, Some("hold")).await };
             let held: wire::Count = client.ask(Method::POST, &format!("/v1/queue/hold?{whose}"), None::<&()>).await?;
             show(global.form(), &held, |held| format!("hold: {}", held.count))
@@ -75,6 +79,7 @@ async fn each(client: &mut Client, ids: Ids, global: &Global, action: Option<&st
 /// Tries them one after the other; an unknown one is told after the others were tried.
 async fn retry(client: &mut Client, queries: &[String], global: &Global) -> Result<(), Fault> {
     let (mut first_fault, mut all) = (None, wire::Retried { messages: 0, held: 0, pending: 0, attempts: Vec::new() });
+    let waiting = progress::waiting("trying");
     for query in queries {
         match client.ask::<wire::Retried>(Method::POST, &format!("/v1/queue/retry?{query}"), None::<&()>).await {
             Ok(retried) => {
@@ -86,6 +91,7 @@ async fn retry(client: &mut Client, queries: &[String], global: &Global) -> Resu
             Err(fault) => first_fault = first_fault.or(Some(fault)),
         }
     }
+    drop(waiting);
     show(global.form(), &all, retried_text)?;
     first_fault.map_or(Ok(()), |fault| Err(fault.into()))
 }
@@ -115,15 +121,18 @@ fn message_table(messages: &[wire::Message]) -> String {
         let more = waiting.len().saturating_sub(1);
         [
             it.id.clone(),
-            it.arrived_at.clone(),
-            it.message_octets.to_string(),
+            when(Some(&it.arrived_at)),
+            size::about(it.message_octets),
             format!("<{}>", it.reverse_path),
             if more == 0 { first } else { format!("{first} +{more}") },
             waiting.iter().find_map(|it| it.reason.clone()).unwrap_or_default(),
             held(it),
         ]
     };
-    table(["ID", "ARRIVED", "OCTETS", "FROM", "TO", "WHY IT WAITS", "HELD"], messages.iter().map(row))
+    let octets = messages.iter().map(|it| it.message_octets).sum();
+    let header = ["ID", "ARRIVED", "SIZE", "FROM", "TO", "WHY IT WAITS", "HELD"];
+    let text = list(header, messages.iter().map(row), ["message", "messages"]);
+    if messages.is_empty() { text } else { format!("{text}, {}", size::about(octets)) }
 }
 
 /// Why a message is held; `recipients`: only those of them that cannot be reached.
@@ -146,7 +155,7 @@ fn message_text(message: &wire::Message) -> String {
         message.id,
         printable(&message.reverse_path),
         printable(&by),
-        message.arrived_at,
+        time::shown(&message.arrived_at),
         message.message_octets,
         message.session,
         if message.held { held(message) } else { "no".to_owned() },
@@ -157,7 +166,8 @@ fn message_text(message: &wire::Message) -> String {
         let given = it.given.clone().unwrap_or_else(|| it.forward_path.clone());
         let alias = it.alias.clone().unwrap_or_default();
         let (to, way, attempts) = (it.forward_path.clone(), it.target.clone(), it.attempts.to_string());
-        [to, given, alias, way, state, attempts, it.due_at.clone(), reason]
+        let due_at = when(Some(&it.due_at));
+        [to, given, alias, way, state, attempts, due_at, reason]
     };
     let header = ["TO", "GIVEN AS", "ALIAS", "BY WAY OF", "STATE", "ATTEMPTS", "NEXT", "WHY"];
     head + &table(header, message.recipients.iter().map(row))
@@ -170,11 +180,12 @@ fn stats_text(stats: &wire::QueueStats) -> String {
         ("deferred", stats.deferred),
         ("held", stats.held),
         ("active", stats.active),
-        ("message octets", stats.message_octets),
-        ("disk octets", stats.disk_octets),
     ];
     let mut lines: Vec<String> = numbers.iter().map(|(name, number)| format!("{name:<15} {number}")).collect();
-    lines.extend(stats.oldest_arrived_at.iter().map(|oldest| format!("{:<15} {oldest}", "oldest")));
+    for (name, octets) in [("size", stats.message_octets), ("on disk", stats.disk_octets)] {
+        lines.push(format!("{name:<15} {} ({octets} octets)", size::about(octets)));
+    }
+    lines.extend(stats.oldest_arrived_at.iter().map(|oldest| format!("{:<15} {}", "oldest", time::shown(oldest))));
     if let Some(before) = stats.messages_an_hour_ago {
         let grown = i128::from(stats.messages) - i128::from(before);
         lines.push(format!("{:<15} {grown:+} messages", "in an hour"));

@@ -1,17 +1,18 @@
 //! `sekisho records`: decisions that were kept.
 
 use super::{
-    args::{RecordId, Records, RecordsList},
+    args::{RecordId, Records, RecordsList, Time},
     client,
     fault::{Exit, Fault},
     global::{Form, Global},
-    table::{line, show, table, warnings},
+    table::{self, line, show, warnings},
 };
-use ::records::{Kept, Reader, explain};
+use ::records::{Kept, Reader};
 use admin::client::{Client, ClientError, percent};
 use admin::wire::{self, Problem};
 use admin::{WhichRecords, find_records, records_of_id};
 use anyhow::anyhow;
+use terminal::time;
 
 pub(super) async fn run(command: Records, global: &Global) -> Result<(), Fault> {
     match command {
@@ -53,13 +54,14 @@ impl Source {
 }
 
 fn query(which: &WhichRecords) -> String {
-    let WhichRecords { id, session, client, login, address, reason, since, until, limit } = which;
+    let WhichRecords { id, session, client, login, short, address, reason, since, until, limit } = which;
     let limit = limit.map(|limit| limit.to_string());
     let pairs = [
         ("id", id),
         ("session", session),
         ("client", client),
         ("login", login),
+        ("short", short),
         ("address", address),
         ("reason", reason),
         ("since", since),
@@ -71,20 +73,42 @@ fn query(which: &WhichRecords) -> String {
 }
 
 async fn list(args: RecordsList, global: &Global) -> Result<(), Fault> {
-    let RecordsList { client, login, address, reason, session, since, until, limit } = args;
+    let RecordsList { client: of, login, address, reason, session, since, until, limit } = args;
+    let [since, until] = [since, until].map(|time| time.map(|Time(at)| wire::system_time(at)));
     let limit = usize::try_from(limit).ok();
-    let which = WhichRecords { id: None, session, client, login, address, reason, since, until, limit };
+    let settings = client::settings(global)?;
+    let login = login.map(|login| login.full_by(&settings));
+    let short = login.as_deref().and_then(|login| short(login, &settings));
+    let which = WhichRecords { id: None, session, client: of, login, short, address, reason, since, until, limit };
     let found = Source::open(global).await?.find(which).await?;
     show(global.form(), &found, |found| {
         let mut told = Vec::new();
         if found.more {
             told.push("there may be more: narrow the search, or give a larger --limit".to_owned());
         }
-        if found.damaged > 0 {
-            told.push(format!("{} stretches of the files cannot be read and were skipped", found.damaged));
+        told.extend(damage(found.damaged));
+        if found.dropped > 0 {
+            told.push(format!(
+                "{} decisions since the server's start were not kept: the disk was too slow or full",
+                found.dropped
+            ));
         }
         format!("{}{}", warnings(&told), listing(&found.records))
     })
+}
+
+/// A login of the default domain as its owner may have typed it.
+fn short(login: &str, settings: &config::Settings) -> Option<String> {
+    let domain = settings.domains.default.as_ref()?.as_str();
+    let (local, _) = login.rsplit_once('@').filter(|(_, host)| host.eq_ignore_ascii_case(domain))?;
+    Some(local.to_owned())
+}
+
+/// What is missing where files are damaged.
+pub(super) fn damage(stretches: u64) -> Option<String> {
+    let text =
+        || format!("{stretches} stretches of the files cannot be read and were skipped; the log names the files");
+    (stretches > 0).then(text)
 }
 
 /// One line for each.
@@ -94,7 +118,7 @@ pub(super) fn listing(records: &[Kept]) -> String {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let reason = kept.reason().or(kept.right.as_ref().map(|right| right.code.as_str())).unwrap_or_default();
         [
-            explain::local_time(kept.time()),
+            time::brief(&wire::system_time(kept.time())),
             kept.id.clone(),
             kept.of.session.clone(),
             kept.stage.clone(),
@@ -107,7 +131,7 @@ pub(super) fn listing(records: &[Kept]) -> String {
         ]
     };
     let header = ["WHEN", "ID", "SESSION", "STAGE", "CLIENT", "LOGIN", "FROM", "TO", "OUTCOME", "REASON"];
-    table(header, records.iter().map(row))
+    table::list(header, records.iter().map(row), ["record", "records"])
 }
 
 async fn shown(args: RecordId, global: &Global) -> Result<(), Fault> {

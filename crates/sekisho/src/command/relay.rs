@@ -1,15 +1,15 @@
 //! `sekisho relay`: whether relaying is locked down.
-#![expect(clippy::format_push_string, reason = "text for people, not on the way of a mail")]
 
 use super::{
     args::Relay,
     client,
     fault::{Exit, Fault},
     global::Global,
-    table::{or_blank, printable, show},
+    table::{printable, show},
 };
 use admin::client::Method;
 use admin::wire;
+use terminal::time;
 
 pub(super) async fn run(command: Relay, global: &Global) -> Result<(), Fault> {
     let mut client = client::server(global).await?;
@@ -29,15 +29,15 @@ pub(super) async fn run(command: Relay, global: &Global) -> Result<(), Fault> {
 
 fn text(status: &wire::Relay) -> String {
     let locked = if status.locked { "locked: only SMTP AUTH relays" } else { "by every right" };
-    let mut text = format!("relaying       {locked}\n");
-    if status.locked {
-        text += &format!("since          {}\n", or_blank(status.since.as_ref()));
-    }
-    for cause in &status.causes {
-        text += &format!("passed         {}\n", printable(cause));
-    }
-    let probed = status.probed_at.as_deref().unwrap_or("not yet since the start");
-    text += &format!("probed         {probed}, {} recipients tried, {} passed\n", status.tried, status.passed.len());
-    text += &format!("alarms         {}", status.alarms);
-    text
+    let mut lines = vec![format!("relaying       {locked}")];
+    lines.extend(
+        status
+            .locked
+            .then(|| format!("since          {}", status.since.as_deref().map(time::shown).unwrap_or_default())),
+    );
+    lines.extend(status.causes.iter().map(|cause| format!("passed         {}", printable(cause))));
+    let probed = status.probed_at.as_deref().map_or_else(|| "not yet since the start".to_owned(), time::shown);
+    lines.push(format!("probed         {probed}, {} recipients tried, {} passed", status.tried, status.passed.len()));
+    lines.push(format!("alarms         {}", status.alarms));
+    lines.join("\n")
 }

@@ -5,17 +5,18 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use ::replay::{Change, Changed, Comparison, Recorded};
+use ::replay::{Change, Changed, Comparison};
 use indicatif::{ProgressBar, ProgressStyle};
 use judge::Terms;
 use records::{Kept, Reader};
 
 use super::{
-    args::Replay,
+    args::{Replay, Time},
     client,
     fault::{Exit, Fault},
     global::{Form, Global},
-    table::{line, printable},
+    records::damage,
+    table::{line, printable, warnings},
 };
 
 /// The longest time for which records are kept.
@@ -25,19 +26,18 @@ pub(super) async fn run(args: Replay, global: &Global) -> Result<(), Fault> {
     let settings = Arc::new(client::settings(global)?);
     let dir = args.records.clone().unwrap_or_else(|| settings.records.path.clone());
     let terms = Terms::new(settings, 1).map_err(|error| Fault::new(Exit::Usage, anyhow::anyhow!("{error}")))?;
-    let now = SystemTime::now();
-    let ago = |span: Duration| now.checked_sub(span).unwrap_or(SystemTime::UNIX_EPOCH);
-    let (since, until) = (ago(args.since), args.until.map_or(now, ago));
-    let kept = Reader::new(&dir, KEPT_MAX).since(since).map_err(unreadable)?;
+    let (Time(since), until) = (args.since, args.until.map_or_else(SystemTime::now, |Time(until)| until));
+    let mut kept = Reader::new(&dir, KEPT_MAX).since(since).map_err(unreadable)?;
     let mut replaying =
         Replaying { terms, form: global.form(), comparison: Comparison::default(), bar: bar(since, until) };
-    for one in kept {
+    for one in kept.by_ref() {
         let kept = one.map_err(unreadable)?;
         if kept.time() > until {
             continue;
         }
         replaying.take(&kept, since).await?;
     }
+    replaying.comparison.damaged = kept.damaged();
     replaying.end()
 }
 
@@ -62,11 +62,7 @@ struct Replaying {
 
 impl Replaying {
     async fn take(&mut self, kept: &Kept, since: SystemTime) -> Result<(), Fault> {
-        let Ok(recorded) = Recorded::of(kept) else {
-            *self.comparison.unjudged.entry("it cannot be read".to_owned()).or_default() += 1;
-            return Ok(());
-        };
-        let changed = self.comparison.add(&recorded, &self.terms).await;
+        let changed = self.comparison.add(kept, &self.terms).await;
         if let Some(bar) = self.bar.as_ref().filter(|_| self.comparison.judged.is_multiple_of(1_000)) {
             bar.set_position(kept.time().duration_since(since).unwrap_or_default().as_secs());
             bar.set_message(format!("{} judged, {} changed", self.comparison.judged, self.comparison.changed));
@@ -96,8 +92,8 @@ fn json(value: &serde_json::Value) -> Result<(), Fault> {
 }
 
 fn text(comparison: &Comparison) -> String {
-    let Comparison { judged, same, changed, changes, unknown, unjudged, limits_assumed } = comparison;
-    let mut text = String::new();
+    let Comparison { judged, same, changed, changes, unknown, unjudged, limits_assumed, damaged } = comparison;
+    let mut text = warnings(&Vec::from_iter(damage(*damaged)));
     for change in changes {
         told(&mut text, change);
     }

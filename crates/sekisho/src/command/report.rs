@@ -1,13 +1,13 @@
 //! `sekisho report`.
-#![expect(clippy::needless_pass_by_value, reason = "the caller has no more use for it")]
 
 use super::{
-    args::{About, Report},
-    client,
+    args::{About, LoginName, Report, Time},
+    audit, client,
     fault::{Exit, Fault},
-    global::{Form, Global},
+    global::Global,
     table::{line, show},
 };
+use ::audit::{AskDns, Finding, Level};
 use admin::audit::{Audit, Which, entry::Change};
 use admin::client::Client;
 use admin::wire;
@@ -17,55 +17,70 @@ use jiff::{Timestamp, tz::TimeZone};
 use keep::Language;
 use records::Kept;
 use report::abuse::Looking;
-use report::{Digesting, Page, Subject, Wrong};
+use report::{Danger, Digesting, Gaps, Page, Subject, Wrong};
 use std::{net::IpAddr, path::Path, time::SystemTime};
+use terminal::progress;
 
 /// Changes of administrators that are looked through for what they did about a login.
 const CHANGES_MAX: usize = 10_000;
 /// Such changes that a statement tells.
 const CHANGES_TOLD: usize = 10;
 
-pub(super) async fn run(args: Report, global: &Global) -> Result<(), Fault> {
+pub(super) async fn run(args: &Report, global: &Global) -> Result<(), Fault> {
     let settings = client::settings(global)?;
-    let since = records::search::when(&args.since, SystemTime::now()).ok_or_else(|| {
-        let form = "30m, 12h, 7d, 2026-11-29 or 2026-11-29T06:00";
-        Fault::new(Exit::Usage, anyhow::anyhow!("--since {}: it is no time; write it as {form}", args.since))
-    })?;
     let language = args.lang.map_or_else(Language::of_locale, Language::from);
-    let asked = Asked { settings: &settings, since, language, args: &args, form: global.form() };
+    let Time(since) = args.since;
+    let asked = Asked { settings, since, language, args, global };
     match &args.about {
-        None => asked.digest().await,
-        Some(About::Abuse { login, client }) => asked.abuse(login.as_deref(), *client),
+        None => Box::pin(asked.digest()).await,
+        Some(About::Abuse { login, client }) => asked.abuse(login.as_ref(), *client).await,
     }
 }
 
 /// What is asked for.
 struct Asked<'a> {
-    settings: &'a Settings,
+    settings: Settings,
     since: SystemTime,
     language: Language,
     args: &'a Report,
-    form: Form,
+    global: &'a Global,
 }
 
 impl Asked<'_> {
     async fn digest(&self) -> Result<(), Fault> {
         let mut digesting = Digesting::default();
-        self.read(|kept| digesting.see(kept))?;
+        let damaged = self.read(|kept| digesting.see(kept))?;
         let mut digest = digesting.finish(self.since_micros(), records::kept::micros(SystemTime::now()));
+        digest.gaps = Gaps { damaged, dropped: client::dropped(&self.settings).await? };
         // A server that does not run has no list in DNS that it was wrong about.
         if let Ok(mut client) = Client::connect(&self.settings.admin.socket).await {
             let lists: Vec<wire::DnsList> = client.get("/v1/dnsbl").await?;
             digest.wrongly = lists.iter().flat_map(wrongly_listed).collect();
-            let status: wire::Status = client.get("/v1/status").await?;
-            digest.dropped = status.records.map_or(0, |records| records.dropped);
         }
-        self.show(&digest, digest.page(self.language, local))
+        match Box::pin(audit::of(self.settings.clone(), AskDns::No, self.global)).await {
+            Ok(audited) => digest.dangers = self.dangers(audited),
+            Err(fault) => digest.not_audited = Some(fault.said()),
+        }
+        self.show(&digest, &digest.page(self.language, local))
     }
 
-    fn abuse(&self, login: Option<&str>, client: Option<IpAddr>) -> Result<(), Fault> {
+    /// What is good to know is left to `sekisho audit`.
+    fn dangers(&self, audited: ::audit::Report) -> Vec<Danger> {
+        let found = audited.findings.into_iter().filter(|it| it.level <= Level::Warning);
+        let danger = |it: Finding| {
+            let what = it.what.of(self.language);
+            Danger {
+                level: it.level.code().to_owned(),
+                what: it.at.map_or_else(|| what.to_owned(), |at| format!("{what} ({at})")),
+                todo: it.todo.of(self.language).to_owned(),
+            }
+        };
+        found.map(danger).collect()
+    }
+
+    async fn abuse(&self, login: Option<&LoginName>, client: Option<IpAddr>) -> Result<(), Fault> {
         let subject = match (login, client) {
-            (Some(login), _) => Subject::Login(self.in_full(login)),
+            (Some(login), _) => Subject::Login(login.full_by(&self.settings)),
             (None, Some(client)) => Subject::Client(client),
             (None, None) => Subject::Everybody,
         };
@@ -75,30 +90,26 @@ impl Asked<'_> {
             Subject::Everybody => Vec::new(),
         };
         let mut looking = Looking::new(subject);
-        self.read(|kept| looking.see(kept))?;
-        let abuse = looking.finish(self.since_micros());
-        self.show(&abuse, abuse.page(self.language, &self.settings.hostname, &changes, local))
-    }
-
-    /// A login with its domain.
-    fn in_full(&self, login: &str) -> String {
-        match &self.settings.domains.default {
-            Some(domain) if !login.contains('@') => format!("{login}@{domain}"),
-            _ => login.to_owned(),
-        }
+        let damaged = self.read(|kept| looking.see(kept))?;
+        let abuse =
+            looking.finish(self.since_micros(), Gaps { damaged, dropped: client::dropped(&self.settings).await? });
+        self.show(&abuse, &abuse.page(self.language, &self.settings.hostname, &changes, local))
     }
 
     fn since_micros(&self) -> u64 {
         records::kept::micros(self.since)
     }
 
-    fn read(&self, mut see: impl FnMut(&Kept)) -> Result<(), Fault> {
-        let reader = serve::records_settings(self.settings).reader();
+    /// Shows every record; how many stretches of the files cannot be read.
+    fn read(&self, mut see: impl FnMut(&Kept)) -> Result<u64, Fault> {
+        let _waiting = progress::waiting("reading the records");
+        let reader = serve::records_settings(&self.settings).reader();
         let failed = |error: records::ReadError| Fault::new(Exit::Temporary, error);
-        for kept in reader.since(self.since).map_err(failed)? {
+        let mut all = reader.since(self.since).map_err(failed)?;
+        for kept in all.by_ref() {
             see(&kept.map_err(failed)?);
         }
-        Ok(())
+        Ok(all.damaged())
     }
 
     /// What administrators did about a login or a client since, oldest first.
@@ -124,7 +135,7 @@ impl Asked<'_> {
     }
 
     /// As what was asked for: JSON, a page in a file, a mail, or text.
-    fn show<T: serde::Serialize>(&self, value: &T, page: Page) -> Result<(), Fault> {
+    fn show<T: serde::Serialize>(&self, value: &T, page: &Page) -> Result<(), Fault> {
         if let Some(file) = &self.args.html {
             return write(file, &page.html());
         }
@@ -136,7 +147,7 @@ impl Asked<'_> {
             let mail = page.mail(&from, to, now).context("the mail")?;
             return line(&String::from_utf8_lossy(&mail));
         }
-        show(self.form, value, |_| page.text().trim_end().to_owned())
+        show(self.global.form(), value, |_| page.text().trim_end().to_owned())
     }
 }
 

@@ -1,7 +1,7 @@
 //! `sekisho serve`, `demo`, `reload`.
 
 use super::{
-    args::Demo,
+    args::{Demo, Reload},
     client,
     fault::{Exit, Fault},
     global::Global,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::demo;
 use crate::run::{self, Source};
-use admin::client::Method;
+use admin::{client::Method, wire};
 use anyhow::anyhow;
 
 pub(super) fn serve(global: &Global) -> Result<(), Fault> {
@@ -42,9 +42,14 @@ pub(super) fn in_runtime<T>(served: impl Future<Output = anyhow::Result<T>>) -> 
     ended
 }
 
-pub(super) async fn reload(global: &Global) -> Result<(), Fault> {
+pub(super) async fn reload(args: Reload, global: &Global) -> Result<(), Fault> {
     client::without_sets(global, "the running server reads its file again, with each --set that it was started with")?;
     let mut client = client::server(global).await?;
-    client.tell(Method::POST, "/v1/reload", None::<&()>).await?;
-    table::show(global.form(), &serde_json::json!({ "ok": true }), |_| "The new configuration is in force.".to_owned())
+    let path = if args.rollback { "/v1/reload/rollback" } else { "/v1/reload" };
+    client.tell(Method::POST, path, None::<&()>).await?;
+    let now: wire::Configuration = client.get("/v1/configuration").await?;
+    let good = config::Good::new(&client::settings(global)?.data_dir);
+    table::show(global.form(), &serde_json::json!({ "ok": true }), |_| {
+        if args.rollback { good.taken_back(&now.file) } else { "The new configuration is in force.".to_owned() }
+    })
 }

@@ -1,11 +1,11 @@
 //! `sekisho session`.
 
 use super::{
-    args::Session,
+    args::{Session, full},
     client,
     fault::{Exit, Fault},
     global::Global,
-    table::{show, table},
+    table::{list, show, when},
 };
 use admin::client::{Method, percent};
 use admin::wire;
@@ -19,15 +19,16 @@ pub(super) async fn run(command: Session, global: &Global) -> Result<(), Fault> 
                 let row = |it: &wire::Session| {
                     let login = it.device.as_ref().or(it.login.as_ref()).cloned().unwrap_or_default();
                     let (listener, client) = (it.listener.clone(), it.client.clone());
-                    [it.session.clone(), listener, client, login, it.begun_at.clone()]
+                    [it.session.clone(), listener, client, login, when(Some(&it.begun_at))]
                 };
-                table(["SESSION", "LISTENER", "CLIENT", "LOGIN", "SINCE"], sessions.iter().map(row))
+                let header = ["SESSION", "LISTENER", "CLIENT", "LOGIN", "SINCE"];
+                list(header, sessions.iter().map(row), ["session", "sessions"])
             })
         }
         Session::Cut { session, login, client: from, all } => {
             let mut query = vec![format!("all={all}")];
             query.extend(session.map(|it| format!("session={}", percent(&it))));
-            query.extend(login.map(|it| format!("login={}", percent(&it))));
+            query.extend(full(login.as_ref(), global)?.map(|it| format!("login={}", percent(&it))));
             query.extend(from.map(|it| format!("client={}", percent(&it.to_string()))));
             let path = format!("/v1/sessions?{}", query.join("&"));
             let count: wire::Count = client.ask(Method::DELETE, &path, None::<&()>).await?;

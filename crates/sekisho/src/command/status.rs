@@ -6,8 +6,8 @@ use super::{
     global::Global,
     table::{printable, show, table, warnings},
 };
-use admin::screen;
 use admin::wire::{ListenerStatus, Status};
+use top::screen;
 
 pub(super) async fn run(global: &Global) -> Result<(), Fault> {
     let mut client = client::server(global).await?;

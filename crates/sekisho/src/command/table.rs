@@ -1,59 +1,85 @@
 //! What commands print: a table for people, JSON for programs.
 
-use comfy_table::{Table, presets};
+use anstyle::{AnsiColor, Style};
 use serde::Serialize;
-use std::io::{self, Write as _};
+use terminal::table::Layout;
 
 use super::{fault::Fault, global::Form};
 
-/// A table of texts under a header.
+pub(super) use terminal::{printable, time::local_minute};
+
+/// Columns that give way on a narrow terminal. Ids and addresses of clients are not among them: the next command needs all of them, and a
+/// record to be published is no use in part.
+const CUT: &[&str] = &[
+    "ALIAS",
+    "AT",
+    "BY",
+    "BY WAY OF",
+    "FROM",
+    "GIVEN AS",
+    "HELD",
+    "LEADS TO",
+    "OUTCOME",
+    "REASON",
+    "REPLY",
+    "STANDING",
+    "TO",
+    "WHY",
+    "WHY IT WAITS",
+    "WITH",
+];
+
+/// A table of texts under a header, as wide as the terminal.
 pub(super) fn table<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header);
-    for row in rows {
-        table.add_row(row.map(|cell| printable(&cell)));
-    }
-    table.trim_fmt()
+    let rows: Vec<Vec<String>> = rows.map(Vec::from).collect();
+    terminal::table::table(&header, &rows, Layout { width: terminal::width(), cut: CUT })
 }
 
-/// A text without control characters, which a terminal would obey. Some of what is listed was written by strangers.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect()
+/// The same with how many there are, or that there are none. `what`: one, and many.
+pub(super) fn list<const N: usize>(
+    header: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+    what: [&str; 2],
+) -> String {
+    let rows: Vec<[String; N]> = rows.collect();
+    let [one, many] = what;
+    match rows.len() {
+        0 => format!("Nothing found: no {many}."),
+        1 => format!("{}\n\n1 {one}", table(header, rows.into_iter())),
+        count => format!("{}\n\n{count} {many}", table(header, rows.into_iter())),
+    }
 }
 
 /// Prints a value: as JSON, or as `text` makes it.
 pub(super) fn show<T: Serialize>(form: Form, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Fault> {
-    let mut shown = match form {
-        Form::Json => serde_json::to_string_pretty(value).map_err(anyhow::Error::from)?,
-        Form::Text => text(value),
-    };
-    shown.push('\n');
-    line(&shown)
-}
-
-/// Prints a text. A reader that has seen enough (`| head`) is no error.
-pub(super) fn line(text: &str) -> Result<(), Fault> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+    match form {
+        Form::Json => line(&(serde_json::to_string_pretty(value).map_err(anyhow::Error::from)? + "\n")),
+        Form::Text => Ok(terminal::print(&(text(value) + "\n"))?),
     }
 }
 
-/// A time in seconds since 1970 as it is here, to the minute.
-pub(super) fn local_minute(secs: u64) -> String {
-    let time = i64::try_from(secs).ok().and_then(|secs| jiff::Timestamp::from_second(secs).ok());
-    let local = time.map(|time| time.to_zoned(jiff::tz::TimeZone::system()));
-    local.map_or_else(|| secs.to_string(), |local| local.strftime("%Y-%m-%d %H:%M").to_string())
+/// Prints a text as it is.
+pub(super) fn line(text: &str) -> Result<(), Fault> {
+    Ok(terminal::print_bare(text)?)
+}
+
+/// A time for a cell, as the clock on the wall has it.
+pub(super) fn when(time: Option<&String>) -> String {
+    time.map(|time| terminal::time::brief(time)).unwrap_or_default()
 }
 
 /// A line for each warning.
 pub(super) fn warnings(warnings: &[String]) -> String {
-    warnings.iter().fold(String::new(), |text, warning| text + "warning: " + &printable(warning) + "\n")
+    each("warning", Style::new().fg_color(Some(AnsiColor::Yellow.into())), warnings)
 }
 
 /// The same for what is only to be known.
 pub(super) fn notes(notes: &[String]) -> String {
-    notes.iter().fold(String::new(), |text, note| text + "note: " + &printable(note) + "\n")
+    each("note", Style::new(), notes)
+}
+
+fn each(word: &str, style: Style, lines: &[String]) -> String {
+    lines.iter().fold(String::new(), |text, line| text + &format!("{style}{word}:{style:#} {}\n", printable(line)))
 }
 
 /// `yes` or nothing.

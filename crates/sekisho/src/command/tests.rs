@@ -1,5 +1,4 @@
 use super::*;
-use clap::CommandFactory as _;
 use std::path::PathBuf;
 
 /// `docs/` holds what the code generates; `SEKISHO_WRITE_DOCS=1 cargo test -p sekisho docs_` writes it anew.
@@ -66,7 +65,9 @@ fn every_command_and_option_says_what_it_is() {
 fn a_password_is_never_an_argument() {
     fn check(command: &clap::Command) {
         let spelt = |arg: &clap::Arg| format!("{:?}{:?}", arg.get_id(), arg.get_value_names()).to_lowercase();
-        for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values()) {
+        // A file that holds it is none.
+        let is_none = |arg: &clap::Arg| arg.get_id().as_str().ends_with("_file");
+        for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values() && !is_none(arg)) {
             assert!(!spelt(arg).contains("pass") && !spelt(arg).contains("secret"), "{}", spelt(arg));
         }
         command.get_subcommands().for_each(check);
@@ -82,7 +83,51 @@ fn the_manual_of_the_file_names_every_key() {
     }
 }
 
+/// A short name is one everywhere: whatever takes a login completes it.
 #[test]
-fn what_strangers_wrote_cannot_rule_the_terminal() {
-    assert_eq!(table::printable("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+fn every_login_is_completed_by_one_function() {
+    fn check(command: &clap::Command, path: &str, seen: &mut usize) {
+        for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values()) {
+            let names = arg.get_value_names().unwrap_or_default();
+            let is_login = ["login", "auth"].contains(&arg.get_id().as_str()) || names.iter().any(|it| it == "LOGIN");
+            let completed = arg.get_value_parser().type_id() == std::any::TypeId::of::<args::LoginName>();
+            assert_eq!(is_login, completed, "sekisho {path} {}", arg.get_id());
+            *seen += usize::from(is_login);
+        }
+        for below in command.get_subcommands() {
+            check(below, &format!("{path} {}", below.get_name()), seen);
+        }
+    }
+    let mut seen = 0;
+    check(&Sekisho::command(), "", &mut seen);
+    assert!(seen > 20, "{seen}");
+}
+
+#[test]
+fn a_short_name_is_of_the_default_domain() {
+    let text = "hostname = \"mail.example.net\"\n[domains]\ndefault = \"example.net\"\n";
+    let text = ::config::Text { name: "x.toml", text, base_dir: std::path::Path::new("/x") };
+    let settings = ::config::parse(&text, &[]).expect("good").settings;
+    for (typed, full) in [
+        ("taro", "taro@example.net"),
+        ("Taro", "taro@example.net"),
+        ("taro-scanner", "taro-scanner@example.net"),
+        ("taro@other.example", "taro@other.example"),
+        ("", ""),
+    ] {
+        assert_eq!(args::LoginName::from(typed.to_owned()).full_by(&settings), full);
+    }
+}
+
+#[test]
+fn every_page_of_the_manual_has_its_sections() {
+    let pages = docs::pages().expect("made");
+    assert!(pages.len() > 60);
+    for (name, text) in pages {
+        for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "FILES", "\"EXIT STATUS\"", "\"SEE ALSO\""] {
+            assert!(text.contains(&format!(".SH {section}\n")), "{name}: {section}");
+        }
+        let is_of_commands = text.contains(".SH SUBCOMMANDS");
+        assert!(is_of_commands || text.contains(".SH EXAMPLES\n"), "{name}: EXAMPLES");
+    }
 }

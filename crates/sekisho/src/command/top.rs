@@ -20,7 +20,7 @@ pub(super) async fn run(args: Top, global: &Global) -> Result<(), Fault> {
     let known = client::settings(global)?;
     let settings = Settings {
         socket: known.admin.socket.clone(),
-        host: known.hostname.to_string(),
+        host: known.hostname.clone(),
         language: args.lang.map_or_else(Language::of_locale, Language::from),
         secs: args.interval,
         colours: std::io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),

@@ -12,7 +12,8 @@ const ADDED: &str = "language = \"ja\"";
 /// The pages that have a translation, without their ends.
 fn translated() -> Vec<String> {
     let all = documents();
-    let english = all.iter().filter_map(|page| page.strip_suffix(".md")).filter(|page| !page.ends_with(".ja"));
+    let english =
+        all.iter().filter_map(|page| page.strip_suffix(".md")).filter(|page| page.strip_suffix(".ja").is_none());
     let needed = english.filter(|page| !ONE_FOR_ALL.iter().any(|one| *page == format!("docs/{one}")));
     needed.map(str::to_owned).collect()
 }

@@ -34,7 +34,6 @@ const ENGLISH: &[&str] = &[
     "keeps to",
     "whose mailboxes lie",
     "an answer that is none",
-    "whoever",
 ];
 
 /// Words for which the documents have another. `差出人` is kept for the header field.

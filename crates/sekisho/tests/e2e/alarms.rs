@@ -108,3 +108,15 @@ fn a_login_that_floods_is_named_with_the_commands_that_cut_it() {
     assert!(demo.stop());
     assert_eq!(demo.sekisho(&["status"]).status.code(), Some(75));
 }
+
+/// Who found no room is counted, as everybody who is turned away.
+#[test]
+fn connections_without_room_are_counted() {
+    let demo = Demo::start_with(&["listener.smtp.connections_per_client_max=1"]);
+    let _held = demo.dial("smtp").greeted();
+    let turned = demo.dial("smtp").reply();
+    assert!(turned.starts_with("421"), "{turned}");
+    let counted = "sekisho_connections_total{listener=\"smtp\",outcome=\"turned-away\"} 1\n";
+    let page = page(&demo, "/metrics");
+    assert!(page.contains(counted), "{page}");
+}

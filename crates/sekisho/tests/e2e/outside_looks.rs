@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use serde_json::Value;
 
 use crate::dns::{NameServer, Otherwise, Record};
-use crate::support::Demo;
+use crate::support::{Demo, base64, message};
 
 /// The exit code, and what was printed.
 fn probed(demo: &Demo, arguments: &[&str]) -> (i32, String) {
@@ -62,4 +62,50 @@ fn an_operator_looks_from_outside() {
     let (code, printed) = probed(&demo, &["tls", &host, "--set", &asks]);
     assert!(code == 1 && printed.contains("WRONG"), "nobody trusts a self-signed certificate: {code} {printed}");
     assert_eq!(probed(&demo, &["tls", "127.0.0.1:1", "--set", &asks]).0, 75);
+}
+
+/// Whether the cause of a listing still stands is told from the server's own records, with a server and without.
+#[test]
+fn whether_the_cause_of_a_listing_stands() {
+    let (two, spam) = (Record::A(Ipv4Addr::new(127, 0, 0, 2)), Record::A(Ipv4Addr::new(127, 0, 1, 2)));
+    let zone = [
+        ("2.0.0.127.bl.spamcop.net.", two),
+        ("7.100.51.198.bl.spamcop.net.", two),
+        ("dbltest.com.dbl.spamhaus.org.", spam),
+        ("example.test.dbl.spamhaus.org.", spam),
+    ];
+    let lists = NameServer::start(&zone, Otherwise::Denies);
+    let mut demo = Demo::start();
+    let asks = lists.setting();
+    let cause = |demo: &Demo, subject: &str, more: &[&str]| {
+        let (code, report) = looked(demo, &[&["blocklists", subject, "--set", &asks], more].concat());
+        assert_eq!(code, 1, "{report:#}");
+        report["lists"][0]["listing"]["cause"].as_str().unwrap_or_else(|| panic!("{report:#}")).to_owned()
+    };
+    let none = cause(&demo, "198.51.100.7", &["--set", "records.enabled=false"]);
+    assert!(none.contains("nothing is known"), "{none}");
+
+    let alice = demo.account("alice");
+    let guess = base64(&format!("\0{}\0wrong", alice.login));
+    demo.under_tls("submission").say(&format!("AUTH PLAIN {guess}"));
+    demo.ruled(&["records", "list"]);
+    let nothing = cause(&demo, "198.51.100.7", &[]);
+    assert!(nothing.contains("relayed nothing") && nothing.contains("no address of this machine"), "{nothing}");
+
+    let mut smtp = demo.submission(&alice);
+    let to = "x@outside.example";
+    assert!(smtp.mail(&alice.address, to, message(&alice.address, to, "cause")).starts_with("250"));
+    demo.ruled(&["records", "list"]);
+    for subject in ["198.51.100.7", "example.test"] {
+        let open = cause(&demo, subject, &[]);
+        assert!(open.contains("may still stand") && open.contains(&format!("{} (1; last ", alice.login)), "{open}");
+    }
+    let (code, printed) = probed(&demo, &["blocklists", "198.51.100.7", "--set", &asks]);
+    assert!(code == 1 && printed.contains("The cause: it may still stand"), "{printed}");
+
+    demo.ruled(&["user", "lock", &alice.login]);
+    demo.under_tls("submission").say(&format!("AUTH PLAIN {guess}"));
+    assert!(demo.stop());
+    let over = cause(&demo, "198.51.100.7", &[]);
+    assert!(over.contains("seems to be over") && over.contains("login-failed"), "{over}");
 }

@@ -83,21 +83,43 @@ fn the_id_in_a_reply_names_the_rule_and_the_line() {
     explained(&demo, &denied, &["relay-denied", "relay.networks"]);
     assert!(demo.ruled(&["records", "show", id(&odd)]).contains("\"helo\": \"localhost\""));
     assert_eq!(demo.sekisho(&["explain", "zzzzzzzz"]).status.code(), Some(1));
+
+    // What cannot be read is said to be missing, by whatever reads.
+    fs::write(demo.dir().join("records/0000000000009999.records"), [0; 64]).unwrap();
+    for command in [&["records", "list"][..], &["report", "--lang", "en"], &["explain", id(&odd)]] {
+        let told = demo.ruled(command);
+        assert!(told.contains("1 stretches of the"), "{command:?}\n{told}");
+    }
 }
 
 /// The digest of these records, and the statement about somebody, in both languages and forms.
 fn reported(demo: &Demo, denied: &str) {
     let told = demo.ruled(&["report", "--since", "1h", "--lang", "en"]);
-    for words in ["relay-denied", denied, "Refused logins", BOB, "Recipients here: "] {
+    for words in
+        ["relay-denied", denied, "Refused logins", BOB, "Recipients here: ", "What to do", "delivery.remote = "]
+    {
         assert!(told.contains(words), "{words}\n{told}");
     }
     let page = demo.dir().join("report.html");
     demo.ruled(&["report", "--since", "1h", "--lang", "ja", "--html", page.to_str().unwrap()]);
     let html = fs::read_to_string(page).unwrap();
     assert!(html.contains("拒否と一時拒否") && html.contains("<td>relay-denied</td>"), "{html}");
+    assert!(html.contains("対処") && html.contains("<td>警告</td>"), "{html}");
+    let digest: serde_json::Value = serde_json::from_str(&demo.ruled(&["report", "--since", "1h", "--json"])).unwrap();
+    assert!(digest["not_audited"].is_null() && digest["dropped"] == 0 && digest["damaged"] == 0, "{digest:#}");
+    let audited = demo.sekisho(&["audit", "--json"]).stdout;
+    let audited: serde_json::Value = serde_json::from_slice(&audited).unwrap();
+    let bad = audited["totals"]["danger"].as_u64().unwrap() + audited["totals"]["warning"].as_u64().unwrap();
+    assert_eq!(digest["dangers"].as_array().unwrap().len() as u64, bad, "{digest:#}");
     let mail = demo.ruled(&["report", "--since", "1h", "--mail-to", BOB]);
     assert!(mail.contains("multipart/alternative") && mail.contains("To: <bob@example.test>"), "{mail}");
     let statement = demo.ruled(&["report", "abuse", "--login", "alice", "--since", "1h", "--lang", "en"]);
     assert!(statement.contains("the account alice@example.test"), "{statement}");
-    assert_eq!(demo.sekisho(&["report", "--since", "yesterday"]).status.code(), Some(2));
+    for command in [&["report"][..], &["records", "list"], &["replay"], &["log", "relay"]] {
+        for (since, said) in [("yesterday", "is no time"), ("24", "24 has no unit; write 24h")] {
+            let output = demo.sekisho(&[command, &["--since", since]].concat());
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.code() == Some(2) && told.contains(said), "{command:?} {told}");
+        }
+    }
 }

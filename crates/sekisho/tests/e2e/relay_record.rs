@@ -59,7 +59,7 @@ fn each_relayed_message_leaves_a_line_that_stays() {
         demo.logged(&["relayed", line["rights"][0]["explain"][0].as_str().unwrap()]);
         demo.logged(&["accepted", line["queue_id"].as_str().unwrap()]);
     }
-    assert_eq!(listed(&demo, &["--login", &alice.login, "--since", "1"]), [login.clone()]);
+    assert_eq!(listed(&demo, &["--login", &alice.login, "--since", "1h"]), [login.clone()]);
     assert_eq!(listed(&demo, &["--client", "127.0.0.9"]), [network.clone()]);
 
     // A kill drops nothing, and the end notes where it stands.

@@ -27,6 +27,8 @@ enum Change {
     OtherProcess,
     /// The account expires.
     Expiry,
+    /// `user set --expires`.
+    Set,
     /// A reload takes the network out of `relay.networks`.
     Network,
     /// A reload takes the client out of `relay.clients`.
@@ -37,7 +39,7 @@ enum Change {
     Rule,
 }
 
-const CHANGES: [Change; 12] = [
+const CHANGES: [Change; 13] = [
     Change::Lock,
     Change::Password,
     Change::Delete,
@@ -46,6 +48,7 @@ const CHANGES: [Change; 12] = [
     Change::Grant,
     Change::OtherProcess,
     Change::Expiry,
+    Change::Set,
     Change::Network,
     Change::Client,
     Change::Cut,
@@ -119,7 +122,13 @@ impl Way {
 fn impossible(change: Change, way: Way, moment: Moment) -> Option<&'static str> {
     let of_account = matches!(
         change,
-        Change::Lock | Change::Password | Change::Delete | Change::Recreate | Change::OtherProcess | Change::Expiry
+        Change::Lock
+            | Change::Password
+            | Change::Delete
+            | Change::Recreate
+            | Change::OtherProcess
+            | Change::Expiry
+            | Change::Set
     );
     match (change, way) {
         _ if of_account && way.by_configuration() => return Some("no account is in play"),
@@ -196,7 +205,7 @@ fn in_the_database(demo: &Demo, set: &str, login: &str) {
 impl<'d> Cell<'d> {
     fn new(demo: &'d Demo, way: Way, number: usize) -> Self {
         let login = format!("cell{number}@example.test");
-        let password = format!("password of {number}");
+        let password = format!("umbrella of {number}");
         let client = format!("198.18.{}.{}", number / 250, number % 250 + 1);
         let mut cell =
             Self { demo, way, login, password, device: None, client, to: format!("cell{number}@outside.example") };
@@ -343,7 +352,7 @@ impl<'d> Cell<'d> {
         let (demo, login) = (self.demo, self.login.as_str());
         match change {
             Change::Lock => drop(sekisho(demo, &["user", "lock", login], "")),
-            Change::Password => drop(sekisho(demo, &["user", "passwd", login], "another password\n")),
+            Change::Password => drop(sekisho(demo, &["user", "passwd", login], "another umbrella\n")),
             Change::Delete => drop(sekisho(demo, &["user", "delete", login], "")),
             Change::Recreate => {
                 sekisho(demo, &["user", "delete", login], "");
@@ -355,6 +364,7 @@ impl<'d> Cell<'d> {
             }
             Change::Grant => drop(sekisho(demo, &["grant", "revoke", "--login", login], "")),
             Change::OtherProcess => self.seen_within_a_second("locked = 1"),
+            Change::Set => drop(sekisho(demo, &["user", "set", login, "--expires", "2001-01-01"], "")),
             Change::Expiry => self.seen_within_a_second("expires_at = 1"),
             Change::Network | Change::Client => self.reload(|text| {
                 text.replace(&format!("{}\"", self.client), &format!("{}\"", self.client.replace("198.18", "198.19")))
@@ -536,7 +546,7 @@ fn t47_a_change_made_while_the_server_was_down_counts() {
     assert!(demo.stop());
     let config = demo.dir().join("sekisho.toml");
     assert!(config.exists(), "the demo's configuration stands there");
-    sekisho(&demo, &["user", "passwd", &alice.login], "another password\n");
+    sekisho(&demo, &["user", "passwd", &alice.login], "another umbrella\n");
     demo.restart();
     let sends = |account: &Account, client: &str| {
         let mut smtp = Dialogue::connect(Ipv4Addr::LOCALHOST, demo.port("smtp")).greeted();

@@ -52,7 +52,11 @@ impl Demo {
 
     /// The same, with more of an environment.
     pub(crate) fn start_in(settings: &[&str], environment: &[(&'static str, &str)]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::start_over(tempfile::tempdir().unwrap(), settings, environment)
+    }
+
+    /// The same in a folder in which something may lie already.
+    pub(crate) fn start_over(dir: tempfile::TempDir, settings: &[&str], environment: &[(&'static str, &str)]) -> Self {
         let mut arguments = vec!["demo".to_owned(), "--dir".to_owned(), dir.path().display().to_string()];
         arguments.extend(["--port-base".to_owned(), free_ports().to_string()]);
         for setting in settings {

@@ -181,7 +181,7 @@ impl World {
         }
         if said == "somebody logged in" {
             let mut deeds = named("alice");
-            deeds.extend(one.contains("an address of his own").then_some(Deed::WithOwnAddress));
+            deeds.extend(one.contains("an address of their own").then_some(Deed::WithOwnAddress));
             return Some(deeds);
         }
         if said.ends_with(" logged in") {
@@ -190,7 +190,7 @@ impl World {
         if said.starts_with("the device had not sent as much") {
             return Some(named("fresh"));
         }
-        if said.contains(" sent with another device or his password") {
+        if said.contains(" sent with another device or with the password") {
             return Some(named(first));
         }
         if said.starts_with("less had been sent within the hour") {

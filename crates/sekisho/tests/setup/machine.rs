@@ -39,6 +39,8 @@ fn root_prepares_a_machine_once() {
         grep ExecStart= /etc/systemd/system/sekisho.service
         getent passwd sekisho
         echo RUN
+        # As the unit does.
+        mount -t tmpfs none /run && install -d -o sekisho -g sekisho /run/sekisho
         setpriv --reuid sekisho --regid sekisho --init-groups --inh-caps +net_bind_service \
           --ambient-caps +net_bind_service "$SEKISHO" serve 2> log &
         for _ in $(seq 600); do [ -S /var/lib/sekisho/admin.sock ] && break; sleep 0.1; done

@@ -95,7 +95,7 @@ async fn a_banned_client_can_only_log_in() {
     };
     logging_in().await.says("MAIL FROM:<x@outside.example>", "421 4.7.1").await;
     let mut alice = logging_in().await;
-    alice.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==", "235").await;
+    alice.says("AUTH PLAIN AGFsaWNlAHBlbGljYW4gdW1icmVsbGE=", "235").await;
     alice.says("MAIL FROM:<alice@example.test>", "250").await;
     assert_eq!(state.lift(Some(ip("203.0.113.21"))).await.unwrap(), 1);
     greeting(&site, "203.0.113.21", "220").await;
@@ -215,7 +215,7 @@ async fn at_the_last_only_logins_go_on() {
     let mut alice = site.greeted("submission").await;
     held[0].says("MAIL FROM:<x@outside.example>", "421 4.3.2").await;
     held[0].hears("").await;
-    alice.says("AUTH PLAIN AGFsaWNlAHNlY3JldA==", "235").await;
+    alice.says("AUTH PLAIN AGFsaWNlAHBlbGljYW4gdW1icmVsbGE=", "235").await;
     alice.says("MAIL FROM:<alice@example.test>", "250").await;
     site.server.stop().await;
 }

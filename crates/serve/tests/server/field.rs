@@ -36,7 +36,7 @@ impl Peer {
 
 /// Nobody is there to take it, so it stays in the queue.
 const NOBODY: &str = "delivery.local=lmtp:127.0.0.1:1";
-const LOGIN: &str = "AUTH PLAIN AGFsaWNlAHNlY3JldA==";
+const LOGIN: &str = "AUTH PLAIN AGFsaWNlAHBlbGljYW4gdW1icmVsbGE=";
 
 /// A mechanism is offered where somebody can log in by it, and no longer.
 #[tokio::test]

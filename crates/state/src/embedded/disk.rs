@@ -238,6 +238,10 @@ fn copy_part(journal: &mut Journal, table: &Table, part: usize) -> io::Result<()
     if frame.len() > HEAD_OCTETS { journal.append(&mut frame) } else { Ok(()) }
 }
 
+pub(crate) fn journal(dir: &Path) -> PathBuf {
+    dir.join(FILE_NAME)
+}
+
 /// Whether no process has the folder. Nothing is made.
 pub(crate) fn look(dir: &Path) -> Result<(), StateError> {
     let path = dir.join(LOCK_NAME);

@@ -97,6 +97,11 @@ impl Embedded {
         disk::look(dir)
     }
 
+    /// The file of all that is kept.
+    pub(crate) fn journal(dir: &Path) -> std::path::PathBuf {
+        disk::journal(dir)
+    }
+
     /// Opens `dir` (made if need be). It reads and verifies the whole file.
     pub(crate) fn open(dir: &Path, bounds: Bounds, clock: Clock) -> Result<Self, StateError> {
         let table = Table::new(bounds.grants, bounds.logins_per_address);

@@ -8,7 +8,7 @@ pub(super) fn certificate(entry: &WrittenListener, certificate: Certificate, pat
     if certificate == Certificate::Given {
         return;
     }
-    let hint = "give [tls] certificate and key";
+    let hint = "give [tls] certificate and key, or [tls.acme]";
     if entry.protocol.implicit_tls() {
         let message = format!("`{}` needs a certificate", entry.protocol.name());
         reading.wrong(&format!("{path}.protocol"), message, hint);

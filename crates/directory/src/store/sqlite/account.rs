@@ -24,6 +24,7 @@ struct Written<'a> {
     quota_octets: Option<i64>,
     apop_only: i64,
     expires_at: Option<i64>,
+    name: &'a str,
     created_at: i64,
 }
 
@@ -38,6 +39,7 @@ impl<'a> From<&'a AccountRow> for Written<'a> {
             quota_octets: row.quota_octets.map(to_column),
             apop_only: i64::from(row.passwords == PasswordKind::ApopOnly),
             expires_at: row.expires_at.map(to_column),
+            name: &row.name,
             created_at: to_column(row.created_at),
         }
     }
@@ -47,7 +49,7 @@ impl<'a> From<&'a AccountRow> for Written<'a> {
 const IMPORT_ROWS: usize = 500;
 
 const SELECT: &str = "select account.login, account.domain, account.maildir, account.quota_octets,
-        account.apop_only, account.locked, account.expires_at, account.created_at,
+        account.apop_only, account.locked, account.expires_at, account.name, account.created_at,
         account.scram is not null as has_scram,
         case when account.hash like '{%' then substr(account.hash, 2, instr(account.hash, '}') - 2) end as scheme,
         (select count(*) from device where device.account_id = account.account_id and revoked_at is null) as devices
@@ -94,21 +96,14 @@ impl Store {
         transaction.commit().await.map_err(unavailable(op))
     }
 
-    pub(crate) async fn change_account(&self, login: &str, change: Change) -> Result<()> {
-        const LOCK: &str = "update account set locked = ?2 where login = ?1";
-        const APOP_ONLY: &str = "update account set apop_only = ?2 where login = ?1";
-        const QUOTA: &str = "update account set quota_octets = ?2 where login = ?1";
-        const EXPIRY: &str = "update account set expires_at = ?2 where login = ?1";
-        let (sql, value) = match change {
-            Change::Lock => (LOCK, Some(1)),
-            Change::Unlock => (LOCK, Some(0)),
-            Change::Passwords(PasswordKind::ApopOnly) => (APOP_ONLY, Some(1)),
-            Change::Passwords(PasswordKind::Any) => (APOP_ONLY, Some(0)),
-            Change::QuotaOctets(octets) => (QUOTA, octets.map(to_column)),
-            Change::ExpiresAt(time) => (EXPIRY, time.map(to_column)),
-        };
-        let done = sqlx::query(sql).bind(login).bind(value).execute(&self.writer).await;
-        found(done.map_err(unavailable("changing an account"))?.rows_affected(), "account", login)
+    /// All of them or none.
+    pub(crate) async fn change_account(&self, login: &str, changes: &[Change]) -> Result<()> {
+        let op = "changing an account";
+        let mut transaction = self.begin(op).await?;
+        for change in changes {
+            change_one(&mut transaction, login, change).await?;
+        }
+        transaction.commit().await.map_err(unavailable(op))
     }
 
     /// A new main password. With `expected`, only if the hash is still that one.
@@ -129,15 +124,41 @@ impl Store {
     }
 }
 
-async fn add_part(transaction: &mut Transaction<'static, Sqlite>, part: &[AccountRow]) -> Result<()> {
+/// One thing of an account, within a change.
+pub(super) async fn change_one(
+    transaction: &mut Transaction<'static, Sqlite>,
+    login: &str,
+    change: &Change,
+) -> Result<()> {
+    const LOCK: &str = "update account set locked = ?2 where login = ?1";
+    const APOP_ONLY: &str = "update account set apop_only = ?2 where login = ?1";
+    const QUOTA: &str = "update account set quota_octets = ?2 where login = ?1";
+    const EXPIRY: &str = "update account set expires_at = ?2 where login = ?1";
+    const NAME: &str = "update account set name = ?2 where login = ?1";
+    let number = |sql, value: Option<i64>| sqlx::query(sql).bind(login).bind(value);
+    let query = match change {
+        Change::Lock => number(LOCK, Some(1)),
+        Change::Unlock => number(LOCK, Some(0)),
+        Change::Passwords(PasswordKind::ApopOnly) => number(APOP_ONLY, Some(1)),
+        Change::Passwords(PasswordKind::Any) => number(APOP_ONLY, Some(0)),
+        Change::QuotaOctets(octets) => number(QUOTA, octets.map(to_column)),
+        Change::ExpiresAt(time) => number(EXPIRY, time.map(to_column)),
+        Change::Name(name) => sqlx::query(NAME).bind(login).bind(name),
+    };
+    let done = query.execute(&mut **transaction).await.map_err(unavailable("changing an account"))?;
+    found(done.rows_affected(), "account", login)
+}
+
+pub(super) async fn add_part(transaction: &mut Transaction<'static, Sqlite>, part: &[AccountRow]) -> Result<()> {
     const TAKEN: &str = "select value ->> 'login' from json_each(?1) where exists
             (select 1 from account where login = value ->> 'login')
         or exists (select 1 from device where login = value ->> 'login')
         or exists (select 1 from address where address = value ->> 'login') limit 1";
     const ACCOUNTS: &str = "insert into account
-            (login, domain, maildir, hash, scram, quota_octets, apop_only, expires_at, created_at)
+            (login, domain, maildir, hash, scram, quota_octets, apop_only, expires_at, name, created_at)
         select value ->> 'login', value ->> 'domain', value ->> 'maildir', value ->> 'hash', value ->> 'scram',
-            value ->> 'quota_octets', value ->> 'apop_only', value ->> 'expires_at', value ->> 'created_at'
+            value ->> 'quota_octets', value ->> 'apop_only', value ->> 'expires_at', value ->> 'name',
+            value ->> 'created_at'
         from json_each(?1)";
     const ADDRESSES: &str = "insert into address (address, domain, account_id)
         select login, domain, account_id from account where login in (select value ->> 'login' from json_each(?1))";
@@ -158,6 +179,14 @@ async fn add_part(transaction: &mut Transaction<'static, Sqlite>, part: &[Accoun
     Ok(())
 }
 
+/// An account, as it is within a change.
+pub(super) async fn find(transaction: &mut Transaction<'static, Sqlite>, login: &str) -> Result<Option<Account>> {
+    let op = "reading accounts";
+    let query = sqlx::query(SELECT).bind(login).bind(None::<&str>);
+    let row = query.fetch_optional(&mut **transaction).await.map_err(unavailable(op))?;
+    row.as_ref().map(account).transpose().map_err(unavailable(op))
+}
+
 fn account(row: &SqliteRow) -> std::result::Result<Account, sqlx::Error> {
     let time = |name| row.try_get::<Option<i64>, _>(name).map(|value| value.map(from_column));
     let flag = |name| row.try_get::<i64, _>(name).map(|value| value != 0);
@@ -168,6 +197,7 @@ fn account(row: &SqliteRow) -> std::result::Result<Account, sqlx::Error> {
         passwords: if flag("apop_only")? { PasswordKind::ApopOnly } else { PasswordKind::Any },
         locked: flag("locked")?,
         expires_at: time("expires_at")?,
+        name: row.try_get("name")?,
         created_at: from_column(row.try_get("created_at")?),
         scheme: row.try_get("scheme")?,
         scram: flag("has_scram")?,

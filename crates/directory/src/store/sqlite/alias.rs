@@ -90,7 +90,7 @@ async fn account_at(connection: &mut SqliteConnection, address: &str) -> Result<
 }
 
 /// An alias over an account's address must lead to that account too: it would take its mail away unseen.
-async fn keeps_a_copy(connection: &mut SqliteConnection, address: &str) -> Result<()> {
+pub(super) async fn keeps_a_copy(connection: &mut SqliteConnection, address: &str) -> Result<()> {
     const KEPT: &str = "select exists (select 1 from alias join address own on own.address = lower(alias.target)
         join address here on here.account_id = own.account_id where alias.address = ?1 and here.address = ?1)";
     let Some(login) = account_at(connection, address).await? else { return Ok(()) };

@@ -4,11 +4,13 @@
 mod account;
 mod address;
 mod alias;
+pub(crate) mod apart;
 mod changes;
 mod choice;
 mod device;
 mod fault;
 mod login;
+mod roll;
 mod route;
 mod sound;
 mod used;
@@ -37,6 +39,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "choices", include_str!("../../../migrations/0004_choices.sql")),
     (5, "gentler changes", include_str!("../../../migrations/0005_gentler_changes.sql")),
     (6, "domain off", include_str!("../../../migrations/0006_domain_off.sql")),
+    (7, "account name", include_str!("../../../migrations/0007_account_name.sql")),
 ];
 
 /// How long a statement may wait for another process's write before the answer is "unavailable".

@@ -1,5 +1,6 @@
 //! Whose mail an account takes, as it is typed.
 
+use super::login::LoginName;
 use clap::{Args, Subcommand, ValueEnum};
 
 /// `sekisho user choice`
@@ -19,7 +20,7 @@ pub enum ChoiceCommand {
     /// List the senders that an account accepts and refuses
     List {
         /// USER@DOMAIN, or USER in the default domain
-        login: String,
+        login: LoginName,
     },
     /// Accept senders: the most specific entry decides
     Accept(Senders),
@@ -30,7 +31,7 @@ pub enum ChoiceCommand {
     /// Accept only mail from accepted senders, from logins of this server, and without a sender (bounces) unless <> is refused
     Only {
         /// USER@DOMAIN, or USER in the default domain
-        login: String,
+        login: LoginName,
         /// On or off
         switch: Switch,
     },
@@ -40,7 +41,7 @@ pub enum ChoiceCommand {
 #[derive(Debug, Clone, Args)]
 pub struct Senders {
     /// USER@DOMAIN, or USER in the default domain
-    pub login: String,
+    pub login: LoginName,
     /// USER@DOMAIN, DOMAIN with its subdomains, .DOMAIN (its subdomains alone), or <> for mail without a sender
     #[arg(required = true, value_name = "SENDER")]
     pub senders: Vec<String>,

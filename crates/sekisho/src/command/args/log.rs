@@ -1,5 +1,7 @@
 //! `sekisho log`.
 
+use super::login::LoginName;
+use super::records::Time;
 use clap::{Args, Subcommand};
 use std::net::IpAddr;
 
@@ -43,12 +45,12 @@ pub struct Verify {
 /// `sekisho log relay`
 #[derive(Debug, Clone, Args)]
 pub struct RelayLog {
-    /// Only the last HOURS hours
-    #[arg(long, value_name = "HOURS")]
-    pub since: Option<u32>,
+    /// Not older: 30m, 24h, 7d, or YYYY-MM-DD[THH:MM]
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Time>,
     /// Only what this account sent
     #[arg(long)]
-    pub login: Option<String>,
+    pub login: Option<LoginName>,
     /// Only what this client sent
     #[arg(long, value_name = "ADDRESS")]
     pub client: Option<IpAddr>,

@@ -2,7 +2,7 @@
 
 use super::report::Lang;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
-use probe::relay::Place;
+use probe::target::Target;
 use smtp::Mailbox;
 use std::{net::IpAddr, path::PathBuf};
 
@@ -34,7 +34,7 @@ pub enum Probe {
 pub struct ProbeRelay {
     /// The server: HOST, HOST:PORT, ADDRESS or [ADDRESS]:PORT; default port: 25
     #[arg(value_name = "HOST[:PORT]")]
-    pub place: Place,
+    pub target: Target,
     /// The server is yours, and you may probe it
     #[arg(long)]
     pub i_run_this_host: bool,
@@ -121,7 +121,7 @@ pub struct ProbeDns {
 pub struct ProbeTls {
     /// The host [default port: 25]
     #[arg(value_name = "HOST[:PORT]")]
-    pub target: String,
+    pub target: Target,
     /// How TLS begins [default: none on 443, 465, 993 and 995, pop3 on 110, else smtp]
     #[arg(long, value_name = "PROTOCOL")]
     pub starttls: Option<StartTls>,

@@ -1,5 +1,6 @@
 //! `sekisho queue`, as it is typed.
 
+use super::login::LoginName;
 use clap::{Args, Subcommand};
 use std::net::IpAddr;
 
@@ -10,7 +11,7 @@ pub enum Queue {
     List {
         /// Only messages of this login
         #[arg(long)]
-        login: Option<String>,
+        login: Option<LoginName>,
         /// Only held messages
         #[arg(long)]
         held: bool,
@@ -27,7 +28,7 @@ pub enum Queue {
         ids: Vec<String>,
         /// All messages of this login
         #[arg(long, conflicts_with = "ids")]
-        login: Option<String>,
+        login: Option<LoginName>,
         /// All messages that this client relayed without a login: by a network, a client map or DRAC
         #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["ids", "login"])]
         client: Option<IpAddr>,

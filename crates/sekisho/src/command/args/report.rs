@@ -1,5 +1,7 @@
 //! `sekisho report`, as it is typed.
 
+use super::login::LoginName;
+use super::records::Time;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -7,9 +9,9 @@ use std::path::PathBuf;
 /// `sekisho report`
 #[derive(Debug, Clone, Args)]
 pub struct Report {
-    /// Since when: a span (30m, 12h, 7d), or a time (2026-11-29, 2026-11-29T06:00)
+    /// Since when: 30m, 24h, 7d, or YYYY-MM-DD[THH:MM]
     #[arg(long, default_value = "1d", global = true, value_name = "TIME")]
-    pub since: String,
+    pub since: Time,
     /// Language [default: that of the locale]
     #[arg(long, global = true)]
     pub lang: Option<Lang>,
@@ -31,7 +33,7 @@ pub enum About {
     Abuse {
         /// Account, with its devices [default: all mail]
         #[arg(long, conflicts_with = "client")]
-        login: Option<String>,
+        login: Option<LoginName>,
         /// Address of the client
         #[arg(long)]
         client: Option<IpAddr>,

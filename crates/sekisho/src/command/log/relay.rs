@@ -1,11 +1,11 @@
 //! `sekisho log relay`, and `--verify` of both logs.
 
 use super::super::{
-    args::{RelayLog, Verify},
+    args::{RelayLog, Time, Verify},
     client,
     fault::{Exit, Fault},
     global::{Form, Global},
-    table::{line, show, table},
+    table::{line, list, show, when},
 };
 use anyhow::Context as _;
 use config::Settings;
@@ -13,17 +13,16 @@ use directory::ServerKey;
 use judge::relayed::{self, Entry, Given, Which};
 use keep::chain::{Chain, Verified};
 use serde_json::json;
-use std::time::{Duration, SystemTime};
+use terminal::progress;
 
 pub(super) fn run(args: &RelayLog, global: &Global) -> Result<(), Fault> {
     let settings = client::settings(global)?;
     if args.verify.verify {
         return verify(&relayed::chain(&settings, &key(&settings)?), &args.verify, global);
     }
-    let oldest = |hours: u32| SystemTime::now().checked_sub(Duration::from_secs(u64::from(hours) * 3_600));
     let which = Which {
-        since: args.since.map(|hours| relayed::time(oldest(hours).unwrap_or(SystemTime::UNIX_EPOCH))),
-        login: args.login.clone(),
+        since: args.since.map(|Time(since)| relayed::time(since)),
+        login: args.login.as_ref().map(|login| login.full_by(&settings)),
         client: args.client.map(|client| client.to_canonical().to_string()),
         limit: usize::try_from(args.limit).unwrap_or(usize::MAX),
     };
@@ -36,7 +35,7 @@ pub(super) fn run(args: &RelayLog, global: &Global) -> Result<(), Fault> {
 fn text(entries: &[Entry], unreadable: u64) -> String {
     let rows = entries.iter().flat_map(|entry| entry.rights.iter().map(move |given| row(entry, given)));
     let header = ["WHEN", "QUEUE ID", "CLIENT", "RIGHT", "BY", "FROM", "TO", "OCTETS", "EXPLAIN"];
-    let text = table(header, rows);
+    let text = list(header, rows, ["message", "messages"]);
     match unreadable {
         0 => text,
         lines => format!("{text}\n{lines} of the lines cannot be read: see --verify."),
@@ -53,7 +52,7 @@ fn row(entry: &Entry, given: &Given) -> [String; 9] {
     let first = given.to.first().cloned().unwrap_or_default();
     let to = if given.recipients > 1 { format!("{first} +{}", given.recipients - 1) } else { first };
     [
-        entry.at.clone(),
+        when(Some(&entry.at)),
         entry.queue_id.clone(),
         entry.client.clone(),
         given.right.clone(),
@@ -73,15 +72,18 @@ pub(super) fn key(settings: &Settings) -> Result<ServerKey, Fault> {
         return Err(Fault::new(Exit::Usage, error));
     }
     // Whose it is and who may read it is the server's care; here it is only read, perhaps by root.
-    let key = ServerKey::load_or_create_with(path, keep::secret::Permissions::Any);
+    let any = keep::secret::Permissions::Any;
+    let key = ServerKey::load(path, any).and_then(|key| directory::rotation::chain_key(path, &key, any));
     key.map_err(|error| Fault::new(Exit::Temporary, error))
 }
 
 /// Walks a chain; ends with 1 if it is broken.
 pub(super) fn verify(chain: &Chain, args: &Verify, global: &Global) -> Result<(), Fault> {
     let path = chain.ledger().path();
+    let waiting = progress::waiting("walking the lines");
     let found = chain.verify(args.head).with_context(|| path.display().to_string());
     let found = found.map_err(|error| Fault::new(Exit::Temporary, error))?;
+    drop(waiting);
     let said = match global.form() {
         Form::Json => format!("{:#}\n", as_json(&found)),
         Form::Text => told(chain, &found, args),

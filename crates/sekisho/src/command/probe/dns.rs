@@ -10,6 +10,7 @@ use crate::command::{
 use anyhow::anyhow;
 use config::Settings;
 use probe::dns::{Question, Report};
+use terminal::progress;
 
 pub(super) async fn run(args: &ProbeDns, global: &Global) -> Result<(), Fault> {
     let usage = |what: String| Fault::new(Exit::Usage, anyhow!(what));
@@ -26,7 +27,9 @@ pub(super) async fn run(args: &ProbeDns, global: &Global) -> Result<(), Fault> {
     }
     let host = ours.then(|| settings.hostname.clone());
     let question = Question { domain, selectors: args.selectors.clone(), addresses, host };
+    let waiting = progress::waiting("asking DNS");
     let report = probe::dns::probe(&resolver(settings)?, &question).await;
+    drop(waiting);
     show(global.form(), &report, |report| table(Report::HEADER, report.rows()) + "\n" + &report.told())?;
     ended(match () {
         () if report.is_wrong() => Found::Wrong,

@@ -1,5 +1,4 @@
 //! `sekisho probe`: a file for each subcommand.
-#![expect(clippy::needless_pass_by_value, reason = "the caller has no more use for it")]
 
 mod blocklists;
 mod dns;
@@ -58,6 +57,7 @@ fn ended(found: Found) -> Result<(), Fault> {
 }
 
 /// What a probe came to.
+#[derive(Clone, Copy)]
 enum Found {
     Good,
     Wrong,

@@ -36,7 +36,7 @@ pub(super) async fn run(args: ProbeRelay, global: &Global) -> Result<(), Fault> 
 fn plan(args: ProbeRelay) -> Plan {
     let wait = Duration::from_secs(args.sink_wait.into());
     Plan {
-        place: args.place,
+        target: args.target,
         is_confirmed: args.i_run_this_host,
         source: args.source,
         helo: args.helo,

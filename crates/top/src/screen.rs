@@ -1,6 +1,8 @@
 //! `sekisho status` as text: what an operator looks at each day, on one screen.
 
-use crate::wire::{CertificateStatus, RecordsStatus, Status};
+use admin::wire::{CertificateStatus, RecordsStatus, Status};
+use keep::size;
+use terminal::time::{shown, span};
 
 /// Lines of the log that are shown.
 const ERRORS_SHOWN: usize = 3;
@@ -11,8 +13,8 @@ pub fn rows(status: &Status) -> Vec<(&'static str, String)> {
     let errors = status.errors.iter().rev().take(ERRORS_SHOWN).rev();
     let mut rows = vec![
         ("version", status.version.clone()),
-        ("started", format!("{} ({} ago)", status.started_at, span(status.uptime_secs))),
-        ("configuration", format!("{} of {}", status.file, status.loaded_at)),
+        ("started", format!("{}, for {}", shown(&status.started_at), span(status.uptime_secs))),
+        ("configuration", format!("{} of {}", status.file, shown(&status.loaded_at))),
         ("certificate", status.certificate.as_ref().map(certificate).unwrap_or_default()),
         ("queue", queue(status)),
         ("stores", stores(status)),
@@ -31,11 +33,11 @@ pub fn rows(status: &Status) -> Vec<(&'static str, String)> {
         let text = match (&renewal.error, &renewal.next_at) {
             (Some(error), next) => format!(
                 "FAILS since {}, {} times, again at {}: {error}",
-                renewal.failing_since.as_deref().unwrap_or("now"),
+                renewal.failing_since.as_deref().map_or_else(|| "now".to_owned(), shown),
                 renewal.failures,
-                next.as_deref().unwrap_or("once"),
+                next.as_deref().map_or_else(|| "once".to_owned(), shown),
             ),
-            (None, Some(next)) => format!("at {next}"),
+            (None, Some(next)) => format!("at {}", shown(next)),
             (None, None) => "under way".to_owned(),
         };
         rows.insert(4, ("renewal", text));
@@ -46,8 +48,8 @@ pub fn rows(status: &Status) -> Vec<(&'static str, String)> {
 
 fn certificate(status: &CertificateStatus) -> String {
     match status.days_left {
-        days @ ..0 => format!("EXPIRED {} days ago, at {}", -days, status.not_after),
-        days => format!("{days} days left, until {}", status.not_after),
+        days @ ..0 => format!("EXPIRED {} days ago, at {}", -days, shown(&status.not_after)),
+        days => format!("{days} days left, until {}", shown(&status.not_after)),
     }
 }
 
@@ -69,32 +71,14 @@ fn stores(status: &Status) -> String {
 
 fn records(status: &RecordsStatus) -> String {
     let RecordsStatus { records, octets, first_at, dropped, counted_only } = status;
-    let first = first_at.as_deref().unwrap_or("none");
-    format!("{records} in {octets} octets, oldest {first}, {dropped} dropped, {counted_only} only counted")
-}
-
-/// Seconds in the two largest units that they have.
-fn span(secs: u64) -> String {
-    let (minutes, hours, days) = (secs / 60, secs / 3_600, secs / 86_400);
-    match () {
-        () if days > 0 => format!("{days} d {} h", hours % 24),
-        () if hours > 0 => format!("{hours} h {} min", minutes % 60),
-        () if minutes > 0 => format!("{minutes} min {} s", secs % 60),
-        () => format!("{secs} s"),
-    }
+    let first = first_at.as_deref().map_or_else(|| "none".to_owned(), shown);
+    format!("{records} in {}, oldest {first}, {dropped} dropped, {counted_only} only counted", size::about(*octets))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn a_span_has_two_units() {
-        for (secs, text) in [(0, "0 s"), (61, "1 min 1 s"), (3_600, "1 h 0 min"), (90_061, "1 d 1 h")] {
-            assert_eq!(span(secs), text);
-        }
-    }
 
     #[test]
     fn what_does_not_work_stands_out() {
@@ -108,7 +92,7 @@ mod tests {
             "certificate": {"not_before": "a", "not_after": "b", "days_left": -2, "warnings": [],
                 "renewal": {"next_at": "c", "failures": 4, "failing_since": "d", "error": "e"}},
         });
-        let rows = rows(&serde_json::from_value(status).unwrap());
+        let rows = rows(&serde_json::from_value(status).expect("a status"));
         let of = |name: &str| rows.iter().filter(|row| row.0 == name).map(|row| &*row.1).collect::<Vec<_>>();
         assert_eq!(of("certificate"), ["EXPIRED 2 days ago, at b"]);
         assert_eq!(of("renewal"), ["FAILS since d, 4 times, again at c: e"]);
